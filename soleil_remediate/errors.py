@@ -1,0 +1,217 @@
+"""What can go wrong, and the exit status each ending gives.
+
+::
+
+    RemediateError                     base of everything raised on purpose; anything else is a bug
+    ├── ConfigError                2   no host was touched; the message starts with file:line where there is one
+    │   ├── InventoryError
+    │   ├── PlaybookError
+    │   └── UnknownName                carries the nearest known names
+    ├── Unreachable                3   not touched; carries .retryable
+    │   ├── HostKeyRejected            unknown or changed; no authentication was tried
+    │   ├── AuthenticationFailed
+    │   ├── ConnectTimedOut
+    │   ├── ConnectionRefused
+    │   └── ConnectionLost             a session that was open is gone
+    ├── Refused                    4   nothing was sent
+    │   ├── Declined · Unplannable · PlanDrifted · HostLocked · EvidenceNotStored
+    ├── FactError                  1   the host answered, not intelligibly; not touched by this step
+    └── ApplyError                 1   something was sent
+        ├── CommandFailed
+        ├── NotRemedied                every command succeeded, the fault is still there
+        ├── Interrupted                stopped, refused or locked after the first change was sent
+        └── OutcomeUnknown         7   a change was sent and its answer did not arrive
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitStatus(IntEnum):
+    """How a command ends; the same table stands in the README."""
+
+    OK = 0  # healthy, not needed or fixed
+    NOT_FIXED = 1  # not fixed, or unproven
+    USAGE = 2  # your input; no host was touched
+    UNREACHABLE = 3
+    DECLINED = 4  # declined, refused or locked: nothing was sent
+    WORK_FOUND = 5  # by something that only looks
+    EASED = 6  # the symptom is gone, the goal is not met
+    UNKNOWN = 7  # a change may have happened: look first
+    BUG = 70
+    INTERRUPTED = 130
+
+
+#: Worst first: over several hosts the first of these that occurred is the run's exit status.
+WORST_FIRST: tuple[ExitStatus, ...] = (
+    ExitStatus.BUG,
+    ExitStatus.UNKNOWN,
+    ExitStatus.INTERRUPTED,
+    ExitStatus.NOT_FIXED,
+    ExitStatus.EASED,
+    ExitStatus.UNREACHABLE,
+    ExitStatus.DECLINED,
+    ExitStatus.WORK_FOUND,
+    ExitStatus.USAGE,
+    ExitStatus.OK,
+)
+
+
+def worst(statuses: Iterable[ExitStatus]) -> ExitStatus:
+    """Return the one exit status that stands for several hosts; none at all is a mistake of the caller."""
+    occurred = set(statuses)
+    if not occurred:
+        raise ValueError("no host, no exit status: an empty match must have been refused before")
+    return next(status for status in WORST_FIRST if status in occurred)
+
+
+class RemediateError(Exception):
+    """Base of everything raised on purpose: its text is meant for the person on call."""
+
+    exit_status: ClassVar[ExitStatus] = ExitStatus.NOT_FIXED
+
+
+class ConfigError(RemediateError):
+    """The input is wrong: no host was touched."""
+
+    exit_status = ExitStatus.USAGE
+
+
+class InventoryError(ConfigError):
+    """The inventory cannot be used as it stands; the message starts with ``file:line:column``."""
+
+
+class PlaybookError(ConfigError):
+    """A playbook cannot be used as it stands; the message starts with ``file:line:column``."""
+
+
+class UnknownName(ConfigError):
+    """A name that nobody knows: a host, scenario, kind, input or key.
+
+    Args:
+        what: The sort of thing that was named, such as ``"scenario"``.
+        name: What was given.
+        known: Every name that would have done.
+        where: ``file:line:column`` of the name, where it stands in a file.
+    """
+
+    def __init__(self, what: str, name: str, known: Iterable[str], *, where: str | None = None) -> None:
+        self.what = what
+        self.name = name
+        self.known = tuple(sorted(known))
+        self.where = where
+        near = get_close_matches(name, self.known, n=1, cutoff=0.5)
+        self.nearest: str | None = near[0] if near else None
+        if self.nearest is not None:
+            hint = f"did you mean {self.nearest!r}?"
+        elif self.known:
+            hint = f"known: {', '.join(self.known[:12])}{' …' if len(self.known) > 12 else ''}"
+        else:
+            hint = "none is known here"
+        super().__init__(f"{where + ': ' if where else ''}unknown {what} {name!r}: {hint}")
+
+
+class Unreachable(RemediateError):
+    """The host could not be reached or would not let us in: it was not touched.
+
+    Attributes:
+        retryable: Trying again, unchanged, may help.
+    """
+
+    exit_status = ExitStatus.UNREACHABLE
+    retryable: ClassVar[bool] = False
+
+
+class HostKeyRejected(Unreachable):
+    """The host's key is unknown or is not the known one: authentication was not even tried."""
+
+
+class AuthenticationFailed(Unreachable):
+    """The host refused who we are; not tried again, since repeated failures get an address banned."""
+
+
+class ConnectTimedOut(Unreachable):
+    """No connection, greeting or authentication within its deadline."""
+
+    retryable = True
+
+
+class ConnectionRefused(Unreachable):
+    """Nothing listens there, or the name does not resolve, or the network has no way to it."""
+
+    retryable = True
+
+
+class ConnectionLost(Unreachable):
+    """A session that was open is gone; only questions were under way."""
+
+    retryable = True
+
+
+class Refused(RemediateError):
+    """Nothing was sent to the host."""
+
+    exit_status = ExitStatus.DECLINED
+
+
+class Declined(Refused):
+    """A person, or the policy where nobody was there, said no."""
+
+
+class Unplannable(Refused):
+    """What was seen is nothing this task may repair; the message says why."""
+
+
+class PlanDrifted(Refused):
+    """The host is no longer as it was when the plan was approved."""
+
+
+class HostLocked(Refused):
+    """Somebody else may be changing this host; the message says who, since when and from where."""
+
+
+class EvidenceNotStored(Refused):
+    """What a change would destroy could not be saved off the host first, so the change was not sent."""
+
+
+class FactError(RemediateError):
+    """The host answered, but not intelligibly, or not in time: nothing may be concluded from it.
+
+    Attributes:
+        command: What was asked, as a person would type it.
+        output: The tail of what came back.
+    """
+
+    def __init__(self, message: str, *, command: str = "", output: str = "") -> None:
+        self.command = command
+        self.output = output
+        super().__init__(message)
+
+
+class ApplyError(RemediateError):
+    """Something was sent to the host."""
+
+
+class CommandFailed(ApplyError):
+    """A change's command ended with an error; the message ends with its last lines."""
+
+
+class NotRemedied(ApplyError):
+    """Every command succeeded and the fault is still there."""
+
+
+class Interrupted(ApplyError):
+    """Stopped, refused or locked out after the first change was sent."""
+
+
+class OutcomeUnknown(ApplyError):
+    """A change was sent and its answer did not arrive: the host MAY have been changed.
+
+    Never a reason to send it again: ask again, look again, then speak.
+    """
+
+    exit_status = ExitStatus.UNKNOWN

@@ -1,0 +1,112 @@
+"""Hosts as the inventory knows them: frozen values, each remembering where it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from soleil_remediate.plan import Risk
+from soleil_remediate.units import ByteSize, Duration, MiB
+
+
+def nothing() -> Mapping[str, Any]:
+    """Return an empty mapping that nobody can fill: the default of fields that hold one."""
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Origin:
+    """Where in which file something was written; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """How a host is reached.
+
+    Args:
+        address: Name or IP address to connect to, or an alias of the ssh configuration.
+        port: ``None`` is the ssh configuration's, else 22.
+        user: ``None`` is the ssh configuration's, else the local user.
+        key_file: The one private key to offer; ``None`` leaves it to the ssh configuration or the agent.
+        known_hosts: Files with the host keys that are accepted; empty is the user's own ``~/.ssh/known_hosts``.
+        ssh_config: An explicit ssh configuration instead of the user's and the system's.
+        become: Whether to use ``sudo -n`` where it is allowed.
+        transport: Which way in: ``ssh``.
+        connect_within: For connecting, the greeting and authentication together.
+    """
+
+    address: str
+    port: int | None = None
+    user: str | None = None
+    key_file: Path | None = None
+    known_hosts: tuple[Path, ...] = ()
+    ssh_config: Path | None = None
+    become: bool = True
+    transport: str = "ssh"
+    connect_within: Duration = Duration(15)
+
+
+class Mode(Enum):
+    """What the inventory allows at all."""
+
+    ACT = "act"
+    OBSERVE = "observe"  # no changing code path exists
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What may happen on a host without a person, and with what limits.
+
+    Args:
+        environment: The name people use, such as ``production``.
+        mode: ``OBSERVE`` refuses every change, whoever approves it.
+        unattended: For a scenario's name, the highest risk that ``--yes`` may say yes to.
+        evidence_limit: The most that is saved off the host before a change; a larger copy refuses the change.
+    """
+
+    environment: str = "production"
+    mode: Mode = Mode.ACT
+    unattended: Mapping[str, Risk] = field(default_factory=nothing)
+    evidence_limit: ByteSize = MiB(20 * 1024)
+
+    def ceiling(self, scenario: str) -> Risk:
+        """Return the highest risk that may be sent for *scenario* when nobody is asked."""
+        return self.unattended.get(scenario, Risk.GENTLE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One target: a machine and the application on it.
+
+    Args:
+        name: Its name in the inventory; also what a person types at the gate.
+        connection: How it is reached.
+        groups: The groups it belongs to, nearest last.
+        variables: What the inventory says about it, merged; templates see it as ``vars``.
+        app: The application's profile; templates see it as ``app``.
+        app_name: The application's name; empty where the inventory has no application.
+        policy: What may happen on it.
+        origins: For each variable's dotted path, where its value was written.
+        is_listed: Whether it stands in an inventory; one that does not may only be read.
+    """
+
+    name: str
+    connection: Connection
+    groups: tuple[str, ...] = ()
+    variables: Mapping[str, Any] = field(default_factory=nothing)
+    app: Mapping[str, Any] = field(default_factory=nothing)
+    app_name: str = ""
+    policy: Policy = field(default_factory=Policy)
+    origins: Mapping[str, Origin] = field(default_factory=nothing)
+    is_listed: bool = True

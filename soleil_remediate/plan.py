@@ -1,0 +1,195 @@
+"""Plans: what would be changed, why, at which risk, what is lost, and how it is undone. Values only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import total_ordering
+from pathlib import PurePosixPath
+from typing import Self
+
+from soleil_remediate.command import Command, Secret
+from soleil_remediate.units import ByteSize
+
+
+@total_ordering
+class Risk(Enum):
+    """What a change may do to people and data; the gate judges by the highest."""
+
+    GENTLE = "gentle"  # nobody notices
+    DISRUPTIVE = "disruptive"  # requests in flight may fail
+    DESTRUCTIVE = "destructive"  # data or evidence is gone, money moves, or people are reached
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, Risk):
+            return NotImplemented
+        order = list(Risk)
+        return order.index(self) < order.index(other)
+
+
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """Which file it is, whatever its name points to by now: device and inode number."""
+
+    device: int
+    inode: int
+
+    def __str__(self) -> str:
+        return f"{self.device}:{self.inode}"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A constant POSIX shell script with positional arguments.
+
+    The text is never built from values: values arrive as ``$1``, ``$2``, …, so that no text in them becomes code.
+    """
+
+    name: str
+    text: str
+
+    def bind(self, *arguments: object) -> tuple[str, ...]:
+        """Return the words that run this script with *arguments*."""
+        return ("sh", "-c", self.text, self.name, *(str(argument) for argument in arguments))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """How a change is taken back, or why it cannot be.
+
+    Args:
+        command: What takes it back; ``None`` where nothing does.
+        says: The same for people: what is restored, or the reason why nothing can be.
+    """
+
+    command: Command | None
+    says: str
+
+    @classmethod
+    def by(cls, command: Command, says: str) -> Self:
+        """Take it back with *command*."""
+        return cls(command=command, says=says)
+
+    @classmethod
+    def none(cls, because: str) -> Self:
+        """Cannot be taken back, *because* of this."""
+        return cls(command=None, says=because)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preserve:
+    """What must be saved off the host, complete and with a matching checksum, before a change may be sent.
+
+    The change's command then reads on its standard input how many bytes were saved, in decimal, and destroys nothing
+    beyond them: what was written while the copy was made stays.
+
+    Args:
+        path: The file on the host.
+        identity: Which file that was when the plan was made; another one under the same name is refused.
+        size: How long it was then, for the estimate of time and space only.
+    """
+
+    path: PurePosixPath
+    identity: FileIdentity
+    size: ByteSize = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relief:
+    """What a change gives back, and to what.
+
+    Args:
+        subject: The same words a check uses for what is at fault, such as ``"space on /srv"``.
+        amount: How much is expected, for people.
+    """
+
+    subject: str
+    amount: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One command that changes a host, and everything a person needs to judge it.
+
+    Two changes are equal when they would do the same: what is only evidence of the moment (sizes, reasons, estimates)
+    does not count, so that a log that grew while somebody read the plan is still the same plan.
+
+    Args:
+        summary: What it does, an imperative sentence without a full stop.
+        command: What is sent.
+        risk: What it may do to people and data.
+        undo: How it is taken back, or why it cannot be.
+        before: How it is now.
+        after: How it will be.
+        loses: What is gone afterwards; ``"nothing"`` where nothing is.
+        keeps: What stays as it was, where that is worth saying.
+        downtime: What users notice.
+        preserve: What is saved off the host first.
+        relieves: Which faults it eases; a change that eases none of those seen is not sent. Empty where the task's own
+            reading is the only judge.
+    """
+
+    summary: str = field(compare=False)
+    command: Command
+    risk: Risk
+    undo: Undo
+    before: str = field(compare=False)
+    after: str = field(compare=False)
+    loses: str = field(default="nothing", compare=False)
+    keeps: str = field(default="", compare=False)
+    downtime: str = field(default="none", compare=False)
+    preserve: Preserve | None = None
+    relieves: tuple[Relief, ...] = ()
+
+    def digest(self, host: str, kind: str) -> str:
+        """Return what an approval of this change on *host* is worth: 16 hexadecimal digits over host, kind, command,
+        risk and undo. Secrets are in no digest."""
+        text = json.dumps(
+            [host, kind, _words(self.command), self.risk.value, self.undo.command and _words(self.undo.command)],
+            ensure_ascii=True,
+            separators=(",", ":"),
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _words(command: Command) -> list[object]:
+    stdin = None if isinstance(command.stdin, Secret) else command.stdin
+    return [list(command.words), command.user, stdin]
+
+
+def plan_digest(changes: Iterable[str]) -> str:
+    """Return the digest that stands for a whole set of changes' digests, whatever their order: 12 hexadecimal digits."""
+    return hashlib.sha256("\n".join(sorted(set(changes))).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a task would do about what it saw; empty means that there is nothing to repair.
+
+    Args:
+        changes: In the order in which they are sent.
+        because: Why these, or why none.
+    """
+
+    changes: tuple[Change, ...]
+    because: str = field(compare=False)
+
+    @classmethod
+    def nothing(cls, because: str) -> Self:
+        """There is nothing to repair, *because* of what was seen."""
+        return cls(changes=(), because=because)
+
+    @classmethod
+    def of(cls, *changes: Change, because: str) -> Self:
+        """These changes, *because* of what was seen."""
+        if not changes:
+            raise ValueError("a plan of nothing says so: Plan.nothing")
+        return cls(changes=changes, because=because)
+
+    @property
+    def risk(self) -> Risk:
+        """The highest risk of its changes; an empty plan has none to ask for."""
+        return max(change.risk for change in self.changes)

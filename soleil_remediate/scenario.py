@@ -1,0 +1,131 @@
+"""Scenarios: what healthy means, what to keep as evidence, and tasks from the gentlest to the most drastic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from soleil_remediate.host import Host, Origin, nothing
+from soleil_remediate.task import Check, Look, Task
+from soleil_remediate.units import Duration
+
+
+class Severity(Enum):
+    """The runbook's own words."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """What ``--set NAME=VALUE`` may give.
+
+    Args:
+        type: ``size``, ``duration``, ``percent``, ``integer``, ``text`` or ``path``.
+        about: One line for people.
+        default: What it is otherwise; ``None`` where it is not given unless somebody gives it.
+        is_required: A run without it is refused.
+        origin: Where it was declared.
+    """
+
+    type: str
+    about: str
+    default: Any = None
+    is_required: bool = False
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """One kind with its arguments as a playbook writes them: values may still be templates.
+
+    Args:
+        kind: Its name in the catalog.
+        arguments: As written.
+        origin: Where the kind was written.
+        argument_origins: Where each argument was written.
+        is_always: The step runs whether or not the goal is met.
+        only_with: Inputs without which the step is skipped.
+    """
+
+    kind: str
+    arguments: Mapping[str, Any]
+    origin: Origin
+    argument_origins: Mapping[str, Origin] = field(default_factory=nothing)
+    is_always: bool = False
+    only_with: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """When to stop trying and whom to call."""
+
+    after: Duration
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A playbook as loaded: checked as a whole, bound to no host yet.
+
+    Args:
+        name: What ``--scenario`` takes.
+        title: For people.
+        severity: The runbook's.
+        respond_within: The runbook's SLA.
+        impact: What users and the business notice.
+        detection: How one comes to know.
+        hosts: The inventory pattern it is for; ``--host`` narrows it.
+        inputs: What ``--set`` may give, by name.
+        healthy_when: Red before, or the run is not needed; green after, or it is not fixed.
+        goal: Stricter still: with the symptom gone and the goal missed a run ends eased.
+        evidence: Gathered whatever happens.
+        steps: Gentlest first; each runs only while the goal is not met.
+        questions: What a person still has to answer.
+        by_hand: What a person may still have to do, with the commands.
+        origin: Where the file begins.
+    """
+
+    name: str
+    title: str
+    severity: Severity
+    respond_within: Duration
+    impact: str
+    origin: Origin
+    hosts: str = "all"
+    aliases: tuple[str, ...] = ()
+    detection: tuple[str, ...] = ()
+    inputs: Mapping[str, Input] = field(default_factory=nothing)
+    healthy_when: tuple[Use, ...] = ()
+    goal: tuple[Use, ...] = ()
+    evidence: tuple[Use, ...] = ()
+    steps: tuple[Use, ...] = ()
+    questions: tuple[str, ...] = ()
+    by_hand: tuple[str, ...] = ()
+    escalate: Escalation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One task of a case, with its arguments filled in."""
+
+    task: Task[Any]
+    is_always: bool = False
+    missing_inputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A scenario bound to one host and its inputs: every value filled in and validated."""
+
+    scenario: Scenario
+    host: Host
+    inputs: Mapping[str, Any]
+    healthy_when: tuple[Check[Any], ...]
+    goal: tuple[Check[Any], ...]
+    evidence: tuple[Look[Any], ...]
+    steps: tuple[Step, ...]

@@ -1,0 +1,150 @@
+"""Three readings: a look shows, a check judges, a task judges and can repair."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
+
+from soleil_remediate.command import Reader
+from soleil_remediate.errors import Unplannable
+from soleil_remediate.plan import Plan
+
+Seen = TypeVar("Seen")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows for people; numbers stand right where *align* says ``r``.
+
+    Args:
+        columns: The headings; empty for none.
+        rows: The cells, as many as columns.
+        align: One letter a column, ``l`` or ``r``; shorter means left.
+    """
+
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    align: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """Lines for people."""
+
+    lines: tuple[str, ...]
+
+
+Shown: TypeAlias = Table | Text
+
+
+class Health(Enum):
+    """What a check may say; what cannot be known is unknown, never healthy."""
+
+    HEALTHY = "healthy"
+    FAULTY = "faulty"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """One line of the proof: what was measured and what it was, such as ``/srv used`` and ``100 %``."""
+
+    label: str
+    value: str
+    is_faulty: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a check says, and why.
+
+    Args:
+        health: The verdict itself.
+        why: One sentence for people, what was seen.
+        measures: What was measured, faulty or not; the proof shows them before and after.
+        faults: What exactly is at fault, in the words :attr:`Relief.subject` uses; empty unless faulty, and also where
+            the check cannot tell parts apart.
+    """
+
+    health: Health
+    why: str
+    measures: tuple[Measure, ...] = ()
+    faults: frozenset[str] = field(default=frozenset())
+
+    @classmethod
+    def healthy(cls, why: str, *measures: Measure) -> Self:
+        """All is as it should be."""
+        return cls(health=Health.HEALTHY, why=why, measures=measures)
+
+    @classmethod
+    def faulty(cls, why: str, *measures: Measure, faults: frozenset[str] = frozenset()) -> Self:
+        """Something is wrong."""
+        return cls(health=Health.FAULTY, why=why, measures=measures, faults=faults)
+
+    @classmethod
+    def unknown(cls, why: str, *measures: Measure) -> Self:
+        """It cannot be known."""
+        return cls(health=Health.UNKNOWN, why=why, measures=measures)
+
+
+class Reading(ABC, Generic[Seen]):
+    """Something that can be seen on a host. Subclasses are frozen, keyword-only dataclasses whose fields are the
+    arguments a playbook gives.
+
+    Attributes:
+        kind: Its name in playbooks, ``subject.verb`` or ``subject.state``.
+        rounds: The most round trips its read may take.
+    """
+
+    kind: ClassVar[str]
+    rounds: ClassVar[int] = 2
+
+    @abstractmethod
+    async def read(self, host: Reader) -> Seen:
+        """Ask what must be known; change nothing.
+
+        Raises:
+            FactError: It cannot be known.
+        """
+
+
+class Look(Reading[Seen]):
+    """Evidence for people: shown and kept, never judged."""
+
+    title: ClassVar[str]
+
+    @abstractmethod
+    def show(self, seen: Seen) -> Shown:
+        """Return what a person should see of it."""
+
+
+class Check(Reading[Seen]):
+    """Healthy, faulty or unknown, and why."""
+
+    @abstractmethod
+    def judge(self, seen: Seen) -> Verdict:
+        """Judge what was seen; pure."""
+
+
+class Task(Check[Seen]):
+    """A check that can also repair what it sees."""
+
+    @abstractmethod
+    def plan(self, seen: Seen) -> Plan:
+        """Decide what to change about what was seen; pure: no host, clock, file or randomness.
+
+        Raises:
+            Unplannable: What was seen is nothing this task may repair.
+        """
+
+    def judge(self, seen: Seen) -> Verdict:
+        """Healthy where the plan is empty, faulty where it has changes, unknown where none can be made."""
+        try:
+            plan = self.plan(seen)
+        except Unplannable as error:
+            return Verdict.unknown(str(error))
+        if not plan.changes:
+            return Verdict.healthy(plan.because)
+        return Verdict.faulty(plan.because)

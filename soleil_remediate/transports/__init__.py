@@ -1,0 +1,147 @@
+"""The seam between the engine and a host: one session a host, whichever way it is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import BinaryIO, Protocol
+
+from soleil_remediate.command import Command, Output
+from soleil_remediate.errors import FactError
+from soleil_remediate.host import Host
+from soleil_remediate.plan import Preserve
+from soleil_remediate.units import ByteSize, Duration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """With whose rights a session looks and changes.
+
+    Args:
+        login: The user who logged in, as the host names it.
+        is_root: Whether the session's shell has all rights.
+        why_not: Why it has not, for people; empty where it has.
+    """
+
+    login: str
+    is_root: bool
+    why_not: str = ""
+
+
+class Progress(Enum):
+    """How far an operation has come, as the host itself knows it."""
+
+    DONE = "done"
+    RUNNING = "running"
+    LOST = "lost"  # begun, ended without an exit status: killed, or the host restarted
+    NEVER_BEGUN = "never-begun"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What the host knows of one change.
+
+    Args:
+        progress: How far it has come.
+        output: What it answered; ``None`` unless it is done.
+    """
+
+    progress: Progress
+    output: Output | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """A copy of a part of a file, off the host.
+
+    Args:
+        size: How many bytes of the file were copied, from its beginning.
+        stored: How many bytes that is compressed.
+        sha256: Of the file's bytes, computed on the host and again on this side, alike.
+    """
+
+    size: ByteSize
+    stored: ByteSize
+    sha256: str
+
+
+class Session(Protocol):
+    """One open connection to one host. Used by one thread; closing it twice is harmless."""
+
+    @property
+    def host(self) -> Host:
+        """Whose session it is."""
+
+    @property
+    def access(self) -> Access:
+        """With whose rights it looks and changes."""
+
+    @property
+    def round_trips(self) -> int:
+        """How many batches were sent and waited for since the session was open."""
+
+    def ask(self, commands: Sequence[Command]) -> list[Output | FactError]:
+        """Ask questions in one pipelined batch; the answers come in their order.
+
+        A question that cannot be answered fails alone. Slow ones run beside the others.
+
+        Raises:
+            Unreachable: The connection is gone or the host has stopped answering.
+        """
+
+    def claim(self, owner: str) -> None:
+        """Take the host's lock for this session, or go on holding it. *owner* is written beside it for people.
+
+        Raises:
+            HostLocked: Somebody else may be changing this host; says who, since when and from where.
+            Refused: The lock cannot be taken at all, for example because ``/run`` is full.
+            Unreachable: The connection is gone; no change is under way.
+        """
+
+    def send(self, operation: str, command: Command) -> Output:
+        """Send one change under *operation*'s id, detached from the connection, and wait for its end.
+
+        Sending an id again never runs it again: it is asked about instead. Needs the lock.
+
+        Returns:
+            What the change answered, whatever its exit status; 124 where its deadline ended it.
+
+        Raises:
+            Refused: Nothing was begun, for example because ``/run`` is full.
+            OutcomeUnknown: It was sent and its answer did not arrive, or it was lost. Ask with :meth:`outcome`.
+        """
+
+    def outcome(self, operation: str) -> Operation:
+        """Ask the host what became of an operation, also one of an earlier session; changes nothing.
+
+        Raises:
+            Unreachable: The connection is gone.
+            FactError: The answer cannot be read.
+        """
+
+    def save(self, preserve: Preserve, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> Saved:
+        """Stream a file's bytes, gzip-compressed at the source, into *into*; nothing is written on the host.
+
+        The file is opened once and without following links, and must be the one that *preserve* names.
+        *on_progress* gets the number of the file's bytes that have arrived so far.
+
+        Raises:
+            EvidenceNotStored: It is another file by now, cannot be read, or the checksums differ.
+            OSError: *into* could not be written.
+            Unreachable: The connection is gone; nothing was changed.
+        """
+
+    def close(self) -> None:
+        """End the session and give the lock back, unless a change that was sent is still running."""
+
+
+class Transport(Protocol):
+    """A way to reach hosts."""
+
+    def open(self, host: Host, *, within: Duration) -> Session:
+        """Connect to *host*; the whole of it takes no longer than *within*.
+
+        Raises:
+            Unreachable: With one of its subclasses; nothing was changed and no password was tried twice.
+        """
