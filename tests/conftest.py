@@ -1,0 +1,52 @@
+"""What holds for every test.
+
+Those that need the lab run last, with more time each, and only as root on Linux. The run ends with a line for every
+part, just above pytest's own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+LAB_IS_POSSIBLE = sys.platform == "linux" and os.geteuid() == 0
+LAB_TIMEOUT = 600  # seconds for one test, its part of bringing hosts up included
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE / "lab" in item.path.parents:
+            item.add_marker(pytest.mark.lab)
+        if item.get_closest_marker("lab") is None:
+            continue
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LAB_TIMEOUT))
+        if not LAB_IS_POSSIBLE:
+            item.add_marker(pytest.mark.skip(reason="the lab needs root on Linux"))
+    items.sort(key=lambda item: item.get_closest_marker("lab") is not None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    counts: dict[str, Counter[str]] = {}
+    seconds: dict[str, float] = {}
+    for outcome, reports in terminalreporter.stats.items():
+        for report in reports:
+            if not isinstance(report, pytest.TestReport):
+                continue
+            path = Path(report.nodeid.partition("::")[0])
+            part = path.parts[1] if len(path.parts) > 2 else path.stem
+            if outcome:
+                counts.setdefault(part, Counter())[outcome] += 1
+            seconds[part] = seconds.get(part, 0.0) + report.duration
+    if not counts:
+        return
+    terminalreporter.section("parts")
+    for part, outcomes in counts.items():
+        told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
+        terminalreporter.write_line(f"{part:<10} {told} in {seconds[part]:.1f} s")
