@@ -145,8 +145,10 @@ class Change:
     relieves: tuple[Relief, ...] = ()
 
     def digest(self, host: str, kind: str) -> str:
-        """Return what an approval of this change on *host* is worth: 16 hexadecimal digits over host, kind, command,
-        risk and undo. Secrets are in no digest."""
+        """Return what an approval of this change on *host* is about, as 16 hexadecimal digits.
+
+        Host, kind, command, risk and undo are in it; secrets are in no digest.
+        """
         text = json.dumps(
             [host, kind, _words(self.command), self.risk.value, self.undo.command and _words(self.undo.command)],
             ensure_ascii=True,
@@ -161,7 +163,7 @@ def _words(command: Command) -> list[object]:
 
 
 def plan_digest(changes: Iterable[str]) -> str:
-    """Return the digest that stands for a whole set of changes' digests, whatever their order: 12 hexadecimal digits."""
+    """Return the 12 hexadecimal digits that stand for a whole set of changes' digests, whatever their order."""
     return hashlib.sha256("\n".join(sorted(set(changes))).encode()).hexdigest()[:12]
 
 

@@ -90,8 +90,9 @@ class Verdict:
 
 
 class Reading(ABC, Generic[Seen]):
-    """Something that can be seen on a host. Subclasses are frozen, keyword-only dataclasses whose fields are the
-    arguments a playbook gives.
+    """Something that can be seen on a host.
+
+    Subclasses are frozen, keyword-only dataclasses whose fields are the arguments a playbook gives.
 
     Attributes:
         kind: Its name in playbooks, ``subject.verb`` or ``subject.state``.

@@ -112,7 +112,7 @@ class Duration(_Quantity, float):
 
     def __str__(self) -> str:
         if self < 60:
-            return f"{self:.1f} s" if self != int(self) and self < 10 else f"{self:.0f} s"
+            return f"{self:.0f} s" if self.is_integer() or self >= 10 else f"{self:.1f} s"
         whole = round(self)
         for unit, below, size, rest_unit, rest_size in (
             ("min", 3600, 60, "s", 1),
@@ -148,7 +148,7 @@ class Percent(_Quantity, float):
         return cls(float(match[1]))
 
     def __str__(self) -> str:
-        return f"{self:.0f} %" if self == int(self) or self >= 10 else f"{self:.1f} %"
+        return f"{self:.0f} %" if self.is_integer() or self >= 10 else f"{self:.1f} %"
 
     def __repr__(self) -> str:
         return f"Percent({float(self)!r})"

@@ -1,0 +1,1 @@
+"""Remediation for Laravel hosts over SSH: find, show, ask, repair, prove."""

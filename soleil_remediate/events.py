@@ -1,0 +1,185 @@
+"""What is said while a run goes on: frozen records for reporters and the run's record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from pathlib import PurePath
+from typing import Any, TypeAlias
+
+from soleil_remediate.command import Secret
+from soleil_remediate.host import Host
+from soleil_remediate.plan import Change
+from soleil_remediate.report import HostReport, Preview, RunReport, SavedCopy, StepOutcome
+from soleil_remediate.units import ByteSize, Duration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A run begins; nothing was sent."""
+
+    run: str
+    scenario: str
+    hosts: tuple[str, ...]
+    operator: str
+    inputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSeen:
+    """A host was looked at, and nothing was changed."""
+
+    preview: Preview
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateAnswered:
+    """The gate was passed or not.
+
+    Args:
+        is_open: Whether anything may be sent.
+        by: Who or what answered, such as ``"jan typed web1"`` or ``"--yes, policy allows destructive"``.
+        approved: The digests that may be sent.
+    """
+
+    is_open: bool
+    by: str
+    approved: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostClaimed:
+    """The host's lock is ours."""
+
+    host: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyProgress:
+    """How far a copy has come; may be left out of records."""
+
+    host: str
+    step: int
+    path: PurePath
+    copied: ByteSize
+    total: ByteSize
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopySaved:
+    """A copy is complete, on disk here, and its checksum matches."""
+
+    host: str
+    step: int
+    copy: SavedCopy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeIntended:
+    """On disk before the change is sent: from here until its answer the host may have been changed."""
+
+    host: str
+    step: int
+    kind: str
+    operation: str
+    digest: str
+    change: Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeAnswered:
+    """What became of a change, as the host itself knows it."""
+
+    host: str
+    operation: str
+    exit_status: int
+    says: str
+    took: Duration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeUnanswered:
+    """A change's answer did not arrive: it is unknown until the host has been asked."""
+
+    host: str
+    operation: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEnded:
+    """A step is done."""
+
+    host: str
+    step: int
+    kind: str
+    outcome: StepOutcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostEnded:
+    """A host is done."""
+
+    report: HostReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded:
+    """The run is done."""
+
+    report: RunReport
+
+
+Event: TypeAlias = (
+    RunStarted
+    | HostSeen
+    | GateAnswered
+    | HostClaimed
+    | CopyProgress
+    | CopySaved
+    | ChangeIntended
+    | ChangeAnswered
+    | ChangeUnanswered
+    | StepEnded
+    | HostEnded
+    | RunEnded
+)
+
+
+def as_data(value: Any) -> Any:
+    """Return *value* as what JSON can hold: records as objects with their class in ``type``.
+
+    Sizes are bytes, durations seconds, secrets nothing. A host is its name only: what else the inventory says about it
+    stays there.
+    """
+    match value:
+        case None | bool() | str():
+            return value
+        case Host():
+            return value.name
+        case Secret():
+            return None
+        case Enum():
+            return value.value
+        case int():
+            return int(value)
+        case float():
+            return float(value)
+        case bytes():
+            return value.decode("utf-8", "backslashreplace")
+        case PurePath():
+            return str(value)
+        case Mapping():
+            return {str(key): as_data(item) for key, item in value.items()}
+        case frozenset() | set():
+            return sorted(as_data(item) for item in value)
+        case tuple() | list():
+            return [as_data(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        data: dict[str, Any] = {"type": type(value).__name__}
+        if isinstance(word := getattr(type(value), "word", None), str):
+            data["verdict"] = word
+        return data | {field.name: as_data(getattr(value, field.name)) for field in fields(value)}
+    raise TypeError(f"{type(value).__name__} has no place in a record")
