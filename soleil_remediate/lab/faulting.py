@@ -1,0 +1,100 @@
+"""Faults by name: shell scripts in the folder ``faults``, run as root on a host of the lab."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from soleil_remediate.errors import ConfigError, UnknownName
+
+FOLDER = Path(__file__).parent / "faults"
+
+#: Functions for all of them, put before each script.
+FUNCTIONS = FOLDER / "_functions.sh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One way to break a host.
+
+    Args:
+        name: The file's name without its ending.
+        about: One sentence: what is broken.
+        scenario: The scenario that is about it.
+        kinds: Checks and tasks that see or repair it.
+        options: By name, the value it has where none is given.
+        file: The script.
+    """
+
+    name: str
+    about: str
+    scenario: str
+    kinds: tuple[str, ...]
+    options: Mapping[str, str]
+    file: Path
+
+    def script(self, options: Mapping[str, object]) -> bytes:
+        """Return what is sent to the host's bash: the options, the functions, the script.
+
+        Raises:
+            UnknownName: The fault has no such option.
+            ConfigError: A value is not a plain word.
+        """
+        for name, value in options.items():
+            if name not in self.options:
+                raise UnknownName(f"option of fault {self.name}", name, self.options)
+            if not re.fullmatch(r"[\w./:@%+-]*", str(value)):
+                raise ConfigError(f"option {name} of fault {self.name} must be one plain word, not {value!r}")
+        values = {**self.options, **options}
+        settings = "".join(f"{name}={value}\n" for name, value in values.items())
+        return (settings + FUNCTIONS.read_text() + self.file.read_text()).encode()
+
+
+def faults(folder: Path = FOLDER) -> list[Fault]:
+    """Return every fault in *folder*, by name.
+
+    Raises:
+        ConfigError: A script does not say in its first lines what it is about.
+    """
+    return [_read(file) for file in sorted(folder.glob("[!_]*.sh"))]
+
+
+def fault_named(name: str) -> Fault:
+    """Return one fault.
+
+    Raises:
+        UnknownName: There is none of this name.
+    """
+    known = {fault.name: fault for fault in faults()}
+    if name not in known:
+        raise UnknownName("fault", name, known)
+    return known[name]
+
+
+def _read(file: Path) -> Fault:
+    header: dict[str, str] = {}
+    options: dict[str, str] = {}
+    for line in file.read_text().splitlines():
+        match = re.fullmatch(r"# (about|scenario|kinds|option): (.*)", line)
+        if match and match[1] == "option":
+            name, _, value = match[2].split(" ", 1)[0].partition("=")
+            options[name] = value
+        elif match:
+            header[match[1]] = match[2]
+        elif line and not line.startswith("#"):
+            break
+    if missing := {"about", "scenario", "kinds"} - header.keys():
+        raise ConfigError(
+            f"{file}:1: a fault begins with lines '# about: …', '# scenario: …', '# kinds: …'; "
+            f"missing: {', '.join(sorted(missing))}"
+        )
+    return Fault(
+        name=file.stem,
+        about=header["about"],
+        scenario=header["scenario"],
+        kinds=tuple(header["kinds"].split()),
+        options=options,
+        file=file,
+    )
