@@ -1,0 +1,169 @@
+"""Is there room on the file systems, in bytes and in inodes?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from soleil_remediate.command import Reader
+from soleil_remediate.facts.disks import FileSystem, FileSystems, inodes_on, read_file_systems, space_on
+from soleil_remediate.task import Check, Measure, Verdict
+from soleil_remediate.units import ByteSize, MiB, Percent
+
+#: With fewer inodes left than this, the next request that stores a few files fails.
+INODES_NEEDED = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskWritable(Check[FileSystems]):
+    """See whether a user can still write: room in bytes, room in inodes, and a file system that is not read only.
+
+    What counts is what is left for that user: blocks reserved for root are no room for anybody else. Permissions and
+    quotas are not looked at, and nothing is written to find out. Remote file systems (NFS and the like) are left out,
+    since a dead server would hang the question.
+
+    Args:
+        user: Who must be able to write; ``root`` may use reserved blocks as well.
+        mount: Where the one file system that counts is mounted; without it every real one counts.
+        room: So much must be free; exactly so much is enough.
+    """
+
+    kind = "disk.writable"
+    rounds = 1
+
+    user: str
+    mount: PurePosixPath | None = None
+    room: ByteSize = MiB(1)
+
+    async def read(self, host: Reader) -> FileSystems:
+        return await _read(host, self.mount)
+
+    def judge(self, seen: FileSystems) -> Verdict:
+        faults: set[str] = set()
+        reasons: list[str] = []
+        measures: list[Measure] = []
+        for one in seen:
+            found = self._faults_of(one)
+            faults.update(found)
+            if found:
+                reasons.append(self._reason(one))
+            measures += [
+                Measure(label=f"{one.mount} used", value=str(one.share_used), is_faulty=space_on(one.mount) in found),
+                Measure(
+                    label=f"{self.user} can write to {one.mount}",
+                    value="no" if found else "yes",
+                    is_faulty=bool(found),
+                ),
+            ]
+        healthy = f"{self.user} can write to {_names(seen)}"
+        return _verdict(seen, healthy, reasons, measures, faults)
+
+    def room_on(self, one: FileSystem) -> ByteSize:
+        """Return what is left there for the user."""
+        return one.free if self.user == "root" else one.available
+
+    def _faults_of(self, one: FileSystem) -> frozenset[str]:
+        if one.is_read_only:
+            return frozenset({f"read only {one.mount}"})
+        faults = set()
+        if self.room_on(one) < self.room:
+            faults.add(space_on(one.mount))
+        if one.inodes_free is not None and one.inodes_free < INODES_NEEDED:
+            faults.add(inodes_on(one.mount))
+        return frozenset(faults)
+
+    def _reason(self, one: FileSystem) -> str:
+        if one.is_read_only:
+            return f"{one.mount} is mounted read only"
+        inodes = one.share_of_inodes_used
+        return (
+            f"{one.mount} {one.share_used} of {one.size}, {self.room_on(one)} free for {self.user}"
+            f"{'' if inodes is None else f', inodes {inodes}'}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskUsed(Check[FileSystems]):
+    """See whether file systems are used less than a share of what users may use, as df counts it.
+
+    Args:
+        below: The share; exactly so much used is too much.
+        mount: Where the one file system that counts is mounted; without it every real one counts.
+    """
+
+    kind = "disk.used"
+    rounds = 1
+
+    below: Percent
+    mount: PurePosixPath | None = None
+
+    async def read(self, host: Reader) -> FileSystems:
+        return await _read(host, self.mount)
+
+    def judge(self, seen: FileSystems) -> Verdict:
+        over = [one for one in seen if one.share_used >= self.below]
+        return _verdict(
+            seen,
+            f"{_names(seen)} below {self.below}",
+            [f"{one.mount} {one.share_used} of {one.size}, not below {self.below}" for one in over],
+            [Measure(label=f"{one.mount} used", value=str(one.share_used), is_faulty=one in over) for one in seen],
+            {space_on(one.mount) for one in over},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskInodes(Check[FileSystems]):
+    """See whether less than a share of the inodes is used; file systems without a limit are always fine.
+
+    Args:
+        below: The share; exactly so much used is too much.
+        mount: Where the one file system that counts is mounted; without it every real one counts.
+    """
+
+    kind = "disk.inodes"
+    rounds = 1
+
+    below: Percent
+    mount: PurePosixPath | None = None
+
+    async def read(self, host: Reader) -> FileSystems:
+        return await _read(host, self.mount)
+
+    def judge(self, seen: FileSystems) -> Verdict:
+        shares = [(one, one.share_of_inodes_used) for one in seen]
+        over = [(one, share) for one, share in shares if share is not None and share >= self.below]
+        return _verdict(
+            seen,
+            f"inodes of {_names(seen)} below {self.below}",
+            [f"{one.mount} inodes {share} of {one.inodes}, not below {self.below}" for one, share in over],
+            [
+                Measure(label=f"{one.mount} inodes used", value=str(share), is_faulty=share >= self.below)
+                for one, share in shares
+                if share is not None
+            ],
+            {inodes_on(one.mount) for one, _ in over},
+        )
+
+
+async def _read(host: Reader, mount: PurePosixPath | None) -> FileSystems:
+    """Ask for the file systems that count."""
+    seen = await read_file_systems(host)
+    return seen if mount is None else seen.only(mount)
+
+
+def _verdict(
+    seen: FileSystems, healthy: str, reasons: Iterable[str], measures: Iterable[Measure], faults: Iterable[str]
+) -> Verdict:
+    """Faulty where there is a reason; unknown where one that counts was not measured; else healthy."""
+    reasons = tuple(reasons)
+    if reasons:
+        return Verdict.faulty("; ".join(reasons), *measures, faults=frozenset(faults))
+    missing = [f"{one.mount}: {one.why}" for one in seen.unread if not one.is_remote]
+    if missing:
+        return Verdict.unknown("; ".join(missing), *measures)
+    return Verdict.healthy(healthy, *measures)
+
+
+def _names(seen: FileSystems) -> str:
+    return ", ".join(str(one.mount) for one in seen)

@@ -1,0 +1,339 @@
+"""File systems: how full they are, in bytes and in inodes, and for whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from soleil_remediate.command import Command, Output, Query, Reader
+from soleil_remediate.errors import FactError
+from soleil_remediate.units import ByteSize, KiB, Percent
+
+#: File systems that hold somebody's files. What is none of these is real only on a block device, or as the root.
+_LOCAL = frozenset(
+    "bcachefs btrfs exfat ext2 ext3 ext4 f2fs fuseblk gfs2 hfsplus jfs msdos nilfs2 ntfs ntfs3 ocfs2 reiserfs ufs "
+    "vfat xfs zfs".split()
+)
+#: A server that does not answer would hang whoever asks for its free space (df -l leaves them out as well).
+_REMOTE = frozenset(
+    "9p afs beegfs ceph cifs fuse.ceph-fuse fuse.glusterfs fuse.s3fs fuse.sshfs glusterfs lustre ncpfs nfs nfs4 smb3 "
+    "smbfs virtiofs".split()
+)
+#: Made full and read only: always at 100 %, never at fault.
+_IMAGES = frozenset("cramfs erofs iso9660 romfs squashfs udf".split())
+
+_OCTAL = re.compile(rb"\\([0-7]{3})")
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_USAGE_COLUMNS = "size,used,avail,itotal,iused,iavail,target"
+
+
+def space_on(mount: PurePosixPath) -> str:
+    """Return how checks name missing space on the file system mounted there, and changes what they give back."""
+    return f"space on {mount}"
+
+
+def inodes_on(mount: PurePosixPath) -> str:
+    """Return how checks name missing inodes on the file system mounted there, and changes what they give back."""
+    return f"inodes on {mount}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSystem:
+    """One file system and how full it is.
+
+    Args:
+        mount: Where it is mounted; of several places the one that shows its root, then the shortest.
+        aliases: Every place where it, or a part of it, is mounted.
+        device: Its device number, as stat(2) gives it.
+        type: Such as ``ext4``.
+        is_read_only: The file system itself is, not only this view of it.
+        size: All of it.
+        used: What files take.
+        available: What a user other than root may still write; less than size - used where blocks are reserved.
+        inodes: How many files it can hold; ``None`` where it has no such limit (btrfs, vfat).
+        inodes_used: How many it holds.
+    """
+
+    mount: PurePosixPath
+    aliases: tuple[PurePosixPath, ...]
+    device: int
+    type: str
+    is_read_only: bool
+    size: ByteSize
+    used: ByteSize
+    available: ByteSize
+    inodes: int | None
+    inodes_used: int
+
+    @property
+    def free(self) -> ByteSize:
+        """What root may still write: reserved blocks included."""
+        return ByteSize(max(0, self.size - self.used))
+
+    @property
+    def share_used(self) -> Percent:
+        """Used of what users may use, rounded up, as df prints it."""
+        return _share(self.used, self.used + self.available)
+
+    @property
+    def inodes_free(self) -> int | None:
+        """How many more files fit; ``None`` without a limit."""
+        return None if self.inodes is None else self.inodes - self.inodes_used
+
+    @property
+    def share_of_inodes_used(self) -> Percent | None:
+        """Used of all inodes, rounded up, as df -i prints it; ``None`` without a limit."""
+        return None if self.inodes is None else _share(self.inodes_used, self.inodes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadFileSystem:
+    """A file system that is there and was not measured.
+
+    Args:
+        mount: Where it is mounted.
+        why: Such as ``remote (nfs4)``.
+        is_remote: It is left out on purpose; any other should have been read and could not be.
+    """
+
+    mount: PurePosixPath
+    why: str
+    is_remote: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSystems:
+    """Every real file system of a host, each once, by mount point.
+
+    Args:
+        all: Those that were measured.
+        unread: Those that were not.
+        places: Every mount point and the device visible there, those that are not real included.
+    """
+
+    all: tuple[FileSystem, ...]
+    unread: tuple[UnreadFileSystem, ...] = ()
+    places: tuple[tuple[PurePosixPath, int], ...] = ()
+
+    def __iter__(self) -> Iterator[FileSystem]:
+        return iter(self.all)
+
+    def mounted_at(self, mount: PurePosixPath) -> FileSystem:
+        """Return the one mounted there, by any of its places.
+
+        Raises:
+            FactError: None is, or it could not be measured.
+        """
+        for one in self.all:
+            if mount in one.aliases:
+                return one
+        for unread in self.unread:
+            if mount == unread.mount:
+                raise FactError(f"the file system at {mount} was not measured: {unread.why}")
+        raise FactError(f"{mount} is no mount point; those are {', '.join(str(one.mount) for one in self.all)}")
+
+    def only(self, mount: PurePosixPath) -> FileSystems:
+        """Return these with nothing but the one mounted there.
+
+        Raises:
+            FactError: None is, or it could not be measured.
+        """
+        return FileSystems(all=(self.mounted_at(mount),), places=self.places)
+
+    def on_device(self, device: int) -> FileSystem | None:
+        """Return the one with that device number; ``None`` where it is not among the real and measured ones."""
+        return next((one for one in self.all if one.device == device), None)
+
+    def holding(self, path: PurePosixPath, device: int) -> FileSystem | None:
+        """Return the one a file lies on, by its device number; ``None`` where that is not a real and measured one.
+
+        On btrfs every subvolume has a number of its own that no mount shows: there the mount point decides, so *path*
+        must hold no symlink.
+        """
+        found = self.on_device(device)
+        if found is not None:
+            return found
+        inside = [(place, number) for place, number in self.places if path.is_relative_to(place)]
+        if not inside:
+            return None
+        return self.on_device(max(inside, key=lambda pair: len(pair[0].parts))[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """One line of mountinfo.
+
+    Args:
+        name: The mount point, as bytes: it may hold anything.
+        root: Which folder of the file system is visible there.
+    """
+
+    name: bytes
+    root: bytes
+    device: int
+    type: str
+    source: str
+    is_read_only: bool
+
+    @property
+    def point(self) -> PurePosixPath:
+        """The mount point; bytes that are not UTF-8 appear as ``\\xNN``."""
+        return PurePosixPath(self.name.decode("utf-8", "backslashreplace"))
+
+    @property
+    def is_real(self) -> bool:
+        """It holds somebody's files."""
+        if self.type in _IMAGES:
+            return False
+        is_on_disk = self.source.startswith("/dev/") and self.device >> 8 & 0xFFF != 0
+        return self.name == b"/" or self.type in _LOCAL or self.type in _REMOTE or is_on_disk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """One line of df: sizes in bytes; ``inodes`` is ``None`` where there is no limit."""
+
+    size: ByteSize
+    used: ByteSize
+    available: ByteSize
+    inodes: int | None
+    inodes_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListMounts(Query[tuple[Mount, ...]]):
+    """Everything that is mounted (proc(5), /proc/pid/mountinfo); what hides another comes after it."""
+
+    @property
+    def command(self) -> Command:
+        return Command(("cat", "/proc/self/mountinfo"), output_limit=KiB(4096))
+
+    def parse(self, output: Output) -> tuple[Mount, ...]:
+        mounts = tuple(_mount(line) for line in output.stdout.splitlines())
+        if not any(mount.name == b"/" for mount in mounts):
+            raise ValueError("no root is mounted")
+        return mounts
+
+
+@dataclass(frozen=True, slots=True)
+class ReadUsage(Query[dict[bytes, Usage]]):
+    """How full local file systems are, by the name df prints for their mount point."""
+
+    # 1: one of them could not be read; it is missing from the answer, and so noticed
+    expects = frozenset({0, 1})
+
+    @property
+    def command(self) -> Command:
+        return Command(("df", "-l", "-B1", f"--output={_USAGE_COLUMNS}"))
+
+    def parse(self, output: Output) -> dict[bytes, Usage]:
+        head, *lines = output.stdout.split(b"\n")
+        if len(head.split()) < 7 or lines.pop() != b"":
+            raise ValueError("no table of df")
+        usage: dict[bytes, Usage] = {}
+        for line in lines:
+            *numbers, name = line.split(None, 6)
+            size, used, available, inodes, inodes_used, _ = (_number(text) for text in numbers)
+            if size is None or used is None or available is None:
+                continue  # "-": it could not be measured
+            usage[name] = Usage(
+                size=ByteSize(size),
+                used=ByteSize(used),
+                available=ByteSize(max(0, available)),
+                inodes=inodes or None,
+                inodes_used=inodes_used or 0,
+            )
+        return usage
+
+
+async def read_file_systems(host: Reader) -> FileSystems:
+    """Ask for every real file system; one round trip.
+
+    Raises:
+        FactError: They cannot be told.
+    """
+    mounts, usage = await host.ask_all(ListMounts(), ReadUsage())
+    return join(mounts, usage)
+
+
+def join(mounts: Iterable[Mount], usage: dict[bytes, Usage]) -> FileSystems:
+    """Bring together what is mounted and how full it is: each device once.
+
+    Raises:
+        FactError: No root is mounted.
+    """
+    visible = {mount.name: mount for mount in mounts}  # of two at one place the later hides the earlier
+    places: dict[int, list[Mount]] = {}
+    for mount in visible.values():
+        if mount.is_real:
+            places.setdefault(mount.device, []).append(mount)
+    found: list[FileSystem] = []
+    unread: list[UnreadFileSystem] = []
+    for device, here in places.items():
+        here.sort(key=lambda mount: (mount.root != b"/", len(mount.name), mount.name))
+        measured = next((usage[name] for name in (_as_df_prints(mount.name) for mount in here) if name in usage), None)
+        best = here[0]
+        if best.type in _REMOTE:
+            unread.append(UnreadFileSystem(mount=best.point, why=f"remote ({best.type})", is_remote=True))
+        elif measured is None:
+            unread.append(UnreadFileSystem(mount=best.point, why="df could not measure it", is_remote=False))
+        else:
+            found.append(
+                FileSystem(
+                    mount=best.point,
+                    aliases=tuple(mount.point for mount in here),
+                    device=device,
+                    type=best.type,
+                    is_read_only=best.is_read_only,
+                    size=measured.size,
+                    used=measured.used,
+                    available=measured.available,
+                    inodes=measured.inodes,
+                    inodes_used=measured.inodes_used,
+                )
+            )
+    if b"/" not in visible:
+        raise FactError("no root file system is mounted")
+    return FileSystems(
+        all=tuple(sorted(found, key=lambda one: one.mount)),
+        unread=tuple(sorted(unread, key=lambda one: one.mount)),
+        places=tuple((mount.point, mount.device) for mount in visible.values()),
+    )
+
+
+def _mount(line: bytes) -> Mount:
+    """Read one line of mountinfo: fixed fields, optional ones up to a lone dash, three more."""
+    fields = line.split(b" ")
+    dash = fields.index(b"-", 6)
+    major, minor = (int(number) for number in fields[2].split(b":"))
+    return Mount(
+        name=_unescape(fields[4]),
+        root=_unescape(fields[3]),
+        device=_device(major, minor),
+        type=fields[dash + 1].decode("utf-8", "backslashreplace"),
+        source=fields[dash + 2].decode("utf-8", "backslashreplace"),
+        is_read_only=b"ro" in fields[dash + 3].split(b","),
+    )
+
+
+def _unescape(name: bytes) -> bytes:
+    return _OCTAL.sub(lambda match: bytes((int(match[1], 8) & 0xFF,)), name)
+
+
+def _as_df_prints(name: bytes) -> bytes:
+    return _CONTROL.sub(b"?", name)
+
+
+def _device(major: int, minor: int) -> int:
+    """Return the device number stat(2) gives, from its parts: gnu_dev_makedev of glibc's sys/sysmacros.h."""
+    return (minor & 0xFF) | (major & 0xFFF) << 8 | (minor & ~0xFF) << 12 | (major & ~0xFFF) << 32
+
+
+def _number(text: bytes) -> int | None:
+    return None if text == b"-" else int(text)
+
+
+def _share(part: int, whole: int) -> Percent:
+    return Percent(0) if whole <= 0 else Percent(min(100, -(-100 * part // whole)))
