@@ -6,20 +6,20 @@ part, just above pytest's own.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from soleil_remediate.lab import why_not_here
+
 HERE = Path(__file__).parent
-LAB_IS_POSSIBLE = sys.platform == "linux" and os.geteuid() == 0
 LAB_TIMEOUT = 600  # seconds for one test, its part of bringing hosts up included
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    no_lab = why_not_here()
     for item in items:
         if HERE / "lab" in item.path.parents:
             item.add_marker(pytest.mark.lab)
@@ -27,8 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(LAB_TIMEOUT))
-        if not LAB_IS_POSSIBLE:
-            item.add_marker(pytest.mark.skip(reason="the lab needs root on Linux"))
+        if no_lab is not None:
+            item.add_marker(pytest.mark.skip(reason=no_lab))
     items.sort(key=lambda item: item.get_closest_marker("lab") is not None)
 
 
