@@ -24,7 +24,7 @@ class Fault:
         about: One sentence: what is broken.
         scenario: The scenario that is about it.
         kinds: Checks and tasks that see or repair it.
-        options: By name, the value it has where none is given.
+        options: By name, the value it has where none is given; the script finds it as ``$OPTION_NAME``.
         file: The script.
     """
 
@@ -48,7 +48,7 @@ class Fault:
             if not re.fullmatch(r"[\w./:@%+-]*", str(value)):
                 raise ConfigError(f"option {name} of fault {self.name} must be one plain word, not {value!r}")
         values = {**self.options, **options}
-        settings = "".join(f"{name}={value}\n" for name, value in values.items())
+        settings = "".join(f"OPTION_{name.upper()}={value}\n" for name, value in values.items())
         return (settings + FUNCTIONS.read_text() + self.file.read_text()).encode()
 
 

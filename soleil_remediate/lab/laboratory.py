@@ -223,7 +223,8 @@ class Lab:
             LabError: The script failed, or did not see its own fault; the message has its last lines.
         """
         script = faulting.fault_named(fault).script(options)
-        answer = self.run(name, ["bash", "-s"], stdin=script, timeout=180)
+        # The whole script is read before any of it runs: no command in it may eat the rest from standard input.
+        answer = self.run(name, ["bash", "-c", 'exec bash -c "$(cat)" </dev/null'], stdin=script, timeout=180)
         if answer.returncode:
             tail = "\n".join((answer.stdout + answer.stderr).strip().splitlines()[-10:])
             raise LabError(

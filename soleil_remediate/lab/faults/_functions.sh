@@ -1,0 +1,85 @@
+# For every fault: this file is put before it. Standard input is empty; nothing here leaves a process running.
+set -euo pipefail
+export LC_ALL=C.UTF-8
+
+fail() {
+  echo "$*" >&2
+  exit 1
+}
+
+# available FOLDER: blocks of 4 KiB that others than root may still use on its file system
+available() { stat -f -c %a "$1"; }
+
+# used_percent FOLDER: as df counts
+used_percent() { df --output=pcent "$1" | tail -n 1 | tr -dc 0-9; }
+
+# fill FILE COMMAND...: append what COMMAND prints without end, until its file system has no block left
+fill() {
+  local file=$1 rest=0
+  shift
+  { "$@" | dd of="$file" bs=1M iflag=fullblock oflag=append conv=notrunc status=none; } 2>/dev/null || true
+  # Whole megabytes leave a rest, and what was set aside for delayed writes comes back after a sync.
+  while [ "$rest" -lt 20 ]; do
+    sync -f "$file"
+    { "$@" | dd of="$file" bs=4k iflag=fullblock oflag=append conv=notrunc status=none; } 2>/dev/null || true
+    sync -f "$file"
+    [ "$(available "$file")" -gt 0 ] || return 0
+    rest=$((rest + 1))
+  done
+  fail "$(available "$file") blocks are still free beside $file"
+}
+
+# append MEBIBYTES FILE COMMAND...: append so much of what COMMAND prints without end
+append() {
+  local mebibytes=$1 file=$2
+  shift 2
+  { "$@" | dd of="$file" bs=1M count="$mebibytes" iflag=fullblock oflag=append conv=notrunc status=none; } || true
+}
+
+# no_space_for USER FOLDER: a new file of one block cannot be written there, for want of space and nothing else
+no_space_for() {
+  local probe=$2/.lab-probe said
+  said=$(setpriv --reuid "$1" --regid "$1" --init-groups \
+    dd if=/dev/zero of="$probe" bs=4k count=1 conv=fsync status=none 2>&1) && said=written
+  rm -f "$probe"
+  case $said in
+    *"No space left on device"*) ;;
+    *) fail "$1 can still write to $2: $said" ;;
+  esac
+}
+
+# health CHECK: what the application says about itself
+health() { curl -sS -m 10 http://localhost/api/health/full | tr -d ' ' | grep -o "\"$1\":{\"status\":\"[a-z]*\"" | cut -d'"' -f6; }
+
+# Text that stands in real logs, without end.
+laravel_lines() {
+  yes "[$(date '+%F %T')] production.ERROR: SQLSTATE[08006] [7] connection to server at \"127.0.0.1\", port 5432 failed: Connection refused (SQL: select * from bookings order by id desc limit 20)"
+}
+access_lines() {
+  yes "203.0.113.7 - - [$(date '+%d/%b/%Y:%T %z')] \"GET /api/bookings?page=$RANDOM HTTP/1.1\" 200 1874 \"-\" \"Mozilla/5.0 (X11; Linux x86_64)\""
+}
+
+# write_lines FILE: go on writing to it as a process that holds it open, a numbered line every 0.2 s, also while the disk is full
+write_lines() {
+  # shellcheck disable=SC2016  # PHP's variables
+  systemd-run --quiet --collect --unit=lab-log-writer --uid=www-data --gid=www-data php -r '
+    $log = fopen($argv[1], "a");
+    for ($n = 1; ; $n++) {
+      @fwrite($log, date("[Y-m-d H:i:s]")." production.INFO: line $n of the writer\n");
+      usleep(200000);
+    }' -- "$1"
+  local tries=0
+  until lsof -t -a -u www-data "$1" >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 50 ] || fail "the writer does not hold $1 open"
+    sleep 0.1
+  done
+}
+
+# fill_journal PERCENT: real journal entries, until so much of /var/log is used or no journal file fits any more
+fill_journal() {
+  while [ "$(used_percent /var/log)" -lt "$1" ] && [ "$(available /var/log)" -gt 4096 ]; do
+    base64 -w 6000 /dev/urandom | head -n 1500 | systemd-cat -t soleil-queue || true
+    journalctl --sync
+  done
+}

@@ -1,0 +1,17 @@
+# about: dumps of many months fill /var/backups; the newest one is cut short
+# scenario: disk-full
+# kinds: backup.prune disk.writable disk.used
+# option: each=28  mebibytes of one dump
+folder=/var/backups/soleil
+dump=$folder/soleil-$(date -d '300 days ago' +%Y%m%d)-0300.sql.gz
+head -c "${OPTION_EACH}M" /dev/urandom | gzip -1 > "$dump"
+touch -d '300 days ago 03:00' "$dump"
+for age in 270 240 210 180 150 120 90 60 30 14 7 3 2 1; do
+  copy=$folder/soleil-$(date -d "$age days ago" +%Y%m%d)-0300.sql.gz
+  cp "$dump" "$copy" 2>/dev/null || break
+  touch -d "$age days ago 03:00" "$copy"
+done
+today=$folder/soleil-$(date +%Y%m%d)-0300.sql.gz
+fill "$today" cat /dev/urandom
+chown www-data:www-data $folder/*
+no_space_for www-data $folder
