@@ -16,6 +16,9 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Return seconds that only ever grow: for measuring and deadlines."""
 
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
 
 class SystemClock:
     """This machine's clocks."""
@@ -27,3 +30,7 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return seconds since some fixed moment."""
         return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)

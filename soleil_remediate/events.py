@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
+from functools import singledispatch
 from pathlib import PurePath
 from typing import Any, TypeAlias
 
@@ -148,38 +149,70 @@ Event: TypeAlias = (
 )
 
 
+@singledispatch
 def as_data(value: Any) -> Any:
     """Return *value* as what JSON can hold: records as objects with their class in ``type``.
 
     Sizes are bytes, durations seconds, secrets nothing. A host is its name only: what else the inventory says about it
     stays there.
     """
-    match value:
-        case None | bool() | str():
-            return value
-        case Host():
-            return value.name
-        case Secret():
-            return None
-        case Enum():
-            return value.value
-        case int():
-            return int(value)
-        case float():
-            return float(value)
-        case bytes():
-            return value.decode("utf-8", "backslashreplace")
-        case PurePath():
-            return str(value)
-        case Mapping():
-            return {str(key): as_data(item) for key, item in value.items()}
-        case frozenset() | set():
-            return sorted(as_data(item) for item in value)
-        case tuple() | list():
-            return [as_data(item) for item in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        data: dict[str, Any] = {"type": type(value).__name__}
-        if isinstance(word := getattr(type(value), "word", None), str):
-            data["verdict"] = word
-        return data | {field.name: as_data(getattr(value, field.name)) for field in fields(value)}
-    raise TypeError(f"{type(value).__name__} has no place in a record")
+    if not is_dataclass(value) or isinstance(value, type):
+        raise TypeError(f"{type(value).__name__} has no place in a record")
+    data: dict[str, Any] = {"type": type(value).__name__}
+    if isinstance(word := getattr(type(value), "word", None), str):
+        data["verdict"] = word
+    return data | {field.name: as_data(getattr(value, field.name)) for field in fields(value)}
+
+
+@as_data.register(str)
+@as_data.register(bool)
+@as_data.register(type(None))
+def _(value: Any) -> Any:
+    return value
+
+
+@as_data.register(int)
+@as_data.register(float)
+def _(value: Any) -> Any:
+    return int(value) if isinstance(value, int) else float(value)
+
+
+@as_data.register
+def _(value: Host) -> Any:
+    return value.name
+
+
+@as_data.register
+def _(_value: Secret) -> Any:
+    return None
+
+
+@as_data.register
+def _(value: Enum) -> Any:
+    return value.value
+
+
+@as_data.register
+def _(value: bytes) -> Any:
+    return value.decode("utf-8", "backslashreplace")
+
+
+@as_data.register
+def _(value: PurePath) -> Any:
+    return str(value)
+
+
+@as_data.register
+def _(value: Mapping) -> Any:  # type: ignore[type-arg]  # singledispatch takes plain classes only
+    return {str(key): as_data(item) for key, item in value.items()}
+
+
+@as_data.register(tuple)
+@as_data.register(list)
+def _(value: Any) -> Any:
+    return [as_data(item) for item in value]
+
+
+@as_data.register(frozenset)
+def _(value: Any) -> Any:
+    return sorted(as_data(item) for item in value)

@@ -261,10 +261,18 @@ class StepSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a host stood at one look: the symptom's checks and the goal's."""
+    """How a host stood at one look.
+
+    Args:
+        symptom: The scenario's ``healthy_when``.
+        goal: The scenario's ``goal``.
+        scope: What the symptom was at the first look. A goal that can tell parts apart counts only for these: a run
+            about one full file system does not touch another that is merely fuller than the goal.
+    """
 
     symptom: tuple[CheckSeen, ...]
     goal: tuple[CheckSeen, ...]
+    scope: frozenset[str] = frozenset()
 
     @property
     def symptom_health(self) -> Health:
@@ -273,18 +281,28 @@ class Standing:
 
     @property
     def goal_health(self) -> Health:
-        """Of the symptom and the goal together: the goal is stricter, never laxer."""
-        return _health(self.symptom + self.goal)
+        """Of the symptom and the goal within the scope: the goal is stricter, never laxer."""
+        return _health(self.symptom + self.goal_in_scope)
+
+    @property
+    def goal_in_scope(self) -> tuple[CheckSeen, ...]:
+        """The goal's checks that count, leaving out those that fail only elsewhere."""
+        return tuple(seen for seen in self.goal if not self._is_elsewhere(seen.verdict))
 
     @property
     def faults(self) -> frozenset[str]:
-        """What exactly is at fault; empty where no check can tell parts apart."""
-        return frozenset().union(*(seen.verdict.faults for seen in self.symptom + self.goal))
+        """What exactly is at fault, within the scope; empty where no check can tell parts apart."""
+        symptom = frozenset[str]().union(*(seen.verdict.faults for seen in self.symptom))
+        goal = frozenset[str]().union(*(seen.verdict.faults for seen in self.goal_in_scope))
+        return symptom | (goal & self.scope if self.scope else goal)
 
     def why(self, health: Health) -> str:
         """Return what the checks of that health said, the symptom's first."""
-        said = [seen.verdict.why for seen in self.symptom + self.goal if seen.verdict.health is health]
+        said = [seen.verdict.why for seen in self.symptom + self.goal_in_scope if seen.verdict.health is health]
         return "; ".join(dict.fromkeys(said))
+
+    def _is_elsewhere(self, verdict: Verdict) -> bool:
+        return bool(self.scope and verdict.faults) and not verdict.faults & self.scope
 
 
 def _health(seen: tuple[CheckSeen, ...]) -> Health:

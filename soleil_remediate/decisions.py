@@ -1,0 +1,230 @@
+"""What the engine decides about what was seen: pure functions, values in and values out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from soleil_remediate.errors import FactError, Refused, RemediateError, Unplannable, Unreachable
+from soleil_remediate.host import Host
+from soleil_remediate.plan import Plan
+from soleil_remediate.report import (
+    CheckSeen,
+    Eased,
+    EvidenceSeen,
+    Fixed,
+    HostOutcome,
+    MaybeChanged,
+    NotFixed,
+    NotNeeded,
+    NotReached,
+    Refusal,
+    Sent,
+    Standing,
+    StepDeclined,
+    StepFailed,
+    StepHealthy,
+    StepOutcome,
+    StepPending,
+    StepRemedied,
+    StepSeen,
+    StepSkipped,
+    StepStillFaulty,
+    StepUndecided,
+    StepUnknown,
+    Stopped,
+    Unproven,
+    WouldFix,
+)
+from soleil_remediate.scenario import Step
+from soleil_remediate.stopping import StopRequested
+from soleil_remediate.task import Check, Health, Look, Text, Verdict
+
+
+def judge(check: Check[Any], seen: Any) -> CheckSeen:
+    """Return what *check* says; what could not be read is unknown, never healthy."""
+    verdict = Verdict.unknown(str(seen)) if isinstance(seen, FactError) else check.judge(seen)
+    return CheckSeen(kind=check.kind, verdict=verdict)
+
+
+def show(look: Look[Any], seen: Any) -> EvidenceSeen:
+    """Return what *look* shows; where it could not be read, why."""
+    shown = Text(lines=(f"unknown: {seen}",)) if isinstance(seen, FactError) else look.show(seen)
+    return EvidenceSeen(kind=look.kind, title=look.title, shown=shown)
+
+
+def decide(
+    step: Step, seen: Any, standing: Standing, host: Host, *, is_tentative: bool = False
+) -> StepPending | StepHealthy | StepSkipped | StepUndecided:
+    """Decide what a step would do about what was seen, where the host stands as it does."""
+    why_not = _why_not(step, standing)
+    if why_not:
+        return StepSkipped(why=why_not)
+    if isinstance(seen, FactError):
+        return StepUndecided(why=str(seen))
+    try:
+        plan = step.task.plan(seen)
+    except Unplannable as error:
+        return StepUndecided(why=str(error))
+    if not plan.changes:
+        return StepHealthy(why=plan.because)
+    helpful = relevant(plan, standing.faults)
+    if not helpful.changes:
+        return StepSkipped(why=helpful.because)
+    limit = host.policy.evidence_limit
+    for change in helpful.changes:
+        if change.preserve is not None and change.preserve.size > limit:
+            why = f"saving {change.preserve.path} first takes {change.preserve.size}, evidence_limit is {limit}"
+            return StepUndecided(why=why)
+    digests = tuple(change.digest(host.name, step.task.kind) for change in helpful.changes)
+    return StepPending(plan=helpful, digests=digests, is_tentative=is_tentative)
+
+
+def _why_not(step: Step, standing: Standing) -> str:
+    """Return why a step is not even looked into; empty where it is."""
+    if step.missing_inputs:
+        return "needs " + " ".join(f"--set {name}=…" for name in step.missing_inputs)
+    health = standing.goal_health
+    if step.is_always or health is Health.FAULTY:
+        return ""
+    if health is Health.HEALTHY:
+        return "not needed: the goal is met"
+    return f"it cannot be known whether it is needed: {standing.why(Health.UNKNOWN)}"
+
+
+def relevant(plan: Plan, faults: frozenset[str]) -> Plan:
+    """Return only those changes that ease something at fault; all of them where it cannot be told what is."""
+    helpful = tuple(
+        change
+        for change in plan.changes
+        if not faults or not change.relieves or any(relief.subject in faults for relief in change.relieves)
+    )
+    if helpful:
+        return Plan(changes=helpful, because=plan.because)
+    eased = sorted({relief.subject for change in plan.changes for relief in change.relieves})
+    return Plan.nothing(f"eases {', '.join(eased)}, which is not what is wrong")
+
+
+def foresee(standing: Standing, steps: Sequence[StepSeen]) -> HostOutcome:
+    """Return what a preview says about a host."""
+    match standing.symptom_health:
+        case Health.HEALTHY:
+            if not any(isinstance(step.outcome, StepPending) for step in steps):
+                return NotNeeded(why=standing.why(Health.HEALTHY))
+        case Health.UNKNOWN:
+            return NotFixed(why=f"it cannot be known whether anything is wrong: {standing.why(Health.UNKNOWN)}")
+        case Health.FAULTY:
+            pass
+    if any(isinstance(step.outcome, StepPending) for step in steps):
+        return WouldFix(why=standing.why(Health.FAULTY) or "steps that always run")
+    reasons = [f"{step.kind}: {step.outcome.why}" for step in steps if isinstance(step.outcome, StepUndecided)]
+    return NotFixed(why="; ".join([standing.why(Health.FAULTY), "nothing that may be changed would help", *reasons]))
+
+
+def verify(outcome: StepOutcome, step: Step, seen: Any, faults: frozenset[str]) -> StepOutcome:
+    """Judge a step that sent its changes by a fresh look: its plan must be empty now.
+
+    Args:
+        outcome: What became of the step so far; anything but remedied stays what it is.
+        step: Which.
+        seen: What its task read after the changes.
+        faults: What was at fault before them; what eases nothing of it was never part of the step.
+    """
+    if not isinstance(outcome, StepRemedied):
+        return outcome
+    if isinstance(seen, FactError):
+        return StepStillFaulty(sent=outcome.sent, why=f"it cannot be known whether it helped: {seen}")
+    try:
+        plan = step.task.plan(seen)
+    except Unplannable as error:
+        return StepStillFaulty(sent=outcome.sent, why=f"it cannot be known whether it helped: {error}")
+    if relevant(plan, faults).changes:
+        return StepStillFaulty(sent=outcome.sent, why=f"still to do: {plan.because}")
+    return StepRemedied(sent=outcome.sent, why=plan.because)
+
+
+def sent_by(outcome: StepOutcome) -> tuple[Sent, ...]:
+    """Return the changes of a step that were sent and succeeded."""
+    match outcome:
+        case StepRemedied() | StepStillFaulty() | StepFailed() | StepUnknown():
+            return outcome.sent
+        case _:
+            return ()
+
+
+def conclude(
+    before: Standing | None, after: Standing | None, steps: Sequence[StepSeen], error: RemediateError | None
+) -> HostOutcome:
+    """Return the verdict on a host.
+
+    Args:
+        before: How it stood under the lock, before the first change; ``None`` where that could not be seen.
+        after: How it stood at the last look that succeeded.
+        steps: What became of each that was tried.
+        error: What ended the run early; ``None`` where nothing did.
+    """
+    for step in steps:
+        if isinstance(step.outcome, StepUnknown):
+            return MaybeChanged(why=step.outcome.why, operation=step.outcome.operation)
+    if not any(isinstance(step.outcome, StepRemedied | StepStillFaulty | StepFailed) for step in steps):
+        return _untouched(before, steps, error)
+    if before is None or after is None:
+        raise AssertionError("nothing is sent before a look, and nothing goes on without one")
+    return _touched(before, after, steps, error)
+
+
+def _touched(before: Standing, after: Standing, steps: Sequence[StepSeen], error: RemediateError | None) -> HostOutcome:
+    if isinstance(error, StopRequested):
+        return Stopped(why=f"{error}; {_standing_in_words(after)}")
+    if isinstance(error, Unreachable):
+        return Unproven(why=f"changes were sent, then the host could not be looked at again: {error}")
+    rest = f"; ended early: {error}" if error is not None else _failures(steps)
+    if before.symptom_health is not Health.FAULTY:
+        return Unproven(why=f"no check was red before the changes, so none vouches for them{rest}")
+    match after.symptom_health:
+        case Health.UNKNOWN:
+            return Unproven(why=f"whether it helped cannot be known: {after.why(Health.UNKNOWN)}{rest}")
+        case Health.FAULTY:
+            return NotFixed(why=f"{after.why(Health.FAULTY)}{rest}")
+        case Health.HEALTHY:
+            pass
+    if after.goal_health is Health.HEALTHY:
+        return Fixed(why=f"{after.why(Health.HEALTHY)}{rest}")
+    return Eased(why=f"the symptom is gone, the goal is not met: {after.why(after.goal_health)}{rest}")
+
+
+def _untouched(before: Standing | None, steps: Sequence[StepSeen], error: RemediateError | None) -> HostOutcome:
+    match error:
+        case StopRequested():
+            return Stopped(why=f"{error}; nothing was sent")
+        case Refused():
+            return Refusal(why=str(error))
+        case Unreachable():
+            return NotReached(why=str(error), is_retryable=error.retryable)
+        case None:
+            pass
+        case _:
+            raise AssertionError(f"nothing else ends a run early: {error}") from error
+    if before is not None and before.symptom_health is Health.HEALTHY:
+        return NotNeeded(why=f"it healed itself meanwhile: {before.why(Health.HEALTHY)}")
+    declined = [f"{step.kind}: {step.outcome.why}" for step in steps if isinstance(step.outcome, StepDeclined)]
+    if declined:
+        return Refusal(why="; ".join(declined))
+    reasons = [f"{step.kind}: {step.outcome.why}" for step in steps if isinstance(step.outcome, StepUndecided)]
+    wrong = before.why(before.symptom_health) if before is not None else "it could not be seen"
+    return NotFixed(why="; ".join([wrong, "nothing that may be changed would help", *reasons]))
+
+
+def _standing_in_words(standing: Standing) -> str:
+    match standing.goal_health:
+        case Health.HEALTHY:
+            return "the goal is met"
+        case health:
+            return standing.why(health)
+
+
+def _failures(steps: Sequence[StepSeen]) -> str:
+    failed = [
+        f"{step.kind}: {step.outcome.why}" for step in steps if isinstance(step.outcome, StepFailed | StepStillFaulty)
+    ]
+    return f"; not all went well: {'; '.join(failed)}" if failed else ""

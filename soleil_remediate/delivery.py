@@ -1,0 +1,212 @@
+"""One change, sent once: saved first, intended on disk, sent, and asked about until its outcome is known."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from soleil_remediate.clock import Clock
+from soleil_remediate.command import Command, Output
+from soleil_remediate.errors import (
+    CommandFailed,
+    EvidenceNotStored,
+    FactError,
+    Interrupted,
+    OutcomeUnknown,
+    Refused,
+    Unreachable,
+)
+from soleil_remediate.events import ChangeAnswered, ChangeIntended, ChangeUnanswered, CopyProgress, CopySaved, Event
+from soleil_remediate.plan import Change, Preserve
+from soleil_remediate.report import SavedCopy, Sent
+from soleil_remediate.stopping import Stop
+from soleil_remediate.transports import Operation, Progress, Saved, Session
+from soleil_remediate.units import ByteSize, Duration
+
+#: After a change's own deadline its outcome is asked for this much longer before it is called unknown.
+PATIENCE = Duration(60)
+
+
+class Copies(Protocol):
+    """Where copies are kept; the run's record."""
+
+    def create_copy(self, name: str) -> tuple[Path, BinaryIO]:
+        """Create a file for a copy, never overwriting one."""
+
+
+class Line(Protocol):
+    """The way to one host, which may have to be opened anew."""
+
+    @property
+    def session(self) -> Session:
+        """The open session."""
+
+    def reopen(self) -> Session:
+        """Connect anew and take the host's lock again.
+
+        Raises:
+            Unreachable: The host cannot be reached.
+            HostLocked: A change that was sent, or somebody else, holds the host.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Sends the changes of one run to one host.
+
+    Args:
+        run: The run's name; part of every operation's id.
+        line: The way to the host.
+        copies: Where what is destroyed is kept.
+        clock: For durations and waiting.
+        say: Told every event; whatever it raises stops what has not been sent yet.
+        stop: Looked at before and between changes.
+    """
+
+    run: str
+    line: Line
+    copies: Copies
+    clock: Clock
+    say: Callable[[Event], None]
+    stop: Stop
+
+    def send(self, change: Change, kind: str, step: int, number: int, sent: list[Sent]) -> None:
+        """Send *change* and append what became of it to *sent*.
+
+        Args:
+            change: An approved one.
+            kind: Its task's kind.
+            step: The step's place in the scenario, from 0.
+            number: The change's place in its step, from 0.
+            sent: Gets the change once it was answered with exit status 0.
+
+        Raises:
+            EvidenceNotStored: What it would destroy could not be saved: it was not sent.
+            Refused: It could not be begun, recorded, or somebody asked to stop: it was not sent.
+            Unreachable: The host is gone: it was not sent.
+            CommandFailed: It was sent and ended with an error.
+            Interrupted: It was sent and answered, but that could not be recorded.
+            OutcomeUnknown: It was sent, and nobody knows what became of it.
+        """
+        self.stop.check()
+        host = self.line.session.host.name
+        saved = self._save(change.preserve, step, number) if change.preserve else None
+        self.stop.check()
+        command = replace(change.command, stdin=f"{saved.size:d}\n") if saved else change.command
+        operation = self.operation(step, number)
+        self.say(
+            ChangeIntended(
+                host=host,
+                step=step,
+                kind=kind,
+                operation=operation,
+                digest=change.digest(host, kind),
+                change=change,
+            )
+        )
+        began = self.clock.monotonic()
+        output = self._deliver(operation, command)
+        took = Duration(self.clock.monotonic() - began)
+        says = _last_lines(output)
+        if output.exit_status == 0:
+            sent.append(Sent(change=change, operation=operation, says=says, took=took, saved=saved))
+        answered = ChangeAnswered(host=host, operation=operation, exit_status=output.exit_status, says=says, took=took)
+        try:
+            self.say(answered)
+        except Refused as error:
+            raise Interrupted(
+                f"operation {operation} ended with exit status {output.exit_status}, but {error}"
+            ) from error
+        if output.exit_status != 0:
+            raise CommandFailed(f"exit status {output.exit_status}{': ' + says if says else ''}")
+
+    def operation(self, step: int, number: int) -> str:
+        """Return the id under which a change is sent: of the run, the step and the change in it."""
+        return f"{self.run}-{step:02x}-{number:02x}"
+
+    def _deliver(self, operation: str, command: Command) -> Output:
+        try:
+            return self.line.session.send(operation, command)
+        except OutcomeUnknown as error:
+            host = self.line.session.host.name
+            with suppress(Refused):  # what is unknown is found out first; the record fails again, and then is heard
+                self.say(ChangeUnanswered(host=host, operation=operation, why=str(error)))
+            known = self._find_out(operation, command)
+            if known is None:
+                raise
+            if known.progress is Progress.NEVER_BEGUN:
+                why = f"operation {operation} was never begun: the connection was cut before {host} took it"
+                raise Refused(why) from error
+            if known.output is None:
+                raise OutcomeUnknown(
+                    f"{host} MAY have been changed: the host says that operation {operation} was begun and ended "
+                    "without an exit status (it was killed, or the host restarted)"
+                ) from error
+            return known.output
+
+    def _find_out(self, operation: str, command: Command) -> Operation | None:
+        """Ask the host what became of an operation, over a new connection; ``None`` where it cannot be learnt.
+
+        A never-begun one counts only once the host's lock is ours: until then the old session's shell may still be
+        alive and begin it.
+        """
+        ends = self.clock.monotonic() + command.deadline + PATIENCE
+        pause = 0.2
+        while self.clock.monotonic() < ends and not self.stop.is_insisted:
+            try:
+                session = self.line.reopen()
+                known = session.outcome(operation)
+                if known.progress is not Progress.RUNNING:
+                    return known
+            except (Unreachable, Refused, FactError):
+                pass  # asked again below: nothing is lost by asking
+            self.clock.sleep(pause)
+            pause = min(pause * 1.5, 5.0)
+        return None
+
+    def _save(self, preserve: Preserve, step: int, number: int) -> SavedCopy:
+        host = self.line.session.host.name
+        try:
+            path, file = self.copies.create_copy(f"{host}-{step}-{number}-{preserve.path.name}")
+        except OSError as error:
+            raise EvidenceNotStored(f"the copy of {preserve.path} cannot be created here: {error.strerror}") from error
+        try:
+            saved = self._stream(preserve, path, file, step)
+        except BaseException:
+            path.unlink(missing_ok=True)  # half a copy proves nothing and may fill the disk
+            raise
+        copy = SavedCopy(path=path, size=saved.size, stored=saved.stored, sha256=saved.sha256)
+        self.say(CopySaved(host=host, step=step, copy=copy))
+        return copy
+
+    def _stream(self, preserve: Preserve, path: Path, file: BinaryIO, step: int) -> Saved:
+        host = self.line.session.host.name
+        limit = self.line.session.host.policy.evidence_limit
+
+        def on_progress(copied: ByteSize) -> None:
+            self.stop.check()
+            self.say(CopyProgress(host=host, step=step, path=preserve.path, copied=copied, total=preserve.size))
+
+        if preserve.size > limit:
+            raise EvidenceNotStored(f"the copy of {preserve.path} is {preserve.size}, the policy allows {limit}")
+        try:
+            with file:
+                saved = self.line.session.save(preserve, file, on_progress)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            room = ByteSize(shutil.disk_usage(path.parent).free)
+            raise EvidenceNotStored(
+                f"the copy of {preserve.path} cannot be stored here: {error.strerror} ({room} free in {path.parent})"
+            ) from error
+        return saved
+
+
+def _last_lines(output: Output) -> str:
+    text = (output.text.strip() + "\n" + output.error_text.strip()).strip()
+    return "\n".join(text.splitlines()[-10:])[-2000:]

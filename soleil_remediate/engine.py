@@ -1,0 +1,321 @@
+"""One scenario on one host: look, decide, send what was approved, look again, and say what became of it.
+
+A preview is the opening of the run and never a mode of it: :meth:`HostRun.preview` is the first thing a run does, and
+:meth:`HostRun.remedy` goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from soleil_remediate.clock import Clock
+from soleil_remediate.command import Read, Reader
+from soleil_remediate.decisions import conclude, decide, foresee, judge, show, verify
+from soleil_remediate.delivery import Copies, Delivery
+from soleil_remediate.errors import CommandFailed, Interrupted, OutcomeUnknown, Refused, RemediateError, Unreachable
+from soleil_remediate.events import Event, HostClaimed, HostSeen, StepEnded
+from soleil_remediate.host import Host
+from soleil_remediate.look import look
+from soleil_remediate.plan import Change
+from soleil_remediate.report import (
+    EvidenceSeen,
+    HostReport,
+    NotNeeded,
+    Preview,
+    Sent,
+    Standing,
+    StepDeclined,
+    StepFailed,
+    StepOutcome,
+    StepPending,
+    StepRemedied,
+    StepSeen,
+    StepStillFaulty,
+    StepUnknown,
+)
+from soleil_remediate.scenario import Case, Step
+from soleil_remediate.stopping import Stop, StopRequested
+from soleil_remediate.task import Check, Look
+from soleil_remediate.transports import Session, Transport
+from soleil_remediate.units import Duration
+
+#: May one change be sent that the approval does not cover? Returns the digests that may, or raises PlanDrifted.
+AskAgain: TypeAlias = "Callable[[Host, str, Change], frozenset[str]]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looked:
+    """What one look saw: how the host stands, and what the steps from *first* on read."""
+
+    standing: Standing
+    first: int
+    seen: tuple[Any, ...]
+
+    def of(self, index: int) -> Any:
+        return self.seen[index - self.first]
+
+
+class HostRun:
+    """One run on one host. Used by one thread at a time.
+
+    Args:
+        case: The scenario bound to the host.
+        run: The run's name.
+        owner: Who is written beside the host's lock.
+        transport: The way to the host.
+        clock: For durations and waiting.
+        say: Told every event.
+        stop: Looked at between any two things that are done.
+
+    Attributes:
+        steps: What became of each step that was tried so far.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        *,
+        run: str,
+        owner: str,
+        transport: Transport,
+        clock: Clock,
+        say: Callable[[Event], None],
+        stop: Stop,
+    ) -> None:
+        self._case = case
+        self._run = run
+        self._owner = owner
+        self._transport = transport
+        self._clock = clock
+        self._say = say
+        self._stop = stop
+        self._session: Session | None = None
+        self._is_claimed = False
+        self._scope: frozenset[str] = frozenset()
+        self._last: Standing | None = None
+        self.steps: list[StepSeen] = []
+        self._began = clock.monotonic()
+
+    @property
+    def host(self) -> Host:
+        """Whose run it is."""
+        return self._case.host
+
+    @property
+    def session(self) -> Session:
+        """The open session."""
+        if self._session is None:
+            raise AssertionError("the host is looked at before anything else is done")
+        return self._session
+
+    def close(self) -> None:
+        """End the session; also from another thread, which makes whatever waits on it fail at once."""
+        if self._session is not None:
+            self._session.close()
+
+    def reopen(self) -> Session:
+        """Connect anew, and take the lock again where it was ours."""
+        self.close()
+        self._session = self._transport.open(self.host, within=self.host.connection.connect_within)
+        if self._is_claimed:
+            self._session.claim(self._owner)
+        return self._session
+
+    # --- looking ------------------------------------------------------------------------------------------------------
+
+    def preview(self) -> Preview:
+        """Connect, look once, and say what would be done. Changes nothing.
+
+        Raises:
+            Unreachable: The host cannot be reached.
+        """
+        case, began = self._case, self._clock.monotonic()
+        session = self.reopen()
+        connected = self._clock.monotonic()
+        looked, evidence = self._look(0, evidence=case.evidence)
+        self._scope = frozenset[str]().union(*(seen.verdict.faults for seen in looked.standing.symptom))
+        standing = Standing(symptom=looked.standing.symptom, goal=looked.standing.goal, scope=self._scope)
+        steps = self._foresee(standing, looked)
+        preview = Preview(
+            host=self.host,
+            scenario=case.scenario.name,
+            login=session.access.login,
+            limits=session.access.why_not,
+            connected_in=Duration(connected - began),
+            looked_in=Duration(self._clock.monotonic() - connected),
+            round_trips=session.round_trips,
+            standing=standing,
+            evidence=evidence,
+            steps=steps,
+            outcome=foresee(standing, steps),
+        )
+        self._say(HostSeen(preview=preview))
+        return preview
+
+    def _look(self, first: int, evidence: tuple[Look[Any], ...] = ()) -> tuple[_Looked, tuple[EvidenceSeen, ...]]:
+        """Look once: at the checks, at *evidence*, and at every step from *first* on."""
+        case, reader = self._case, Reader()
+        checks: tuple[Check[Any], ...] = (*case.healthy_when, *case.goal)
+        tasks = tuple(step.task for step in case.steps[first:])
+        reads: list[Read[Any]] = [reading.read(reader) for reading in (*checks, *evidence, *tasks)]
+        results = look(reads, self.session.ask)
+        judged = tuple(judge(check, seen) for check, seen in zip(checks, results, strict=False))
+        shown = results[len(checks) : len(checks) + len(evidence)]
+        split = len(case.healthy_when)
+        return (
+            _Looked(
+                standing=Standing(symptom=judged[:split], goal=judged[split:], scope=self._scope),
+                first=first,
+                seen=tuple(results[len(checks) + len(evidence) :]),
+            ),
+            tuple(show(item, seen) for item, seen in zip(evidence, shown, strict=True)),
+        )
+
+    def _look_again(self, first: int) -> _Looked:
+        """Look afresh; a connection that was lost with nothing under way is opened once more."""
+        try:
+            looked = self._look(first)[0]
+        except Unreachable as error:
+            if not error.retryable:
+                raise
+            self.reopen()
+            looked = self._look(first)[0]
+        self._last = looked.standing
+        return looked
+
+    def _foresee(self, standing: Standing, looked: _Looked) -> tuple[StepSeen, ...]:
+        steps: list[StepSeen] = []
+        is_tentative = False
+        for index, step in enumerate(self._case.steps):
+            outcome = decide(step, looked.of(index), standing, self.host, is_tentative=is_tentative)
+            is_tentative = is_tentative or isinstance(outcome, StepPending)
+            steps.append(StepSeen(kind=step.task.kind, outcome=outcome))
+        return tuple(steps)
+
+    # --- remedying ----------------------------------------------------------------------------------------------------
+
+    def remedy(self, preview: Preview, approved: frozenset[str], copies: Copies, ask_again: AskAgain) -> HostReport:
+        """Send what was approved, as long as it is needed and still what was approved, and prove what became of it.
+
+        Args:
+            preview: This host's own.
+            approved: The digests that may be sent.
+            copies: Where what is destroyed is kept.
+            ask_again: Asked about a change that is not among *approved*.
+        """
+        before: Standing | None = None
+        error: RemediateError | None = None
+        try:
+            self._claim()
+            looked = self._look_again(0)
+            before = looked.standing
+            consent = _Consent(preview.digests, approved, ask_again)
+            delivery = Delivery(
+                run=self._run, line=self, copies=copies, clock=self._clock, say=self._say, stop=self._stop
+            )
+            for index, step in enumerate(self._case.steps):
+                self._stop.check()
+                looked = self._take_step(index, step, looked, delivery, consent)
+                if isinstance(self.steps[-1].outcome, StepUnknown):
+                    break
+        except (Refused, Unreachable) as ended:
+            error = ended
+        outcome = conclude(before, self._last, self.steps, error)
+        after = None if isinstance(outcome, NotNeeded) else self._last
+        took = Duration(self._clock.monotonic() - self._began)
+        return HostReport(
+            host=self.host, outcome=outcome, preview=preview, steps=tuple(self.steps), after=after, took=took
+        )
+
+    def _claim(self) -> None:
+        access = self.session.access
+        if not access.is_root:
+            raise Refused(f"changes need root on {self.host.name}: {access.why_not}. Nothing was sent")
+        self._stop.check()
+        try:
+            self.session.claim(self._owner)
+        except Unreachable as error:
+            if not error.retryable:
+                raise
+            self.reopen().claim(self._owner)
+        self._is_claimed = True
+        self._say(HostClaimed(host=self.host.name, owner=self._owner))
+
+    def _take_step(self, index: int, step: Step, looked: _Looked, delivery: Delivery, consent: _Consent) -> _Looked:
+        """Do one step, note what became of it in :attr:`steps`, and return the newest look."""
+        decided: StepOutcome = decide(step, looked.of(index), looked.standing, self.host)
+        if not isinstance(decided, StepPending):
+            self._end_step(index, step, decided)
+            return looked
+        faults = looked.standing.faults
+        try:
+            decided = self._carry_out(index, step, decided, delivery, consent)
+        except Refused as error:
+            if not isinstance(error, StopRequested):
+                self._end_step(index, step, StepDeclined(why=str(error)))
+            raise
+        if isinstance(decided, StepDeclined):
+            self._end_step(index, step, decided)
+            return looked
+        try:
+            looked = self._look_again(index)
+        except Unreachable as error:
+            if isinstance(decided, StepRemedied):
+                decided = StepStillFaulty(sent=decided.sent, why=f"it could not be looked at again: {error}")
+            self._end_step(index, step, decided)
+            raise
+        self._end_step(index, step, verify(decided, step, looked.of(index), faults))
+        return looked
+
+    def _carry_out(
+        self, index: int, step: Step, pending: StepPending, delivery: Delivery, consent: _Consent
+    ) -> StepOutcome:
+        """Send a step's changes in order, each only with consent; stop at the first that does not succeed.
+
+        Raises:
+            Refused: Nothing of this step was sent.
+            Unreachable: Likewise.
+        """
+        kind, sent = step.task.kind, list[Sent]()
+        for number, (change, digest) in enumerate(zip(pending.plan.changes, pending.digests, strict=True)):
+            try:
+                if not consent.covers(self.host, kind, change, digest):
+                    return StepDeclined(why="it was not among what was approved")
+                delivery.send(change, kind, index, number, sent)
+            except OutcomeUnknown as error:
+                return StepUnknown(sent=tuple(sent), operation=delivery.operation(index, number), why=str(error))
+            except (CommandFailed, Interrupted) as error:
+                return StepFailed(sent=tuple(sent), why=f"{change.summary}: {error}")
+            except (Refused, Unreachable) as error:
+                if not sent:
+                    raise
+                return StepFailed(sent=tuple(sent), why=str(error))
+        return StepRemedied(sent=tuple(sent), why="")
+
+    def _end_step(self, index: int, step: Step, outcome: StepOutcome) -> None:
+        self.steps.append(StepSeen(kind=step.task.kind, outcome=outcome))
+        self._say(StepEnded(host=self.host.name, step=index, kind=step.task.kind, outcome=outcome))
+
+
+class _Consent:
+    """What may be sent to one host: the approved set, and whatever is approved later."""
+
+    def __init__(self, previewed: frozenset[str], approved: frozenset[str], ask_again: AskAgain) -> None:
+        self._previewed = previewed
+        self._approved = approved
+        self._ask_again = ask_again
+
+    def covers(self, host: Host, kind: str, change: Change, digest: str) -> bool:
+        """Whether *change* may be sent; one that nobody has seen yet is asked about.
+
+        Raises:
+            PlanDrifted: Nobody saw it before, and it may not be sent.
+        """
+        if digest in self._approved:
+            return True
+        if digest in self._previewed:
+            return False
+        self._approved |= self._ask_again(host, kind, change)
+        return digest in self._approved

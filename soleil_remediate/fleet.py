@@ -1,0 +1,405 @@
+"""Many hosts: preview all of them at once, ask once, change one after another.
+
+One host is one thread is one session; only this module knows threads. Whatever hosts say comes through one queue to
+the caller's thread, which alone talks to the listener and to the gate. The record is written where the event happens,
+before anybody hears of it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import queue
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Self, TypeAlias
+
+from soleil_remediate.clock import Clock, SystemClock
+from soleil_remediate.engine import HostRun
+from soleil_remediate.errors import Refused, Unreachable
+from soleil_remediate.events import Event, GateAnswered, HostEnded, RunEnded, RunStarted
+from soleil_remediate.gates import Approval, Gate
+from soleil_remediate.host import Host
+from soleil_remediate.plan import Change
+from soleil_remediate.record import Record, Runs, new_run
+from soleil_remediate.report import (
+    Crashed,
+    Eased,
+    Fixed,
+    HostOutcome,
+    HostReport,
+    NotNeeded,
+    NotReached,
+    Preview,
+    Refusal,
+    RunReport,
+    Stopped,
+    WouldFix,
+)
+from soleil_remediate.scenario import Case
+from soleil_remediate.stopping import Stop
+from soleil_remediate.transports import Transport
+
+Listener: TypeAlias = "Callable[[Event], None]"
+
+#: The most hosts that are looked at in the same moment.
+FORKS = 50
+
+#: How often a signal is noticed while nothing else happens, in seconds.
+_TICK = 0.2
+
+
+def _ignore(_: Event) -> None:
+    """Listen to nothing."""
+
+
+def operator() -> str:
+    """Return who runs this, as ``user@machine``, for locks and records."""
+    try:
+        user = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def preview(
+    cases: Sequence[Case], *, transport: Transport, clock: Clock | None = None, listener: Listener = _ignore
+) -> RunReport:
+    """Look at every host at once and say what a run would do. Changes nothing and keeps no record.
+
+    Args:
+        cases: One scenario, bound to each host.
+        transport: The way to the hosts.
+        clock: This machine's, unless another is handed in.
+        listener: Told every event, in this thread.
+    """
+    with _Fleet(cases, transport, clock or SystemClock(), listener) as fleet:
+        return fleet.preview()
+
+
+def remediate(
+    cases: Sequence[Case],
+    *,
+    transport: Transport,
+    gate: Gate,
+    runs: Runs,
+    clock: Clock | None = None,
+    listener: Listener = _ignore,
+) -> RunReport:
+    """Look at every host at once, ask the gate once, change one host after another, and prove what became of each.
+
+    While it runs in the main thread, SIGINT, SIGTERM and SIGHUP end it after the change under way; a second one ends
+    it at once. Either way the record is true, and the report says what was sent.
+
+    Args:
+        cases: One scenario, bound to each host.
+        transport: The way to the hosts.
+        gate: Decides what may be sent; called in this thread.
+        runs: Where the record is kept.
+        clock: This machine's, unless another is handed in.
+        listener: Told every event, in this thread.
+
+    Raises:
+        RecordNotWritten: No record could be begun, so no host was even looked at.
+    """
+    clock = clock or SystemClock()
+    run = new_run()
+    with runs.begin(run, clock) as record, _Fleet(cases, transport, clock, listener, run, record) as fleet:
+        return fleet.remediate(gate)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A worker's request to the caller's thread: may this be sent as well?"""
+
+    host: Host
+    kind: str
+    change: Change
+    answer: Future[Approval]
+
+
+class _Interrupt(BaseException):
+    """A signal came while a person was being asked."""
+
+
+class _Fleet:
+    """The hosts of one run, their threads, and the one queue to the caller's thread."""
+
+    def __init__(
+        self,
+        cases: Sequence[Case],
+        transport: Transport,
+        clock: Clock,
+        listener: Listener,
+        run: str | None = None,
+        record: Record | None = None,
+    ) -> None:
+        if not cases:
+            raise ValueError("no host: an empty match is refused before this")
+        self._scenario = cases[0].scenario.name
+        self._run = run or new_run()
+        self._record = record
+        self._listener = listener
+        self._inbox: queue.SimpleQueue[Event | _Question | None] = queue.SimpleQueue()
+        self._stop = Stop()
+        self._is_asking = False
+        self._owner = operator()
+        self._cases = cases
+        self._runs = [
+            HostRun(
+                case,
+                run=self._run,
+                owner=f"{self._owner} (run {self._run})",
+                transport=transport,
+                clock=clock,
+                say=self._say,
+                stop=self._stop,
+            )
+            for case in cases
+        ]
+        self._previews: dict[int, Preview] = {}
+        self._reports: dict[int, HostReport] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for run in self._runs:
+            with suppress(Unreachable):
+                run.close()
+
+    # --- the two ways through -----------------------------------------------------------------------------------------
+
+    def preview(self) -> RunReport:
+        self._start()
+        with self._signals():
+            self._look()
+        for index, preview in self._previews.items():
+            self._reports.setdefault(
+                index, HostReport(host=preview.host, outcome=preview.outcome, preview=preview, took=preview.looked_in)
+            )
+        return self._end()
+
+    def remediate(self, gate: Gate) -> RunReport:
+        self._start()
+        with self._signals():
+            self._look()
+            if not self._stop.is_asked:
+                pending = {i: p for i, p in self._previews.items() if isinstance(p.outcome, WouldFix)}
+                approval = self._ask(gate, pending)
+                if approval is not None:
+                    self._change(pending, approval, gate)
+        for index, preview in self._previews.items():
+            outcome = preview.outcome
+            if isinstance(outcome, WouldFix):  # reached only where a signal came before it was this host's turn
+                outcome = Stopped(why=f"stopped by {self._stop.why}; nothing was sent")
+            self._reports.setdefault(index, HostReport(host=preview.host, outcome=outcome, preview=preview))
+        return self._end()
+
+    def _start(self) -> None:
+        case = self._cases[0]
+        self._say(
+            RunStarted(
+                run=self._run,
+                scenario=self._scenario,
+                hosts=tuple(run.host.name for run in self._runs),
+                operator=self._owner,
+                inputs=case.inputs,
+            )
+        )
+
+    def _end(self) -> RunReport:
+        for index, run in enumerate(self._runs):
+            if index not in self._reports:
+                why = f"stopped by {self._stop.why}; nothing was sent"
+                self._reports[index] = HostReport(host=run.host, outcome=Stopped(why=why))
+        report = RunReport(
+            run=self._run,
+            scenario=self._scenario,
+            hosts=tuple(self._reports[index] for index in range(len(self._runs))),
+        )
+        with suppress(Refused):  # the report is true even where the record's last lines could not be written
+            for host in report.hosts:
+                self._say(HostEnded(report=host))
+            self._say(RunEnded(report=report))
+        self._drain()
+        return report
+
+    # --- its three parts ----------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Preview every host, all at once."""
+
+        def one(index: int) -> None:
+            run = self._runs[index]
+            try:
+                self._previews[index] = run.preview()
+            except Unreachable as error:
+                outcome: HostOutcome = NotReached(why=str(error), is_retryable=error.retryable)
+                if self._stop.is_asked:
+                    outcome = Stopped(why=f"stopped by {self._stop.why}; nothing was sent")
+                self._reports[index] = HostReport(host=run.host, outcome=outcome)
+            except Refused as error:
+                self._reports[index] = HostReport(host=run.host, outcome=Refusal(why=str(error)))
+            except Exception as error:  # noqa: BLE001  # one host's bug is that host's failure, never the fleet's end
+                self._reports[index] = HostReport(host=run.host, outcome=_crash(error))
+
+        forks = min(FORKS, len(self._runs))
+        with ThreadPoolExecutor(forks, thread_name_prefix="look") as pool:
+            futures = [pool.submit(one, index) for index in range(len(self._runs))]
+            for future in futures:
+                future.add_done_callback(self._wake)
+            while not all(future.done() for future in futures):
+                self._pump()
+                if self._stop.is_asked:  # nothing is under way that has to be waited for
+                    for future in futures:
+                        future.cancel()
+                    for run in self._runs:
+                        run.close()
+        self._drain()
+
+    def _ask(self, gate: Gate, pending: dict[int, Preview]) -> Approval | None:
+        """Pass the gate, once for all hosts; where it does not open, say so for each of them."""
+        if not pending:
+            return None
+        outcome: HostOutcome
+        try:
+            self._is_asking = True
+            approval = gate.approve(self._scenario, tuple(pending.values()))
+        except Refused as error:
+            outcome, by = Refusal(why=str(error)), str(error)
+        except (_Interrupt, KeyboardInterrupt):
+            by = f"stopped by {self._stop.why or 'Ctrl-C'} at the gate; nothing was sent"
+            outcome = Stopped(why=by)
+        else:
+            self._say(GateAnswered(is_open=True, by=approval.by, approved=tuple(sorted(approval.digests))))
+            return approval
+        finally:
+            self._is_asking = False
+        for index, preview in pending.items():
+            self._reports[index] = HostReport(host=preview.host, outcome=outcome, preview=preview)
+        self._say(GateAnswered(is_open=False, by=by, approved=()))
+        return None
+
+    def _change(self, pending: dict[int, Preview], approval: Approval, gate: Gate) -> None:
+        """Change one host after another, in a thread of its own; stop at the first that does not end well."""
+        if self._record is None:
+            raise AssertionError("no record, no change")
+        record, ended_badly = self._record, ""
+        for index, preview in pending.items():
+            run = self._runs[index]
+            if ended_badly:
+                outcome = Refusal(why=f"not tried: {ended_badly}. Nothing was sent")
+                self._reports[index] = HostReport(host=run.host, outcome=outcome, preview=preview)
+                continue
+            if self._stop.is_asked:
+                return
+
+            def one(run: HostRun = run, preview: Preview = preview) -> HostReport:
+                try:
+                    return run.remedy(preview, approval.digests, record, self._ask_again)
+                except Exception as error:  # noqa: BLE001  # a bug on one host must not hide what became of the others
+                    return HostReport(host=run.host, outcome=_crash(error), preview=preview, steps=tuple(run.steps))
+
+            report = self._wait(one, run, gate)
+            self._reports[index] = report
+            if not isinstance(report.outcome, Fixed | Eased | NotNeeded):
+                ended_badly = f"{run.host.name} ended {report.outcome.word}"
+
+    def _wait(self, one: Callable[[], HostReport], run: HostRun, gate: Gate) -> HostReport:
+        with ThreadPoolExecutor(1, thread_name_prefix="change") as pool:
+            future = pool.submit(one)
+            future.add_done_callback(self._wake)
+            while not future.done():
+                self._pump(gate)
+                if self._stop.is_insisted:
+                    run.close()  # what waits for an answer gets none, and says so
+        self._drain()
+        return future.result()
+
+    # --- between the threads ------------------------------------------------------------------------------------------
+
+    def _say(self, event: Event) -> None:
+        """Record an event, then let it be heard. Called in any thread."""
+        if self._record is not None:
+            self._record.write(event)
+        self._inbox.put(event)
+
+    def _ask_again(self, host: Host, kind: str, change: Change) -> frozenset[str]:
+        """Ask the gate about one change, from a worker's thread."""
+        question = _Question(host, kind, change, Future())
+        self._inbox.put(question)
+        while True:
+            with suppress(TimeoutError):
+                return question.answer.result(_TICK).digests
+            self._stop.check()
+
+    def _pump(self, gate: Gate | None = None) -> None:
+        """Hear the next event or question, or nothing for a moment."""
+        try:
+            item = self._inbox.get(timeout=_TICK)
+        except queue.Empty:
+            return
+        if item is None:
+            return
+        if not isinstance(item, _Question):
+            self._hear(item)
+        elif gate is not None:
+            try:
+                self._is_asking = True
+                item.answer.set_result(gate.approve_again(item.host, item.kind, item.change))
+            except Refused as error:
+                item.answer.set_exception(error)
+            except (_Interrupt, KeyboardInterrupt):
+                self._stop.ask("Ctrl-C")
+            finally:
+                self._is_asking = False
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                item = self._inbox.get_nowait()
+            except queue.Empty:
+                return
+            if item is not None and not isinstance(item, _Question):
+                self._hear(item)
+
+    def _wake(self, _: Future[Any]) -> None:
+        """Let the caller's thread see at once that a worker is done."""
+        self._inbox.put(None)
+
+    def _hear(self, event: Event) -> None:
+        try:
+            self._listener(event)
+        except OSError:  # the terminal is gone; the run and its record go on
+            self._listener = _ignore
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Let signals ask to stop instead of killing; only the main thread can."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def handle(number: int, _: FrameType | None) -> None:
+            name = signal.Signals(number).name
+            self._stop.ask("Ctrl-C" if number == signal.SIGINT else name)
+            if self._is_asking:
+                raise _Interrupt
+
+        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _crash(error: Exception) -> Crashed:
+    return Crashed(why=f"a bug in this program: {type(error).__name__}: {error}")
