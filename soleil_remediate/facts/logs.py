@@ -1,0 +1,112 @@
+"""Logs: which they are, who writes them and how, and how long their newest lines are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from soleil_remediate.command import Command, Output, Query, Reader
+from soleil_remediate.errors import FactError
+from soleil_remediate.facts.disks import FileSystems, read_file_systems
+from soleil_remediate.facts.files import (
+    Component,
+    FileStat,
+    FindNamed,
+    ResolvePaths,
+    StatComponents,
+    untrusted_link,
+)
+from soleil_remediate.facts.processes import Descriptor, FindOpenFiles, read_descriptors
+from soleil_remediate.facts.together import together
+from soleil_remediate.plan import Script
+from soleil_remediate.units import ByteSize, Duration
+
+#: How many bytes the newest $2 lines of $1 have; tail reads from the end, and only as far as it must.
+MEASURE_NEWEST_LINES = Script("measure-newest-lines", 'set -eu\ntail -n "$2" -- "$1" | wc -c\n')
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureNewestLines(Query[ByteSize]):
+    """How many bytes a file's newest lines have."""
+
+    path: PurePosixPath
+    lines: int
+
+    @property
+    def command(self) -> Command:
+        return Command(MEASURE_NEWEST_LINES.bind(self.path, self.lines), deadline=Duration(5))
+
+    def parse(self, output: Output) -> ByteSize:
+        size = ByteSize(int(output.text))
+        if not size:
+            raise ValueError("not a single line")  # of a file that was seen not to be empty: tail failed
+        return size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """One log, and everything that decides whether it may be cut.
+
+    Args:
+        file: What was found, by the name that was asked for.
+        path: Its real name: no symlink on the way.
+        link: The first symlink on the way that others than root could have set.
+        writers: The descriptors through which it is being written.
+        newest_lines: How long those lines are that must stay; a FactError where that was not to be told, ``None``
+            where it was not asked.
+    """
+
+    file: FileStat
+    path: PurePosixPath
+    link: PurePosixPath | None
+    writers: tuple[Descriptor, ...]
+    newest_lines: ByteSize | FactError | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogsSeen:
+    """The logs one path stands for, and the file systems they lie on."""
+
+    file_systems: FileSystems
+    logs: tuple[Log, ...]
+
+
+async def read_logs(host: Reader, path: PurePosixPath, *, lines: int, larger_than: ByteSize) -> LogsSeen:
+    """Ask for the logs *path* stands for; the newest *lines* of those that take more than *larger_than* are measured.
+
+    Raises:
+        FactError: What is there, or who has it open, cannot be told.
+    """
+    file_systems, (files, components, real), open_files = await together(
+        read_file_systems(host),
+        host.ask_all(FindNamed((path,)), StatComponents((path.parent,)), ResolvePaths((path.parent,))),
+        host.ask(FindOpenFiles((f"*/{path.name}",))),
+    )
+    large = [file for file in files if file.is_regular and file.content > larger_than and file.is_named_plainly]
+    descriptors, measured = await together(
+        read_descriptors(host, open_files if large else ()),
+        host.ask_each([MeasureNewestLines(real[path.parent] / file.path.name, lines) for file in large]),
+    )
+    newest = dict(zip((file.path for file in large), measured, strict=True))
+    return LogsSeen(
+        file_systems=file_systems,
+        logs=tuple(_log(file, path.parent, components, real, descriptors, newest) for file in files),
+    )
+
+
+def _log(
+    file: FileStat,
+    folder: PurePosixPath,
+    components: Mapping[PurePosixPath, Component],
+    real: Mapping[PurePosixPath, PurePosixPath],
+    descriptors: tuple[Descriptor, ...],
+    newest: Mapping[PurePosixPath, ByteSize | FactError],
+) -> Log:
+    return Log(
+        file=file,
+        path=real[folder] / file.path.name,
+        link=untrusted_link(components, folder),
+        writers=tuple(one for one in descriptors if one.identity == file.identity and one.is_written),
+        newest_lines=newest.get(file.path),
+    )
