@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
+from soleil_remediate.command import Secret
+from soleil_remediate.errors import ConfigError
 from soleil_remediate.plan import Risk
 from soleil_remediate.units import ByteSize, Duration, MiB
 
@@ -30,6 +34,42 @@ class Origin:
         return f"{self.file}:{self.line}:{self.column}"
 
 
+@dataclass(frozen=True, slots=True)
+class SecretReference:
+    """A secret by the place where it stands: ``env:NAME`` or ``file:PATH``. The secret itself is in no inventory."""
+
+    source: Literal["env", "file"]
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.name}"
+
+    def resolve(self) -> Secret:
+        """Fetch the secret, when it is needed and not before; a file's last newline is not part of it.
+
+        Raises:
+            ConfigError: It is not there, is empty, or stands in a file that others may read.
+        """
+        if self.source == "env":
+            text = os.environ.get(self.name, "")
+            if not text:
+                raise ConfigError(
+                    f"the environment variable {self.name} is not set: the inventory wants a secret in it"
+                )
+            return Secret(text)
+        try:
+            with Path(self.name).open(encoding="utf-8") as file:
+                if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+                    raise ConfigError(f"{self.name} holds a secret and others may read it: chmod 600 it")
+                text = file.read(64 * 1024).removesuffix("\n")
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise ConfigError(f"the secret in {self.name} cannot be read: {reason}") from None
+        if not text:
+            raise ConfigError(f"{self.name} is empty: the inventory wants a secret in it")
+        return Secret(text)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """How a host is reached.
@@ -41,7 +81,9 @@ class Connection:
         key_file: The one private key to offer; ``None`` leaves it to the ssh configuration or the agent.
         known_hosts: Files with the host keys that are accepted; empty is the user's own ``~/.ssh/known_hosts``.
         ssh_config: An explicit ssh configuration instead of the user's and the system's.
+        password: For logging in, where no key does.
         become: Whether to use ``sudo -n`` where it is allowed.
+        become_password: For a sudo that asks for one.
         transport: Which way in: ``ssh``.
         connect_within: For connecting, the greeting and authentication together.
     """
@@ -52,7 +94,9 @@ class Connection:
     key_file: Path | None = None
     known_hosts: tuple[Path, ...] = ()
     ssh_config: Path | None = None
+    password: SecretReference | None = None
     become: bool = True
+    become_password: SecretReference | None = None
     transport: str = "ssh"
     connect_within: Duration = Duration(15)
 
@@ -97,6 +141,7 @@ class Host:
         app: The application's profile; templates see it as ``app``.
         app_name: The application's name; empty where the inventory has no application.
         policy: What may happen on it.
+        contacts: Whom to call, by the name that a scenario's ``escalate`` uses.
         origins: For each variable's dotted path, where its value was written.
         is_listed: Whether it stands in an inventory; one that does not may only be read.
     """
@@ -108,5 +153,6 @@ class Host:
     app: Mapping[str, Any] = field(default_factory=nothing)
     app_name: str = ""
     policy: Policy = field(default_factory=Policy)
+    contacts: Mapping[str, str] = field(default_factory=nothing)
     origins: Mapping[str, Origin] = field(default_factory=nothing)
     is_listed: bool = True

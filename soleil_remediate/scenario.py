@@ -119,6 +119,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A step that this host or these inputs do not call for.
+
+    Args:
+        kind: Its kind.
+        missing: The inputs, and values such as ``app.backups``, that its ``only_with`` names and nobody gave.
+    """
+
+    kind: str
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A scenario bound to one host and its inputs: every value filled in and validated."""
 
@@ -129,3 +142,4 @@ class Case:
     goal: tuple[Check[Any], ...]
     evidence: tuple[Look[Any], ...]
     steps: tuple[Step, ...]
+    left_out: tuple[LeftOut, ...] = ()

@@ -1,0 +1,159 @@
+"""Binding a scenario to one host: inputs read, templates filled, kinds built. No host is asked anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, cast
+
+from soleil_remediate.catalog import Catalog
+from soleil_remediate.errors import ConfigError, PlaybookError, UnknownName
+from soleil_remediate.host import Host
+from soleil_remediate.playbooks import INPUT_TYPES
+from soleil_remediate.profiles import NO_PROFILE
+from soleil_remediate.scenario import Case, Input, LeftOut, Scenario, Step, Use
+from soleil_remediate.task import Check, Look, Reading, Task
+from soleil_remediate.templates import NotDefined, fill, names_in
+from soleil_remediate.units import KiB
+from soleil_remediate.validation import frozen, judge
+
+#: A value of exactly this many bytes is still taken; Linux allows twice as many in one argument.
+INPUT_LIMIT = KiB(64)
+
+R = TypeVar("R", bound=Reading[Any])
+
+
+def parse_inputs(scenario: Scenario, given: Iterable[str]) -> Mapping[str, Any]:
+    """Read ``NAME=VALUE`` as a scenario declares it; every declared input is in the result, ``None`` where not given.
+
+    A value is data, whatever it holds: quotes, ``$()``, newlines and ``{{ }}`` stay what they are.
+
+    Raises:
+        UnknownName: The scenario has no such input.
+        ConfigError: A value is missing, given twice or of the wrong type.
+    """
+    values: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {text[:80]!a}: write NAME=VALUE")
+        if name not in scenario.inputs:
+            raise UnknownName(f"input of {scenario.name}", name, scenario.inputs)
+        if name in values:
+            raise ConfigError(f"--set {name} is given twice: keep one of the two")
+        values[name] = _read(name, scenario.inputs[name], value)
+    missing = [name for name, one in scenario.inputs.items() if one.is_required and name not in values]
+    if missing:
+        raise ConfigError(
+            f"{scenario.name} needs {', '.join(f'--set {name}=…' for name in missing)}: "
+            + "; ".join(f"{name}: {scenario.inputs[name].about}" for name in missing)
+        )
+    return frozen({name: values.get(name, one.default) for name, one in scenario.inputs.items()})  # type: ignore[no-any-return]  # a mapping stays one
+
+
+def _read(name: str, declared: Input, text: str) -> object:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise ConfigError(f"--set {name}: the value is not UTF-8") from None
+    if size > INPUT_LIMIT:
+        raise ConfigError(f"--set {name}: the value is longer than {INPUT_LIMIT}")
+    if "\0" in text:
+        raise ConfigError(f"--set {name}: a NUL character cannot reach any command")
+    value: object = text
+    if declared.type == "integer":
+        if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) <= 18):
+            raise ConfigError(f"--set {name}: must be a whole number, not {text[:80]!a}")
+        value = int(text)
+    value, mistake = judge(value, INPUT_TYPES[declared.type][0])
+    if mistake:
+        raise ConfigError(f"--set {name}: {mistake}")
+    return value
+
+
+def bind(scenario: Scenario, host: Host, inputs: Mapping[str, Any], catalog: Catalog) -> Case:
+    """Fill a scenario's templates for one host and build its kinds.
+
+    Args:
+        scenario: As it was loaded.
+        host: The target; its inventory values and *inputs* are all that templates can see.
+        inputs: What :func:`parse_inputs` returned.
+        catalog: The one that *scenario* was loaded with.
+
+    Raises:
+        PlaybookError: A value is not defined for this host, or is not one that the kind takes; the message starts with
+            the ``file:line:column`` of the argument.
+    """
+    context = {
+        "app": host.app or NO_PROFILE,
+        "inputs": {**{name: one.default for name, one in scenario.inputs.items()}, **inputs},
+        "host": {
+            "name": host.name,
+            "address": host.connection.address,
+            "environment": host.policy.environment,
+        },
+        "vars": host.variables,
+    }
+    builder = _Builder(host, context, catalog)
+    steps: list[Step] = []
+    left_out: list[LeftOut] = []
+    for use in scenario.steps:
+        if missing := tuple(name for name in use.only_with if builder.is_missing(name)):
+            left_out.append(LeftOut(kind=use.kind, missing=missing))
+        else:
+            steps.append(Step(task=cast("Task[Any]", builder.build(use)), is_always=use.is_always))
+    return Case(
+        scenario=scenario,
+        host=host,
+        inputs=frozen(context["inputs"]),
+        healthy_when=tuple(cast("Check[Any]", builder.build(use)) for use in scenario.healthy_when),
+        goal=tuple(cast("Check[Any]", builder.build(use)) for use in scenario.goal),
+        evidence=tuple(cast("Look[Any]", builder.build(use)) for use in scenario.evidence),
+        steps=tuple(steps),
+        left_out=tuple(left_out),
+    )
+
+
+class _Builder:
+    def __init__(self, host: Host, context: Mapping[str, Any], catalog: Catalog) -> None:
+        self._host = host
+        self._context = context
+        self._catalog = catalog
+
+    def is_missing(self, name: str) -> bool:
+        """Whether an input, or ``app.`` something, has no value here; an empty list is none."""
+        section, _, key = name.rpartition(".")
+        return self._context[section or "inputs"].get(key) in (None, ())
+
+    def build(self, use: Use) -> Reading[Any]:
+        kind = self._catalog.kind(use.kind)
+        values = {}
+        for name, written in use.arguments.items():
+            value = self._filled(use, name, written)
+            valid, mistake = judge(value, kind.arguments[name].annotation)
+            if mistake:
+                names = ", ".join(str(one) for one in names_in(written))
+                told = f" ({names})" if names else ""
+                raise self._error(use, name, f"{use.kind}: {name}{told} {mistake}")
+            values[name] = valid
+        try:
+            return kind.reading(**values)
+        except ValueError as error:
+            raise PlaybookError(f"{use.origin}: {use.kind} for {self._host.name}: {error}") from None
+
+    def _filled(self, use: Use, name: str, written: object) -> object:
+        try:
+            for one in names_in(written):
+                value = one.look_up(self._context)
+                if one.parts[0] == "vars" and isinstance(value, str) and "{{" in value:
+                    raise self._error(use, name, f"{one} holds a template: write the value itself in the inventory")
+            return fill(written, self._context)
+        except NotDefined as error:
+            where = "the inventory" if self._host.is_listed else "an inventory: this host stands in none"
+            raise self._error(
+                use, name, f"{use.kind}: {name} needs {error.name}, which is not given in {where}"
+            ) from None
+        except ValueError as error:
+            raise self._error(use, name, f"{use.kind}: {name}: {error}") from None
+
+    def _error(self, use: Use, name: str, message: str) -> PlaybookError:
+        return PlaybookError(f"{use.argument_origins.get(name, use.origin)}: {self._host.name}: {message}")
