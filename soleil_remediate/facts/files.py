@@ -1,9 +1,8 @@
-"""Files: what they are, whose they are, how much of a disk they take, and which links lead to them."""
+"""Files: what they are, whose they are, how much of a disk they take, and where they really lie."""
 
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -104,62 +103,6 @@ class FindNamed(Query[tuple[FileStat, ...]]):
 
     def parse(self, output: Output) -> tuple[FileStat, ...]:
         return parse_records(output)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Component:
-    """One step on the way to a file.
-
-    Args:
-        mode: Type and permissions, as lstat(2) gives them.
-    """
-
-    owner_id: int
-    mode: int
-
-    @property
-    def is_link(self) -> bool:
-        return stat.S_ISLNK(self.mode)
-
-    @property
-    def is_for_root_alone(self) -> bool:
-        """Nobody but root can put another one in its place, or something into it."""
-        return self.owner_id == 0 and (self.is_link or not self.mode & 0o022)
-
-
-@dataclass(frozen=True, slots=True)
-class StatComponents(Query[Mapping[PurePosixPath, Component]]):
-    """Every step on the way to some folders, none of them followed; what is not there is not in the answer."""
-
-    folders: tuple[PurePosixPath, ...]
-    expects = frozenset({0, 1})
-
-    @property
-    def command(self) -> Command:
-        steps = sorted({step for folder in self.folders for step in (folder, *folder.parents)})
-        return Command(("stat", r"--printf=%u\t%f\t%n\0", "--", *map(str, steps)))
-
-    def parse(self, output: Output) -> Mapping[PurePosixPath, Component]:
-        only_missing(output)
-        components = {}
-        for record in _records(output.stdout):
-            owner, mode, name = record.split(b"\t", 2)
-            components[PurePosixPath(name.decode())] = Component(owner_id=int(owner), mode=int(mode, 16))
-        if not components:
-            raise ValueError("not even the root folder")
-        return components
-
-
-def untrusted_link(components: Mapping[PurePosixPath, Component], folder: PurePosixPath) -> PurePosixPath | None:
-    """Return the first symlink on the way to *folder* that others than root could have set; ``None`` without."""
-    for step in (*reversed(folder.parents), folder):
-        component = components.get(step)
-        if component is None or not component.is_link:
-            continue
-        around = components.get(step.parent)
-        if not (component.is_for_root_alone and around is not None and around.is_for_root_alone and not around.is_link):
-            return step
-    return None
 
 
 @dataclass(frozen=True, slots=True)

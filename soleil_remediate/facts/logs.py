@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.disks import FileSystems, read_file_systems
-from soleil_remediate.facts.files import (
-    Component,
-    FileStat,
-    FindNamed,
-    ResolvePaths,
-    StatComponents,
-    untrusted_link,
-)
+from soleil_remediate.facts.files import FileStat, FindNamed, ResolvePaths
 from soleil_remediate.facts.processes import Descriptor, FindOpenFiles, read_descriptors
 from soleil_remediate.facts.together import together
 from soleil_remediate.plan import Script
@@ -50,8 +42,7 @@ class Log:
 
     Args:
         file: What was found, by the name that was asked for.
-        path: Its real name: no symlink on the way.
-        link: The first symlink on the way that others than root could have set.
+        path: Its real name: another one where a symlink was on the way.
         writers: The descriptors through which it is being written.
         newest_lines: How long those lines are that must stay; a FactError where that was not to be told, ``None``
             where it was not asked.
@@ -59,7 +50,6 @@ class Log:
 
     file: FileStat
     path: PurePosixPath
-    link: PurePosixPath | None
     writers: tuple[Descriptor, ...]
     newest_lines: ByteSize | FactError | None
 
@@ -78,9 +68,9 @@ async def read_logs(host: Reader, path: PurePosixPath, *, lines: int, larger_tha
     Raises:
         FactError: What is there, or who has it open, cannot be told.
     """
-    file_systems, (files, components, real), open_files = await together(
+    file_systems, (files, real), open_files = await together(
         read_file_systems(host),
-        host.ask_all(FindNamed((path,)), StatComponents((path.parent,)), ResolvePaths((path.parent,))),
+        host.ask_all(FindNamed((path,)), ResolvePaths((path.parent,))),
         host.ask(FindOpenFiles((f"*/{path.name}",))),
     )
     large = [file for file in files if file.is_regular and file.content > larger_than and file.is_named_plainly]
@@ -91,22 +81,13 @@ async def read_logs(host: Reader, path: PurePosixPath, *, lines: int, larger_tha
     newest = dict(zip((file.path for file in large), measured, strict=True))
     return LogsSeen(
         file_systems=file_systems,
-        logs=tuple(_log(file, path.parent, components, real, descriptors, newest) for file in files),
-    )
-
-
-def _log(
-    file: FileStat,
-    folder: PurePosixPath,
-    components: Mapping[PurePosixPath, Component],
-    real: Mapping[PurePosixPath, PurePosixPath],
-    descriptors: tuple[Descriptor, ...],
-    newest: Mapping[PurePosixPath, ByteSize | FactError],
-) -> Log:
-    return Log(
-        file=file,
-        path=real[folder] / file.path.name,
-        link=untrusted_link(components, folder),
-        writers=tuple(one for one in descriptors if one.identity == file.identity and one.is_written),
-        newest_lines=newest.get(file.path),
+        logs=tuple(
+            Log(
+                file=file,
+                path=real[path.parent] / file.path.name,
+                writers=tuple(one for one in descriptors if one.identity == file.identity and one.is_written),
+                newest_lines=newest.get(file.path),
+            )
+            for file in files
+        ),
     )

@@ -14,7 +14,7 @@ from soleil_remediate.units import ByteSize, KiB
 
 _APPENDS, _ACCESS, _READ_ONLY = 0o2000, 0o3, 0o0  # open(2); the same on every architecture Debian runs web servers on
 _DELETED = " (deleted)"
-_COMPLAINT = re.compile(r".*?/proc/(\d+)\b.*: (No such file or directory|No such process|Permission denied)")
+_COMPLAINT = re.compile(r".*?/proc/(\d+)\b([^:]*): (No such file or directory|No such process|Permission denied)")
 _FD = re.compile(r"/proc/(\d+)/fd/(\d+)")
 
 
@@ -89,9 +89,9 @@ def _judge_complaints(output: Output) -> None:
         match = _COMPLAINT.fullmatch(line)
         if match is None:
             raise ValueError(line)
-        if match[1] == "1" and match[2] != "Permission denied":
+        if match[1] == "1" and not match[2].startswith("/") and match[3] != "Permission denied":
             raise ValueError("other users' processes are hidden: needs root")
-        if match[2] == "Permission denied":
+        if match[3] == "Permission denied":
             hidden.add(int(match[1]))
     hidden.discard(1)
     if hidden:

@@ -14,12 +14,14 @@ from soleil_remediate.plan import Change, Plan, Preserve, Relief, Risk, Script, 
 from soleil_remediate.task import Task
 from soleil_remediate.units import ByteSize, Duration, MiB
 
-#: Cut the front off an open file. $1 its real path, $2 device:inode, $3 how many bytes and $4 how many lines stay at
-#: least; standard input: how many bytes were saved, beyond which nothing is cut.
+#: Cut the front off an open file. $1 its path without a symlink, $2 device:inode, $3 how many bytes and $4 how many lines
+#: stay at least; standard input: how many bytes were saved, beyond which nothing is cut.
 #:
-#: Everything happens to one descriptor, opened once and compared with what the plan saw; its true path must be the
-#: approved one, so no symlink was on the way. collapse-range moves what stays to the front and needs no free block
-#: (ext4, xfs); elsewhere the front becomes a hole: its space is free and the file keeps its length.
+#: Everything happens to one descriptor, opened once and compared with what the plan saw: one name only, and then that
+#: name's true path must be the approved one. In this order: were it opened through a second name, a hard link that is
+#: gone by the time the names are counted, the kernel would call that path deleted. (The other order was tried: a racer
+#: won within seconds.) collapse-range moves what stays to the front and needs no free block (ext4, xfs); elsewhere the
+#: front becomes a hole: its space is free and the file keeps its length.
 CUT_OPEN_FILE = Script(
     "cut-open-file",
     r"""set -eu
@@ -34,8 +36,8 @@ case $saved in
 esac
 exec 3<"$1"
 file=/proc/$$/fd/3
-[ "$(readlink "$file")" = "$1" ] || stop "$1 is reached through a link"
 [ "$(stat -L -c '%d:%i %h %F' "$file")" = "$2 1 regular file" ] || stop "$1 is another file by now"
+[ "$(readlink "$file")" = "$1" ] || stop "$1 is reached through a link"
 size=$(stat -L -c %s "$file")
 [ "$size" -ge "$saved" ] || stop "$1 is shorter than what was saved"
 block=$(stat -L -f -c %S "$file")
@@ -70,7 +72,7 @@ class TruncateLog(Task[LogsSeen]):
 
     Args:
         path: The log on the host, absolute; its last part may be a shell pattern such as ``laravel-*.log``. A symlink
-            is refused, and so is a way through one that others than root could have set.
+            is refused, also one on the way there.
         larger_than: What a log may take. One of exactly this size is left alone.
         keep: How much of its end stays at least.
         keep_lines: How many of its newest lines stay at least, if they are longer than that.
@@ -157,8 +159,8 @@ def _refuse_unless_plain(log: Log, seen: LogsSeen) -> FileSystem:
     """
     if not log.file.is_named_plainly:
         raise Unplannable(f"{log.file.path} has a name that is not UTF-8")
-    if log.link is not None:
-        raise Unplannable(f"{log.link} is a symlink that others than root may change: name {log.path} itself")
+    if log.path != log.file.path:
+        raise Unplannable(f"{log.file.path} is reached through a symlink: name {log.path} itself")
     if not log.file.is_regular or log.file.links != 1:
         raise Unplannable(f"{log.file.path} is not a plain file of its own")
     careless = sorted({one.pid for one in log.writers if not one.is_appending})
