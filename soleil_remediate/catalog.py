@@ -18,16 +18,23 @@ from functools import cached_property
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any, TypeAlias, get_type_hints
 
+from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.plan import Risk
 from soleil_remediate.task import Check, Look, Reading, Task
+from soleil_remediate.tasks.logs import TruncateLog
 
 ENTRY_POINTS = "soleil_remediate.kinds"
 
 KindClass: TypeAlias = type[Reading[Any]]
 
 #: What comes with the product, in the order in which the reference lists it.
-BUILT_IN: tuple[KindClass, ...] = ()
+BUILT_IN: tuple[KindClass, ...] = (
+    DiskWritable,
+    DiskUsed,
+    DiskInodes,
+    TruncateLog,
+)
 
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields|Note|Example|Examples):\s*")

@@ -1,10 +1,4 @@
-"""Inventories in Ansible's YAML format, merged once into frozen hosts that know where each value was written.
-
-Precedence is Ansible's: ``all``, then the other groups from the outermost to the innermost (of the same depth by
-``ansible_group_priority``, then by name), then the host; of each level first what stands in the inventory itself. All
-of ``group_vars/`` comes after all group variables in the inventory. A later value replaces an earlier one, except that
-``app``, ``apps``, ``policy`` and ``contacts`` are merged key by key.
-"""
+"""Inventories: every target of a file, how to choose from them, and where each of their values was written."""
 
 from __future__ import annotations
 
@@ -12,32 +6,18 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from soleil_remediate.documents import Node, Problems, read_document
 from soleil_remediate.command import Secret
+from soleil_remediate.documents import Problems
 from soleil_remediate.errors import ConfigError, InventoryError, UnknownName
+from soleil_remediate.groups import read_targets
 from soleil_remediate.host import Connection, Host, Origin
-from soleil_remediate.patterns import Selection, expand, name_mistake
-from soleil_remediate.profiles import (
-    SECTIONS,
-    read_apps,
-    read_connection,
-    read_contacts,
-    read_policy,
-)
-from soleil_remediate.validation import frozen, shown
-
-_MERGED = frozenset({"app", "apps", "policy", "contacts"})
-_SUFFIXES = ("", ".yml", ".yaml")
-#: Names of variables whose values are neither shown nor filled into templates.
-SECRET_NAME = re.compile(
-    r"pass(?:word|wd|phrase)?$|secret|token|api_?key|private_?key(?!_file)|credential", re.IGNORECASE
-)
-_REFERENCE = re.compile(r"(?:env|file):\S+")
+from soleil_remediate.patterns import Selection, name_mistake
+from soleil_remediate.validation import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +98,17 @@ def load_inventory(path: str | Path) -> Inventory:
         UnknownName: The only mistake is a misspelt key.
     """
     problems = Problems(InventoryError)
-    tree = _Tree(os.fspath(path), problems)
-    inventory = tree.inventory()
+    source = os.fspath(path)
+    targets = read_targets(source, problems)
     problems.raise_any()
-    return inventory
+    return Inventory(source, targets.hosts, targets.groups)
 
 
 def inventory_problems(path: str | Path) -> Problems:
     """Return everything that is wrong with an inventory; nothing is raised."""
     problems = Problems(InventoryError)
     with suppress(ConfigError):  # already among the problems
-        _Tree(os.fspath(path), problems).inventory()
+        read_targets(os.fspath(path), problems)
     return problems
 
 
@@ -157,232 +137,7 @@ def ad_hoc_host(target: str) -> Host:
     )
 
 
-# ---- reading --------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Group:
-    name: str
-    variables: dict[str, Node] = field(default_factory=dict)
-    hosts: dict[str, None] = field(default_factory=dict)
-    children: dict[str, Origin] = field(default_factory=dict)
-    depth: int = 1
-
-
-class _Tree:
-    """The groups and hosts of one file while it is read."""
-
-    def __init__(self, source: str, problems: Problems) -> None:
-        self._source = source
-        self._problems = problems
-        self._folder = Path(source).parent
-        self._groups: dict[str, _Group] = {"all": _Group("all", depth=0)}
-        self._hosts: dict[str, dict[str, Node]] = {}
-        self._host_origins: dict[str, Origin] = {}
-
-    def inventory(self) -> Inventory:
-        if Path(self._source).is_dir():
-            raise self._problems.stop(Origin(self._source, 1), "this is a folder: name the inventory file in it")
-        root = read_document(self._source, self._problems)
-        if not isinstance(root.value, dict):
-            raise self._problems.stop(
-                root.origin, f"an inventory is a mapping that begins with all:, not {shown(root.plain)}"
-            )
-        for name, node in root.value.items():
-            self._group(name, node, root.keys[name])
-        self._nest(root)
-        members = self._members()
-        order = sorted(self._groups.values(), key=lambda group: (group.depth, self._priority(group), group.name))
-        files = {group.name: self._files("group_vars", group.name) for group in order}
-        hosts: list[Host] = []
-        for name, own in self._hosts.items():
-            mine = [group for group in order if name in members[group.name]]
-            layers = [group.variables for group in mine]
-            layers += [files[group.name] for group in mine]
-            merged = _merge([*layers, own, self._files("host_vars", name)])
-            hosts += self._targets(name, tuple(group.name for group in mine), merged)
-        if not self._hosts and not len(self._problems):
-            self._problems.add(root.origin, "there is no host in this inventory")
-        return Inventory(self._source, tuple(hosts), frozen(members))
-
-    def _group(self, name: str, node: Node, origin: Origin) -> None:
-        if mistake := name_mistake(name):
-            self._problems.add(origin, mistake)
-            return
-        group = self._groups.setdefault(name, _Group(name))
-        if node.value is None:
-            return
-        if not isinstance(node.value, dict):
-            self._problems.add(
-                node.origin, f"group {name} must be a mapping of hosts, children and vars, not {shown(node.plain)}"
-            )
-            return
-        for key, part in node.value.items():
-            if key not in {"hosts", "children", "vars"}:
-                self._problems.unknown(f"key in group {name}", key, ("hosts", "children", "vars"), node.keys[key])
-            elif part.value is not None and not isinstance(part.value, dict):
-                example = {"hosts": "web1:", "children": "web:", "vars": "name: value"}[key]
-                self._problems.add(
-                    part.origin, f"{key} must be a mapping, not {shown(part.plain)}: write lines like {example!r}"
-                )
-            elif key == "hosts":
-                for host, variables in part.entries.items():
-                    self._host(group, host, variables, part.keys[host])
-            elif key == "vars":
-                group.variables.update(part.entries)
-            else:
-                for child, below in part.entries.items():
-                    group.children.setdefault(child, part.keys[child])
-                    self._group(child, below, part.keys[child])
-
-    def _host(self, group: _Group, written: str, node: Node, origin: Origin) -> None:
-        try:
-            names = expand(written)
-        except ValueError as error:
-            self._problems.add(origin, str(error))
-            return
-        if node.value is not None and not isinstance(node.value, dict):
-            self._problems.add(
-                node.origin, f"host {written} must be a mapping of its variables, not {shown(node.plain)}"
-            )
-            return
-        for name in names:
-            if mistake := name_mistake(name):
-                self._problems.add(origin, mistake)
-                return
-            group.hosts[name] = None
-            self._hosts.setdefault(name, {}).update(node.entries)
-            self._host_origins.setdefault(name, origin)
-
-    def _nest(self, root: Node) -> None:
-        """Hang groups without a parent below ``all``, and give each its depth: the longest way down to it."""
-        below = {child for group in self._groups.values() for child in group.children}
-        for name in self._groups:
-            if name != "all" and name not in below:
-                self._groups["all"].children.setdefault(name, root.keys.get(name, root.origin))
-            if name in self._hosts:
-                self._problems.add(self._host_origins[name], f"{name} is both a host and a group: rename one of them")
-        self._descend("all", 0, ())
-
-    def _descend(self, name: str, depth: int, above: tuple[str, ...]) -> None:
-        group = self._groups.get(name)
-        if group is None:
-            return  # its name was refused
-        group.depth = max(group.depth, depth)
-        for child, origin in group.children.items():
-            if child in {*above, name}:
-                way = " > ".join([*above[above.index(child) if child in above else len(above) :], name, child])
-                raise self._problems.stop(origin, f"groups cannot contain themselves: {way}")
-            self._descend(child, depth + 1, (*above, name))
-
-    def _members(self) -> dict[str, frozenset[str]]:
-        found: dict[str, frozenset[str]] = {}
-        for group in sorted(self._groups.values(), key=lambda group: -group.depth):
-            children = [found[child] for child in group.children if child in found]
-            found[group.name] = frozenset(group.hosts).union(*children)
-        found["all"] = frozenset(self._hosts)
-        return found
-
-    def _priority(self, group: _Group) -> int:
-        node = group.variables.get("ansible_group_priority")
-        return node.value if node is not None and isinstance(node.value, int) else 1
-
-    def _files(self, folder: str, name: str) -> dict[str, Node]:
-        """Read ``FOLDER/NAME``, ``NAME.yml`` or ``NAME.yaml``; a folder holds files that are merged by name."""
-        places = [place for suffix in _SUFFIXES if (place := self._folder / folder / f"{name}{suffix}").exists()]
-        if len(places) > 1:
-            self._problems.add(Origin(str(places[1]), 1), f"{places[0]} is there as well: keep one of the two")
-        if not places:
-            return {}
-        place = places[0]
-        if not place.is_dir():
-            return self._variables(place)
-        inside = sorted(path for path in place.iterdir() if path.suffix in _SUFFIXES and path.name[0] not in ".~")
-        return _merge([self._variables(path) for path in inside if not path.is_dir()])
-
-    def _variables(self, path: Path) -> dict[str, Node]:
-        node = read_document(path, self._problems)
-        if node.value is not None and not isinstance(node.value, dict):
-            self._problems.add(node.origin, f"variables are a mapping of names to values, not {shown(node.plain)}")
-        return node.entries
-
-    def _targets(self, name: str, groups: tuple[str, ...], variables: dict[str, Node]) -> Iterator[Host]:
-        for section in SECTIONS:
-            if section in variables:
-                self._refuse_templates(variables[section], section)
-        connection = read_connection(name, variables, self._folder, self._problems)
-        policy = read_policy(variables, self._problems)
-        contacts = read_contacts(variables, self._problems)
-        apps = read_apps(variables, self._problems)
-        free = frozen({key: _veiled(key, node.plain) for key, node in variables.items() if not _is_own(key)})
-        for app_name, app in apps.items() or [("", frozen({}))]:
-            yield Host(
-                name=f"{name}/{app_name}" if len(apps) > 1 else name,
-                connection=connection,
-                groups=groups,
-                variables=free,
-                app=app,
-                app_name=app_name,
-                policy=policy,
-                contacts=contacts,
-                origins=frozen(dict(_origins(variables, app_name))),
-            )
-
-    def _refuse_templates(self, node: Node, path: str) -> None:
-        if isinstance(node.value, str) and "{{" in node.value:
-            self._problems.add(node.origin, f"{path}: templates are not filled in an inventory: write the value")
-        children = node.value if isinstance(node.value, list) else node.entries.values()
-        for child in children:
-            self._refuse_templates(child, path)
-
-
-def _is_own(key: str) -> bool:
-    return key in SECTIONS or key.startswith("ansible_")
-
-
-def _veiled(key: str, value: Any) -> Any:
-    """Return a variable with what may be a secret out of sight: it is in no repr, record or message."""
-    if isinstance(value, dict):
-        return {inner: _veiled(inner, item) for inner, item in value.items()}
-    if SECRET_NAME.search(key) and value is not None and not _REFERENCE.fullmatch(str(value)):
-        return Secret(str(value))
-    return [_veiled(key, item) for item in value] if isinstance(value, list) else value
-
-
-def _merge(layers: list[dict[str, Node]]) -> dict[str, Node]:
-    merged: dict[str, Node] = {}
-    for layer in layers:
-        for key, node in layer.items():
-            merged[key] = _deep(merged[key], node) if key in _MERGED and key in merged else node
-    return merged
-
-
-def _deep(below: Node, above: Node) -> Node:
-    if not (isinstance(below.value, dict) and isinstance(above.value, dict)):
-        return above
-    entries = dict(below.value)
-    for key, node in above.value.items():
-        entries[key] = _deep(entries[key], node) if key in entries else node
-    return Node(entries, above.origin, {**below.keys, **above.keys})
-
-
 # ---- explaining -----------------------------------------------------------------------------------------------------
-
-
-def _origins(variables: Mapping[str, Node], app_name: str) -> Iterator[tuple[str, Origin]]:
-    for key, node in variables.items():
-        if key == "apps":
-            yield from _leaves("app", node.entries.get(app_name, node))
-        else:
-            yield from _leaves(key, node)
-
-
-def _leaves(path: str, node: Node) -> Iterator[tuple[str, Origin]]:
-    if isinstance(node.value, dict) and node.value:
-        for key, child in node.value.items():
-            yield from _leaves(f"{path}.{key}", child)
-    else:
-        yield path, node.origin
 
 
 def _explained(host: Host) -> Iterator[Explained]:

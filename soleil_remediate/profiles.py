@@ -8,7 +8,10 @@ An application's profile::
       user: www-data                      # whom php-fpm and the workers run as
       logs:                               # files that may be cut or rotated; default: ROOT/storage/logs/laravel.log
         - /srv/soleil/shared/storage/logs/laravel.log
-      backups: {path: /var/backups/soleil, keep: 3, patterns: ["*.sql.gz"]}
+      backups:                            # or only its path
+        path: /var/backups/soleil
+        keep: 3                           # the newest so many stay, whatever their age
+        patterns: ["*.sql.gz"]            # which files are backups at all; default: usual names of dumps and archives
       url: https://soleil.example/
 
 Relative paths of keys, ``known_hosts``, ``ssh_config`` and ``file:`` secrets start at the inventory's own folder, never
@@ -67,12 +70,16 @@ Name = Annotated[str, AfterValidator(_name)]
 User = Annotated[str, AfterValidator(_user)]
 
 
+#: What dumps of databases and archives of files are usually called; anything else in the folder is no backup.
+BACKUPS = ("*.sql", "*.sql.gz", "*.sql.zst", "*.dump", "*.tar", "*.tar.gz", "*.tgz", "*.zip")
+
+
 class Backups(Section):
     """Where an application's backups are, and what must stay of them."""
 
     path: HostPath
     keep: int = Field(default=3, ge=1)
-    patterns: tuple[Annotated[str, AfterValidator(_pattern)], ...] = Field(min_length=1)
+    patterns: tuple[Annotated[str, AfterValidator(_pattern)], ...] = Field(default=BACKUPS, min_length=1)
 
 
 class Profile(Section):
@@ -107,6 +114,9 @@ class _Contacts(Section):
     contacts: dict[str, Prose]
 
 
+_SECRET = re.compile(r"pass(?:word|wd|phrase)?$|secret|token|api_?key|private_?key(?!_file)|credential", re.IGNORECASE)
+_REFERENCE = re.compile(r"(?:env|file):\S+")
+
 #: Keys of ours beside Ansible's variables.
 SECTIONS = ("app", "apps", "policy", "contacts", "known_hosts", "ssh_config")
 
@@ -122,6 +132,11 @@ SAMPLE_PROFILE: Mapping[str, Any] = NamedProfile(
 ).values()
 
 
+def looks_secret(name: str, value: object = "…") -> bool:
+    """Whether a variable of that name holds a secret itself, and not only a reference to one."""
+    return _SECRET.search(name) is not None and value is not None and not _REFERENCE.fullmatch(str(value))
+
+
 def profile_names() -> tuple[str, ...]:
     """Return the names that templates may use after ``app.``."""
     return (*NamedProfile.model_fields, *(f"backups.{name}" for name in Backups.model_fields))
@@ -133,7 +148,7 @@ def read_apps(variables: Mapping[str, Node], problems: Problems) -> dict[str, Ma
         problems.add(variables["app"].origin, "both app and apps: write the application under apps, with the others")
         return {}
     if "app" in variables:
-        single = read_model(variables["app"], NamedProfile, "app", problems)
+        single = read_model(_spelt_out(variables["app"]), NamedProfile, problems, path="app")
         return {} if single is None else {single.name: single.values()}
     if "apps" not in variables:
         return {}
@@ -144,17 +159,26 @@ def read_apps(variables: Mapping[str, Node], problems: Problems) -> dict[str, Ma
     for name, profile_node in node.entries.items():
         if mistake := name_mistake(name):
             problems.add(node.keys[name], mistake)
-        profile = read_model(profile_node, Profile, f"apps.{name}", problems)
+        profile = read_model(_spelt_out(profile_node), Profile, problems, path=f"apps.{name}")
         if profile is not None:
             found[name] = frozen({**profile.values(), "name": name})
     return found
+
+
+def _spelt_out(profile: Node) -> Node:
+    """Return the profile with ``backups: PATH`` as the mapping that it stands for."""
+    backups = profile.entries.get("backups")
+    if backups is None or not isinstance(backups.value, str):
+        return profile
+    path = Node({"path": backups}, backups.origin, {"path": backups.origin})
+    return Node({**profile.entries, "backups": path}, profile.origin, profile.keys)
 
 
 def read_policy(variables: Mapping[str, Node], problems: Problems) -> Policy:
     """Return what may happen on the host; without a policy the strictest defaults."""
     if "policy" not in variables:
         return Policy()
-    read = read_model(variables["policy"], _Policy, "policy", problems)
+    read = read_model(variables["policy"], _Policy, problems, path="policy")
     if read is None:
         return Policy()
     return Policy(
@@ -170,7 +194,7 @@ def read_contacts(variables: Mapping[str, Node], problems: Problems) -> Mapping[
     if "contacts" not in variables:
         return frozen({})  # type: ignore[no-any-return]  # a mapping stays one
     node = variables["contacts"]
-    read = read_model(Node({"contacts": node}, node.origin), _Contacts, "the inventory", problems)
+    read = read_model(Node({"contacts": node}, node.origin), _Contacts, problems)
     return frozen(read.contacts if read else {})  # type: ignore[no-any-return]  # a mapping stays one
 
 

@@ -58,17 +58,17 @@ _WANTED = {
 _BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
-def read_model(node: Node, model: type[M], what: str, problems: Problems) -> M | None:
+def read_model(node: Node, model: type[M], problems: Problems, *, path: str = "") -> M | None:
     """Validate a mapping of a document; mistakes are added to *problems* and give ``None``.
 
     Args:
-        what: What the mapping is called in messages, such as ``"the playbook"`` or ``"app"``.
+        path: The mapping's own key, such as ``app``; empty for a whole file.
     """
     try:
         return model.model_validate_json(json.dumps(node.plain), strict=True)
     except ValidationError as error:
         for details in error.errors(include_url=False):
-            _report(details, node, model, what, problems)
+            _report(details, node, model, path, problems)
         return None
 
 
@@ -168,25 +168,22 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
 # ---- what pydantic found, for people --------------------------------------------------------------------------------
 
 
-def _report(details: ErrorDetails, node: Node, model: type[BaseModel], what: str, problems: Problems) -> None:
+def _report(details: ErrorDetails, node: Node, model: type[BaseModel], path: str, problems: Problems) -> None:
     location = details["loc"]
     if location and location[-1] == "[key]":
         location = location[:-1]
         parent, key = node.at(location[:-1]), str(location[-1])
-        problems.add(parent.keys.get(key, parent.origin), f"{_dotted(location)}: {_sentence(details)}")
+        problems.add(parent.keys.get(key, parent.origin), f"{_dotted(path, location)} {_sentence(details)}")
         return
     parent = node.at(location[:-1])
-    owner = (
-        f"{what}.{_dotted(location[:-1])}" if location[:-1] and what[:4] != "the " else _dotted(location[:-1]) or what
-    )
+    owner = _dotted(path, location[:-1]) or "the top level"
     if details["type"] == "extra_forbidden":
         key = str(location[-1])
         problems.unknown(f"key in {owner}", key, _fields(model, location[:-1]), parent.keys.get(key, parent.origin))
     elif details["type"] == "missing":
-        problems.add(parent.origin, f"{owner} needs {location[-1]!r}")
+        problems.add(parent.origin, f"{owner} needs {str(location[-1])!r}")
     else:
-        name = ".".join(part for part in ("" if what[:4] == "the " else what, _dotted(location)) if part) or what
-        problems.add(node.at(location).origin, f"{name} {_sentence(details)}")
+        problems.add(node.at(location).origin, f"{_dotted(path, location) or 'the file'} {_sentence(details)}")
 
 
 def _sentence(details: ErrorDetails) -> str:
@@ -207,8 +204,8 @@ def _sentence(details: ErrorDetails) -> str:
     return f"{said}, not {shown(value)}" if said.startswith("must ") else said
 
 
-def _dotted(location: Sequence[int | str]) -> str:
-    text = ""
+def _dotted(path: str, location: Sequence[int | str]) -> str:
+    text = path
     for part in location:
         text += f"[{part + 1}]" if isinstance(part, int) else f"{'.' if text else ''}{part}"
     return text
