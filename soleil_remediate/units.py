@@ -19,7 +19,20 @@ _SIZE_UNITS = {
     "TiB": _KIB**4,
 }
 _TIME_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_MOST_BYTES = 2**63 - 1  # what a file, and a shell's arithmetic, can hold
+_MOST_SECONDS = 10**9  # about 30 years; what waits for longer waits for ever
+_MOST_DIGITS = 40
 _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+|%)\s*", re.ASCII)
+
+
+def _short(value: object) -> str:
+    shown = repr(value) if isinstance(value, str) else f"{value}"
+    return shown if len(shown) <= 60 else shown[:57] + "…"
+
+
+def _divide(amount: int, by: int) -> int:
+    """Return the nearest whole number, without the detour of a float, which loses bytes."""
+    return (2 * amount + by) // (2 * by)
 
 
 class _Quantity:
@@ -42,7 +55,7 @@ class _Quantity:
             return value
         if isinstance(value, str):
             return cls.parse(value)
-        raise ValueError(f"{value!r} has no unit: write {cls.expected}")
+        raise ValueError(f"{_short(value)} has no unit: write {cls.expected}")
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
@@ -68,8 +81,8 @@ class ByteSize(_Quantity, int):
     expected = "a size such as 200 MiB"
 
     def __new__(cls, value: int) -> Self:
-        if value < 0:
-            raise ValueError(f"a size cannot be negative: {value}")
+        if not 0 <= value <= _MOST_BYTES:
+            raise ValueError(f"no size is negative or beyond {_MOST_BYTES} bytes: {_short(value)}")
         return super().__new__(cls, value)
 
     @classmethod
@@ -77,13 +90,16 @@ class ByteSize(_Quantity, int):
         """Read a size; a bare number is refused, since nobody can know which unit was meant."""
         match = _QUANTITY.fullmatch(text)
         if match is None or match[2] not in _SIZE_UNITS:
-            raise ValueError(f"{text!r} is no size: write {cls.expected}")
-        return cls(round(float(match[1]) * _SIZE_UNITS[match[2]]))
+            raise ValueError(f"{_short(text)} is no size: write {cls.expected}")
+        if len(match[1]) > _MOST_DIGITS:
+            raise ValueError(f"{_short(text)} is no size that a file can have")
+        whole, _, decimals = match[1].partition(".")
+        return cls(_divide(int(whole + decimals) * _SIZE_UNITS[match[2]], 10 ** len(decimals)))
 
     def __str__(self) -> str:
         for unit in ("TiB", "GiB", "MiB", "KiB"):
-            if self >= _SIZE_UNITS[unit]:
-                amount = int(self) / _SIZE_UNITS[unit]
+            amount = int(self) / _SIZE_UNITS[unit]
+            if amount >= 1 or round(amount * _KIB) == _KIB:  # one byte short of 1 MiB is not "1024 KiB"
                 return f"{amount:.0f} {unit}" if amount >= 100 or amount == int(amount) else f"{amount:.1f} {unit}"
         return f"{int(self)} B"
 
@@ -98,8 +114,8 @@ class Duration(_Quantity, float):
     expected = "a time such as 30 min"
 
     def __new__(cls, value: float) -> Self:
-        if not 0 <= value < float("inf"):
-            raise ValueError(f"a duration is neither negative nor endless: {value}")
+        if not 0 <= value <= _MOST_SECONDS:
+            raise ValueError(f"a duration is neither negative nor longer than {_MOST_SECONDS} s: {value}")
         return super().__new__(cls, value)
 
     @classmethod
@@ -107,22 +123,20 @@ class Duration(_Quantity, float):
         """Read a duration; a bare number is refused, since nobody can know which unit was meant."""
         match = _QUANTITY.fullmatch(text)
         if match is None or match[2] not in _TIME_UNITS:
-            raise ValueError(f"{text!r} is no duration: write {cls.expected}")
+            raise ValueError(f"{_short(text)} is no duration: write {cls.expected}")
         return cls(float(match[1]) * _TIME_UNITS[match[2]])
 
     def __str__(self) -> str:
-        if self < 60:
-            return f"{self:.0f} s" if self.is_integer() or self >= 10 else f"{self:.1f} s"
         whole = round(self)
-        for unit, below, size, rest_unit, rest_size in (
-            ("min", 3600, 60, "s", 1),
-            ("h", 86400, 3600, "min", 60),
-            ("d", 10**15, 86400, "h", 3600),
-        ):
-            if whole < below:
-                rest = whole % size // rest_size
-                return f"{whole // size} {unit}" + (f" {rest} {rest_unit}" if rest else "")
-        raise AssertionError("unreachable: the last bound is beyond any duration")
+        if whole < 60:
+            return f"{self:.1f} s" if self < 9.95 and not self.is_integer() else f"{whole} s"
+        unit, size, rest_unit, rest_size = "d", 86400, "h", 3600
+        if whole < 3600:
+            unit, size, rest_unit, rest_size = "min", 60, "s", 1
+        elif whole < 86400:
+            unit, size, rest_unit, rest_size = "h", 3600, "min", 60
+        rest = whole % size // rest_size
+        return f"{whole // size} {unit}" + (f" {rest} {rest_unit}" if rest else "")
 
     def __repr__(self) -> str:
         return f"Duration({float(self)!r})"
@@ -144,11 +158,13 @@ class Percent(_Quantity, float):
         """Read a share; its sign is not optional."""
         match = _QUANTITY.fullmatch(text)
         if match is None or match[2] != "%":
-            raise ValueError(f"{text!r} is no share: write {cls.expected}")
+            raise ValueError(f"{_short(text)} is no share: write {cls.expected}")
         return cls(float(match[1]))
 
     def __str__(self) -> str:
-        return f"{self:.0f} %" if self.is_integer() or self >= 10 else f"{self:.1f} %"
+        if self.is_integer() or 9.95 <= self < 99:
+            return f"{self:.0f} %"
+        return f"{min(max(self, 0.1), 99.9):.1f} %"  # nearly full is not full, and something is not nothing
 
     def __repr__(self) -> str:
         return f"Percent({float(self)!r})"
