@@ -1,0 +1,321 @@
+"""Tell a run to a person as it goes on: what is wrong, what would be done, what is being done, and the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import assert_never
+
+from soleil_remediate.clock import Clock
+from soleil_remediate.events import (
+    ChangeAnswered,
+    ChangeIntended,
+    ChangeUnanswered,
+    CopyProgress,
+    CopySaved,
+    Event,
+    GateAnswered,
+    HostClaimed,
+    HostEnded,
+    HostSeen,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+)
+from soleil_remediate.report import (
+    HostReport,
+    Preview,
+    RunReport,
+    StepDeclined,
+    StepFailed,
+    StepHealthy,
+    StepOutcome,
+    StepPending,
+    StepRemedied,
+    StepSkipped,
+    StepStillFaulty,
+    StepUndecided,
+    StepUnknown,
+    plan_of,
+)
+from soleil_remediate.reporters.endings import put_failures, put_next, put_proof, put_saved, put_verdict
+from soleil_remediate.reporters.fleets import put_hosts, put_total, worst_of
+from soleil_remediate.reporters.invocation import Invocation
+from soleil_remediate.reporters.page import Page, joined
+from soleil_remediate.reporters.plans import numbers, put_commands, sums
+from soleil_remediate.reporters.previews import fitted, preview_page
+from soleil_remediate.reporters.screen import Screen
+from soleil_remediate.scenario import Case
+from soleil_remediate.units import ByteSize, Duration
+
+#: A plain stream gets a line about a copy no more often than every so many seconds.
+_SPARSE = 10.0
+#: What the gate prints below the plan: its question and the line for the answer.
+_GATE_LINES = 3
+
+
+class ConsoleReporter:
+    """Listens to a run's events and prints them.
+
+    Args:
+        screen: Where to.
+        cases: What the run is about.
+        again: How it was called.
+        clock: Tells the time of day beside each line.
+        is_dry: Nothing is to be sent, and no record is kept.
+        is_verbose: Everything is said, however long it gets.
+        has_commands: What would be sent is printed too, as a person would type it.
+    """
+
+    def __init__(
+        self,
+        screen: Screen,
+        *,
+        cases: Sequence[Case],
+        again: Invocation,
+        clock: Clock,
+        is_dry: bool = False,
+        is_verbose: bool = False,
+        has_commands: bool = False,
+    ) -> None:
+        self.screen = screen
+        self._cases: Mapping[str, Case] = {case.host.name: case for case in cases}
+        self._scenario = cases[0].scenario
+        self._again = again
+        self._clock = clock
+        self._is_dry = is_dry
+        self._is_verbose = is_verbose
+        self._has_commands = has_commands
+        self._run = ""
+        self._seen: dict[str, Preview] = {}
+        self._shown: set[str] = set()
+        self._kinds: dict[str, str] = {}
+        self._copy_began: dict[tuple[str, int], float] = {}
+        self._copy_told = 0.0
+
+    # --- events -------------------------------------------------------------------------------------------------------
+
+    def __call__(self, event: Event) -> None:  # noqa: C901, PLR0912  # one branch an event, nothing nested
+        """Tell one event."""
+        match event:
+            case RunStarted():
+                self._run = "" if self._is_dry else event.run
+                self.screen.move(f"looking at {joined(event.hosts[:3], ', ')}{' …' if len(event.hosts) > 3 else ''}")
+            case HostSeen():
+                self._seen[event.preview.host.name] = event.preview
+                if len(self._cases) == 1 and not event.preview.pending:
+                    self.present([event.preview])
+            case GateAnswered():
+                self._tell_gate(event)
+            case HostClaimed():
+                self._tell(f"locked {event.host} for {event.owner}")
+            case CopyProgress():
+                self._tell_progress(event)
+            case CopySaved():
+                self._tell_saved(event)
+            case ChangeIntended():
+                self._kinds[event.operation] = event.kind
+                self._tell(f"{self._step(event.host, event.step)} {event.change.summary}", event.host)
+            case ChangeAnswered():
+                self._tell_answer(event)
+            case ChangeUnanswered():
+                self._tell(f"? no answer: {event.why}", event.host)
+                self._tell("? asking the host what became of it, over a new connection", event.host)
+            case StepEnded():
+                self._tell_step(event)
+            case HostEnded():
+                pass  # the run's end tells all of them, in the inventory's order
+            case RunEnded():
+                self._tell_end(event.report)
+            case _:
+                assert_never(event)
+
+    def present(self, previews: Sequence[Preview], screen: Screen | None = None, *, reserve: int = 0) -> bool:
+        """Show what would be done, once on each screen; return whether something was left out to fit.
+
+        Args:
+            previews: Of the hosts that anything would be sent to, or that are all there are.
+            screen: Where to, if not this reporter's own.
+            reserve: Lines that must stay free below, for the gate.
+        """
+        screen = screen or self.screen
+        if screen is self.screen:
+            if self._shown >= {preview.host.name for preview in previews}:
+                return False
+            self._shown |= {preview.host.name for preview in previews}
+        height = 10_000 if self._is_verbose or not reserve else screen.height - reserve
+        page, is_short = fitted(lambda level: self._page(previews, screen.width, level), height)
+        screen.show(page)
+        return is_short
+
+    def details(self, previews: Sequence[Preview], width: int) -> Page:
+        """Return everything there is to say about *previews*."""
+        page = Page(width)
+        for preview in previews:
+            page.add(preview_page(self._cases[preview.host.name], preview, self._run, width=width))
+            page.gap()
+        return page
+
+    # --- before -------------------------------------------------------------------------------------------------------
+
+    def _page(self, previews: Sequence[Preview], width: int, level: int) -> Page:
+        plan = plan_of(tuple(previews)) if any(preview.pending for preview in previews) else ""
+        if len(self._cases) == 1:
+            (preview,) = previews
+            case = self._cases[preview.host.name]
+            page = preview_page(
+                case, preview, self._run, width=width, level=level, plan=plan, is_everything=self._is_verbose
+            )
+        else:
+            page = self._table(previews, width, plan, level)
+        if self._has_commands:
+            put_commands(page, previews)
+        return page
+
+    def _table(self, previews: Sequence[Preview], width: int, plan: str, level: int) -> Page:
+        page = Page(width)
+        scenario = self._scenario
+        page.line(f"{scenario.name} · {len(self._cases)} hosts · {scenario.severity.value.upper()}")
+        page.line(joined([f"run {self._run}" if self._run else "dry run", "nothing changed yet"]))
+        page.gap()
+        put_hosts(page, [(name, preview.outcome, preview) for name, preview in self._seen.items()])
+        if pending := [preview for preview in previews if preview.pending]:
+            worst = worst_of(pending)
+            page.gap()
+            page.line(f"in detail, the worst of {len(pending)}:" if len(pending) > 1 else "in detail:")
+            page.add(preview_page(self._cases[worst.host.name], worst, self._run, width=width, level=level))
+            page.gap()
+            page.line(joined([sums(pending), f"plan {plan}"]))
+        return page
+
+    # --- while --------------------------------------------------------------------------------------------------------
+
+    def _tell(self, text: str, host: str = "") -> None:
+        page = Page(self.screen.width)
+        name = f"{host}  " if host and len(self._cases) > 1 else ""
+        page.beside(f"{self._time()}  ", f"{name}{text}", 10, at_most=0 if self._is_verbose else 4)
+        self.screen.show(page)
+
+    def _time(self) -> str:
+        now: datetime = self._clock.now().astimezone()
+        return now.strftime("%H:%M:%S")
+
+    def _step(self, host: str, place: int) -> str:
+        preview = self._seen.get(host)
+        number = numbers(preview).get(place) if preview is not None else None
+        return "+" if number is None else str(number)
+
+    def _tell_gate(self, event: GateAnswered) -> None:
+        pending = [preview for preview in self._seen.values() if preview.pending]
+        self.present(pending)
+        if event.is_open:
+            self.screen.say("")
+            self._tell(f"approved by {event.by}")
+
+    def _tell_progress(self, event: CopyProgress) -> None:
+        now, copy = self._clock.monotonic(), (event.host, event.step)
+        began = self._copy_began.setdefault(copy, now)
+        share = min(int(event.copied) / max(int(event.total), 1), 1.0)
+        left = (now - began) * (1 - share) / share if share > 0 and now - began > 1 else None
+        text = joined(
+            [
+                f"{self._step(event.host, event.step)} save    {event.copied} of {event.total}",
+                f"{Duration(round(left))} left" if left else "",
+                "Ctrl-C: no change",
+            ],
+            "   ",
+        )
+        if self.screen.is_terminal:
+            bar = "#" * round(share * 12)
+            self.screen.move(f"{self._time()}  {text.replace('save    ', f'save    {bar:-<12}  ', 1)}")
+        elif now - self._copy_told >= _SPARSE and now - began >= _SPARSE:
+            self._copy_told = now
+            self._tell(text, event.host)
+
+    def _tell_saved(self, event: CopySaved) -> None:
+        copy = event.copy
+        number = self._step(event.host, event.step)
+        stored: ByteSize = copy.stored
+        self._tell(f"{number} saved {copy.size} here ({stored} as gzip), the checksums match", event.host)
+
+    def _tell_answer(self, event: ChangeAnswered) -> None:
+        last = event.says.strip().splitlines()[-1:] or [""]
+        took = f" in {event.took}" if event.took >= 1 else ""
+        if event.exit_status == 0:
+            if last[0] and self._is_verbose:
+                self._tell(f"  {last[0]}", event.host)
+        else:
+            self._tell(f"! exit status {event.exit_status}{took}: {event.says or 'it said nothing'}", event.host)
+
+    def _tell_step(self, event: StepEnded) -> None:
+        sign, text = _step_in_words(event.outcome)
+        is_silent = isinstance(event.outcome, StepSkipped | StepHealthy) and self._step(event.host, event.step) == "+"
+        if is_silent and not self._is_verbose:
+            return
+        number = self._step(event.host, event.step)
+        self._tell(f"{number} {sign:<8}{event.kind}: {text}", event.host)
+
+    # --- after --------------------------------------------------------------------------------------------------------
+
+    def _tell_end(self, report: RunReport) -> None:
+        self.screen.settle()
+        seen = [host.preview for host in report.hosts if host.preview is not None]
+        if seen and not self._shown:
+            self.present([preview for preview in seen if preview.pending] or seen)
+        page = Page(self.screen.width)
+        page.gap()
+        if self._shown:
+            self.screen.say("")
+        if len(report.hosts) == 1:
+            self._put_host(page, report.hosts[0])
+        else:
+            self._put_fleet(page, report)
+        self.screen.show(page)
+
+    def _put_host(self, page: Page, host: HostReport) -> None:
+        if host.preview is not None and host.after is not None and host.sent:
+            put_proof(page, host.preview.standing, host.after, is_everything=self._is_verbose)
+        put_failures(page, host)
+        put_saved(page, host.sent)
+        put_verdict(page, host)
+        put_next(page, host, self._scenario, self._again, self._run)
+
+    def _put_fleet(self, page: Page, report: RunReport) -> None:
+        for host in report.hosts:
+            if host.sent and host.preview is not None and host.after is not None:
+                page.line(host.host.name)
+                put_proof(page, host.preview.standing, host.after, is_everything=self._is_verbose)
+                put_failures(page, host)
+                put_saved(page, host.sent)
+                page.gap()
+        put_hosts(page, [(host.host.name, host.outcome, host.preview) for host in report.hosts])
+        page.gap()
+        put_total(page, report)
+        if self._run and any(host.sent for host in report.hosts):
+            page.line("  record ", self._again.show(self._run))
+        elif int(report.exit_status):
+            page.line("  next   ", self._again.remediate() if self._is_dry else self._again.preview())
+
+
+def _step_in_words(outcome: StepOutcome) -> tuple[str, str]:
+    match outcome:
+        case StepPending():
+            word = "waits"
+        case StepRemedied():
+            word = "done"
+        case StepHealthy() | StepSkipped():
+            word = "skip"
+        case StepDeclined():
+            word = "declined"
+        case StepUndecided():
+            word = "cannot"
+        case StepStillFaulty():
+            word = "not yet"
+        case StepFailed():
+            word = "failed"
+        case StepUnknown():
+            word = "unknown"
+        case _:
+            assert_never(outcome)
+    why = outcome.plan.because if isinstance(outcome, StepPending) else outcome.why
+    return word, why or "a fresh look finds nothing left to repair"

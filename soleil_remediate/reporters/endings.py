@@ -1,0 +1,222 @@
+"""How a host ended: the proof, the verdict, why, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from soleil_remediate.plan import Change
+from soleil_remediate.report import (
+    Crashed,
+    Eased,
+    Fixed,
+    HostOutcome,
+    HostReport,
+    MaybeChanged,
+    NotFixed,
+    NotNeeded,
+    NotReached,
+    Refusal,
+    Sent,
+    Standing,
+    StepFailed,
+    StepStillFaulty,
+    StepUnknown,
+    Stopped,
+    Unproven,
+    WouldFix,
+)
+from soleil_remediate.reporters.invocation import Invocation
+from soleil_remediate.reporters.page import HEADING, Page, counted, joined
+from soleil_remediate.reporters.plans import put_by_hand
+from soleil_remediate.scenario import Scenario
+from soleil_remediate.task import Measure
+
+GOOD, BAD, HALF = "bold green", "bold red", "bold magenta"
+_INDENT = 9
+
+
+def style_of(outcome: HostOutcome) -> str:
+    """Return the colour of a verdict."""
+    match outcome:
+        case NotNeeded() | Fixed():
+            return GOOD
+        case NotFixed() | Unproven() | MaybeChanged() | NotReached() | Crashed():
+            return BAD
+        case WouldFix() | Eased() | Refusal() | Stopped():
+            return HALF
+        case _:
+            assert_never(outcome)
+
+
+def put_proof(page: Page, before: Standing, after: Standing, *, is_everything: bool = False) -> None:
+    """Put on *page* what was measured before and what it is now: what was at fault or has changed, first of all."""
+    was, now = _measures(before), _measures(after)
+    labels = list(dict.fromkeys([*was, *now]))
+    if not is_everything:
+        labels = [label for label in labels if _is_worth_showing(was.get(label), now.get(label))]
+    if not labels:
+        return
+    rows = [(f"  {label}", _value(was.get(label)), _value(now.get(label))) for label in labels]
+    left = min(max(len(row[0]) for row in rows), page.width - 24)
+    page.line(("PROOF".ljust(left), HEADING), f"   {'before':<10} now")
+    for label, old, new in rows:
+        page.beside(label.ljust(left) + "   ", f"{old:<10} {new}", left + 3)
+
+
+def _measures(standing: Standing) -> dict[str, Measure]:
+    measures: dict[str, Measure] = {}
+    for seen in (*standing.symptom, *standing.goal):
+        for measure in seen.verdict.measures:
+            known = measures.get(measure.label)
+            if known is None or measure.is_faulty:
+                measures[measure.label] = measure
+    return measures
+
+
+def _is_worth_showing(was: Measure | None, now: Measure | None) -> bool:
+    return was is None or now is None or was.is_faulty or now.is_faulty or was.value != now.value
+
+
+def _value(measure: Measure | None) -> str:
+    return "-" if measure is None else measure.value
+
+
+def put_saved(page: Page, sent: Sequence[Sent]) -> None:
+    """Put on *page* where what was destroyed on the host is kept here."""
+    for one in sent:
+        if one.saved is not None:
+            page.line(f"saved  {one.saved.path}")
+            page.prose(f"{one.saved.size}, {one.saved.stored} as gzip, sha256 {one.saved.sha256[:16]}…", 7)
+
+
+def put_verdict(page: Page, report: HostReport) -> None:
+    """Put on *page* the last word on one host, and why."""
+    outcome, host = report.outcome, report.host.name
+    word = (outcome.word, style_of(outcome))
+    sent = counted(len(report.sent), "change")
+    took = str(report.took) if report.took else ""
+    status = f"exit {int(outcome.exit_status)}"
+    match outcome:
+        case NotNeeded():
+            said = "the fault this is for is not there · nothing was changed"
+        case WouldFix():
+            said = "nothing was changed"
+        case Fixed():
+            said = joined([sent, took, "nothing unknown"])
+        case Eased():
+            said = joined([sent, took, "the symptom is gone, the goal is missed"])
+        case Unproven():
+            said = joined([sent, took, "nothing vouches for them"])
+        case NotFixed():
+            said = joined([sent, took]) if report.sent else "nothing was changed"
+        case Refusal():
+            said = "nothing was sent, the host is as it was"
+        case NotReached():
+            said = f"nothing was sent, the host is as it was{_partly(report)}"
+        case MaybeChanged():
+            page.line(word, f"  {host} MAY have been changed · {joined([sent + ' known', took, status])}")
+            page.prose(outcome.why, _INDENT)
+            return
+        case Stopped():
+            said = joined([f"{sent} sent", took]) if report.sent else "nothing was sent, the host is as it was"
+        case Crashed():
+            said = f"a bug in this program; {sent} sent before it"
+        case _:
+            assert_never(outcome)
+    page.line(word, f"  {joined([host, said, status])}")
+    page.prose(outcome.why, _INDENT)
+
+
+def _partly(report: HostReport) -> str:
+    return "" if report.preview is None else " when it fell silent"
+
+
+def put_failures(page: Page, report: HostReport) -> None:
+    """Put on *page* every step that did not end well, with its reason."""
+    for step in report.steps:
+        match step.outcome:
+            case StepFailed(why=why) | StepStillFaulty(why=why) | StepUnknown(why=why):
+                page.beside(f"  {step.kind}", why, len(step.kind) + 4, at_most=6)
+            case _:
+                pass
+
+
+def put_next(page: Page, report: HostReport, scenario: Scenario, again: Invocation, run: str) -> None:
+    """Put on *page* what to type next, what to do by hand, and what still has to be answered.
+
+    Args:
+        run: The run's name; empty for a dry run, which keeps no record.
+    """
+    outcome = report.outcome
+    if isinstance(outcome, MaybeChanged):
+        page.beside("  first", f"look, before anything is sent again: operation {outcome.operation}", _INDENT)
+    about, command = _command(report, again)
+    if about:
+        page.prose(about, 2)
+    if command:
+        page.line("  next   ", command)
+    if isinstance(outcome, Refusal):
+        _pending_by_hand(page, report, again)
+    if isinstance(outcome, Eased | Unproven | NotFixed):
+        _by_hand(page, scenario)
+    if isinstance(outcome, Unproven | NotFixed | MaybeChanged):
+        _escalate(page, report, scenario)
+    if isinstance(outcome, Fixed | Eased | Unproven | NotFixed) and report.sent:
+        for number, question in enumerate(scenario.questions):
+            page.beside("  answer" if number == 0 else "", question, _INDENT)
+    if run and (report.sent or isinstance(outcome, MaybeChanged | Crashed)):
+        page.line("  record ", again.show(run))
+
+
+def _command(report: HostReport, again: Invocation) -> tuple[str, str]:
+    """Return what to type next, and when it helps; nothing where the case is closed."""
+    match report.outcome:
+        case Fixed():
+            return "", ""
+        case NotNeeded():
+            return "If the alert was about something else:", again.other("scenarios")
+        case WouldFix():
+            return "", again.remediate()
+        case Refusal():
+            return "", again.preview("--verbose") if report.preview is None else again.remediate()
+        case NotReached():
+            return "", again.ping(report.host.name)
+        case Eased() | Stopped() | Unproven() | NotFixed() | MaybeChanged() | Crashed():
+            return "", again.preview("--verbose")
+        case outcome:
+            assert_never(outcome)
+
+
+def _by_hand(page: Page, scenario: Scenario) -> None:
+    for number, advice in enumerate(scenario.by_hand):
+        for line_number, line in enumerate(advice.rstrip().split("\n")):
+            label = "  by hand" if number == 0 and line_number == 0 else ""
+            if line_number == 0:
+                page.beside(label, line, _INDENT + 1)
+            else:
+                page.line(" " * (_INDENT + 1), line)
+
+
+def _escalate(page: Page, report: HostReport, scenario: Scenario) -> None:
+    if scenario.escalate is not None:
+        to = scenario.escalate.to
+        contact = report.host.contacts.get(to, "")
+        page.beside("  call", f"{to}{f' ({contact})' if contact else ''}, after {scenario.escalate.after}", _INDENT)
+
+
+def _pending_by_hand(page: Page, report: HostReport, again: Invocation) -> None:
+    """Put the commands of a refused plan on *page*; long scripts only by the command that prints them."""
+    if report.preview is None or not report.preview.pending:
+        return
+    changes = [change for _, step in report.preview.pending for change in step.plan.changes]
+    if len(changes) > 3 or any(_is_long(change) for change in changes):
+        page.line("  by hand  ", again.preview("--commands"))
+        return
+    page.line("  by hand")
+    for change in changes:
+        put_by_hand(page, report.host, change, "")
+
+
+def _is_long(change: Change) -> bool:
+    return change.preserve is not None or len(str(change.command)) > 160

@@ -1,0 +1,91 @@
+"""Several hosts on one screen: what is alike stands together, what needs a person stands by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from soleil_remediate.errors import WORST_FIRST
+from soleil_remediate.plan import Risk
+from soleil_remediate.report import HostOutcome, Preview, Refusal, RunReport, WouldFix
+from soleil_remediate.reporters.endings import style_of
+from soleil_remediate.reporters.page import Page, counted, joined
+from soleil_remediate.reporters.plans import STYLES
+
+#: More rows than this do not help anybody at night.
+ROWS = 16
+
+#: Hosts whose reasons differ only in figures are alike.
+_FIGURES = re.compile(r"\d[\d.,]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Hosts about which the same is to be said."""
+
+    outcome: HostOutcome
+    risk: Risk | None
+    about: str
+    names: tuple[str, ...]
+
+
+def put_hosts(page: Page, hosts: Sequence[tuple[str, HostOutcome, Preview | None]]) -> None:
+    """Put every host on *page*, the worst first; those that ended alike stand in one row."""
+    groups = _grouped(hosts)
+    for group in groups[:ROWS]:
+        names = group.names[0] if len(group.names) == 1 else counted(len(group.names), "host")
+        risk = (group.risk.name, STYLES[group.risk]) if group.risk is not None else ""
+        word = (group.outcome.word.ljust(11), style_of(group.outcome))
+        page.line(f"  {names:<12} ", word, "  ", *([risk, "  "] if risk else []))
+        if len(group.names) > 1:
+            page.prose(" ".join(group.names), 4)
+        if group.about:
+            page.prose(group.about, 4, at_most=2)
+    if len(groups) > ROWS:
+        rest = [name for group in groups[ROWS:] for name in group.names]
+        page.prose(f"and {counted(len(rest), 'host')} more: {' '.join(rest)}", 2)
+
+
+def _grouped(hosts: Sequence[tuple[str, HostOutcome, Preview | None]]) -> list[_Group]:
+    found: dict[tuple[str, Risk | None, str], list[tuple[str, HostOutcome, str]]] = {}
+    for name, outcome, preview in hosts:
+        kinds = [] if preview is None else [preview.steps[place].kind for place, _ in preview.pending]
+        risk = preview.risk if preview is not None and isinstance(outcome, WouldFix | Refusal) else None
+        about = joined([outcome.why, f"plan: {', '.join(kinds)}" if risk is not None else ""])
+        alike = _FIGURES.sub("0", about.replace(name, "it"))
+        found.setdefault((outcome.word, risk, alike), []).append((name, outcome, about))
+    groups = []
+    for (_, risk, _), members in found.items():
+        name, outcome, about = members[0]
+        if len({text.replace(member, "it") for member, _, text in members}) > 1:
+            about = f"such as {name}: {about}"
+        elif len(members) > 1:
+            about = about.replace(name, "each of them")
+        groups.append(_Group(outcome=outcome, risk=risk, about=about, names=tuple(name for name, _, _ in members)))
+    return sorted(groups, key=lambda group: WORST_FIRST.index(group.outcome.exit_status))
+
+
+def worst_of(previews: Sequence[Preview]) -> Preview:
+    """Return the preview that a person should read in full: of the highest risk, then with most to change."""
+    return max(previews, key=lambda preview: (_rank(preview.risk), len(preview.digests)))
+
+
+def _rank(risk: Risk | None) -> int:
+    return -1 if risk is None else list(Risk).index(risk)
+
+
+def put_total(page: Page, report: RunReport) -> None:
+    """Put on *page* the last word on all hosts."""
+    counts: dict[str, int] = {}
+    for host in sorted(report.hosts, key=lambda host: WORST_FIRST.index(host.outcome.exit_status)):
+        counts[host.outcome.word] = counts.get(host.outcome.word, 0) + 1
+    worst = min(report.hosts, key=lambda host: WORST_FIRST.index(host.outcome.exit_status)).outcome
+    words = joined([f"{number} {word}" for word, number in counts.items()])
+    sent = sum(len(host.sent) for host in report.hosts)
+    page.line(
+        (words, style_of(worst)),
+        " · ",
+        joined([f"{counted(sent, 'change')} sent" if sent else "nothing was changed"]),
+        f" · exit {int(report.exit_status)}",
+    )

@@ -1,0 +1,94 @@
+"""One JSON document about a run, for programs.
+
+::
+
+    {
+      "format": 1,                     raised whenever a name below changes its meaning or goes away
+      "command": "remediate",          or "preview"
+      "run": "1a2b3c4d",               null for a preview, which keeps no record
+      "scenario": "disk-full",
+      "plan": "19c2…",                 what --approve takes; null where nothing would be sent
+      "exit_status": 0,                the process ends with it
+      "hosts": [
+        {
+          "host": "web1",
+          "verdict": "FIXED",          one of the printed words
+          "why": "…",
+          "exit_status": 0,
+          "sent": 1,                   changes that were sent and answered
+          "may_have_changed": false,   true: a change was sent and nobody knows what became of it
+          "report": {…}                everything that was seen and done; may grow at any time
+        }
+      ]
+    }
+
+Where no run came to be there is ``{"format": 1, "command": …, "error": {"type": …, "message": …}, "exit_status": 2}``.
+Sizes are bytes, durations seconds, times ISO 8601. Everything is ASCII, so that no terminal acts on it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from soleil_remediate.errors import ExitStatus
+from soleil_remediate.events import as_data
+from soleil_remediate.report import MaybeChanged, RunReport, StepUnknown
+
+FORMAT = 1
+
+
+def run_document(command: str, report: RunReport, *, is_dry: bool) -> str:
+    """Return the document about a run.
+
+    Args:
+        command: Which was given.
+        report: What became of it.
+        is_dry: Nothing was to be sent, so there is no record.
+    """
+    digests = [host.preview.digests for host in report.hosts if host.preview is not None]
+    return _written(
+        {
+            "format": FORMAT,
+            "command": command,
+            "run": None if is_dry else report.run,
+            "scenario": report.scenario,
+            "plan": report.plan if any(digests) else None,
+            "exit_status": int(report.exit_status),
+            "hosts": [
+                {
+                    "host": host.host.name,
+                    "verdict": host.outcome.word,
+                    "why": host.outcome.why,
+                    "exit_status": int(host.outcome.exit_status),
+                    "sent": len(host.sent),
+                    "may_have_changed": isinstance(host.outcome, MaybeChanged)
+                    or any(isinstance(step.outcome, StepUnknown) for step in host.steps),
+                    "report": as_data(host),
+                }
+                for host in report.hosts
+            ],
+        }
+    )
+
+
+def error_document(command: str, name: str, message: str, status: ExitStatus) -> str:
+    """Return the document about a command that ended before there was a run.
+
+    Args:
+        command: Which was given.
+        name: What happened: the error's class.
+        message: The same for people.
+        status: How the process ends.
+    """
+    error = {"type": name, "message": message}
+    return _written({"format": FORMAT, "command": command, "error": error, "exit_status": int(status)})
+
+
+def list_document(command: str, key: str, items: list[Any]) -> str:
+    """Return the document about a list, such as of scenarios."""
+    return _written({"format": FORMAT, "command": command, key: as_data(items)})
+
+
+def _written(document: dict[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=True, indent=2)

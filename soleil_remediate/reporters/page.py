@@ -1,0 +1,163 @@
+"""Lines for people: laid out for a width, each part escaped, coloured only where it is said so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from rich.cells import cell_len
+from rich.text import Text as Line
+
+from soleil_remediate.reporters.visible import visible
+
+#: A text, or a text and rich's name of its style.
+Part: TypeAlias = "str | tuple[str, str]"
+
+#: Where the text beside FAULT, WHY and the like begins.
+MARGIN = 7
+
+HEADING = "bold"
+
+
+class Page:
+    """Lines that fit a width; whatever is put in goes through :func:`visible`.
+
+    Args:
+        width: In columns.
+    """
+
+    def __init__(self, width: int = 80) -> None:
+        self.width = max(width, 40)
+        self.lines: list[Line] = []
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @property
+    def text(self) -> str:
+        """The page without colour."""
+        return "".join(f"{line.plain}\n" for line in self.lines)
+
+    def gap(self) -> None:
+        """Leave one line empty, never two."""
+        if self.lines and self.lines[-1].plain:
+            self.lines.append(Line())
+
+    def line(self, *parts: Part) -> None:
+        """Put *parts* on one line, which a terminal may wrap: for what people copy."""
+        line = Line(no_wrap=True)
+        for part in parts:
+            text, style = part if isinstance(part, tuple) else (part, "")
+            line.append(visible(text, 100_000), style)
+        line.rstrip()
+        self.lines.append(line)
+
+    def prose(self, text: str, indent: int = 0, *, at_most: int = 0) -> None:
+        """Put *text* on as many lines as it takes.
+
+        Args:
+            text: From anywhere.
+            indent: So many columns stay empty on the left.
+            at_most: So many lines; what does not fit ends with an ellipsis. 0 is no limit.
+        """
+        self.beside("", text, indent, at_most=at_most)
+
+    def beside(self, label: Part, text: str, indent: int = MARGIN, *, at_most: int = 0) -> None:
+        """Put *label* on the left and *text*, wrapped, beside it.
+
+        Args:
+            label: Ours, on the first line.
+            text: From anywhere.
+            indent: The column where *text* begins; a longer label pushes only the first line.
+            at_most: So many lines; what does not fit ends with an ellipsis. 0 is no limit.
+        """
+        name, style = label if isinstance(label, tuple) else (label, "")
+        first = name.ljust(indent) if not name or cell_len(name) < indent else f"{name} "
+        lines = wrapped(visible(text), self.width - indent, self.width - cell_len(first))
+        if at_most and len(lines) > at_most:
+            lines = [*lines[: at_most - 1], shortened(f"{lines[at_most - 1]} {lines[at_most]}", self.width - indent)]
+        for number, part in enumerate(lines or [""]):
+            line = Line(no_wrap=True)
+            line.append(first if number == 0 else " " * indent, style if number == 0 else "")
+            line.append(part)
+            line.rstrip()
+            self.lines.append(line)
+
+    def table(self, rows: Sequence[Sequence[str]], *, align: str = "", indent: int = 0, gap: int = 3) -> None:
+        """Put *rows* in columns, as wide as they must be; the last column takes what is left and is cut there.
+
+        Args:
+            rows: As many cells each.
+            align: One letter a column, ``l`` or ``r``; shorter means left.
+            indent: So many columns stay empty on the left.
+            gap: Between two columns.
+        """
+        cells = [[visible(cell, 400) for cell in row] for row in rows]
+        count = max((len(row) for row in cells), default=0)
+        widths = [max((cell_len(row[i]) for row in cells if i < len(row)), default=0) for i in range(count)]
+        for row in cells:
+            shown, used = " " * indent, indent
+            for index, cell in enumerate(row):
+                is_right = align[index : index + 1] == "r"
+                room = max(self.width - used, 8) if index == count - 1 else max(self.width // 2, 8)
+                text = shortened(cell, room)
+                pad = " " * max(min(widths[index], room) - cell_len(text), 0)
+                shown += (pad + text if is_right else text + pad) + " " * gap
+                used = cell_len(shown)
+            self.lines.append(Line(shown.rstrip(), no_wrap=True))
+
+    def add(self, other: Page) -> None:
+        """Put another page's lines below."""
+        self.lines.extend(other.lines)
+
+
+def wrapped(text: str, width: int, first: int | None = None) -> list[str]:
+    """Break *text* at blanks into lines of at most *width* columns; a word that is wider is broken anywhere.
+
+    Args:
+        text: On one line.
+        width: Of every line.
+        first: Of the first one, where that is another.
+    """
+    lines, line = [], ""
+    room = width if first is None else first
+    for word in text.split(" "):
+        rest = word
+        while True:
+            candidate = f"{line} {rest}" if line else rest
+            if cell_len(candidate) <= room:
+                line = candidate
+                break
+            if line:
+                lines.append(line)
+                line = ""
+            elif cell_len(rest) > room:
+                head = _head(rest, room)
+                lines.append(head)
+                rest = rest[len(head) :]
+            room = width
+    return [*lines, line] if line else lines
+
+
+def _head(text: str, columns: int) -> str:
+    used = 0
+    for index, character in enumerate(text):
+        used += cell_len(character)
+        if used > columns:
+            return text[: max(index, 1)]
+    return text
+
+
+def shortened(text: str, columns: int) -> str:
+    """Return *text*, cut to *columns* with an ellipsis where it is wider."""
+    return text if cell_len(text) <= columns else _head(text, columns - 1) + "…"
+
+
+def joined(items: Iterable[str], separator: str = " · ") -> str:
+    """Return the items that say anything, joined."""
+    return separator.join(item for item in items if item)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 change``, ``2 changes``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

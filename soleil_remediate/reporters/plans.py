@@ -1,0 +1,167 @@
+"""A plan for people: what would be changed, at which risk, what is lost, and how it is undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from soleil_remediate.gates import downtime
+from soleil_remediate.host import Host
+from soleil_remediate.plan import Change, Risk
+from soleil_remediate.report import (
+    Preview,
+    StepDeclined,
+    StepHealthy,
+    StepPending,
+    StepSeen,
+    StepSkipped,
+    StepUndecided,
+)
+from soleil_remediate.reporters.page import HEADING, Page, counted, joined, wrapped
+from soleil_remediate.reporters.visible import typed, visible
+
+#: Colour says "look here" and nothing else; these are readable on light and on dark.
+STYLES = {Risk.GENTLE: "", Risk.DISRUPTIVE: "bold magenta", Risk.DESTRUCTIVE: "bold red"}
+
+#: How much is said about each change: everything, one line each, or only what decides.
+FULL, BRIEF, LEAST = 0, 1, 2
+LEVELS = (FULL, BRIEF, LEAST)
+
+_INDENT = 7
+
+
+def numbers(preview: Preview) -> dict[int, int]:
+    """Return what each pending step is called, from 1, by its place among all steps."""
+    return {place: number for number, (place, _) in enumerate(preview.pending, start=1)}
+
+
+def put_plan(page: Page, preview: Preview, level: int = FULL) -> None:
+    """Put every step on *page*: those that would change something with a number, the others with why not."""
+    page.line(("PLAN", HEADING), "   gentlest first, stops when the goal is met")
+    called, before = numbers(preview), ""
+    for reason, kinds in _idle(preview.steps):
+        _put_idle(page, kinds, reason, level)
+    for place, step in enumerate(preview.steps):
+        if isinstance(step.outcome, StepPending):
+            put_step(page, called[place], step.kind, step.outcome, after=before, level=level)
+            before = before or str(called[place])
+
+
+def _idle(steps: Sequence[StepSeen]) -> Iterator[tuple[str, list[str]]]:
+    """Give the steps that would change nothing, those with the same reason together."""
+    reasons: dict[str, list[str]] = {}
+    for step in steps:
+        match step.outcome:
+            case StepHealthy(why=why) | StepSkipped(why=why) | StepDeclined(why=why):
+                reasons.setdefault(f"skip: {why}", []).append(step.kind)
+            case StepUndecided(why=why):
+                reasons.setdefault(f"cannot: {why}", []).append(step.kind)
+            case _:
+                pass
+    yield from reasons.items()
+
+
+def _put_idle(page: Page, kinds: Sequence[str], reason: str, level: int) -> None:
+    page.beside("  -", f"{', '.join(kinds)}  {reason}", 5, at_most=(0, 2, 1)[level])
+
+
+def put_step(
+    page: Page, number: int | str, kind: str, pending: StepPending, *, after: str = "", level: int = FULL
+) -> None:
+    """Put one step and its changes on *page*.
+
+    Args:
+        number: What a person types to choose it.
+        kind: Its task's.
+        pending: What it would do.
+        after: The number of the first step, where this one may turn out not to be needed.
+        level: How much is said.
+    """
+    risk = pending.plan.risk
+    tail = f"   only if still needed after step {after}" if pending.is_tentative and after else ""
+    page.line(f"  {number!s:<3}", (risk.name.ljust(11), STYLES[risk]), f"  {kind}{tail}")
+    changes = pending.plan.changes
+    shown = changes if level == FULL else changes[: (3, 1)[level - 1]]
+    for change in shown:
+        put_change(page, change, level)
+    if len(shown) < len(changes):
+        page.prose(f"and {counted(len(changes) - len(shown), 'more change')} like it", _INDENT)
+
+
+def put_change(page: Page, change: Change, level: int = FULL) -> None:
+    """Put on *page* what a change does, what is lost by it, and how it is undone."""
+    at_most = (0, 2, 1)[level]
+    page.prose(change.summary, _INDENT, at_most=at_most)
+    gains = joined((f"frees {relief.amount} ({relief.subject})" for relief in change.relieves), ", ")
+    notice = "" if change.downtime == "none" else f"users notice: {change.downtime}"
+    page.prose(joined([f"{change.before} -> {change.after}", gains, notice], "    "), _INDENT, at_most=(0, 1, 1)[level])
+    undo = change.undo.says
+    if change.undo.command is None and not undo.startswith("none"):
+        undo = f"none: {undo}"
+    saves = "" if change.preserve is None else f"{change.preserve.size} off the host first, gzip, checksum compared"
+    loses = "" if change.loses == "nothing" else change.loses
+    if level == LEAST:
+        said = joined([saves and f"save {saves}", loses and f"loses {loses}", f"undo {undo}"], "    ")
+        page.prose(said, _INDENT, at_most=1)
+        return
+    for label, text in (("keep", change.keeps), ("save", saves), ("loses", loses), ("undo", undo)):
+        if text:
+            _put_labelled(page, label, text, at_most)
+
+
+def _put_labelled(page: Page, label: str, text: str, at_most: int) -> None:
+    page.beside(f"{' ' * _INDENT}{label:<5}", text, _INDENT + 6, at_most=at_most)
+
+
+def sums(previews: Sequence[Preview]) -> str:
+    """Return what a person must know about everything at once: how many hosts, downtime, undo."""
+    pending = [step for preview in previews for _, step in preview.pending]
+    changes = [change for step in pending for change in step.plan.changes]
+    noticed = list(dict.fromkeys(text for step in pending if (text := downtime(step)) != "none"))
+    for_good = sum(change.undo.command is None for change in changes)
+    if not for_good:
+        undo = "can be undone"
+    elif for_good == len(changes):
+        undo = "cannot be undone"
+    else:
+        undo = f"{for_good} of {len(changes)} changes cannot be undone"
+    return joined([counted(len(previews), "host"), "; ".join(noticed) or "no downtime", undo])
+
+
+def put_commands(page: Page, previews: Sequence[Preview]) -> None:
+    """Put every pending change's commands on *page*, as a person would type them in a root shell on the host."""
+    for preview in previews:
+        page.gap()
+        page.line((f"by hand on {preview.host.name}", HEADING), f", as root: {_login(preview.host)}")
+        called = numbers(preview)
+        for place, step in preview.pending:
+            for change in step.plan.changes:
+                put_by_hand(page, preview.host, change, f"{called[place]} {preview.steps[place].kind}")
+
+
+def put_by_hand(page: Page, host: Host, change: Change, name: str) -> None:
+    """Put one change's commands on *page*, what must be saved first included."""
+    for line in wrapped(visible(f"{name}: {change.summary}"), page.width - 2):
+        page.line(f"# {line}")
+    if change.preserve is not None:
+        copy = f"{host.name.replace('/', '-')}-{change.preserve.path.name}.gz"
+        page.line("# first, here, so that nothing is lost:")
+        reading = f"sudo gzip -c {_quoted(str(change.preserve.path))}"
+        page.line(f"{_login(host)} {_quoted(reading)} > {_quoted(copy)}")
+        page.line(f"# then there; it reads how many bytes were saved (gzip -dc {_quoted(copy)} | wc -c):")
+        page.line(f"echo {int(change.preserve.size)} | \\")
+    for line in typed(change.command):
+        page.line(line)
+
+
+def _login(host: Host) -> str:
+    connection = host.connection
+    port = f"-p {connection.port} " if connection.port not in {None, 22} else ""
+    return f"ssh {port}{connection.user + '@' if connection.user else ''}{connection.address}"
+
+
+def _quoted(text: str) -> str:
+    return text if text.replace("/", "").replace("-", "").replace(".", "").isalnum() else _in_quotes(text)
+
+
+def _in_quotes(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"

@@ -1,0 +1,159 @@
+"""One host as it was seen, and what would be done: what a person reads before saying yes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any, assert_never
+
+from soleil_remediate.report import CheckSeen, EvidenceSeen, Preview, Standing
+from soleil_remediate.reporters.page import HEADING, MARGIN, Page, joined
+from soleil_remediate.reporters.plans import FULL, LEAST, LEVELS, put_plan, sums
+from soleil_remediate.scenario import Case, Scenario
+from soleil_remediate.task import Check, Health, Measure, Shown, Table, Text
+
+FAULT = "bold red"
+
+
+def put_header(page: Page, scenario: Scenario, preview: Preview, run: str) -> None:
+    """Put on *page* which scenario, which host, how urgent, and that nothing was changed yet."""
+    host = preview.host
+    about = joined([host.policy.environment, host.app_name and f"app {host.app_name}"], ", ")
+    urgent = f"{scenario.severity.value.upper()}, respond within {scenario.respond_within}"
+    page.line((scenario.name, HEADING), f" · {host.name} ({about}) · {urgent}")
+    seen = f"connected {preview.connected_in}, looked {preview.looked_in}"
+    page.line(joined([f"run {run}" if run else "dry run", seen, "nothing changed yet"]))
+    if preview.limits:
+        page.beside("seen as", f"{preview.login}, not as root: {preview.limits}", 8)
+
+
+def put_fault(page: Page, standing: Standing) -> None:
+    """Put on *page* what is wrong, what cannot be known, and what is fine."""
+    wrong = [seen for seen in standing.symptom if seen.verdict.health is Health.FAULTY]
+    unsure = [seen for seen in standing.symptom if seen.verdict.health is Health.UNKNOWN]
+    beyond = [seen for seen in standing.goal_in_scope if seen.verdict.health is not Health.HEALTHY]
+    said: list[str] = []
+    for label, style, checks in (("FAULT", FAULT, wrong), ("UNSURE", HEADING, unsure)):
+        for number, why in enumerate(_distinct(checks)):
+            page.beside((label if number == 0 else "", style), why)
+            said.append(why)
+    if not wrong and not unsure:
+        for number, why in enumerate(_distinct(beyond)):
+            page.beside(("GOAL" if number == 0 else "", HEADING), f"missed: {why}")
+    fine = fine_measures(standing)
+    if fine:
+        page.prose(f"fine: {joined(fine, '  ')}", MARGIN, at_most=2)
+
+
+def _distinct(checks: Sequence[CheckSeen]) -> list[str]:
+    return list(dict.fromkeys(part for seen in checks for part in seen.verdict.why.split("; ")))
+
+
+def fine_measures(standing: Standing) -> list[str]:
+    """Return the symptom's measures that are not at fault, shares before words: ``/var 63 %``."""
+    measures = [measure for seen in standing.symptom for measure in seen.verdict.measures if not measure.is_faulty]
+    numbers = [measure for measure in measures if any(character.isdigit() for character in measure.value)]
+    return list(dict.fromkeys(f"{_subject(measure)} {measure.value}" for measure in numbers or measures))
+
+
+def _subject(measure: Measure) -> str:
+    return measure.label.removesuffix(" used")
+
+
+def put_evidence(page: Page, evidence: Sequence[EvidenceSeen], *, at_most: int = 0) -> None:
+    """Put on *page* what was looked at, each look with at most so many lines; 0 is all of them."""
+    is_first = True
+    for seen in evidence:
+        lines = _evidence_lines(seen.shown, page.width)
+        if not lines:
+            continue
+        page.beside(("WHY" if is_first else "", HEADING), f"{seen.title}:" if len(lines) > 1 else _inline(seen, lines))
+        is_first = False
+        if len(lines) == 1:
+            continue
+        shown = lines[:at_most] if at_most else lines
+        for line in shown:
+            page.prose(line, MARGIN + 2, at_most=1)
+        if len(shown) < len(lines):
+            page.prose(f"… {len(lines) - len(shown)} more with --verbose", MARGIN + 2)
+
+
+def _inline(seen: EvidenceSeen, lines: Sequence[str]) -> str:
+    return f"{seen.title}: {lines[0].strip()}"
+
+
+def _evidence_lines(shown: Shown, width: int) -> list[str]:
+    match shown:
+        case Text(lines=lines):
+            return [line for line in lines if line.strip()]
+        case Table(columns=columns, rows=rows, align=align):
+            table = Page(width - MARGIN - 2)
+            table.table([columns, *rows] if columns and len(rows) > 1 else rows, align=align, gap=2)
+            return [line.plain for line in table.lines]
+        case _:
+            assert_never(shown)
+
+
+def put_goal(page: Page, case: Case) -> None:
+    """Put on *page* what must hold afterwards."""
+    wanted = list(dict.fromkeys(aim(check) for check in (*case.goal, *case.healthy_when)))
+    if wanted:
+        page.beside(("GOAL", HEADING), joined(wanted))
+
+
+def aim(check: Check[Any]) -> str:
+    """Return a check with what it was given, such as ``disk.used below 80 %``."""
+    given = []
+    for field in fields(check):  # type: ignore[arg-type]  # every kind is a dataclass, the catalog sees to it
+        value = getattr(check, field.name)
+        if value is not None and value != field.default:
+            given.append(f"{field.name.replace('_', ' ')} {value}")
+    return f"{check.kind} {', '.join(given)}".rstrip()
+
+
+def preview_page(
+    case: Case,
+    preview: Preview,
+    run: str,
+    *,
+    width: int,
+    level: int = FULL,
+    plan: str = "",
+    is_everything: bool = False,
+) -> Page:
+    """Return one host's page: what is wrong, why, the goal, the plan, and all of it in one line.
+
+    Args:
+        case: What is looked at.
+        preview: What was seen.
+        run: The run's name; empty for a dry run.
+        width: In columns.
+        level: How much is said.
+        plan: The digest that ``--approve`` takes.
+        is_everything: All evidence is shown, however long.
+    """
+    page = Page(width)
+    put_header(page, case.scenario, preview, run)
+    page.gap()
+    put_fault(page, preview.standing)
+    put_evidence(page, preview.evidence, at_most=0 if is_everything else (5, 3, 1)[level])
+    if preview.pending:
+        put_goal(page, case)
+    if level != LEAST:
+        page.gap()
+    if any(preview.steps):
+        put_plan(page, preview, level)
+    if preview.pending:
+        page.gap()
+        page.line(joined([sums([preview]), plan and f"plan {plan}"]))
+    return page
+
+
+def fitted(make: Callable[[int], Page], height: int) -> tuple[Page, bool]:
+    """Return the page that says most within *height* lines, and whether it leaves something out."""
+    page = make(FULL)
+    for level in LEVELS:
+        page = make(level)
+        if len(page) <= height:
+            return page, level != FULL
+    return page, True

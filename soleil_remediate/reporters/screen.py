@@ -1,0 +1,108 @@
+"""Where pages go: a terminal with colour and lines that move, or a plain stream."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from typing import TextIO
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text as Line
+
+from soleil_remediate.reporters.page import Page, shortened
+from soleil_remediate.reporters.visible import visible
+
+#: Wider lines are hard to read; a wider terminal leaves its right side empty.
+WIDEST = 100
+
+
+class _Stream(Console):
+    def on_broken_pipe(self) -> None:
+        """Say nothing more: a reader that went away must not end a run, and rich's own answer would."""
+        self.quiet = True
+
+
+class Screen:
+    """Prints pages.
+
+    In a terminal there is colour and a line that is rewritten in place; elsewhere there are plain lines, without any
+    control character, 80 columns wide.
+
+    Args:
+        file: A text stream.
+        is_terminal: Whether somebody looks at it.
+        width: In columns.
+        height: In lines; how much can be seen at once.
+        has_colour: Whether colours and bold are wanted.
+    """
+
+    def __init__(
+        self, file: TextIO, *, is_terminal: bool, width: int = 80, height: int = 24, has_colour: bool = True
+    ) -> None:
+        self.is_terminal = is_terminal
+        self.width = min(width, WIDEST)
+        self.height = height
+        self._file = file
+        self._moving = ""
+        self._console = _Stream(
+            file=file,
+            force_terminal=is_terminal and has_colour,
+            color_system="standard" if is_terminal and has_colour else None,
+            width=max(width, 40),
+            markup=False,
+            highlight=False,
+            emoji=False,
+            soft_wrap=True,
+            legacy_windows=False,
+            _environ={},  # what is wanted was decided before; rich must not look again
+        )
+
+    @classmethod
+    def of(cls, file: TextIO, environment: Mapping[str, str] = os.environ) -> Screen:
+        """Return the screen that *file* is; ``NO_COLOR`` and ``TERM=dumb`` are respected."""
+        is_terminal = file.isatty() and environment.get("TERM", "") not in {"", "dumb"}
+        columns, lines = 80, 24
+        if is_terminal:
+            try:
+                columns, lines = os.get_terminal_size(file.fileno())
+            except OSError:
+                columns, lines = shutil.get_terminal_size()
+        return cls(
+            file,
+            is_terminal=is_terminal,
+            width=columns or 80,
+            height=lines or 24,
+            has_colour=not environment.get("NO_COLOR"),
+        )
+
+    def show(self, page: Page) -> None:
+        """Print a page."""
+        for line in page.lines:
+            self._print(line)
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self._print(Line(visible(text, 100_000)))
+
+    def move(self, text: str) -> None:
+        """Show one line that the next one takes the place of; only a terminal shows it at all."""
+        if not self.is_terminal:
+            return
+        text = shortened(visible(text), self.width - 1)
+        blank = " " * max(cell_len(self._moving) - cell_len(text), 0)
+        self._moving = text
+        self._file.write(f"\r{text}{blank}")
+        self._file.flush()
+
+    def settle(self) -> None:
+        """Take a moving line away."""
+        if self._moving:
+            self._file.write("\r" + " " * cell_len(self._moving) + "\r")
+            self._moving = ""
+
+    def _print(self, line: Line) -> None:
+        self.settle()
+        self._console.print(line, soft_wrap=True)
+        self._file.flush()
