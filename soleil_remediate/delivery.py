@@ -13,10 +13,10 @@ from typing import BinaryIO, Protocol
 from soleil_remediate.clock import Clock
 from soleil_remediate.command import Command, Output
 from soleil_remediate.errors import (
+    AnswerNotRecorded,
     CommandFailed,
     EvidenceNotStored,
     FactError,
-    Interrupted,
     OutcomeUnknown,
     Refused,
     Unreachable,
@@ -90,7 +90,7 @@ class Delivery:
             Refused: It could not be begun, recorded, or somebody asked to stop: it was not sent.
             Unreachable: The host is gone: it was not sent.
             CommandFailed: It was sent and ended with an error.
-            Interrupted: It was sent and answered, but that could not be recorded.
+            AnswerNotRecorded: It was sent and answered, but that could not be recorded.
             OutcomeUnknown: It was sent, and nobody knows what became of it.
         """
         self.stop.check()
@@ -119,7 +119,7 @@ class Delivery:
         try:
             self.say(answered)
         except Refused as error:
-            raise Interrupted(
+            raise AnswerNotRecorded(
                 f"operation {operation} ended with exit status {output.exit_status}, but {error}"
             ) from error
         if output.exit_status != 0:

@@ -14,7 +14,14 @@ from soleil_remediate.clock import Clock
 from soleil_remediate.command import Read, Reader
 from soleil_remediate.decisions import conclude, decide, foresee, judge, show, verify
 from soleil_remediate.delivery import Copies, Delivery
-from soleil_remediate.errors import CommandFailed, Interrupted, OutcomeUnknown, Refused, RemediateError, Unreachable
+from soleil_remediate.errors import (
+    AnswerNotRecorded,
+    CommandFailed,
+    OutcomeUnknown,
+    Refused,
+    RemediateError,
+    Unreachable,
+)
 from soleil_remediate.events import Event, HostClaimed, HostSeen, StepEnded
 from soleil_remediate.host import Host
 from soleil_remediate.look import look
@@ -286,7 +293,7 @@ class HostRun:
                 delivery.send(change, kind, index, number, sent)
             except OutcomeUnknown as error:
                 return StepUnknown(sent=tuple(sent), operation=delivery.operation(index, number), why=str(error))
-            except (CommandFailed, Interrupted) as error:
+            except (CommandFailed, AnswerNotRecorded) as error:
                 return StepFailed(sent=tuple(sent), why=f"{change.summary}: {error}")
             except (Refused, Unreachable) as error:
                 if not sent:

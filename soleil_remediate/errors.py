@@ -16,11 +16,18 @@
     ├── Refused                    4   nothing was sent
     │   ├── Declined · Unplannable · PlanDrifted · HostLocked · EvidenceNotStored
     ├── FactError                  1   the host answered, not intelligibly; not touched by this step
-    └── ApplyError                 1   something was sent
-        ├── CommandFailed
-        ├── NotRemedied                every command succeeded, the fault is still there
-        ├── Interrupted                stopped, refused or locked after the first change was sent
-        └── OutcomeUnknown         7   a change was sent and its answer did not arrive
+    ├── ApplyError                 1   something was sent
+    │   ├── CommandFailed
+    │   ├── AnswerNotRecorded          it was answered, and the record could not take the answer
+    │   └── OutcomeUnknown         7   a change was sent and its answer did not arrive
+    ├── NotRemedied                1   the fault is still there, or nothing proves that it is gone
+    │   ├── WorkFound              5   by something that only looks
+    │   └── GoalMissed             6   the symptom is gone, the goal is not met
+    ├── Interrupted              130   stopped by a person or a signal before it was done
+    └── BugFound                  70   in this program or in a task; the other hosts went on
+
+What ends one host is never raised out of a run, which has other hosts to speak of. ``report.raise_for_outcome()`` does
+so for who wants an exception: it then carries the report.
 """
 
 from __future__ import annotations
@@ -73,6 +80,8 @@ class RemediateError(Exception):
     """Base of everything raised on purpose: its text is meant for the person on call."""
 
     exit_status: ClassVar[ExitStatus] = ExitStatus.NOT_FIXED
+    #: What became of the host or the run it is about, where ``raise_for_outcome`` raised it.
+    report: object = None
 
 
 class ConfigError(RemediateError):
@@ -104,7 +113,7 @@ class UnknownName(ConfigError):
         self.name = name
         self.known = tuple(sorted(known))
         self.where = where
-        near = get_close_matches(name, self.known, n=1, cutoff=0.5)
+        near = get_close_matches(name[:200], self.known, n=1, cutoff=0.5)
         self.nearest: str | None = near[0] if near else None
         if self.nearest is not None:
             hint = f"did you mean {self.nearest!r}?"
@@ -112,7 +121,8 @@ class UnknownName(ConfigError):
             hint = f"known: {', '.join(self.known[:12])}{' …' if len(self.known) > 12 else ''}"
         else:
             hint = "none is known here"
-        super().__init__(f"{where + ': ' if where else ''}unknown {what} {name!r}: {hint}")
+        shown = name if len(name) <= 80 else name[:79] + "…"
+        super().__init__(f"{where + ': ' if where else ''}unknown {what} {shown!r}: {hint}")
 
 
 class Unreachable(RemediateError):
@@ -123,7 +133,7 @@ class Unreachable(RemediateError):
     """
 
     exit_status = ExitStatus.UNREACHABLE
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
 
 
 class HostKeyRejected(Unreachable):
@@ -200,12 +210,8 @@ class CommandFailed(ApplyError):
     """A change's command ended with an error; the message ends with its last lines."""
 
 
-class NotRemedied(ApplyError):
-    """Every command succeeded and the fault is still there."""
-
-
-class Interrupted(ApplyError):
-    """Stopped, refused or locked out after the first change was sent."""
+class AnswerNotRecorded(ApplyError):
+    """A change was sent and answered, and the record could not take the answer: nothing more is sent."""
 
 
 class OutcomeUnknown(ApplyError):
@@ -215,3 +221,31 @@ class OutcomeUnknown(ApplyError):
     """
 
     exit_status = ExitStatus.UNKNOWN
+
+
+class NotRemedied(RemediateError):
+    """The fault is still there, or nothing proves that it is gone; the report says what was sent, if anything."""
+
+
+class WorkFound(NotRemedied):
+    """Something that only looks found something to repair."""
+
+    exit_status = ExitStatus.WORK_FOUND
+
+
+class GoalMissed(NotRemedied):
+    """The symptom is gone, and the stricter goal is not met."""
+
+    exit_status = ExitStatus.EASED
+
+
+class Interrupted(RemediateError):
+    """A person or a signal stopped the run before it was done; the report says what was sent, if anything."""
+
+    exit_status = ExitStatus.INTERRUPTED
+
+
+class BugFound(RemediateError):
+    """This program or a task broke on one host; the report says what was sent until then, if anything."""
+
+    exit_status = ExitStatus.BUG

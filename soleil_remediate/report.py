@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import ClassVar, TypeAlias
 
-from soleil_remediate.errors import ExitStatus, worst
+from soleil_remediate.errors import (
+    BugFound,
+    ExitStatus,
+    GoalMissed,
+    Interrupted,
+    NotRemedied,
+    OutcomeUnknown,
+    Refused,
+    RemediateError,
+    Unreachable,
+    WorkFound,
+    worst,
+)
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Change, Plan, Risk, plan_digest
 from soleil_remediate.task import Health, Shown, Verdict
@@ -142,7 +154,8 @@ class WouldFix:
     """Work was found by something that only looks."""
 
     word: ClassVar[str] = "WOULD FIX"
-    exit_status: ClassVar[ExitStatus] = ExitStatus.WORK_FOUND
+    error: ClassVar[type[RemediateError]] = WorkFound
+    exit_status: ClassVar[ExitStatus] = error.exit_status
     why: str
 
 
@@ -160,7 +173,8 @@ class Eased:
     """The symptom is gone, the goal is not met."""
 
     word: ClassVar[str] = "EASED"
-    exit_status: ClassVar[ExitStatus] = ExitStatus.EASED
+    error: ClassVar[type[RemediateError]] = GoalMissed
+    exit_status: ClassVar[ExitStatus] = error.exit_status
     why: str
 
 
@@ -169,7 +183,8 @@ class Unproven:
     """Something was changed, and no check that was red before vouches for it."""
 
     word: ClassVar[str] = "UNPROVEN"
-    exit_status: ClassVar[ExitStatus] = ExitStatus.NOT_FIXED
+    error: ClassVar[type[RemediateError]] = NotRemedied
+    exit_status: ClassVar[ExitStatus] = error.exit_status
     why: str
 
 
@@ -178,7 +193,8 @@ class NotFixed:
     """The symptom is still there, or it cannot be known whether it is."""
 
     word: ClassVar[str] = "NOT FIXED"
-    exit_status: ClassVar[ExitStatus] = ExitStatus.NOT_FIXED
+    error: ClassVar[type[RemediateError]] = NotRemedied
+    exit_status: ClassVar[ExitStatus] = error.exit_status
     why: str
 
 
@@ -187,7 +203,8 @@ class Refusal:
     """A person, the policy, a lock or a drifted host said no: nothing was sent."""
 
     word: ClassVar[str] = "DECLINED"
-    exit_status: ClassVar[ExitStatus] = ExitStatus.DECLINED
+    error: ClassVar[type[RemediateError]] = Refused
+    exit_status: ClassVar[ExitStatus] = error.exit_status
     why: str
 
 
@@ -196,7 +213,8 @@ class MaybeChanged:
     """A change was sent and its answer did not arrive: look before anything else is done."""
 
     word: ClassVar[str] = "UNKNOWN"
-    exit_status: ClassVar[ExitStatus] = ExitStatus.UNKNOWN
+    error: ClassVar[type[RemediateError]] = OutcomeUnknown
+    exit_status: ClassVar[ExitStatus] = error.exit_status
     why: str
     operation: str
 
@@ -206,7 +224,8 @@ class NotReached:
     """No session, so nothing was seen and nothing was sent; also a host that fell silent before the first change."""
 
     word: ClassVar[str] = "UNREACHABLE"
-    exit_status: ClassVar[ExitStatus] = ExitStatus.UNREACHABLE
+    error: ClassVar[type[RemediateError]] = Unreachable
+    exit_status: ClassVar[ExitStatus] = error.exit_status
     why: str
     is_retryable: bool
 
@@ -216,7 +235,8 @@ class Stopped:
     """A person or a signal stopped the run before this host was done; what was sent stands in its steps."""
 
     word: ClassVar[str] = "INTERRUPTED"
-    exit_status: ClassVar[ExitStatus] = ExitStatus.INTERRUPTED
+    error: ClassVar[type[RemediateError]] = Interrupted
+    exit_status: ClassVar[ExitStatus] = error.exit_status
     why: str
 
 
@@ -225,7 +245,8 @@ class Crashed:
     """A bug in this program or in a task; what was sent stands in its steps."""
 
     word: ClassVar[str] = "BUG"
-    exit_status: ClassVar[ExitStatus] = ExitStatus.BUG
+    error: ClassVar[type[RemediateError]] = BugFound
+    exit_status: ClassVar[ExitStatus] = error.exit_status
     why: str
 
 
@@ -389,6 +410,31 @@ class HostReport:
             for sent in step.outcome.sent
         )
 
+    def raise_for_outcome(self) -> None:
+        """Do nothing where the host is healthy or fixed; else raise what says why not, with this as its ``report``.
+
+        The error's exit status is the outcome's.
+
+        Raises:
+            NotRemedied: It is not fixed, or that is not proven; also WorkFound and GoalMissed.
+            Refused: Nothing was sent.
+            Unreachable: The host was not reached before anything was sent.
+            OutcomeUnknown: A change may have happened: look first.
+            Interrupted: The run was stopped before this host was done.
+            BugFound: This program or a task broke on it.
+        """
+        _raise_for(self.outcome, self.host.name, self)
+
+
+def _raise_for(outcome: HostOutcome, host: str, report: HostReport | RunReport) -> None:
+    if isinstance(outcome, NotNeeded | Fixed):
+        return
+    error = outcome.error(f"{host}: {outcome.why}")
+    error.report = report
+    if isinstance(error, Unreachable) and isinstance(outcome, NotReached):
+        error.retryable = outcome.is_retryable
+    raise error
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
@@ -407,6 +453,16 @@ class RunReport:
     def plan(self) -> str:
         """The digest that ``--approve`` takes: of every change that the previews would send."""
         return plan_of(tuple(host.preview for host in self.hosts if host.preview is not None))
+
+    def raise_for_outcome(self) -> None:
+        """Do nothing where every host is healthy or fixed; else raise what says why the worst is not.
+
+        Raises:
+            RemediateError: As :meth:`HostReport.raise_for_outcome` does, with this as its ``report``; its exit status
+                is the run's.
+        """
+        worst_host = next(host for host in self.hosts if host.outcome.exit_status is self.exit_status)
+        _raise_for(worst_host.outcome, worst_host.host.name, self)
 
 
 def plan_of(previews: tuple[Preview, ...]) -> str:
