@@ -208,16 +208,32 @@ def _advice(error: yaml.MarkedYAMLError) -> str:
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
-_BASED = re.compile(r"0o[0-7]{1,18}|0x[0-9a-fA-F]{1,15}")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,15}")
+_FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]*(?:[eE][-+][0-9]{1,3})?|\.[0-9]+(?:[eE][-+][0-9]{1,3})?")
 _NOT_A_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_LONG_NUMBER = re.compile(r"[-+]?[0-9]{19,}|0o[0-7]{19,}|0x[0-9a-fA-F]{16,}")
-#: What YAML 1.1 takes for a number and YAML 1.2 for something else: https://yaml.org/type/int.html and float.html
+_LONG_NUMBER = re.compile(r"[-+]?[0-9]{19,}|0x[0-9a-fA-F]{16,}")
+#: What is a number to YAML 1.1 (https://yaml.org/type/int.html, float.html) or to YAML 1.2 (10.3.2) and not, or not the
+#: same one, to the other.
 _SURPRISES = (
-    (re.compile(r"[-+]?0[0-9]+(?:\.[0-9]*)?"), "a number with a leading zero"),
-    (re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"), "digits with colons"),
-    (re.compile(r"[-+]?(?:0x[0-9a-fA-F]*_[0-9a-fA-F_]*|[0-9]+_[0-9_]*(?:\.[0-9_]*)?)"), "digits with underscores"),
-    (re.compile(r"[-+]?0b[01_]+"), "a binary number"),
+    (
+        re.compile(r"[-+]?0[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|0o[0-7]+"),
+        "an octal number, or one with a leading zero",
+    ),
+    (
+        re.compile(r"[-+]?(?:[1-9][0-9_]*(?::[0-5]?[0-9])+|[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*)"),
+        "digits with colons",
+    ),
+    (
+        re.compile(
+            r"[-+]?(?:[0-9]+_[0-9_]*(?:\.[0-9_]*)?|[0-9][0-9_]*\.[0-9]*_[0-9_]*|\.[0-9]+_[0-9_]*)(?:[eE][-+][0-9]+)?"
+        ),
+        "digits with underscores",
+    ),
+    (re.compile(r"[-+]?0[bx][0-9a-fA-F_]+"), "a binary or hexadecimal number"),
+    (
+        re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"),
+        "a number with an exponent, or without digits before the dot",
+    ),
 )
 
 
@@ -309,21 +325,20 @@ class _Composer(Reader, Scanner, Parser):
             return _BOOLEANS[text]
         if _DECIMAL.fullmatch(text):
             return int(text)
-        if _BASED.fullmatch(text):
-            return int(text, 0)
+        if _HEXADECIMAL.fullmatch(text):
+            return int(text, 16)
         if _LONG_NUMBER.fullmatch(text):
             self._problems.add(origin, f"{text[:20]}… is too long for a number: put it in quotes if it is text")
         elif _NOT_A_NUMBER.fullmatch(text):
             self._problems.add(origin, f"{text} is no number anybody can use: put it in quotes if it is text")
         elif _FLOAT.fullmatch(text):
             return float(text)
-        for surprise, what in _SURPRISES:
-            if surprise.fullmatch(text):
-                self._problems.add(
-                    origin,
-                    f'{text} ({what}) means different things to YAML readers: write "{text}" in quotes if it is text, '
-                    "else the number in plain decimal",
-                )
+        elif what := next((what for surprise, what in _SURPRISES if surprise.fullmatch(text)), None):
+            self._problems.add(
+                origin,
+                f'{text} ({what}) means different things to YAML readers: write "{text}" in quotes if it is text, '
+                "else the number in plain decimal",
+            )
         return text
 
 

@@ -200,9 +200,12 @@ class _Tree:
         return node.entries
 
     def _hosts_of(self, name: str, groups: tuple[str, ...], variables: dict[str, Node]) -> Iterator[Host]:
+        before = len(self._problems)
         for section in SECTIONS:
             if section in variables:
                 self._refuse_templates(variables[section], section)
+        if len(self._problems) > before:
+            return  # what a template would become cannot be judged
         connection = read_connection(name, variables, self._folder, self._problems)
         policy = read_policy(variables, self._problems)
         contacts = read_contacts(variables, self._problems)

@@ -47,6 +47,12 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _some(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    if not patterns:
+        raise ValueError("must name at least one pattern: an empty list would make every file a backup, or none")
+    return patterns
+
+
 def _user(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\$?", text):
         raise ValueError(f"must be the name of a user, not {shown(text)}")
@@ -79,7 +85,7 @@ class Backups(Section):
 
     path: HostPath
     keep: int = Field(default=3, ge=1)
-    patterns: tuple[Annotated[str, AfterValidator(_pattern)], ...] = Field(default=BACKUPS, min_length=1)
+    patterns: Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], AfterValidator(_some)] = BACKUPS
 
 
 class Profile(Section):

@@ -1,0 +1,443 @@
+# ruff: noqa: E501  # messages are the product: each stands whole, as a person sees it
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from textwrap import dedent
+
+import pytest
+
+from soleil_remediate.errors import ConfigError, InventoryError, UnknownName
+from soleil_remediate.host import Connection, Host, Mode, Policy, SecretReference
+from soleil_remediate.inventory import Inventory, ad_hoc_host, inventory_problems, load_inventory
+from soleil_remediate.plan import Risk
+from soleil_remediate.units import Duration, MiB
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(path: str, text: str) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(dedent(text).lstrip("\n"))
+
+
+def load(text: str) -> Inventory:
+    write("hosts.yml", text)
+    return load_inventory("hosts.yml")
+
+
+def variables(text: str) -> Host:
+    """Return the host of an inventory whose only host has these variables, from line 5 and column 9 on."""
+    body = "\n".join(f"        {line}" for line in dedent(text).strip("\n").splitlines())
+    return load(f"all:\n  children:\n    web: {{}}\n  hosts:\n      web1:\n{body}\n").host("web1")
+
+
+APP = "app: {root: /srv/soleil/current}"
+
+
+# ---- groups and precedence ------------------------------------------------------------------------------------------
+
+
+def test_later_levels_win_as_they_do_in_ansible() -> None:
+    # expected values: ansible-inventory --list of ansible-core 2.19 over the same files
+    write("group_vars/all.yml", "a1: gv_all\na2: gv_all\n")
+    write("group_vars/zeta/a.yml", "v: gv_zeta_a\n")
+    write("group_vars/zeta/b.yaml", "v: gv_zeta_b\n")
+    write("group_vars/inner", "deep: gv_inner\n")
+    write("host_vars/h01.yml", "own: hv\n")
+    inventory = load(
+        """
+        all:
+          vars: {v: all, a1: all, dict: {x: 1, y: 2}}
+          hosts:
+            lone:
+          children:
+            alpha:
+              vars: {v: alpha, a2: alpha, pr: alpha, ansible_group_priority: 10}
+              hosts: {"h[01:03]": {}, "x-[a:c]": }
+            zeta:
+              vars: {v: zeta, a2: zeta, pr: zeta, dict: {y: 3}}
+              children:
+                inner:
+                  hosts: {h01: {own: inline}, h02: }
+                  vars: {v: inner, deep: inner}
+              hosts: {x-a: {own: inline}}
+            mid:
+              children: {alpha: }
+        other:
+          hosts: {h03: {k: 1}, "r[0:10:5]": }
+          vars: {a2: other, v: other}
+        """
+    )
+    assert {host.name: host.variables for host in inventory.hosts} == {
+        "lone": {"v": "all", "a1": "gv_all", "a2": "gv_all", "dict": {"x": 1, "y": 2}},
+        "h01": {"v": "gv_zeta_b", "a1": "gv_all", "a2": "gv_all", "pr": "alpha", "dict": {"y": 3}, "deep": "gv_inner", "own": "hv"},
+        "h02": {"v": "gv_zeta_b", "a1": "gv_all", "a2": "gv_all", "pr": "alpha", "dict": {"y": 3}, "deep": "gv_inner"},
+        "h03": {"v": "alpha", "a1": "gv_all", "a2": "gv_all", "pr": "alpha", "dict": {"x": 1, "y": 2}, "k": 1},
+        "x-a": {"v": "gv_zeta_b", "a1": "gv_all", "a2": "gv_all", "pr": "alpha", "dict": {"y": 3}, "own": "inline"},
+        **{name: {"v": "alpha", "a1": "gv_all", "a2": "gv_all", "pr": "alpha", "dict": {"x": 1, "y": 2}} for name in ("x-b", "x-c")},
+        **{name: {"v": "other", "a1": "gv_all", "a2": "gv_all", "dict": {"x": 1, "y": 2}} for name in ("r0", "r5", "r10")},
+    }  # fmt: skip
+    assert inventory.host("h01").groups == ("all", "mid", "zeta", "inner", "alpha")
+    assert inventory.groups["mid"] == {"h01", "h02", "h03", "x-a", "x-b", "x-c"}
+
+
+def test_sections_of_ours_are_merged_key_by_key() -> None:
+    write("group_vars/all.yml", "policy: {environment: staging, evidence_limit: 1 GiB}\ncontacts: {devops: a@b}\n")
+    write("host_vars/web1.yml", "policy: {mode: observe}\napp: {backups: {keep: 9}}\n")
+    host = load(
+        """
+        all:
+          hosts: {web1: }
+          vars:
+            app: {name: soleil, root: /srv/soleil/current, backups: {path: /var/backups/soleil}}
+            policy: {environment: production, unattended: {disk-full: disruptive}}
+        """
+    ).host("web1")
+    assert host.policy == Policy(
+        environment="staging", mode=Mode.OBSERVE, unattended={"disk-full": Risk.DISRUPTIVE}, evidence_limit=MiB(1024)
+    )
+    assert host.policy.ceiling("disk-full") is Risk.DISRUPTIVE
+    assert host.policy.ceiling("redis-down") is Risk.GENTLE
+    assert host.contacts == {"devops": "a@b"}
+    assert host.app["backups"]["keep"] == 9
+    assert host.app["backups"]["path"] == PurePosixPath("/var/backups/soleil")
+
+
+def test_every_value_knows_where_it_was_written() -> None:
+    write("group_vars/web.yml", "app:\n  user: soleil\nregion: eu\n")
+    inventory = load(
+        """
+        all:
+          vars:
+            ansible_user: deploy
+            app: {root: /srv/a/current}
+          children:
+            web:
+              hosts:
+                web1: {ansible_become_password: "env:PW", db_password: hunter2, extra: [1, 2]}
+        """
+    )
+    told = {row.variable: (row.value, str(row.origin) if row.origin else None) for row in inventory.explain("web1")}
+    assert told == {
+        "ansible_host": ("web1", None),
+        "ansible_user": ("deploy", "hosts.yml:3:19"),
+        "ansible_become": ("true", None),
+        "ansible_become_password": ("env:PW", "hosts.yml:8:41"),
+        "app.name": ("app", None),
+        "app.root": ("/srv/a/current", "hosts.yml:4:17"),
+        "app.user": ("soleil", "group_vars/web.yml:2:9"),
+        "app.logs": ("/srv/a/current/storage/logs/laravel.log", None),
+        "policy.environment": ("production", None),
+        "policy.mode": ("act", None),
+        "policy.evidence_limit": ("20 GiB", None),
+        "region": ("eu", "group_vars/web.yml:3:9"),
+        "db_password": ("(not shown: it may be a secret; write env:NAME or file:PATH)", "hosts.yml:8:64"),
+        "extra": ("1, 2", "hosts.yml:8:80"),
+    }
+    with pytest.raises(UnknownName, match=r"^unknown host 'web2': did you mean 'web1'\?$"):
+        inventory.explain("web2")
+
+
+def test_a_secret_written_inline_is_in_no_text_of_the_inventory() -> None:
+    host = variables("db_password: hunter2\nnested: {api_token: hunter2, fine: yes}\ntokens: [hunter2]\n" + APP)
+    assert "hunter2" not in repr(host)
+    assert host.variables["nested"]["fine"] == "yes"
+
+
+def test_a_host_with_several_applications_is_several_targets() -> None:
+    inventory = load(
+        """
+        all:
+          hosts:
+            web1:
+              apps:
+                soleil: {root: /srv/soleil/current}
+                blog: {root: /srv/blog/current, user: blog}
+            web2:
+              apps: {soleil: {root: /srv/soleil/current}}
+        """
+    )
+    assert [(host.name, host.app_name, host.app["user"]) for host in inventory.hosts] == [
+        ("web1/soleil", "soleil", "www-data"), ("web1/blog", "blog", "blog"), ("web2", "soleil", "www-data"),
+    ]  # fmt: skip
+    assert str(inventory.host("web1/blog").origins["app.user"]) == "hosts.yml:6:47"
+
+
+# ---- the profile, the connection, the policy -------------------------------------------------------------------------
+
+
+def test_a_profile_says_what_it_does_not_know_and_what_follows() -> None:
+    assert variables("app: {name: soleil, root: /srv/soleil/current, backups: /var/backups/soleil}").app == {
+        "name": "soleil",
+        "root": PurePosixPath("/srv/soleil/current"),
+        "user": "www-data",
+        "logs": (PurePosixPath("/srv/soleil/current/storage/logs/laravel.log"),),
+        "backups": {
+            "path": PurePosixPath("/var/backups/soleil"),
+            "keep": 3,
+            "patterns": ("*.sql", "*.sql.gz", "*.sql.zst", "*.dump", "*.tar", "*.tar.gz", "*.tgz", "*.zip"),
+        },
+        "url": None,
+    }
+    assert variables("ansible_host: 10.0.0.1").app == {}
+
+
+def test_nobody_can_change_what_an_inventory_said() -> None:
+    host = variables(APP + "\nfree: {a: [1]}")
+    for mapping in (host.app, host.variables, host.variables["free"], host.origins, host.policy.unattended):
+        with pytest.raises(TypeError):
+            mapping["x"] = 1  # type: ignore[index]
+    assert host.variables["free"]["a"] == (1,)
+
+
+def test_ansible_s_connection_variables_are_read(here: Path) -> None:
+    host = variables(
+        """
+        ansible_host: 10.0.0.5
+        ansible_port: "2222"
+        ansible_user: deploy
+        ansible_ssh_private_key_file: keys/id
+        ansible_become: yes
+        ansible_become_method: sudo
+        ansible_become_password: file:secrets/sudo
+        ansible_password: env:SSH_PW
+        ansible_timeout: 7
+        ansible_connection: smart
+        ansible_python_interpreter: /usr/bin/python3
+        ansible_ruby_interpreter: /usr/bin/ruby
+        ansible_pipelining: true
+        known_hosts: [known_hosts, ~/.ssh/known_hosts]
+        ssh_config: ssh_config
+        """
+    )
+    assert host.connection == Connection(
+        address="10.0.0.5",
+        port=2222,
+        user="deploy",
+        key_file=Path("keys/id"),
+        known_hosts=(Path("known_hosts"), Path.home() / ".ssh/known_hosts"),
+        ssh_config=Path("ssh_config"),
+        password=SecretReference("env", "SSH_PW"),
+        become=True,
+        become_password=SecretReference("file", "secrets/sudo"),
+        connect_within=Duration(7),
+    )
+    assert variables("ansible_become: false").connection.become is False
+    assert variables("ansible_become: 'off'").connection.become is False
+
+
+def test_relative_paths_start_at_the_inventory_s_folder() -> None:
+    write("sub/hosts.yml", "all: {hosts: {web1: {known_hosts: known_hosts, ansible_ssh_private_key_file: /abs/id}}}")
+    connection = load_inventory("sub/hosts.yml").host("web1").connection
+    assert connection.known_hosts == (Path("sub/known_hosts"),)
+    assert connection.key_file == Path("/abs/id")
+
+
+# ---- secrets ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_secret_is_fetched_when_it_is_needed_and_shown_by_nobody(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PW", "hunter2")
+    write("pw", "hunter3\n")
+    Path("pw").chmod(0o600)
+    by_env, by_file = SecretReference("env", "PW"), SecretReference("file", "pw")
+    assert (by_env.resolve().reveal(), by_file.resolve().reveal()) == ("hunter2", "hunter3")
+    assert (str(by_env), str(by_file), str(by_env.resolve())) == ("env:PW", "file:pw", "Secret(…)")
+
+
+@pytest.mark.parametrize(
+    "reference,message",
+    [
+        (
+            SecretReference("env", "NOT_SET"),
+            "the environment variable NOT_SET is not set: the inventory wants a secret in it",
+        ),
+        (SecretReference("file", "none"), "the secret in none cannot be read: No such file or directory"),
+        (SecretReference("file", "open"), "open holds a secret and others may read it: chmod 600 it"),
+        (SecretReference("file", "empty"), "empty is empty: the inventory wants a secret in it"),
+        (SecretReference("file", "binary"), "the secret in binary cannot be read: it is not UTF-8"),
+    ],
+)
+def test_a_secret_that_cannot_be_had_says_why(reference: SecretReference, message: str) -> None:
+    for name, content, mode in (("open", b"x", 0o644), ("empty", b"\n", 0o600), ("binary", b"\xff", 0o600)):
+        Path(name).write_bytes(content)
+        Path(name).chmod(mode)
+    with pytest.raises(ConfigError) as caught:
+        reference.resolve()
+    assert str(caught.value) == message
+
+
+# ---- bad input -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text,message",
+    [
+        ("- web1\n", "hosts.yml:1:1: an inventory is a mapping that begins with all:, not a list"),
+        ("all: {}\n", "hosts.yml:1:1: there is no host in this inventory"),
+        ("all:\n  hosts: [web1]\n", "hosts.yml:2:10: hosts must be a mapping, not a list: write lines like 'web1:'"),
+        ("all:\n  children: web\n", "hosts.yml:2:13: children must be a mapping, not 'web': write lines like 'web:'"),
+        ("all:\n  host:\n    web1:\n", "hosts.yml:2:3: unknown key in group all 'host': did you mean 'hosts'?"),
+        ("all:\n  children:\n    web: web1\n", "hosts.yml:3:10: group web must be a mapping of hosts, children and vars, not 'web1'"),
+        ("all:\n  hosts:\n    web1: 10.0.0.1\n", "hosts.yml:3:11: host web1 must be a mapping of its variables, not '10.0.0.1'"),
+        ("all:\n  hosts:\n    w\u0435b1:\n", "hosts.yml:3:5: 'w\\u0435b1' holds U+0435 (CYRILLIC SMALL LETTER IE) as character 2: names are ASCII"),
+        ("all:\n  hosts:\n    web 1:\n", "hosts.yml:3:5: 'web 1' is no name: write letters, digits, '.', '-' and '_', and put addresses under ansible_host"),
+        ("all:\n  hosts:\n    -web1:\n", "hosts.yml:3:5: '-web1' is no name: write letters, digits, '.', '-' and '_', and put addresses under ansible_host"),
+        ("all:\n  hosts:\n    web[1-3]:\n", "hosts.yml:3:5: 'web[1-3]' is no range: write it like web[01:03] or db-[a:c]"),
+        ("all:\n  hosts:\n    web[3:1]:\n", "hosts.yml:3:5: 'web[3:1]' begins after its end"),
+        ("all:\n  hosts:\n    web[01:100]:\n", "hosts.yml:3:5: 'web[01:100]': write both ends with the same number of digits"),
+        ("all:\n  hosts:\n    web[1:9:0]:\n", "hosts.yml:3:5: 'web[1:9:0]' would never end: its step is 0"),
+        ("all:\n  hosts:\n    web[1:99999999999]:\n", "hosts.yml:3:5: 'web[1:99999999999]' stands for more than 10000 hosts"),
+        ("all:\n  hosts:\n    w[1:200]-[1:200]:\n", "hosts.yml:3:5: 'w[1:200]-[1:200]' stands for more than 10000 hosts"),
+        ("all:\n  children:\n    a:\n      children:\n        b:\n          children:\n            a:\n      hosts: {h: }\n", "hosts.yml:7:13: groups cannot contain themselves: a > b > a"),
+        ("all:\n  children:\n    db:\n      hosts:\n        db:\n", "hosts.yml:5:9: db is both a host and a group: rename one of them"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_groups_and_hosts(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(text)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "text,message",
+    [
+        ("ansible_hots: 10.0.0.1", "6:23: unknown Ansible variable 'ansible_hots': did you mean 'ansible_host'?"),
+        ("ansible_host: 5", "6:23: ansible_host must be text, not 5"),
+        ("ansible_host: -oProxyCommand=id", "6:23: ansible_host must be text, not '-oProxyCommand=id'"),
+        ('ansible_host: "a\\nb"', "6:23: ansible_host must be text, not 'a\\nb'"),
+        ('ansible_host: "{{ ip }}"', "6:23: ansible_host: templates are not filled in an inventory: write the value"),
+        ("ansible_port: ssh", "6:23: ansible_port must be a number from 1 to 65535, not 'ssh'"),
+        ("ansible_port: 65536", "6:23: ansible_port must be a number from 1 to 65535, not 65536"),
+        ("ansible_port: true", "6:23: ansible_port must be a number from 1 to 65535, not true"),
+        ("ansible_become: maybe", "6:25: ansible_become must be true or false, not 'maybe'"),
+        ("ansible_become_method: doas", "6:32: ansible_become_method 'doas' is not supported: only sudo is"),
+        ("ansible_become_user: www", "6:30: ansible_become_user 'www' is not supported: sudo leads to root, and tasks name their own users"),
+        ("ansible_connection: local", "6:29: ansible_connection 'local' is not supported: only ssh is"),
+        ("ansible_ssh_common_args: -o ProxyJump=b", "6:34: ansible_ssh_common_args: options of the ssh program are not read here: put ProxyJump and the like in a file and name it as ssh_config"),
+        ("ansible_host_key_checking: false", "6:36: ansible_host_key_checking: host keys are always checked: name the file with the known ones as known_hosts"),
+        ("ansible_password: hunter2", "6:27: ansible_password holds a value: secrets are never written here, write env:NAME or file:PATH"),
+        ("ansible_become_pass: 'env:not a name'", "6:30: ansible_become_pass holds a value: secrets are never written here, write env:NAME or file:PATH"),
+        ("known_hosts: 5", "6:22: known_hosts must be a path or a list of paths, not 5"),
+        ("known_hosts: []", "6:22: known_hosts must be a path or a list of paths, not a list"),
+        ("app: soleil", "6:14: app must be a mapping, not 'soleil'"),
+        ("app: {user: www-data}", "6:14: app needs 'root'"),
+        ("app: {root: /srv/a, rot: /x}", "6:29: unknown key in app 'rot': did you mean 'root'?"),
+        ("app: {root: srv/a}", "6:21: app.root must be an absolute path without '..', and not the root, not 'srv/a'"),
+        ("app: {root: /srv/../etc}", "6:21: app.root must be an absolute path without '..', and not the root, not '/srv/../etc'"),
+        ("app: {root: /}", "6:21: app.root must be an absolute path without '..', and not the root, not '/'"),
+        ("app: {root: 5}", "6:21: app.root must be text, not 5: put it in quotes"),
+        ('app: {root: "{{ base }}/x"}', "6:21: app: templates are not filled in an inventory: write the value"),
+        ("app: {root: /a, user: -x}", "6:31: app.user must be the name of a user, not '-x'"),
+        ("app: {root: /a, logs: /b}", "6:31: app.logs must be a list, not '/b'"),
+        ("app: {root: /a, logs: [/b, c]}", "6:36: app.logs[2] must be an absolute path without '..', and not the root, not 'c'"),
+        ("app: {root: /a, backups: {path: /b, keep: 0}}", "6:51: app.backups.keep must be greater than or equal to 1, not 0"),
+        ("app: {root: /a, backups: {path: /b, keep: yes}}", "6:51: app.backups.keep must be a whole number, not 'yes'"),
+        ("app: {root: /a, backups: {path: /b, kep: 2}}", "6:45: unknown key in app.backups 'kep': did you mean 'keep'?"),
+        ("app: {root: /a, backups: {path: /b, patterns: ['*']}}", "6:56: app.backups.patterns[1] must be a pattern of file names such as *.sql.gz, not '*'"),
+        ("app: {root: /a, backups: var}", "6:34: app.backups.path must be an absolute path without '..', and not the root, not 'var'"),
+        ("app: {root: /a, url: 'https://u:p@x/'}", "6:30: app.url must be an http or https address without a password, not 'https://u:p@x/'"),
+        ("app: {root: /a}\napps: {b: {root: /b}}", "6:14: both app and apps: write the application under apps, with the others"),
+        ("apps: [a]", "6:15: apps must map each application's name to its profile, not be a list"),
+        ("apps: {a: {root: /a, usr: x}}", "6:30: unknown key in apps.a 'usr': did you mean 'user'?"),
+        ("apps: {a/b: {root: /a}}", "6:16: 'a/b' is no name: write letters, digits, '.', '-' and '_', and put addresses under ansible_host"),
+        ("policy: {mode: dry}", "6:24: policy.mode must be 'act' or 'observe', not 'dry'"),
+        ("policy: {unattended: {disk-full: high}}", "6:42: policy.unattended.disk-full must be 'gentle', 'disruptive' or 'destructive', not 'high'"),
+        ("policy: {evidence_limit: 5}", "6:34: policy.evidence_limit cannot be used: 5 has no unit: write a size such as 200 MiB"),
+        ("policy: {evidence_limit: 5 gigs}", "6:34: policy.evidence_limit cannot be used: '5 gigs' is no size: write a size such as 200 MiB"),
+        ("policy: {enviroment: x}", "6:18: unknown key in policy 'enviroment': did you mean 'environment'?"),
+        ("contacts: {devops: 112}", "6:28: contacts.devops must be text, not 112: put it in quotes"),
+        ("contacts: {devops: ''}", "6:28: contacts.devops must say something: it is empty"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_what_is_said_about_a_host(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        variables(text)
+    assert str(caught.value) == f"hosts.yml:{message}"
+
+
+def test_a_password_written_inline_is_not_in_the_message() -> None:
+    with pytest.raises(InventoryError) as caught:
+        variables("ansible_password: hunter2")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_what_many_hosts_inherit_is_told_once_and_all_of_it() -> None:
+    write("group_vars/all.yml", "policy: {mode: dry}\nansible_prot: 1\n")
+    write("hosts.yml", "all:\n  hosts:\n    web[1:50]:\n")
+    assert [str(problem) for problem in inventory_problems("hosts.yml")] == [
+        "group_vars/all.yml:1:16: policy.mode must be 'act' or 'observe', not 'dry'",
+        "group_vars/all.yml:2:15: unknown Ansible variable 'ansible_prot': did you mean 'ansible_port'?",
+    ]
+
+
+def test_variables_that_stand_in_two_files_are_refused() -> None:
+    write("group_vars/all.yml", "a: 1\n")
+    write("group_vars/all/more.yml", "b: 1\n")
+    with pytest.raises(
+        InventoryError, match=r"^group_vars/all\.yml:1:1: group_vars/all is there as well: keep one of the two$"
+    ):
+        load("all: {hosts: {web1: }}")
+
+
+def test_a_folder_is_no_inventory() -> None:
+    Path("inventory").mkdir()
+    with pytest.raises(InventoryError, match=r"^inventory:1:1: this is a folder: name the inventory file in it$"):
+        load_inventory("inventory")
+
+
+# ---- without an inventory --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text,name,connection",
+    [
+        ("web1", "web1", Connection(address="web1")),
+        ("deploy@web1", "web1", Connection(address="web1", user="deploy")),
+        ("deploy@10.0.0.1:2222", "10.0.0.1:2222", Connection(address="10.0.0.1", port=2222, user="deploy")),
+        ("[::1]:22", "::1:22", Connection(address="::1", port=22)),
+        ("root@[fe80::1]", "fe80::1", Connection(address="fe80::1", user="root")),
+    ],
+)
+def test_a_host_in_no_inventory_may_only_be_read(text: str, name: str, connection: Connection) -> None:
+    host = ad_hoc_host(text)
+    assert (host.name, host.connection, host.is_listed) == (name, connection, False)
+
+
+@pytest.mark.parametrize(
+    "text,message",
+    [
+        ("", "'' is no host: write NAME, USER@NAME or USER@NAME:PORT"),
+        ("-oProxyCommand=id", "'-oProxyCommand=id' is no name: write letters, digits, '.', '-' and '_', and put addresses under ansible_host"),
+        ("-x@web1", "'-x@web1' is no host: write NAME, USER@NAME or USER@NAME:PORT"),
+        ("a@b@c", "'a@b@c' is no host: write NAME, USER@NAME or USER@NAME:PORT"),
+        ("web1:0", "'web1:0' is no host: write NAME, USER@NAME or USER@NAME:PORT"),
+        ("web1:99999", "'web1:99999' is no host: write NAME, USER@NAME or USER@NAME:PORT"),
+        ("web1\nx", "'web1\\nx' is no name: write letters, digits, '.', '-' and '_', and put addresses under ansible_host"),
+        ("w\u0435b1", "'w\\u0435b1' holds U+0435 (CYRILLIC SMALL LETTER IE) as character 2: names are ASCII"),
+    ],
+)  # fmt: skip
+def test_what_is_no_host_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        ad_hoc_host(text)
+    assert str(caught.value) == message
+
+
+# ---- what is shipped -------------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_example_loads_and_uses_every_key() -> None:
+    inventory = load_inventory(REPOSITORY / "inventory/production.example.yml")
+    assert {"web", "db"} <= inventory.groups.keys()
+    (web1, *_) = inventory.select("web")
+    assert web1.app_name == "soleil"
+    assert web1.policy.environment == "production"
+    assert web1.connection.known_hosts
+    assert web1.contacts["devops"]
+    assert web1.app["backups"]["keep"] >= 3
