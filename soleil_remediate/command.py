@@ -6,6 +6,7 @@ is no event loop and no socket in it.
 
 from __future__ import annotations
 
+import re
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Generator, Sequence
@@ -26,6 +27,10 @@ D = TypeVar("D")
 TIMED_OUT = 124
 #: What a shell answers when a command is there but cannot be run, or is not there at all (POSIX 2.8.2).
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
+
+
+#: What chown(1) and setpriv(1) take for a user's name, and never for an option.
+_USER = re.compile(r"[^\s\0:-][^\s\0:]*")
 
 
 class Secret:
@@ -72,6 +77,8 @@ class Command:
         for word in self.words:
             if "\0" in word:
                 raise ValueError(f"no argument can hold a NUL byte: {word[:80]!r}")
+        if self.user is not None and _USER.fullmatch(self.user) is None:
+            raise ValueError(f"{self.user[:80]!r} is no user's name; nobody's would mean the session's, which is root")
         if self.deadline <= 0:
             raise ValueError("every command has a deadline")
 
@@ -130,7 +137,9 @@ class Query(ABC, Generic[T_co]):
 
     @abstractmethod
     def parse(self, output: Output) -> T_co:
-        """Read an answer whose exit status is expected; raise ValueError, LookupError or FactError on garbage."""
+        """Read an answer whose exit status is expected; raise ValueError, LookupError, ArithmeticError or FactError on
+        garbage.
+        """
 
     def answer(self, output: Output) -> T_co:
         """Return what *output* says.
@@ -150,8 +159,8 @@ class Query(ABC, Generic[T_co]):
             raise self._unreadable("no output", output)
         try:
             return self.parse(output)
-        except (ValueError, LookupError) as error:
-            raise self._unreadable(f"cannot be read ({error})", output) from error
+        except (ValueError, LookupError, ArithmeticError, RecursionError) as error:
+            raise self._unreadable(f"cannot be read ({str(error)[:200]})", output) from error
 
     def _unreadable(self, why: str, output: Output) -> FactError:
         tail = (output.error_text.strip() or output.text.strip())[-400:]

@@ -52,8 +52,20 @@ class Script:
     text: str
 
     def bind(self, *arguments: object) -> tuple[str, ...]:
-        """Return the words that run this script with *arguments*."""
-        return ("sh", "-c", self.text, self.name, *(str(argument) for argument in arguments))
+        """Return the words that run this script with *arguments*; a quantity arrives as bytes, seconds or percent."""
+        return ("sh", "-c", self.text, self.name, *(_argument(argument) for argument in arguments))
+
+
+def _argument(value: object) -> str:
+    match value:
+        case bool() | None:
+            raise TypeError(f"{value!r} has no meaning to a script")
+        case int():
+            return f"{value:d}"  # a size's own text is rounded, for people
+        case float():
+            return f"{value:.6f}".rstrip("0").rstrip(".")
+        case _:
+            return str(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,18 +159,23 @@ class Change:
     def digest(self, host: str, kind: str) -> str:
         """Return what an approval of this change on *host* is about, as 16 hexadecimal digits.
 
-        Host, kind, command, risk and undo are in it; secrets are in no digest.
+        Host, kind, command, risk, undo and which file is saved first are in it. Of a secret only that there is one.
         """
-        text = json.dumps(
-            [host, kind, _words(self.command), self.risk.value, self.undo.command and _words(self.undo.command)],
-            ensure_ascii=True,
-            separators=(",", ":"),
-        )
+        undo, saved = self.undo.command, self.preserve
+        about = [
+            host,
+            kind,
+            _words(self.command),
+            self.risk.value,
+            undo and _words(undo),
+            saved and [str(saved.path), str(saved.identity)],
+        ]
+        text = json.dumps(about, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _words(command: Command) -> list[object]:
-    stdin = None if isinstance(command.stdin, Secret) else command.stdin
+    stdin = ["secret"] if isinstance(command.stdin, Secret) else command.stdin
     return [list(command.words), command.user, stdin]
 
 
