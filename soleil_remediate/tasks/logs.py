@@ -14,8 +14,8 @@ from soleil_remediate.plan import Change, Plan, Preserve, Relief, Risk, Script, 
 from soleil_remediate.task import Task
 from soleil_remediate.units import ByteSize, Duration, MiB
 
-#: Cut the front off an open file. $1 its path without a symlink, $2 device:inode, $3 how many bytes and $4 how many lines
-#: stay at least; standard input: how many bytes were saved, beyond which nothing is cut.
+#: Cut the front off an open file. $1 its path without a symlink, $2 device:inode, $3 how many bytes and $4 how many
+#: lines stay at least; standard input: how many bytes were saved, beyond which nothing is cut.
 #:
 #: Everything happens to one descriptor, opened once and compared with what the plan saw: one name only, and then that
 #: name's true path must be the approved one. In this order: were it opened through a second name, a hard link that is
