@@ -93,7 +93,7 @@ class Access:
             raise LabError(f"{shlex.join(words)[:100]} on {address} did not end within {timeout:g} s") from e
         stdout, stderr = (text.decode(errors="backslashreplace") for text in (done.stdout, done.stderr))
         if done.returncode == 255 and not stdout:
-            raise LabError(f"no way into {address} by ssh: {stderr.strip()}")
+            raise LabError(f"ssh to {address} failed, or the host ended the connection: {stderr.strip()}")
         return Answer(returncode=done.returncode, stdout=stdout, stderr=stderr)
 
     def write_known_hosts(self, hosts: Mapping[str, tuple[str, Path]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soleil_remediate.lab.errors import LabError
-from soleil_remediate.lab.processes import signal_pids
+from soleil_remediate.lab.processes import call, signal_pids
 
 ROOT = Path("/sys/fs/cgroup")
 
@@ -90,6 +91,10 @@ class ControlGroup:
             LabError: Some process did not end within *deadline* seconds.
         """
         until = time.monotonic() + deadline
+        if _is_below_systemd():
+            signal_pids(self.processes(), signal.SIGKILL)
+            _stop_units(f"{self.lab}-{self.host}.scope")
+            return
         while True:
             signal_pids(self.processes(), signal.SIGKILL)
             if all(_remove(folder) for folder in self.folders()):
@@ -114,21 +119,40 @@ class ControlGroup:
         """Kill every process of the lab and remove its groups, whatever they are called."""
         for group in cls.existing(lab):
             group.end()
+        if _is_below_systemd():
+            _stop_units(f"{lab}.slice")
+            return
         for folder in cls(lab=lab, host="any").folders():
             _remove(folder.parent)
 
 
-def _processes_below(folder: Path) -> Iterator[int]:
-    for file in (folder / "cgroup.procs", *folder.glob("**/cgroup.procs")):
+def _stop_units(unit: str) -> None:
+    """Have systemd end what is left in a scope or slice, and forget it: its name can be used again after that."""
+    for verb in ("stop", "reset-failed"):
         try:
-            yield from map(int, file.read_text().split())
+            call(["systemctl", verb, unit])
+        except LabError as e:
+            # A unit nobody knows any more is what we want.
+            if "not loaded" not in str(e):
+                raise
+
+
+def _groups_below(folder: Path) -> list[Path]:
+    """Return the group and all in it, the innermost first; a running host may end some while we look."""
+    return [Path(path) for path, _, _ in os.walk(folder, topdown=False)]
+
+
+def _processes_below(folder: Path) -> Iterator[int]:
+    for group in _groups_below(folder):
+        try:
+            yield from map(int, (group / "cgroup.procs").read_text().split())
         except OSError:
             continue  # the group ended while we looked
 
 
 def _remove(folder: Path) -> bool:
     """Remove a group with those below it; False while a process is left in one."""
-    for child in sorted(folder.glob("**/"), key=lambda path: len(path.parts), reverse=True):
+    for child in _groups_below(folder):
         try:
             child.rmdir()
         except FileNotFoundError:

@@ -82,8 +82,10 @@ class Host:
 
     @property
     def is_prepared(self) -> bool:
-        """Its files are complete: an interrupted `prepare` does not count."""
-        return (self.folder / "prepared").exists()
+        """Its files are complete, and so is the image below them: an interrupted `prepare` does not count."""
+        if not (self.folder / "prepared").exists():
+            return False
+        return all(Path(layer).is_dir() for layer in self._layers().split(":"))
 
     @property
     def is_ready(self) -> bool:
@@ -114,10 +116,12 @@ class Host:
         for name in ("disks", "upper", "work", "root"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
+    def _layers(self) -> str:
+        return (self.folder / "layers").read_text()
+
     def _mount(self) -> None:
         if not mounted_below(self.root):
-            layers = (self.folder / "layers").read_text()
-            options = f"lowerdir={layers},upperdir={self.folder / 'upper'},workdir={self.folder / 'work'}"
+            options = f"lowerdir={self._layers()},upperdir={self.folder / 'upper'},workdir={self.folder / 'work'}"
             call(["mount", "-t", "overlay", "overlay", "-o", options, str(self.root)])
 
     def _personalise(self, public_key: str) -> None:

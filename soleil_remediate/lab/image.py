@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +15,14 @@ from soleil_remediate.lab.errors import LabError
 from soleil_remediate.lab.locks import held
 from soleil_remediate.lab.mounts import unmount_below
 from soleil_remediate.lab.processes import DIES_WITH_CALLER, call
+from soleil_remediate.lab.registry import layers_in_use
 
 SUITE = "bookworm"
 SOURCE = Path(__file__).parent
 NEEDED = 3 * 2**30
+
+#: Seconds for which an image that no host stands on is kept.
+KEPT = 86400
 
 #: Only one image is built at a time on a machine, whatever its cache.
 BUILD_LOCK = Path("/var/lib/soleil-lab/build.lock")
@@ -49,6 +55,8 @@ def ensure_image(cache: Path, disks: Iterable[Disk], on_progress: Callable[[str]
     configured = cache / f"configured-{_configured_digest(disks)}"
     image = Image(layers=(configured / "layer", packages), disks=configured / "disks")
     if packages.is_dir() and configured.is_dir():
+        os.utime(packages)
+        os.utime(configured)
         return image
     cache.mkdir(parents=True, exist_ok=True)
     with held(BUILD_LOCK, waiting=lambda: on_progress("waiting for another image build on this machine")):
@@ -61,7 +69,16 @@ def ensure_image(cache: Path, disks: Iterable[Disk], on_progress: Callable[[str]
         if not configured.is_dir():
             on_progress("configuring the image, once: about ten seconds")
             _build_configured(configured, packages, disks)
+        _remove_unused(cache)
     return image
+
+
+def _remove_unused(cache: Path) -> None:
+    """Remove what no host stands on and nobody has asked for since yesterday."""
+    in_use = {layer if layer.name != "layer" else layer.parent for layer in layers_in_use()}
+    for folder in (*cache.glob("packages-*"), *cache.glob("configured-*")):
+        if folder not in in_use and not folder.is_symlink() and time.time() - folder.stat().st_mtime > KEPT:
+            shutil.rmtree(folder)
 
 
 def _build_packages(final: Path) -> None:

@@ -17,7 +17,7 @@ def held(path: Path, *, waiting: Callable[[], object] = lambda: None, deadline: 
     """Hold the lock *path*, exclusively; it is given back by the kernel when this process ends in whatever way.
 
     Args:
-        path: The lock file; made when missing. Who holds it may delete it.
+        path: The lock file; made when missing, deleted at the end.
         waiting: Called once when somebody else holds it.
         deadline: Seconds to wait.
 
@@ -47,6 +47,7 @@ def held(path: Path, *, waiting: Callable[[], object] = lambda: None, deadline: 
         os.set_inheritable(descriptor, True)  # for processes.call, which tells why
         yield
     finally:
+        path.unlink(missing_ok=True)
         os.close(descriptor)
 
 

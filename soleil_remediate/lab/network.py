@@ -88,6 +88,7 @@ def lower_bridge(subnet: Subnet) -> None:
 def plug_in(subnet: Subnet, number: int, namespace: Path) -> None:
     """Make the host's network namespace, kept by a bind mount on the file *namespace*, and join it to the bridge.
 
+    The host has no default route: it reaches this machine and its own lab, whatever this machine would forward.
     A namespace that is there already goes first: packet filter rules live in it and must not survive a reset.
     """
     unplug(subnet, number, namespace)
@@ -102,7 +103,6 @@ def plug_in(subnet: Subnet, number: int, namespace: Path) -> None:
         f"addr add {subnet.address(number)}/{subnet.network.prefixlen} dev eth0",
         "link set lo up",
         "link set eth0 up",
-        f"route add default via {subnet.gateway}",
     )
     call(["ip", "-batch", "-"], stdin="\n".join(outside) + "\n")
     call(["nsenter", f"--net={namespace}", "ip", "-batch", "-"], stdin="\n".join(inside) + "\n")

@@ -78,6 +78,12 @@ def release(name: str, state: Path) -> None:
         labs[:] = [lab for lab in labs if (lab.name, lab.state) != (name, state)]
 
 
+def layers_in_use() -> set[Path]:
+    """Return every layer of an image that some host of some lab stands on, running or not."""
+    files = (file for lab in registered() for file in lab.state.glob("hosts/*/layers"))
+    return {Path(layer) for file in files for layer in file.read_text().split(":")}
+
+
 @contextmanager
 def lab_lock(name: str, state: Path, waiting: Callable[[], object]) -> Iterator[None]:
     """Hold the one lock under which a lab is changed."""
@@ -91,4 +97,7 @@ def _changing() -> Iterator[list[Registered]]:
         labs = registered()
         yield labs
         rows = [{"name": lab.name, "state": str(lab.state), "index": lab.index} for lab in labs]
-        replace(MACHINE / "labs.json", json.dumps(rows, indent=1) + "\n")
+        if rows:
+            replace(MACHINE / "labs.json", json.dumps(rows, indent=1) + "\n")
+        else:
+            (MACHINE / "labs.json").unlink(missing_ok=True)

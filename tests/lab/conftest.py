@@ -2,10 +2,11 @@
 
 Only ask for the fixtures; a machine on which no lab can run skips everything in this folder and says why.
 
-``web1``         the whole application on a host of its own, pristine at the start of each test (3 s after a test that
-                 used it)
-``light_hosts``  names of 50 hosts with sshd, sudo and nothing else, for many at once; who changes one changes it back
-``lab``          the lab they are in: keys, inventory, known hosts, faults, ``run``
+``web1``            the whole application on a host of its own, pristine at the start of each test (3 s after a test
+                    that used it)
+``untouched_web1``  the same for tests that only look: nothing has to be made pristine after them
+``light_hosts``     names of 50 hosts with sshd, sudo and nothing else, for many at once; change one, change it back
+``lab``             the lab they are in: keys, inventory, known hosts, faults, ``run``
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class LabHost:
 
     def shell(self, script: str, *, user: str = "root") -> str:
         """Run a script in bash and return its output; one that fails fails the test."""
-        return self.run("bash", "-euc", script, user=user).checked().stdout.strip()
+        return self.run("bash", "--norc", "-euo", "pipefail", "-c", script, user=user).checked().stdout.strip()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -77,6 +78,16 @@ def web1(lab: Lab, _used: set[str]) -> LabHost:
     else:
         lab.up(["web1"])
     _used.add("web1")
+    return LabHost(lab=lab, name="web1")
+
+
+@pytest.fixture
+def untouched_web1(lab: Lab, _used: set[str]) -> LabHost:
+    if "web1" in _used:
+        lab.reset("web1")
+        _used.remove("web1")
+    else:
+        lab.up(["web1"])
     return LabHost(lab=lab, name="web1")
 
 
