@@ -1,0 +1,167 @@
+"""Which host keys are accepted, read from known_hosts files as OpenSSH reads them.
+
+Hashed names, ``[host]:port``, wildcards, negations and ``@revoked`` count as in sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT".
+``@cert-authority`` lines accept nothing here: certificates of hosts are not checked by this transport.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from base64 import b64decode, b64encode
+from binascii import Error as NotBase64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of a known_hosts file.
+
+    Args:
+        marker: ``@revoked``, ``@cert-authority`` or nothing.
+        names: The patterns it is about, or one hashed name.
+        kind: The key's type, such as ``ssh-ed25519``.
+        key: The key itself.
+        where: ``file:line``.
+    """
+
+    marker: str
+    names: str
+    kind: str
+    key: bytes
+    where: str
+
+    def is_about(self, name: str) -> bool:
+        """Return whether it is about the host *name*, in lower case."""
+        if self.names.startswith("|1|"):
+            return _is_hash_of(name, self.names)
+        found = False
+        for pattern in self.names.lower().split(","):
+            if _matches(pattern.removeprefix("!"), name):
+                if pattern.startswith("!"):
+                    return False
+                found = True
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known about one host.
+
+    Args:
+        name: What was looked up, as ``ssh-keygen -F`` takes it.
+        accepted: Its keys.
+        revoked: Keys that are never accepted.
+        has_authority: Whether a certificate authority stands for it.
+    """
+
+    name: str
+    accepted: tuple[Entry, ...]
+    revoked: tuple[Entry, ...]
+    has_authority: bool
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The types of the accepted keys, in their order."""
+        return tuple(dict.fromkeys(entry.kind for entry in self.accepted))
+
+    def accepts(self, key: bytes) -> bool:
+        """Return whether *key* is one of the host's, and not revoked."""
+        return not any(entry.key == key for entry in self.revoked) and any(entry.key == key for entry in self.accepted)
+
+
+def read_entries(path: Path) -> tuple[Entry, ...]:
+    """Return the lines of a known_hosts file that can be understood; a missing file has none.
+
+    Raises:
+        OSError: It is there and cannot be read.
+    """
+    try:
+        text = path.read_text("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return ()
+    entries = []
+    for number, line in enumerate(text.splitlines(), 1):
+        fields = line.split()
+        if not fields or fields[0].startswith("#"):
+            continue
+        marker = fields.pop(0) if fields[0].startswith("@") else ""
+        if len(fields) < 3:
+            continue
+        try:
+            key = b64decode(fields[2], validate=True)
+        except NotBase64:
+            continue
+        entries.append(Entry(marker=marker, names=fields[0], kind=fields[1], key=key, where=f"{path}:{number}"))
+    return tuple(entries)
+
+
+def look_up(entries: Iterable[Entry], host: str, port: int, *, alias: str | None = None) -> Known:
+    """Return what *entries* say about a host.
+
+    A host on another port than 22 is ``[host]:port``; where nothing is known under that name, the keys of the bare
+    name count, as with OpenSSH. An *alias* (``HostKeyAlias``) is looked up as it stands.
+    """
+    entries = tuple(entries)
+    bare = (alias or host).lower()
+    named = bare if alias is not None or port == 22 else f"[{bare}]:{port}"
+    found = _about(entries, named)
+    if named != bare and not found.accepted:
+        found = _about(entries, bare, shown=named)
+    return found
+
+
+def fingerprint(key: bytes) -> str:
+    """Return a key's fingerprint as ``ssh-keygen -l`` prints it."""
+    return "SHA256:" + b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
+
+
+def _about(entries: tuple[Entry, ...], name: str, *, shown: str | None = None) -> Known:
+    matching = [entry for entry in entries if entry.is_about(name)]
+    return Known(
+        name=shown or name,
+        accepted=tuple(entry for entry in matching if not entry.marker),
+        revoked=tuple(entry for entry in entries if entry.marker == "@revoked" and entry.is_about(name)),
+        has_authority=any(entry.marker == "@cert-authority" for entry in matching),
+    )
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """Match ``*`` and ``?`` only: brackets belong to the name."""
+    if "*" not in pattern and "?" not in pattern:
+        return pattern == name
+    expression = "".join(".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
+    return re.fullmatch(expression, name) is not None
+
+
+def _is_hash_of(name: str, hashed: str) -> bool:
+    try:
+        _, _, salt, digest = hashed.split("|")
+        return hmac.compare_digest(hmac.new(b64decode(salt), name.encode(), hashlib.sha1).digest(), b64decode(digest))
+    except (ValueError, NotBase64):
+        return False
+
+
+def why_rejected(known: Known, kind: str, key: bytes, files: Iterable[Path]) -> str:
+    """Return for people why *key* is not accepted and what they can do; nothing was sent to the host but a greeting."""
+    shown = f"it shows {kind} {fingerprint(key)}"
+    on_host = "on its console: for f in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $f; done"
+    if any(entry.key == key for entry in known.revoked):
+        where = next(entry.where for entry in known.revoked if entry.key == key)
+        return f"its host key was revoked ({where}): {shown}. Nothing was tried, not even to log in"
+    if known.accepted:
+        theirs = ", ".join(f"{entry.kind} {fingerprint(entry.key)} ({entry.where})" for entry in known.accepted)
+        return (
+            f"its host key is not the known one: it was installed anew, or somebody is in between. Nothing was tried, "
+            f"not even to log in. {shown[0].upper()}{shown[1:]}; known is {theirs}. Compare {on_host}. Only if it is "
+            f"the host's own: ssh-keygen -R '{known.name}' -f {known.accepted[0].where.rpartition(':')[0]}"
+        )
+    authority = " (certificates of hosts are not used here, so @cert-authority does not count)"
+    return (
+        f"its host key is unknown, so nothing was tried, not even to log in: {shown}, and {known.name} is in none of "
+        f"{', '.join(map(str, files)) or 'no file'}{authority if known.has_authority else ''}. Compare {on_host}; if "
+        f"it is the same, log in once with ssh, which adds it"
+    )

@@ -1,0 +1,407 @@
+"""One session with a host, over whatever carries a shell: reads in batches, changes through the shim."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from importlib.resources import files
+from pathlib import PurePosixPath
+from typing import BinaryIO, Protocol
+
+from soleil_remediate.command import Command, Output
+from soleil_remediate.errors import (
+    ConnectionLost,
+    EvidenceNotStored,
+    FactError,
+    HostLocked,
+    OutcomeUnknown,
+    Refused,
+    Unreachable,
+)
+from soleil_remediate.host import Host
+from soleil_remediate.plan import Preserve
+from soleil_remediate.transports import Access, Operation, Progress, Saved
+from soleil_remediate.transports.evidence import Copy, copying
+from soleil_remediate.transports.operations import in_time, is_operation_id, read_operation, wait_times
+from soleil_remediate.transports.shell import (
+    Kept,
+    Question,
+    Shell,
+    Stream,
+    access_of,
+    answer,
+    printf_format,
+    script,
+)
+from soleil_remediate.units import ByteSize, Duration
+
+#: Where locks and operations are kept: tmpfs on every host with systemd.
+BASE = PurePosixPath("/run/soleil-remediate")
+#: A host's shells beside the first: sshd allows ten sessions on a connection, often fewer.
+_SIDE_SHELLS = 3
+#: How often a batch whose commands end their shell gets a new one.
+_NEW_SHELLS = 4
+#: A copy of which nothing arrives for this long has stopped.
+_SILENCE = Duration(30)
+
+
+class Link(Protocol):
+    """A connection that carries shells.
+
+    Raises:
+        Unreachable: In every method but :meth:`close`: it is gone.
+    """
+
+    def open_stream(self) -> Stream | None:
+        """Start one more shell with the same rights; ``None`` where the host gives no more."""
+
+    def wait(self, seconds: float) -> None:
+        """Return when something has arrived on any stream, or after that long."""
+
+    def close(self) -> None:
+        """End it, whatever is under way; closing it twice is harmless."""
+
+
+class ShellSession:
+    """A :class:`~soleil_remediate.transports.Session` over a :class:`Link`.
+
+    Args:
+        host: Whose session it is.
+        link: What carries it; closed with the session.
+        shell: The first shell, greeted.
+        access: With whose rights the shells run.
+        base: Where locks and operations are kept on the host.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        link: Link,
+        *,
+        shell: Shell,
+        access: Access,
+        base: PurePosixPath = BASE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._host = host
+        self._access = access
+        self._link = link
+        self._main = shell
+        self._sides: list[Shell] = []
+        self._base = base
+        self._clock = clock
+        self._round_trips = 0
+        self._shim_is_in: Shell | None = None
+        self._claimed_by: Shell | None = None
+
+    @property
+    def host(self) -> Host:
+        """Whose session it is."""
+        return self._host
+
+    @property
+    def access(self) -> Access:
+        """With whose rights it looks and changes."""
+        return self._access
+
+    @property
+    def round_trips(self) -> int:
+        """How many batches were sent and waited for since the session was open."""
+        return self._round_trips
+
+    @classmethod
+    def start(cls, host: Host, link: Link, *, base: PurePosixPath = BASE) -> ShellSession:
+        """Start the first shell on *link* and learn with whose rights it runs; one round trip.
+
+        Raises:
+            Unreachable: The host gives no shell.
+        """
+        shell = _new_shell(link, time.monotonic)
+        if shell is None or shell.greeting is None:
+            raise Unreachable(f"{host.name} let us in and starts no shell; it was not touched")
+        while shell.pending and not shell.has_ended:
+            _turn([shell], link, host.name)
+        access = access_of(shell.greeting, wanted_root=host.connection.become)
+        if access is None:
+            said = f": {heard}" if (heard := shell.greeting.error_text.strip()[-300:]) else ""
+            raise Unreachable(f"{host.name} let us in and gives no shell that can be talked to{said}")
+        return cls(host, link, shell=shell, access=access, base=base)
+
+    # -- reads --------------------------------------------------------------------------------------------------------
+
+    def ask(self, commands: Sequence[Command]) -> list[Output | FactError]:
+        """Ask questions in one pipelined batch; the answers come in their order.
+
+        Raises:
+            Unreachable: The connection is gone or the host has stopped answering.
+        """
+        if not commands:
+            return []
+        self._round_trips += 1
+        answers: dict[int, Output | FactError] = {}
+        quick = {index: self._main.ask(command) for index, command in enumerate(commands) if not command.is_slow}
+        self._turn([self._main] if quick else [], wait=False)
+        slow = deque(index for index, command in enumerate(commands) if command.is_slow)
+        under_way: dict[Shell, tuple[int, Question]] = {}
+        while True:
+            while slow and (side := self._free_side(under_way)) is not None:
+                index = slow.popleft()
+                under_way[side] = index, side.ask(commands[index])
+            if slow and not under_way:  # the host gives no second channel: they wait for their turn
+                quick.update((index, self._main.ask(commands[index])) for index in slow)
+                slow.clear()
+            busy = [shell for shell in (self._main, *under_way) if shell.pending and not shell.has_ended]
+            if not busy and not slow and not under_way:
+                break
+            self._turn(busy)
+            for side in [side for side in under_way if not side.pending or side.has_ended]:
+                index, question = under_way.pop(side)
+                answers[index] = self._with_same_rights(side, commands[index]) or answer(commands[index], question)
+        answers.update((index, answer(commands[index], question)) for index, question in quick.items())
+        if self._main.has_ended:
+            unanswered = [index for index, question in quick.items() if question.waits_for]
+            answers.update(self._one_by_one({index: commands[index] for index in unanswered}))
+        return [answers[index] for index in range(len(commands))]
+
+    def _one_by_one(self, commands: dict[int, Command]) -> dict[int, Output | FactError]:
+        """Ask again what a shell left unanswered: one of them ended it, and only that one has no answer."""
+        answers: dict[int, Output | FactError] = {}
+        left = _NEW_SHELLS
+        for index, command in commands.items():
+            if self._main.has_ended:
+                another = self._new_shell() if left > 0 else None
+                left -= 1
+                if another is None:
+                    answers[index] = FactError(
+                        f"{command}: not asked, because shells keep ending on {self._host.name}", command=str(command)
+                    )
+                    continue
+                self._main = another
+            question = self._main.ask(command)
+            self._drive(self._main)
+            answers[index] = answer(command, question)
+        return answers
+
+    def _free_side(self, busy: Iterable[Shell]) -> Shell | None:
+        """Return a shell beside the first with nothing to do, or ``None`` where there is none to be had."""
+        self._sides = [side for side in self._sides if not side.has_ended]
+        for side in self._sides:
+            if side not in busy:
+                return side
+        if len(self._sides) >= _SIDE_SHELLS:
+            return None
+        side = self._new_shell()
+        if side is not None:
+            self._sides.append(side)
+        return side
+
+    def _with_same_rights(self, shell: Shell, command: Command) -> FactError | None:
+        """Return what is wrong where *shell* has not got the rights that the first one has."""
+        access = access_of(shell.greeting, wanted_root=self._host.connection.become) if shell.greeting else None
+        if access is None or access.is_root == self._access.is_root:
+            return None
+        return FactError(f"{command}: {self._host.name} gave other rights this time", command=str(command))
+
+    def _new_shell(self) -> Shell | None:
+        return _new_shell(self._link, self._clock)
+
+    def _drive(self, shell: Shell) -> None:
+        """Go on until everything asked of *shell* is answered, or it has ended."""
+        while shell.pending and not shell.has_ended:
+            self._turn([shell])
+
+    def _turn(self, shells: Sequence[Shell], *, wait: bool = True) -> None:
+        try:
+            _turn(shells, self._link, self._host.name, wait=wait)
+        except ConnectionLost:
+            self._link.close()
+            raise
+
+    # -- changes ------------------------------------------------------------------------------------------------------
+
+    def claim(self, owner: str) -> None:
+        """Take the host's lock for this session, or go on holding it.
+
+        Raises:
+            HostLocked: Somebody else may be changing this host; says who, since when and from where.
+            Refused: The lock cannot be taken at all.
+            Unreachable: The connection is gone; no change is under way.
+        """
+        if self._holds_the_lock:
+            return
+        if self._main.has_ended:
+            self._main = self._another_main()
+        name = self._host.name
+        output = self._shim(f"claim {shlex.quote(' '.join(owner.split())[:80])}", within=Duration(5))
+        if output is None:
+            raise ConnectionLost(f"{name} ended the shell that was to take its lock; nothing was changed")
+        if output.exit_status == 75:
+            by = output.text.strip() or "somebody who left no name"
+            raise HostLocked(
+                f"{name} is locked by {by}: somebody may be changing it. Nothing was sent. If that session is surely "
+                f"gone, end its shell on {name}; the kernel then gives the lock back"
+            )
+        if output.exit_status:
+            why = output.error_text.strip().splitlines()[-1:] or [f"exit status {output.exit_status}"]
+            needs = "" if self._access.is_root else f"; changes need root ({self._access.why_not})"
+            raise Refused(f"the lock of {name} cannot be taken: {why[0]}{needs}. Nothing was sent")
+        self._claimed_by = self._main
+
+    @property
+    def _holds_the_lock(self) -> bool:
+        return self._claimed_by is self._main and not self._main.has_ended
+
+    def _another_main(self) -> Shell:
+        shell = self._new_shell()
+        if shell is None:
+            raise ConnectionLost(f"{self._host.name} ended our shell and starts no other")
+        return shell
+
+    def send(self, operation: str, command: Command) -> Output:
+        """Send one change under *operation*'s id, detached from the connection, and wait for its end.
+
+        Its standard error stands in the output with the rest, in the order in which it was written; of more than
+        128 KiB the beginning and the end are kept.
+
+        Raises:
+            Refused: Nothing was begun.
+            OutcomeUnknown: It was sent and its answer did not arrive, or it was lost.
+        """
+        if not is_operation_id(operation):
+            raise ValueError(f"{operation!r} is no operation's id")
+        name = self._host.name
+        if not self._holds_the_lock:
+            raise Refused(f"the lock of {name} is not ours, or was lost with its shell. Nothing was sent: look again")
+        stdin = printf_format(command.stdin if command.stdin is not None else "")
+        words = shlex.join(("change", operation, "1", script(command), stdin))
+        began = self._clock()
+        try:
+            output = self._shim(words, within=Duration(5))
+            if output is not None and output.exit_status == 73:
+                raise Refused(f"{name} cannot begin {command}: {output.error_text.strip()[-300:]}. Nothing was begun")
+            for seconds in wait_times(command.deadline):
+                if output is None:
+                    break
+                known = read_operation(operation, output)
+                if known.output is not None:
+                    return in_time(known.output, command.deadline, took=self._clock() - began)
+                if known.progress is not Progress.RUNNING:
+                    raise self._unknown(operation, command, f"it is {known.progress.value}")
+                output = self._shim(f"await {operation} {seconds:.1f}", within=Duration(seconds))
+        except (Unreachable, FactError) as error:
+            raise self._unknown(operation, command, str(error)) from error
+        raise self._unknown(operation, command, "its shell ended" if output is None else "it is still running")
+
+    def _unknown(self, operation: str, command: Command, why: str) -> OutcomeUnknown:
+        return OutcomeUnknown(
+            f"{self._host.name} MAY have been changed: {command} was sent as operation {operation}, and its outcome is "
+            f"unknown ({why}). It was not sent again and must not be: ask what became of it first"
+        )
+
+    def outcome(self, operation: str) -> Operation:
+        """Ask the host what became of an operation, also one of an earlier session; changes nothing.
+
+        Raises:
+            Unreachable: The connection is gone.
+            FactError: The answer cannot be read, or nobody can tell yet.
+        """
+        if not is_operation_id(operation):
+            raise ValueError(f"{operation!r} is no operation's id")
+        if self._main.has_ended:
+            self._main = self._another_main()
+        output = self._shim(f"tell {operation}", within=Duration(5))
+        if output is None:
+            raise ConnectionLost(f"{self._host.name} ended the shell that was asked about operation {operation}")
+        return read_operation(operation, output)
+
+    def _shim(self, line: str, *, within: Duration) -> Output | None:
+        """Call a function of the shim; ``None`` where its shell ended before it answered."""
+        self._round_trips += 1
+        if self._shim_is_in is not self._main:
+            line = f"base={shlex.quote(str(self._base))}\n{_shim_text()}\n{line}"
+        out, err = Kept(2**20), Kept(2**16)
+        question = self._main.run(line, out=out, err=err, within=within)
+        self._drive(self._main)
+        if question.waits_for or question.status is None:
+            return None
+        self._shim_is_in = self._main
+        return Output(exit_status=question.status, stdout=bytes(out.data), stderr=bytes(err.data), cut=out.cut)
+
+    # -- evidence -----------------------------------------------------------------------------------------------------
+
+    def save(self, preserve: Preserve, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> Saved:
+        """Stream a file's bytes, gzip-compressed at the source, into *into*; nothing is written on the host.
+
+        Raises:
+            EvidenceNotStored: It is another file by now, cannot be read, or the checksums differ.
+            OSError: *into* could not be written.
+            Unreachable: The connection is gone; nothing was changed.
+        """
+        self._round_trips += 1
+        shell = self._new_shell()
+        if shell is None:
+            raise EvidenceNotStored(f"{self._host.name} gives no second channel, so {preserve.path} cannot be copied")
+        copy = Copy(preserve, into, on_progress)
+        try:
+            question = shell.run(copying(preserve), out=copy, err=copy.said, within=Duration(7 * 86400))
+            quiet_since, arrived = self._clock(), -1
+            while shell.pending and not shell.has_ended:
+                self._turn([shell], wait=False)
+                if copy.stored != arrived:
+                    quiet_since, arrived = self._clock(), copy.stored
+                elif self._clock() - quiet_since > _SILENCE:
+                    raise ConnectionLost(f"{self._host.name} sent nothing more of {preserve.path} for {_SILENCE}")
+                if shell.pending:
+                    self._link.wait(1)
+            return copy.saved(question.status)
+        finally:
+            shell.close()
+
+    def close(self) -> None:
+        """End the session and give the lock back, unless a change that was sent is still running."""
+        with suppress(Unreachable):
+            for shell in (self._main, *self._sides):
+                shell.close()
+        self._link.close()
+
+
+def _new_shell(link: Link, clock: Callable[[], float]) -> Shell | None:
+    """Start one more shell; what it is asked may be written before it has greeted."""
+    stream = link.open_stream()
+    if stream is None:
+        return None
+    shell = Shell(stream, clock)
+    shell.greet()
+    return shell
+
+
+def _turn(shells: Sequence[Shell], link: Link, name: str, *, wait: bool = True) -> None:
+    """Send and receive once on each of *shells*; where nothing moved, wait until something does.
+
+    Raises:
+        ConnectionLost: An answer is overdue.
+    """
+    moved = False
+    for shell in shells:
+        try:
+            moved |= shell.pump()
+        except ValueError:  # not the answers of a shell of ours: nothing more can be read from it
+            shell.close()
+            moved = True
+        if shell.is_flooding:
+            shell.close()
+        if shell.pending and not shell.has_ended and shell.overdue_in <= 0:
+            raise ConnectionLost(f"{name} has stopped answering")
+    busy = [shell for shell in shells if shell.pending and not shell.has_ended]
+    if wait and busy and not moved:
+        due = min(shell.overdue_in for shell in busy)
+        # A far end that takes no more is asked again soon: there is no event for its window.
+        link.wait(min(due, 0.02) if any(shell.is_sending for shell in busy) else due)
+
+
+def _shim_text() -> str:
+    return files("soleil_remediate.transports").joinpath("shim.sh").read_text("utf-8")

@@ -1,0 +1,359 @@
+"""The protocol of one persistent POSIX shell at the far end of a byte stream.
+
+Commands are written one after the other, without waiting; the end of each answer is marked on both streams by a
+random marker that is fresh for every command. The newline before a marker is ours, so output is exact to the byte.
+A host that forges a marker lies about nobody but itself.
+
+Nothing here waits or knows how the stream is carried: whoever drives it calls :meth:`Shell.pump`.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shlex
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from soleil_remediate.command import TIMED_OUT, Command, Output, Secret
+from soleil_remediate.errors import FactError
+from soleil_remediate.transports import Access
+from soleil_remediate.units import ByteSize, Duration
+
+#: How long after a command's own deadline its answer may still be on its way: for ``timeout`` to send SIGKILL, a busy
+#: host to notice, and the network to deliver what was written before.
+ON_ITS_WAY = Duration(10)
+#: A command that writes more than this is ended with its shell, whatever its deadline still allows.
+FLOOD = ByteSize(2**31)
+
+#: Sent as one word to ``sh -c``: root's shell where ``sudo -n`` gives it, else the login user's. Root's shell says by
+#: a signal that it began, so that its end is never taken for sudo's refusal. One line without single quotes and
+#: exclamation marks, so that every login shell can quote it.
+_WITH_SUDO = (
+    'case "$(id)" in "uid=0("*) exec sh;; esac; trap b=1 USR1; LC_ALL=C sudo -n -- '
+    r'sh -c "kill -USR1 \$1; SSH_CONNECTION=\$2; export SSH_CONNECTION; exec sh" sh "$$" "$SSH_CONNECTION"; '
+    'test -n "$b" || exec sh'
+)
+_WITHOUT_SUDO = "exec sh"
+
+#: ``as USER GRACE SECONDS WORD...`` runs a command as somebody, with that user's groups and home and none of the
+#: caller's variables. Files that it creates are readable for others, as after a login: an application's log or cache
+#: that only its creator can read takes the site down.
+AS_USER = r"""
+as() {
+    who=$1 grace=$2 seconds=$3; shift 3
+    entry=$(getent passwd "$who") || { echo "there is no user $who" >&2; exit 125; }
+    rest=${entry#*:*:}; uid=${rest%%:*}; rest=${rest#*:}; gid=${rest%%:*}; rest=${rest#*:*:}; home=${rest%%:*}
+    set -- "USER=$who" "LOGNAME=$who" "SHELL=${rest#*:}" "PATH=$PATH" LC_ALL=C.UTF-8 TZ=UTC "$@"
+    set -- env -i "HOME=${home:-/}" "$@"
+    case $(id -u) in
+        "$uid") ;;
+        0) set -- setpriv "--reuid=$uid" "--regid=$gid" --init-groups "$@" ;;
+        *) echo "only root can become $who" >&2; exit 125 ;;
+    esac
+    exec timeout -k "$grace" "$seconds" "$@"
+}
+"""
+
+#: The first text in every shell. ``end`` marks the end of an answer on both streams.
+_PREAMBLE = (
+    r"""
+cd /
+umask 022
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+LC_ALL=C.UTF-8
+TZ=UTC
+export PATH LC_ALL TZ
+end() { printf '\n%s %s\n' "$1" "$2"; printf '\n%s\n' "$1" >&2; }
+"""
+    + AS_USER
+)
+
+
+def opening(*, become: bool) -> str:
+    """Return what ``sh -c`` is to run so that a persistent shell reads its commands from standard input."""
+    return _WITH_SUDO if become else _WITHOUT_SUDO
+
+
+class Stream(Protocol):
+    """Both directions of one remote shell; no method waits.
+
+    Raises:
+        Unreachable: In every method: the connection that carries it is gone.
+    """
+
+    def send(self, data: memoryview) -> int:
+        """Send what can be sent at once; return how many bytes that was, perhaps none."""
+
+    def receive(self) -> tuple[bytes, bytes]:
+        """Return what has arrived on standard output and standard error, perhaps nothing."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the shell is gone and everything it wrote was received."""
+
+    def close(self) -> None:
+        """Let it go; its shell ends by itself."""
+
+
+class Sink(Protocol):
+    """Where the bytes of an answer go."""
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+
+
+class Kept:
+    """The first bytes of a stream, up to a limit; the rest is counted."""
+
+    __slots__ = ("_limit", "cut", "data")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.data = bytearray()
+        self.cut = 0
+
+    def write(self, data: bytes) -> None:
+        room = self._limit - len(self.data)
+        self.data += data[:room]
+        self.cut += max(0, len(data) - room)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Question:
+    """One text that a shell was given, and its answer as far as it has arrived.
+
+    Args:
+        out: Where its standard output goes.
+        err: Where its standard error goes.
+        allowed: How long after the answer before it this one may take, everything included.
+    """
+
+    out: Sink
+    err: Sink
+    allowed: Duration
+    marker: bytes = field(default_factory=lambda: secrets.token_hex(16).encode())
+    status: int | None = None
+    waits_for: int = 2  # the streams on which its end was not seen yet
+    took: float = 0.0
+
+    @property
+    def error_text(self) -> str:
+        """Standard error as text, where it was kept."""
+        return self.err.data.decode("utf-8", "backslashreplace") if isinstance(self.err, Kept) else ""
+
+
+class Splitter:
+    """Cuts one stream at its markers and hands on everything in between."""
+
+    __slots__ = ("_expected", "_rest")
+
+    #: No end of an answer is longer than this: a space, three digits and a newline.
+    _LONGEST_END = 8
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._expected: deque[tuple[bytes, Sink, Callable[[bytes], None]]] = deque()
+
+    def expect(self, marker: bytes, into: Sink, ended: Callable[[bytes], None]) -> None:
+        """Hand what comes before *marker* to *into*, and what stands behind it on its line to *ended*."""
+        self._expected.append((b"\n" + marker, into, ended))
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes; what nobody waits for is dropped."""
+        data = self._rest + data
+        start = 0
+        while self._expected:
+            needle, into, ended = self._expected[0]
+            found = data.find(needle, start)
+            if found < 0:
+                keep = max(start, len(data) - len(needle) + 1)
+                into.write(data[start:keep])
+                start = keep
+                break
+            into.write(data[start:found])
+            line = found + len(needle)
+            stop = data.find(b"\n", line, line + self._LONGEST_END)
+            if stop < 0:
+                start = found
+                if len(data) - line >= self._LONGEST_END:
+                    raise ValueError("an answer's end cannot be read")
+                break
+            self._expected.popleft()
+            ended(data[line:stop].strip())
+            start = stop + 1
+        else:
+            start = len(data)
+        self._rest = data[start:]
+
+
+class Shell:
+    """A persistent shell: texts in, answers out, in their order.
+
+    Args:
+        stream: What carries it; the shell must have been started with :func:`opening`.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, stream: Stream, clock: Callable[[], float]) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._unsent = bytearray()
+        self._out, self._err = Splitter(), Splitter()
+        self._since = clock()
+        self._received = 0
+        self.pending: deque[Question] = deque()
+        self.greeting: Question | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will be answered."""
+        return self._stream.has_ended
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether something still waits for the far end to take it."""
+        return bool(self._unsent)
+
+    @property
+    def overdue_in(self) -> float:
+        """Seconds until the answer that is due next is overdue; only where one is."""
+        return self._since + self.pending[0].allowed - self._clock()
+
+    @property
+    def is_flooding(self) -> bool:
+        """Whether the answer under way is longer than anybody may send."""
+        return self._received > FLOOD
+
+    def greet(self) -> Question:
+        """Prepare the shell and ask who it is: to be asked first."""
+        said = Kept(2**16), Kept(2**16)
+        text = _PREAMBLE + "printf '%s\n' \"${SUDO_USER-}\"; id"
+        self.greeting = self.run(text, out=said[0], err=said[1], within=Duration(0))
+        return self.greeting
+
+    def ask(self, command: Command) -> Question:
+        """Ask *command*: in a shell of its own, without the host's lock, under its deadline."""
+        text = f"( {'exec ' if command.user is None else ''}{_under_deadline(command, 1)} )"
+        if command.stdin is None:
+            text += " </dev/null 9<&-"
+        else:  # printf is a builtin: its text stands in no argument list and in no file
+            text = f"{{ printf -- {shlex.quote(printf_format(command.stdin))} | {text}; }} 9<&-"
+        kept = Kept(command.output_limit), Kept(command.output_limit)
+        return self.run(text, out=kept[0], err=kept[1], within=command.deadline)
+
+    def run(self, text: str, *, out: Sink, err: Sink, within: Duration) -> Question:
+        """Give the shell *text* to run as it stands; for constant text with quoted arguments only."""
+        question = Question(out=out, err=err, allowed=Duration(within + ON_ITS_WAY))
+        if not self.pending:
+            self._since = self._clock()
+        self.pending.append(question)
+        self._out.expect(question.marker, out, lambda end: self._ended(question, int(end)))
+        self._err.expect(question.marker, err, lambda _: self._ended(question, None))
+        self._unsent += text.encode("utf-8", "surrogateescape") + b"\nend %b $?\n" % question.marker
+        return question
+
+    def pump(self) -> bool:
+        """Send and receive what can be at once; return whether anything moved.
+
+        Raises:
+            ValueError: What arrived is no answer of such a shell.
+        """
+        moved = False
+        if self._unsent:
+            with memoryview(self._unsent) as unsent:
+                sent = self._stream.send(unsent)
+            del self._unsent[:sent]
+            moved = sent > 0
+        out, err = self._stream.receive()
+        if out:
+            self._received += len(out)
+            self._out.feed(out)
+        if err:
+            self._received += len(err)
+            self._err.feed(err)
+        return moved or bool(out or err)
+
+    def close(self) -> None:
+        """Let the shell go; it ends by itself, and with it the host's lock."""
+        self._stream.close()
+
+    def _ended(self, question: Question, status: int | None) -> None:
+        if status is not None:
+            question.status = status
+        question.waits_for -= 1
+        while self.pending and not self.pending[0].waits_for:
+            now = self._clock()
+            self.pending.popleft().took = now - self._since
+            self._since = now
+            self._received = 0
+
+
+def access_of(greeting: Question, *, wanted_root: bool) -> Access | None:
+    """Return with whose rights a shell runs, as it says in its *greeting*; ``None`` where it does not say.
+
+    What a login shell's own start-up files print stands before it.
+    """
+    if not isinstance(greeting.out, Kept) or greeting.status != 0:
+        return None
+    lines = greeting.out.data.decode("utf-8", "backslashreplace").splitlines()[-2:]
+    who = re.match(r"uid=(\d+)\(([^)]*)\)", lines[-1]) if len(lines) == 2 else None
+    if who is None:
+        return None
+    if who[1] == "0":
+        return Access(login=lines[0] or who[2], is_root=True)
+    why = _why_no_root(greeting.error_text, who[2]) if wanted_root else "sudo is not to be used here"
+    return Access(login=who[2], is_root=False, why_not=why)
+
+
+def _why_no_root(said: str, login: str) -> str:
+    """Return for people what sudo meant; its lecture and the login shell's own words are left out."""
+    for sign, meaning in (
+        ("a password is required", f"sudo wants a password for {login}"),
+        ("must have a tty", "sudo wants a terminal (requiretty)"),
+        ("not allowed", f"sudo does not allow {login} a shell"),
+        ("not in the sudoers", f"{login} is not in sudoers"),
+        ("not found", "sudo is not there"),
+    ):
+        if any(sign in line for line in said.splitlines() if "sudo" in line):
+            return meaning
+    lines = [line for line in said.splitlines() if line.startswith("sudo:")]
+    return lines[-1] if lines else "sudo gave no shell"
+
+
+def answer(command: Command, question: Question) -> Output | FactError:
+    """Return what *question* brought for *command*, or that it never ended."""
+    out, err = question.out, question.err
+    if question.waits_for or question.status is None or not isinstance(out, Kept) or not isinstance(err, Kept):
+        return FactError(f"{command}: its shell ended before it answered", command=str(command))
+    status = question.status
+    if status == 137 and question.took >= command.deadline:  # it had to be killed: timeout -k then answers 128 + 9
+        status = TIMED_OUT
+    return Output(
+        exit_status=status,
+        stdout=bytes(out.data),
+        stderr=bytes(err.data),
+        cut=out.cut + err.cut,
+    )
+
+
+def script(command: Command) -> str:
+    """Return *command* as a script of its own, under its deadline; its standard input is another matter."""
+    line = _under_deadline(command, 5)
+    return f"exec {line}" if command.user is None else AS_USER + line
+
+
+def printf_format(stdin: str | Secret) -> str:
+    """Return the printf(1) format that writes *stdin*, whatever characters it holds."""
+    text = stdin.reveal() if isinstance(stdin, Secret) else stdin
+    return text.replace("\\", "\\\\").replace("%", "%%").replace("\0", "\\000")
+
+
+def _under_deadline(command: Command, grace: int) -> str:
+    limits = f"{grace} {float(command.deadline):.3f}"
+    words = shlex.join(command.words)
+    return (
+        f"timeout -k {limits} {words}" if command.user is None else f"as {shlex.quote(command.user)} {limits} {words}"
+    )

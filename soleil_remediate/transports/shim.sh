@@ -1,0 +1,134 @@
+# shellcheck shell=sh
+# What changes a host: functions for the session's own shell. POSIX sh, coreutils and util-linux; nothing is installed,
+# and nothing is written but a few files under $base, on tmpfs.
+#
+#   claim OWNER                         take the host's lock for as long as this shell lives
+#   change ID SECONDS COMMAND STDIN     run a change once, detached from the connection; wait that long; tell
+#   await ID SECONDS                    wait that long for its end; tell
+#   tell ID                             what became of it; changes nothing
+#
+# The lock is flock(2) on the folder itself, held on descriptor 9 and inherited by every change: the kernel keeps it as
+# long as somebody may still be changing this host, and gives it back without our help, also on a full disk. (Opening
+# the folder again would be another lock: it belongs to the open file description. sudo closes descriptors, so the lock
+# is taken inside the shell that sudo started.) A change that forks into the background keeps it until that process
+# ends, so daemons are started by systemd or supervisor alone. Reads run with 9<&- for the same reason.
+#
+# Each operation has a folder, which its processes hold locked on descriptor 7 from before it has begun until their
+# end: that tells running from lost. What must be kept when not one block is free is a symbolic link: those need none.
+#
+#   ops/ID/cmd, in      what is run, and its standard input, which is gone once it has begun
+#   ops/ID/begun, rc    links: it was begun; the exit status it ended with
+#   ops/ID/out, end     the first and the last 64 KiB of what it wrote
+#   ops/ID/rest         how much came after the first 64 KiB, in dd's words
+
+base=${base:-/run/soleil-remediate}
+
+claim() { # 75: somebody else may be changing this host, and standard output says who; 74: it cannot be taken
+    [ "${claimed-}" != yes ] || return 0
+    (umask 077 && mkdir -p "$base/ops") || return 74
+    command exec 9<"$base" || return 74
+    flock -w 1 -E 75 9 || {
+        why=$?
+        exec 9<&-
+        [ "$why" = 75 ] || return 74
+        readlink "$base/owner"
+        return 75
+    }
+    ln -sfn "$1 since $(date -u '+%Y-%m-%d %H:%M:%S UTC')${SSH_CONNECTION:+ from ${SSH_CONNECTION%% *}} (shell $$)" \
+        "$base/owner" || {
+        exec 9<&-
+        return 74
+    }
+    claimed=yes
+}
+
+change() { # 73: nothing was begun
+    is_id "$1" || return 64
+    if [ "${claimed-}" != yes ]; then
+        echo 'this session does not hold the lock' >&2
+        return 73
+    fi
+    tidy
+    if [ ! -L "$base/ops/$1/begun" ] && ! { stage "$1" "$3" "$4" && begin "$1"; }; then
+        rm -rf "$base/ops/$1"
+        return 73
+    fi
+    await "$1" "$2"
+}
+
+is_id() {
+    case $1 in '' | [!0-9A-Za-z]* | *[!0-9A-Za-z._-]*) return 1 ;; esac
+}
+
+stage() { # ID COMMAND STDIN; printf is a builtin, so that neither is ever in an argument list
+    # shellcheck disable=SC2059  # the input's form of a printf format, which can hold every byte
+    (umask 077 && mkdir -p "$base/ops/$1" && printf '%s\n' "$2" >"$base/ops/$1/cmd" && printf -- "$3" >"$base/ops/$1/in")
+}
+
+begin() { # ID
+    (
+        command exec 7<"$base/ops/$1" && flock -n 7 && ln -s . "$base/ops/$1/begun" || exit
+        # shellcheck disable=SC2016  # the inner shell expands its own arguments
+        with_signals setsid sh -c '
+            exec <"$1/in" && rm "$1/in" || exit
+            { sh "$1/cmd"; ln -s "$?" "$1/rc"; } 2>&1 | {
+                head -c 65536 >"$1/out"
+                dd bs=65536 2>"$1/rest" | tail -c 65536 >"$1/end"
+                cat >/dev/null
+            }' change "$base/ops/$1" </dev/null >/dev/null 2>&1 &
+    )
+}
+
+with_signals() { # a program that was started with signals ignored cannot die of them; before coreutils 8.31 it stays so
+    if env --default-signal=PIPE true 2>/dev/null; then
+        exec env --default-signal=HUP,INT,QUIT,PIPE "$@"
+    fi
+    exec "$@"
+}
+
+await() { # the kernel wakes us at the operation's end
+    (command exec 8<"$base/ops/$1" && flock -s -w "$2" 8) 2>/dev/null
+    tell "$1"
+}
+
+tell() { # done STATUS MORE | running | lost | never-begun | unclear OWNER; what a done one wrote comes on the next line
+    is_id "$1" || return 64
+    op=$base/ops/$1
+    if [ ! -L "$op/begun" ]; then
+        # Only a session that holds the lock can still begin it.
+        if [ "${claimed-}" = yes ] || [ ! -d "$base" ] || flock -n -s "$base" true; then
+            echo never-begun
+        else
+            printf 'unclear %s\n' "$(readlink "$base/owner")"
+        fi
+        return 0
+    fi
+    state=running
+    (command exec 8<"$op" && flock -n -s 8) 2>/dev/null && state=lost
+    # The status is written before the lock is given back, so this order cannot miss it.
+    [ ! -L "$op/rc" ] || state="done $(readlink "$op/rc")"
+    case $state in
+        done*)
+            more=$(sed -n 's/^\([0-9][0-9]*\) byte.*/\1/p' "$op/rest" 2>/dev/null)
+            printf '%s %s\n' "$state" "${more:-0}"
+            cat "$op/out" "$op/end" 2>/dev/null
+            return 0
+            ;;
+        *) echo "$state" ;;
+    esac
+}
+
+tidy() { # what was written is kept for the newest four operations, how they ended for the newest two hundred
+    newest=0
+    set --
+    # shellcheck disable=SC2012,SC2045  # the names are ours: is_id
+    for old in $(ls -1t "$base/ops"); do
+        newest=$((newest + 1))
+        if [ "$newest" -gt 200 ]; then
+            set -- "$@" "$base/ops/$old"
+        elif [ "$newest" -gt 4 ] && [ -e "$base/ops/$old/out" ]; then
+            set -- "$@" "$base/ops/$old/cmd" "$base/ops/$old/out" "$base/ops/$old/end" "$base/ops/$old/rest"
+        fi
+    done
+    [ "$#" = 0 ] || rm -rf "$@"
+}

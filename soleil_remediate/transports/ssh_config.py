@@ -1,0 +1,79 @@
+"""The text of the ssh configuration that counts: the user's and the system's, or one that was named.
+
+Never one from the current folder. ``Include`` is resolved here, since paramiko ignores it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from soleil_remediate.errors import ConfigError
+
+USER_FILE = Path("~/.ssh/config")
+SYSTEM_FILE = Path("/etc/ssh/ssh_config")
+
+_INCLUDE = re.compile(r"\s*include[\s=]+(.+)", re.IGNORECASE)
+_BLOCK = re.compile(r"\s*(host|match)[\s=]", re.IGNORECASE)
+#: As deep as OpenSSH goes.
+_DEPTH = 16
+
+
+def read_config(named: Path | None) -> str:
+    """Return the ssh configuration's text.
+
+    Args:
+        named: The one to use instead of the user's and the system's.
+
+    Raises:
+        ConfigError: The named one is missing, one cannot be read, or one could have been written by others.
+    """
+    user = USER_FILE.expanduser()
+    if named is not None:
+        path = named.expanduser()
+        if not path.is_file():
+            raise ConfigError(f"{named}: no such ssh configuration")
+        return _text(path, user.parent, _DEPTH, by_name=True)
+    texts = [_text(user, user.parent, _DEPTH), _text(SYSTEM_FILE, SYSTEM_FILE.parent, _DEPTH)]
+    return "\nHost *\n".join(texts)  # what follows a file does not belong to its last block
+
+
+def _text(path: Path, folder: Path, depth: int, *, by_name: bool = False) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape") as file:
+            _check_owner(path, os.fstat(file.fileno()), by_name=by_name)
+            lines = file.read().splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    block, result = "Host *", []
+    for line in lines:
+        include = _INCLUDE.fullmatch(line)
+        if include is not None and depth:
+            for pattern in include[1].split():
+                result += [_text(found, folder, depth - 1, by_name=by_name) for found in _found(pattern, folder)]
+            result.append(block)  # the block goes on after what was included in it
+            continue
+        if _BLOCK.match(line):
+            block = line
+        result.append(line)
+    return "\n".join(result)
+
+
+def _found(pattern: str, folder: Path) -> list[Path]:
+    path = folder / Path(pattern.strip('"')).expanduser()
+    return sorted(found for found in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if found.is_file())
+
+
+def _check_owner(path: Path, found: os.stat_result, *, by_name: bool) -> None:
+    """Refuse what others could have written: it can name commands that run here.
+
+    A named one may come from a checkout that belongs to whoever made it, or to a group.
+    """
+    if found.st_mode & stat.S_IWOTH or (not by_name and found.st_mode & stat.S_IWGRP):
+        raise ConfigError(f"{path}: others may write it, so it is not used: chmod go-w {path}")
+    if not by_name and found.st_uid not in {0, os.getuid()}:
+        raise ConfigError(f"{path}: belongs to somebody else (uid {found.st_uid}), so it is not used")
