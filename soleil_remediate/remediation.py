@@ -1,0 +1,104 @@
+"""The door for scripts and for the command line: name a scenario and hosts, preview them, remedy them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from soleil_remediate import fleet
+from soleil_remediate.catalog import Catalog, load_catalog
+from soleil_remediate.events import Event
+from soleil_remediate.fleet import Listener
+from soleil_remediate.gates import Gate
+from soleil_remediate.host import Host
+from soleil_remediate.loading import (
+    ad_hoc_host,
+    bind,
+    load_inventory,
+    load_scenarios,
+    parse_inputs,
+    shipped_playbooks,
+)
+from soleil_remediate.record import Runs, state_folder
+from soleil_remediate.report import RunReport
+from soleil_remediate.scenario import Case
+from soleil_remediate.transports import Transport
+from soleil_remediate.transports.ssh import SshTransport
+
+
+def _ignore(_: Event) -> None:
+    """Listen to nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remediation:
+    """One scenario, bound to every host it is for: all that can be wrong without asking a host has been found.
+
+    Args:
+        cases: One for each host.
+        transport: The way to them.
+    """
+
+    cases: tuple[Case, ...]
+    transport: Transport
+
+    def preview(self, *, listener: Listener = _ignore) -> RunReport:
+        """Look at every host at once and say what would be done. Changes nothing and keeps no record."""
+        return fleet.preview(self.cases, transport=self.transport, listener=listener)
+
+    def remediate(self, *, gate: Gate, runs: Runs | None = None, listener: Listener = _ignore) -> RunReport:
+        """Look, ask the gate once, change one host after another, and prove what became of each.
+
+        Args:
+            gate: Decides what may be sent.
+            runs: Where the record is kept; this user's own place unless given.
+            listener: Told every event, in this thread.
+
+        Raises:
+            RecordNotWritten: No record could be begun, so no host was even looked at.
+        """
+        runs = runs or Runs(state_folder())
+        return fleet.remediate(self.cases, transport=self.transport, gate=gate, runs=runs, listener=listener)
+
+
+def open_remediation(  # noqa: PLR0913  # the one call that says what is meant; all but two have a default
+    *,
+    scenario: str,
+    hosts: str,
+    inventory: str | Path | None = None,
+    inputs: Mapping[str, str] | None = None,
+    playbooks: Iterable[str | Path] = (),
+    all_hosts: bool = False,
+    catalog: Catalog | None = None,
+    transport: Transport | None = None,
+) -> Remediation:
+    """Bind a scenario to hosts. Touches no host.
+
+    Args:
+        scenario: Its name or one of its aliases.
+        hosts: A pattern of the inventory; without one a single ``user@name:port`` or ssh alias, which may only be read.
+        inventory: The inventory's file.
+        inputs: What ``--set`` would give, as text.
+        playbooks: Files and folders of playbooks besides the shipped ones.
+        all_hosts: Whether a pattern may mean every host of the inventory.
+        catalog: The kinds that playbooks may use; the built-in and the installed ones unless given.
+        transport: The way to the hosts; SSH unless given.
+
+    Raises:
+        ConfigError: Something of it is wrong; the message says where and what to write instead.
+    """
+    catalog = catalog or load_catalog()
+    found = load_scenarios([shipped_playbooks(), *playbooks], catalog).find(scenario)
+    values = parse_inputs(found, [f"{name}={value}" for name, value in (inputs or {}).items()])
+    chosen = _hosts(hosts, inventory, all_hosts=all_hosts)
+    return Remediation(
+        cases=tuple(bind(found, host, values, catalog) for host in chosen),
+        transport=transport or SshTransport(),
+    )
+
+
+def _hosts(pattern: str, inventory: str | Path | None, *, all_hosts: bool) -> tuple[Host, ...]:
+    if inventory is None:
+        return (ad_hoc_host(pattern),)
+    return load_inventory(inventory).select(pattern, all_hosts=all_hosts)
