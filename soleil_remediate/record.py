@@ -6,12 +6,15 @@ destroyed. Folders have mode 0700, files 0600; names are chosen here and never b
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
 import re
 import secrets
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -21,6 +24,9 @@ from soleil_remediate.errors import ConfigError, Refused, UnknownName
 from soleil_remediate.events import CopyProgress, Event, as_data
 
 FORMAT = 1
+
+#: A host may name a file with 255 bytes; beside it stand the host's name, the step's number and an ending.
+_LONGEST_NAME = 150
 _RUN = re.compile(r"[0-9a-f]{8}", re.ASCII)
 
 
@@ -93,9 +99,12 @@ class Record:
             try:
                 _write_all(self._descriptor, data)
                 os.fsync(self._descriptor)
-            except OSError as error:
-                self._broken = f"the record of run {self.run} cannot be written: {error.strerror}"
-                raise RecordNotWritten(self._broken) from error
+            except BaseException as error:  # whatever it was: half a line may stand there, and nothing may follow it
+                why = error.strerror if isinstance(error, OSError) else type(error).__name__
+                self._broken = f"the record of run {self.run} cannot be written: {why}"
+                if isinstance(error, OSError):
+                    raise RecordNotWritten(self._broken) from error
+                raise
 
     def create_copy(self, name: str) -> tuple[Path, BinaryIO]:
         """Create a file for a copy of what a change will destroy.
@@ -106,10 +115,18 @@ class Record:
         Raises:
             OSError: It cannot be created; a file of that name is never overwritten.
         """
-        self._evidence.mkdir(mode=0o700, parents=True, exist_ok=True)
-        safe = re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".")[-100:] or "copy"
+        _make_private(self._evidence)
+        safe = re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".-") or "copy"
+        if len(safe) > _LONGEST_NAME:
+            safe = f"{safe[:_LONGEST_NAME]}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:16]}"
         path = self._evidence / f"{safe}.gz"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            _sync_folder(self._evidence)
+        except OSError:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+            raise
         return path, os.fdopen(descriptor, "wb")
 
     def close(self) -> None:
@@ -145,7 +162,7 @@ class Runs:
         """
         path = self._path(run)
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(path.parent)
             descriptor = os.open(
                 path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
             )
@@ -155,10 +172,11 @@ class Runs:
                 _sync_folder(path.parent)
             except OSError:
                 os.close(descriptor)
+                path.unlink(missing_ok=True)  # a record that never began would be listed as a run that never ended
                 raise
         except OSError as error:
             why = f"the record {path} cannot be written ({error.strerror})"
-            raise RecordNotWritten(f"{why}. Without a record nothing is sent. To go on: free space there") from error
+            raise RecordNotWritten(f"{why}. Without a record nothing is sent. To go on: {_remedy(error)}") from error
         return Record(run, descriptor, self.evidence(run), clock)
 
     def evidence(self, run: str) -> Path:
@@ -167,7 +185,7 @@ class Runs:
 
     def list(self) -> tuple[RunSummary, ...]:
         """Return all runs, newest first."""
-        runs = [self._summary(path) for path in self._paths()]
+        runs = [_summary(path) for path in self._paths()]
         return tuple(sorted(runs, key=lambda run: (run.started, run.run), reverse=True))
 
     def read(self, prefix: str) -> tuple[dict[str, Any], ...]:
@@ -175,7 +193,7 @@ class Runs:
 
         Raises:
             UnknownName: No run's name does.
-            ConfigError: Several do.
+            ConfigError: Several do, or the record cannot be read.
         """
         names = [path.stem for path in self._paths()]
         found = [name for name in names if prefix and name.startswith(prefix)]
@@ -183,7 +201,11 @@ class Runs:
             raise UnknownName("run", prefix, names)
         if len(found) > 1:
             raise ConfigError(f"{prefix!r} is the beginning of several runs: {', '.join(sorted(found))}")
-        return tuple(_lines(self._path(found[0])))
+        path = self._path(found[0])
+        try:
+            return tuple(_lines(path))
+        except OSError as error:
+            raise ConfigError(f"the record {path} cannot be read: {error.strerror}") from error
 
     def _path(self, run: str) -> Path:
         return self.folder / "runs" / f"{run}.jsonl"
@@ -193,35 +215,69 @@ class Runs:
         if folder.is_dir():
             yield from (path for path in folder.iterdir() if path.suffix == ".jsonl" and _RUN.fullmatch(path.stem))
 
-    def _summary(self, path: Path) -> RunSummary:
-        started: dict[str, Any] = {}
-        verdicts: dict[str, str] = {}
-        at = ""
+
+def _summary(path: Path) -> RunSummary:
+    """Return what a record says; one that is damaged is listed too, up to where it can be read."""
+    started: dict[str, Any] = {}
+    verdicts: dict[str, str] = {}
+    end = "unfinished"
+    try:
         for line in _lines(path):
-            if line.get("type") == "RunStarted":
-                started, at = line, line.get("at", "")
-            elif line.get("type") == "HostEnded":
-                verdicts[line["report"]["host"]] = line["report"]["outcome"].get("verdict", "?")
-        hosts = tuple(started.get("hosts", ()))
-        words = [verdicts.get(host, "unfinished") for host in hosts]
-        return RunSummary(
-            run=path.stem,
-            started=at,
-            scenario=started.get("scenario", "?"),
-            operator=started.get("operator", "?"),
-            hosts=hosts,
-            verdict=" · ".join(dict.fromkeys(words)) or "unfinished",
-        )
+            if line["type"] == "RunStarted":
+                started = line
+            elif line["type"] == "HostEnded":
+                verdicts[line["report"]["host"]] = line["report"]["outcome"]["verdict"]
+    except (ConfigError, OSError, LookupError, TypeError):
+        end = "unreadable"
+    hosts = tuple(str(host) for host in started.get("hosts", ()))
+    words = [verdicts.get(host, end) for host in hosts]
+    return RunSummary(
+        run=path.stem,
+        started=str(started.get("at", "")),
+        scenario=str(started.get("scenario", "?")),
+        operator=str(started.get("operator", "?")),
+        hosts=hosts,
+        verdict=" · ".join(dict.fromkeys(words)) or end,
+    )
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the events of a record.
+
+    Raises:
+        ConfigError: A whole line cannot be read: somebody else wrote into the file, or its disk is damaged.
+    """
     with path.open("rb") as file:
-        for raw in file:
+        for number, raw in enumerate(file, start=1):
             if not raw.endswith(b"\n"):
                 return  # the writer died in the middle of this line: what it says never counted
-            line = json.loads(raw)
-            if "type" in line:
+            try:
+                line = json.loads(raw)
+            except (ValueError, RecursionError) as error:
+                raise ConfigError(f"{path}:{number}: this is no line of a record ({error})") from error
+            if isinstance(line, dict) and "type" in line:
                 yield line
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free space there"
+    return "make that folder writable for you alone, or name another in XDG_STATE_HOME"
+
+
+def _make_private(folder: Path) -> None:
+    """Make *folder* and what is missing above it, for this user alone.
+
+    Raises:
+        OSError: It cannot be made, or somebody else may write to it.
+    """
+    for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
+        with suppress(FileExistsError):  # another run began at the same moment
+            missing.mkdir(mode=0o700)
+            _sync_folder(missing.parent)
+    found = folder.stat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise PermissionError(errno.EPERM, "somebody else may write there", str(folder))
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
