@@ -1,0 +1,203 @@
+# ruff: noqa: E501  # messages are the product: each stands whole, as a person sees it
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soleil_remediate.errors import ConfigError, InventoryError, UnknownName
+from soleil_remediate.host import Connection, Host
+from soleil_remediate.patterns import Selection, expand, pattern_mistake
+
+GROUPS = {
+    "all": frozenset({"web1", "web2", "web3", "db1", "solo"}),
+    "web": frozenset({"web1", "web2", "web3"}),
+    "db": frozenset({"db1"}),
+    "old": frozenset({"web3", "db1"}),
+    "empty": frozenset[str](),
+}
+
+
+def target(name: str, app: str = "") -> Host:
+    return Host(name=name, connection=Connection(address=name), app_name=app)
+
+
+FLEET = Selection(
+    {
+        "web1": [target("web1", "soleil")],
+        "web2": [target("web2", "soleil")],
+        "web3": [target("web3/soleil", "soleil"), target("web3/blog", "blog")],
+        "db1": [target("db1")],
+        "solo": [target("solo", "blog")],
+    },
+    GROUPS,
+    "hosts.yml",
+)
+
+
+def chosen(pattern: str, *, all_hosts: bool = False) -> list[str]:
+    return [host.name for host in FLEET.select(pattern, all_hosts=all_hosts)]
+
+
+@pytest.mark.parametrize(
+    "pattern,names",
+    [
+        ("web1", ["web1"]),
+        ("db1,web1", ["web1", "db1"]),
+        ("web1:db", ["web1", "db1"]),
+        (" web1 , db ", ["web1", "db1"]),
+        ("web?:!web3", ["web1", "web2"]),
+        ("!web3:web", ["web1", "web2"]),
+        ("web[!3]", ["web1", "web2"]),
+        ("w*:&old/blog", ["web3/blog"]),
+        ("old:!web", ["db1"]),
+        ("all:&db", ["db1"]),
+        ("*:&db", ["db1"]),
+        ("web3/blog", ["web3/blog"]),
+        ("web/soleil", ["web1", "web2", "web3/soleil"]),
+        ("*/blog:&web", ["web3/blog"]),
+        ("web:!*/blog", ["web1", "web2", "web3/soleil"]),
+        ("web3/soleil:web3/blog", ["web3/soleil", "web3/blog"]),
+        ("web1/soleil", ["web1"]),
+        ("s*", ["solo"]),
+        ("a*:solo", None),
+    ],
+)
+def test_a_pattern_chooses_in_the_inventory_s_order(pattern: str, names: list[str] | None) -> None:
+    if names is None:  # a glob never means the group `all`
+        with pytest.raises(InventoryError, match=r"^hosts\.yml: 'a\*' matches no host or group$"):
+            chosen(pattern)
+    else:
+        assert chosen(pattern) == names
+
+
+@pytest.mark.parametrize(
+    "pattern", ["all", "*", "**", "?*", "all:!db", "!db", "*:!db", "web1:all", "*/soleil", "!db:!web3"]
+)
+def test_every_host_is_chosen_only_when_somebody_says_so(pattern: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        chosen(pattern)
+    assert str(caught.value) == f"{pattern!r} means every host of hosts.yml: add --all-hosts if that is what you want"
+    assert chosen(pattern, all_hosts=True)
+
+
+def test_all_means_every_application_of_every_host() -> None:
+    assert chosen("all", all_hosts=True) == ["web1", "web2", "web3/soleil", "web3/blog", "db1", "solo"]
+    assert chosen("!db", all_hosts=True) == ["web1", "web2", "web3/soleil", "web3/blog", "solo"]
+
+
+@pytest.mark.parametrize("pattern", ["web3", "web", "web*", "old:!db1", "web:!web1/soleil"])
+def test_which_application_is_asked_where_several_are_left(pattern: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        chosen(pattern)
+    assert str(caught.value) == "web3 has several applications: write web3/soleil or web3/blog"
+
+
+def test_no_question_is_left_where_one_application_is_excluded() -> None:
+    assert chosen("web3:!web3/blog") == ["web3/soleil"]
+
+
+@pytest.mark.parametrize(
+    "pattern,error,message",
+    [
+        ("wbe1", UnknownName, "unknown host or group 'wbe1': did you mean 'web1'?"),
+        ("web1:!dd", UnknownName, "unknown host or group 'dd': did you mean 'db'?"),
+        ("web1:&dbb", UnknownName, "unknown host or group 'dbb': did you mean 'db'?"),
+        ("WEB1", UnknownName, "unknown host or group 'WEB1': known: all, db, db1, empty, old, solo, web, web1, web2, web3"),
+        ("web:!wbe*", InventoryError, "hosts.yml: 'wbe*' matches no host or group"),
+        ("web1:&db", InventoryError, "hosts.yml: 'web1:&db' matches no host"),
+        ("web1:!web", InventoryError, "hosts.yml: 'web1:!web' matches no host"),
+        ("empty", InventoryError, "hosts.yml: 'empty' matches no host"),
+        ("web1/blgo", UnknownName, "unknown application on web1 'blgo': known: soleil"),
+        ("db1/soleil", UnknownName, "unknown application on db1 'soleil': none is known here"),
+        ("", ConfigError, "'': a name is missing in this pattern"),
+        ("web1:", ConfigError, "'web1:': a name is missing in this pattern"),
+        ("web1,,web2", ConfigError, "'web1,,web2': a name is missing in this pattern"),
+        ("web3/", ConfigError, "'web3/': a name is missing in this pattern"),
+        ("!", ConfigError, "'!': a name is missing in this pattern"),
+        ("~web.*", ConfigError, "'~web.*': regular expressions are not read here: use a glob such as web*"),
+        ("web[0]", ConfigError, "'web[0]': positions in a group are not read here: name the hosts, or use web?"),
+        ("web[1:2]", ConfigError, "'web[1:2]': positions in a group are not read here: name the hosts, or use web?"),
+        ("w\u0435b1", ConfigError, "'w\\u0435b1' holds U+0435 (CYRILLIC SMALL LETTER IE) as character 2: names are ASCII"),
+        ("web1\u202e", ConfigError, "'web1\\u202e' holds U+202E (RIGHT-TO-LEFT OVERRIDE) as character 5: names are ASCII"),
+        ("web1;id", ConfigError, "'web1;id' is no name: write letters, digits, '.', '-' and '_', and put addresses under ansible_host"),
+        ("web1 web2", ConfigError, "'web1 web2' is no name: write letters, digits, '.', '-' and '_', and put addresses under ansible_host"),
+    ],
+)  # fmt: skip
+def test_a_pattern_that_cannot_mean_what_somebody_wanted_is_refused(
+    pattern: str, error: type[ConfigError], message: str
+) -> None:
+    with pytest.raises(error) as caught:
+        chosen(pattern)
+    assert str(caught.value) == message
+    assert caught.type is error
+
+
+def test_a_pattern_is_judged_without_an_inventory() -> None:
+    assert pattern_mistake("web:db:!x*") is None
+    assert pattern_mistake("web:") == "'web:': a name is missing in this pattern"
+
+
+MACHINES = ("web1", "web2", "db1", "solo")
+SIMPLE = Selection(
+    {name: [target(name)] for name in MACHINES},
+    {name: frozenset(members) & frozenset(MACHINES) for name, members in GROUPS.items()},
+    "hosts.yml",
+)
+TERMS = st.sampled_from(["web1", "db1", "web", "db", "old", "w*", "*1", "[ws]*", "all", "*"])
+
+
+def members(term: str) -> set[str]:
+    if term in MACHINES:
+        return {term}
+    if term in SIMPLE.groups:
+        return set(SIMPLE.groups[term])
+    groups = [found for name, found in SIMPLE.groups.items() if name != "all" and fnmatchcase(name, term)]
+    return {name for name in MACHINES if fnmatchcase(name, term)}.union(*groups)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["", "", "!", "&"]), TERMS), min_size=1, max_size=5), st.sampled_from([":", ","])
+)
+def test_a_pattern_is_union_then_intersection_then_difference(terms: list[tuple[str, str]], separator: str) -> None:
+    union = (
+        set[str]().union(*(members(term) for sign, term in terms if not sign))
+        if any(not sign for sign, _ in terms)
+        else set(MACHINES)
+    )
+    for sign, term in terms:
+        if sign == "&":
+            union &= members(term)
+    for sign, term in terms:
+        if sign == "!":
+            union -= members(term)
+    pattern = separator.join(sign + term for sign, term in terms)
+    if not union:
+        with pytest.raises(InventoryError):
+            SIMPLE.select(pattern, all_hosts=True)
+    else:
+        assert {host.name for host in SIMPLE.select(pattern, all_hosts=True)} == union
+
+
+@given(st.text(max_size=30))
+def test_whatever_stands_in_a_pattern_it_is_read_or_refused(pattern: str) -> None:
+    mistake = pattern_mistake(pattern)
+    assert mistake is None or mistake.isascii()
+
+
+@pytest.mark.parametrize(
+    "written,names",
+    [
+        ("web1", ["web1"]),
+        ("web[1:3]", ["web1", "web2", "web3"]),
+        ("web[08:11]", ["web08", "web09", "web10", "web11"]),
+        ("web[:2].eu", ["web0.eu", "web1.eu", "web2.eu"]),
+        ("w[0:9:4]", ["w0", "w4", "w8"]),
+        ("db-[a:c]", ["db-a", "db-b", "db-c"]),
+        ("[a:b][1:2]", ["a1", "a2", "b1", "b2"]),
+    ],
+)
+def test_ranges_are_those_of_ansible(written: str, names: list[str]) -> None:
+    assert expand(written) == names
