@@ -194,10 +194,10 @@ class ShellSession:
                 return side
         if len(self._sides) >= _SIDE_SHELLS:
             return None
-        side = self._new_shell()
-        if side is not None:
-            self._sides.append(side)
-        return side
+        another = self._new_shell()
+        if another is not None:
+            self._sides.append(another)
+        return another
 
     def _with_same_rights(self, shell: Shell, command: Command) -> FactError | None:
         """Return what is wrong where *shell* has not got the rights that the first one has."""

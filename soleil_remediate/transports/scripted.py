@@ -1,0 +1,333 @@
+"""A host made of prepared answers, for tests: no network, no process, nothing that was not said before.
+
+::
+
+    web1 = ScriptedHost("web1")
+    web1.on_read(("systemctl", "is-active", "nginx"), Output(exit_status=3, stdout=b"failed\\n"))
+    web1.on_change(
+        ("systemctl", "restart", "nginx"),
+        then=lambda host: host.on_read(("systemctl", "is-active", "nginx"), "active\\n"),
+    )
+    transport = ScriptedTransport(web1)
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import PurePosixPath
+from typing import BinaryIO, TypeAlias
+
+from soleil_remediate.command import Command, Output
+from soleil_remediate.errors import (
+    EvidenceNotStored,
+    FactError,
+    HostLocked,
+    OutcomeUnknown,
+    Refused,
+    Unreachable,
+)
+from soleil_remediate.host import Host
+from soleil_remediate.plan import FileIdentity, Preserve
+from soleil_remediate.transports import Access, Operation, Progress, Saved
+from soleil_remediate.units import ByteSize, Duration
+
+#: Which commands a rule is about: these words whoever runs them, this command exactly, or whatever the function says.
+When: TypeAlias = "Sequence[str] | Command | Callable[[Command], bool]"
+#: What they answer; text is standard output and exit status 0.
+Answer: TypeAlias = "str | bytes | Output | FactError"
+AnswerOrHow: TypeAlias = "Answer | Callable[[Command], Answer]"
+
+
+class Unscripted(AssertionError):
+    """The host was asked or sent something that nobody prepared: the test or what it tests is wrong."""
+
+
+class Fate(Enum):
+    """What becomes of a change."""
+
+    ANSWERED = "it ran, and its answer arrived"
+    ANSWER_LOST = "it ran, and the connection broke before its answer arrived"
+    LOST = "it was begun, and ended without an exit status"
+    NOT_BEGUN = "the host could not begin it"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    when: When
+    answer: AnswerOrHow
+    then: Callable[[ScriptedHost], object] | None = None
+    fate: Fate = Fate.ANSWERED
+
+    def is_about(self, command: Command) -> bool:
+        if isinstance(self.when, Command):
+            return self.when == command
+        if callable(self.when):
+            return self.when(command)
+        return tuple(self.when) == command.words
+
+    def __str__(self) -> str:
+        if isinstance(self.when, Command):
+            return str(self.when)
+        return "what a function says" if callable(self.when) else str(Command(tuple(self.when)))
+
+
+@dataclass(slots=True, kw_only=True)
+class _File:
+    identity: FileIdentity
+    content: bytes
+
+
+@dataclass(slots=True, eq=False)
+class ScriptedHost:
+    """What a host answers, and what was asked of it and done to it.
+
+    The latest rule that fits counts, so a change may overrule what was said before. Reads and changes have rules of
+    their own: asking what is only prepared as a change is refused, and the other way round.
+
+    Args:
+        name: The name under which :class:`ScriptedTransport` finds it.
+        access: With whose rights its sessions run.
+        unreachable: Raised by every opening and every question, where it is set.
+        locked_by: Who holds its lock, where it is set: nobody else can claim it.
+
+    Attributes:
+        asked: Every batch of questions, in order.
+        sent: Every change that ran, in order.
+        owners: Who claimed it, in order.
+    """
+
+    name: str
+    access: Access = field(default=Access(login="root", is_root=True))
+    unreachable: Unreachable | None = None
+    locked_by: str | None = None
+    asked: list[tuple[Command, ...]] = field(default_factory=list, init=False)
+    sent: list[Command] = field(default_factory=list, init=False)
+    owners: list[str] = field(default_factory=list, init=False)
+    _reads: list[_Rule] = field(default_factory=list, init=False)
+    _changes: list[_Rule] = field(default_factory=list, init=False)
+    _files: dict[PurePosixPath, _File] = field(default_factory=dict, init=False)
+    _operations: dict[str, Operation] = field(default_factory=dict, init=False)
+    _holder: ScriptedSession | None = field(default=None, init=False)
+
+    def on_read(self, when: When, answer: AnswerOrHow) -> None:
+        """Answer questions that fit *when*; a FactError stands for no answer."""
+        self._reads.append(_Rule(when, answer))
+
+    def on_change(
+        self,
+        when: When,
+        answer: AnswerOrHow = "",
+        *,
+        then: Callable[[ScriptedHost], object] | None = None,
+        fate: Fate = Fate.ANSWERED,
+    ) -> None:
+        """Take changes that fit *when*; *then* is called after each that ran, to alter later answers."""
+        self._changes.append(_Rule(when, answer, then, fate))
+
+    def has_file(self, path: PurePosixPath, content: bytes, identity: FileIdentity) -> None:
+        """Let *path* be a file that can be saved as evidence."""
+        self._files[path] = _File(identity=identity, content=content)
+
+    # -- what its sessions do ------------------------------------------------------------------------------------------
+
+    def read(self, commands: Sequence[Command]) -> list[Output | FactError]:
+        """Answer one batch as prepared."""
+        self.asked.append(tuple(commands))
+        return [_answered(self._rule("asked", self._reads, command), command) for command in commands]
+
+    def hold(self, session: ScriptedSession, owner: str) -> None:
+        """Give the lock to *session*, where nobody else has it."""
+        if self._holder is session:
+            return
+        by = self.locked_by or (self.owners[-1] if self._holder is not None else None)
+        if by is not None:
+            raise HostLocked(f"{self.name} is locked by {by}: somebody may be changing it. Nothing was sent")
+        self.owners.append(owner)
+        self._holder = session
+
+    def give_back(self, session: ScriptedSession) -> None:
+        """Take the lock back from *session*, where it has it."""
+        if self._holder is session:
+            self._holder = None
+
+    def run(self, session: ScriptedSession, operation: str, command: Command) -> Operation:
+        """Run a change, unless *operation* ran before, and return what the session hears of it."""
+        if self._holder is not session:
+            raise Refused(f"the lock of {self.name} is not ours. Nothing was sent")
+        if operation in self._operations:
+            return self._operations[operation]
+        rule = self._rule("sent", self._changes, command)
+        if rule.fate is Fate.NOT_BEGUN:
+            raise Refused(f"{self.name} cannot begin {command}: prepared so. Nothing was begun")
+        self.sent.append(command)
+        output = _answered(rule, command)
+        if isinstance(output, FactError):
+            raise Unscripted(f"{command} is a change: it answers an Output, or its fate says why it does not")
+        done = Operation(progress=Progress.DONE, output=output)
+        known = Operation(progress=Progress.LOST) if rule.fate is Fate.LOST else done
+        self._operations[operation] = known
+        if rule.then is not None:
+            rule.then(self)
+        return Operation(progress=Progress.RUNNING) if rule.fate is Fate.ANSWER_LOST else known
+
+    def became_of(self, operation: str) -> Operation:
+        """Return what became of an operation."""
+        return self._operations.get(operation, Operation(progress=Progress.NEVER_BEGUN))
+
+    def file(self, path: PurePosixPath, identity: FileIdentity) -> bytes:
+        """Return a file's bytes.
+
+        Raises:
+            EvidenceNotStored: There is none, or it is another one.
+        """
+        file = self._files.get(path)
+        if file is None or file.identity != identity:
+            why = "it is no plain file any more" if file is None else "another file has its name now"
+            raise EvidenceNotStored(f"{path} was not saved: {why}. Nothing was changed")
+        return file.content
+
+    def _rule(self, what: str, rules: Sequence[_Rule], command: Command) -> _Rule:
+        for rule in reversed(rules):
+            if rule.is_about(command):
+                return rule
+        known = "; ".join(str(rule) for rule in rules) or "nothing"
+        raise Unscripted(f"{self.name} was {what} {str(command)!r}, which nobody prepared. Prepared: {known}")
+
+
+class ScriptedSession:
+    """A :class:`~soleil_remediate.transports.Session` with a :class:`ScriptedHost`."""
+
+    def __init__(self, host: Host, scripted: ScriptedHost) -> None:
+        self._host = host
+        self._scripted = scripted
+        self._round_trips = 0
+
+    @property
+    def host(self) -> Host:
+        """Whose session it is."""
+        return self._host
+
+    @property
+    def access(self) -> Access:
+        """With whose rights it looks and changes."""
+        return self._scripted.access
+
+    @property
+    def round_trips(self) -> int:
+        """How many batches were asked, and other things waited for."""
+        return self._round_trips
+
+    def ask(self, commands: Sequence[Command]) -> list[Output | FactError]:
+        """Answer as prepared.
+
+        Raises:
+            Unreachable: The host was prepared so.
+            Unscripted: A question was not prepared.
+        """
+        if not commands:
+            return []
+        self._go()
+        return self._scripted.read(commands)
+
+    def claim(self, owner: str) -> None:
+        """Take the host's lock.
+
+        Raises:
+            HostLocked: The host was prepared so, or another session holds it.
+            Unreachable: The host was prepared so.
+        """
+        self._go()
+        self._scripted.hold(self, owner)
+
+    def send(self, operation: str, command: Command) -> Output:
+        """Do to the host what was prepared for *command*, once for each operation.
+
+        Raises:
+            Refused: The lock is not ours, or the host was prepared so.
+            OutcomeUnknown: The host was prepared so.
+            Unscripted: The change was not prepared.
+        """
+        self._go()
+        known = self._scripted.run(self, operation, command)
+        if known.output is not None:
+            return known.output
+        why = "the connection broke" if known.progress is Progress.RUNNING else f"it is {known.progress.value}"
+        raise OutcomeUnknown(
+            f"{self._scripted.name} MAY have been changed: {command} was sent as operation {operation}, and its "
+            f"outcome is unknown ({why}). It was not sent again and must not be: ask what became of it first"
+        )
+
+    def outcome(self, operation: str) -> Operation:
+        """Return what became of an operation.
+
+        Raises:
+            Unreachable: The host was prepared so.
+        """
+        self._go()
+        return self._scripted.became_of(operation)
+
+    def save(self, preserve: Preserve, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> Saved:
+        """Write the prepared file, gzip-compressed, into *into*.
+
+        Raises:
+            EvidenceNotStored: No such file was prepared, or it is another one.
+            Unreachable: The host was prepared so.
+        """
+        self._go()
+        content = self._scripted.file(preserve.path, preserve.identity)
+        stored = gzip.compress(content, mtime=0)
+        into.write(stored)
+        on_progress(ByteSize(len(content)))
+        return Saved(
+            size=ByteSize(len(content)),
+            stored=ByteSize(len(stored)),
+            sha256=hashlib.sha256(content).hexdigest(),
+        )
+
+    def close(self) -> None:
+        """End the session and give the lock back."""
+        self._scripted.give_back(self)
+
+    def _go(self) -> None:
+        self._round_trips += 1
+        if self._scripted.unreachable is not None:
+            raise self._scripted.unreachable
+
+
+class ScriptedTransport:
+    """Reaches scripted hosts by their names."""
+
+    def __init__(self, *hosts: ScriptedHost) -> None:
+        self._hosts = {host.name: host for host in hosts}
+
+    def open(self, host: Host, *, within: Duration) -> ScriptedSession:  # noqa: ARG002  # nothing here takes any time
+        """Open a session.
+
+        Raises:
+            Unreachable: The host was prepared so.
+            Unscripted: There is no such scripted host.
+        """
+        scripted = self._hosts.get(host.name)
+        if scripted is None:
+            raise Unscripted(f"{host.name} is no scripted host; there are: {', '.join(self._hosts) or 'none'}")
+        if scripted.unreachable is not None:
+            raise scripted.unreachable
+        return ScriptedSession(host, scripted)
+
+
+def _answered(rule: _Rule, command: Command) -> Output | FactError:
+    answer = rule.answer(command) if callable(rule.answer) else rule.answer
+    if isinstance(answer, FactError):
+        return answer
+    if isinstance(answer, str):
+        answer = answer.encode()
+    output = Output(exit_status=0, stdout=answer) if isinstance(answer, bytes) else answer
+    limit = command.output_limit
+    beyond = max(0, len(output.stdout) - limit) + max(0, len(output.stderr) - limit)
+    if not beyond:
+        return output
+    return replace(output, stdout=output.stdout[:limit], stderr=output.stderr[:limit], cut=output.cut + beyond)
