@@ -99,10 +99,10 @@ class ConsoleReporter:
         """Tell one event."""
         match event:
             case RunStarted():
-                self._run = "" if self._is_dry else event.run
+                self.note(event)
                 self.screen.move(f"looking at {joined(event.hosts[:3], ', ')}{' …' if len(event.hosts) > 3 else ''}")
             case HostSeen():
-                self._seen[event.preview.host.name] = event.preview
+                self.note(event)
                 if len(self._cases) == 1 and not event.preview.pending:
                     self.present([event.preview])
             case GateAnswered():
@@ -129,6 +129,13 @@ class ConsoleReporter:
                 self._tell_end(event.report)
             case _:
                 assert_never(event)
+
+    def note(self, event: Event) -> None:
+        """Remember what the gate has to show, and print nothing: for runs that a program reads."""
+        if isinstance(event, RunStarted):
+            self._run = "" if self._is_dry else event.run
+        elif isinstance(event, HostSeen):
+            self._seen[event.preview.host.name] = event.preview
 
     def present(self, previews: Sequence[Preview], screen: Screen | None = None, *, reserve: int = 0) -> bool:
         """Show what would be done, once on each screen; return whether something was left out to fit.

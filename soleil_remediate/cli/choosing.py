@@ -1,0 +1,145 @@
+"""Which hosts and which scenario a command is about."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from soleil_remediate.catalog import Catalog, load_catalog
+from soleil_remediate.cli.call import Call
+from soleil_remediate.errors import ConfigError
+from soleil_remediate.host import Host
+from soleil_remediate.loading import (
+    Inventory,
+    Scenarios,
+    ad_hoc_host,
+    bind,
+    load_inventory,
+    load_scenarios,
+    parse_inputs,
+    shipped_playbooks,
+)
+from soleil_remediate.reporters.invocation import Invocation
+from soleil_remediate.scenario import Case, Scenario
+
+VARIABLE = "SOLEIL_INVENTORY"
+
+
+def inventory_path(call: Call) -> Path | None:
+    """Return the inventory: named, else ``$SOLEIL_INVENTORY``, else the program's own, else the user's, or ``None``.
+
+    Nothing is picked up from the current folder. A folder stands for the one inventory in it; ``*.example.yml`` are
+    none.
+
+    Raises:
+        ConfigError: A folder was named that holds several or none.
+    """
+    named = call.text("inventory") or os.environ.get(VARIABLE, "")
+    if named:
+        return _one_in(Path(named))
+    if call.program.inventory is not None:
+        return _one_in(call.program.inventory)
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    folder = Path(base) if base.startswith("/") else Path.home() / ".config"
+    own = folder / "soleil-remediate" / "inventory.yml"
+    return own if own.is_file() else None
+
+
+def _one_in(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    found = sorted(
+        file
+        for file in path.iterdir()
+        if file.suffix in {".yml", ".yaml"} and ".example" not in file.name and file.is_file()
+    )
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found) or "none"
+        raise ConfigError(f"which inventory? {path} holds {names}: name one with --inventory or ${VARIABLE}")
+    return found[0]
+
+
+def no_inventory() -> ConfigError:
+    """Return what to say where an inventory is needed and there is none."""
+    return ConfigError(
+        f"there is no inventory: name one with --inventory FILE or ${VARIABLE}, or write it to "
+        "~/.config/soleil-remediate/inventory.yml. To look at a host without one: --host user@name"
+    )
+
+
+def chosen_hosts(call: Call) -> tuple[tuple[Host, ...], Inventory | None]:
+    """Return the hosts that ``--host`` names, and the inventory they stand in.
+
+    ``user@name``, and any name where there is no inventory, is a host of its own that may only be read.
+
+    Raises:
+        ConfigError: Nothing was named, or what was named is not there.
+    """
+    pattern = call.text("host")
+    if "@" in pattern:
+        return (ad_hoc_host(pattern),), None
+    path = inventory_path(call)
+    if path is None:
+        if not pattern:
+            raise no_inventory()
+        return (ad_hoc_host(pattern),), None
+    inventory = load_inventory(path)
+    if not pattern:
+        if not call.has("all_hosts"):
+            names = [host.name for host in inventory.hosts]
+            known = ", ".join(names[:12]) + (" …" if len(names) > 12 else "")
+            raise ConfigError(f"which host? Add --host; {path} has: {known}")
+        pattern = "all"
+    return inventory.select(pattern, all_hosts=call.has("all_hosts")), inventory
+
+
+def chosen_scenarios(call: Call) -> tuple[Scenarios, Catalog]:
+    """Return every scenario there is, shipped and named by ``--playbooks``."""
+    catalog = load_catalog()
+    folders = [shipped_playbooks(), *call.program.playbooks, *map(Path, call.many("playbooks"))]
+    return load_scenarios(folders, catalog), catalog
+
+
+def chosen_cases(call: Call) -> tuple[Case, ...]:
+    """Return the scenario bound to each chosen host; whatever is wrong is found here, before any host is touched.
+
+    Raises:
+        ConfigError: Something given, or something in a file, cannot be used.
+    """
+    name = call.text("scenario")
+    scenarios, catalog = chosen_scenarios(call)
+    if not name:
+        raise ConfigError(f"which scenario? Add --scenario; there is: {', '.join(scenarios)}")
+    scenario = scenarios.find(name)
+    inputs = parse_inputs(scenario, call.many("set"))
+    hosts, inventory = chosen_hosts(call)
+    _refuse_others(scenario, hosts, inventory)
+    return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
+
+
+def _refuse_others(scenario: Scenario, hosts: Sequence[Host], inventory: Inventory | None) -> None:
+    if inventory is None or scenario.hosts == "all":
+        return
+    meant = {host.name for host in inventory.select(scenario.hosts, all_hosts=True)}
+    others = [host.name for host in hosts if host.name not in meant]
+    if others:
+        raise ConfigError(f"{scenario.name} is for {scenario.hosts}, and {', '.join(others)} is not among them")
+
+
+def invocation(call: Call, scenario: str) -> Invocation:
+    """Return how this program was called, for the commands that it prints."""
+    common: list[str] = []
+    if call.has("all_hosts"):
+        common.append("--all-hosts")
+    for name in ("inventory", "playbooks"):
+        values = call.many(name) if name == "playbooks" else filter(None, [call.text(name)])
+        for value in values:
+            common += [f"--{name}", value]
+    return Invocation(
+        program=call.program.name,
+        scenario=scenario,
+        hosts=call.text("host") or "all",
+        common=tuple(common),
+        inputs=call.many("set"),
+    )

@@ -1,0 +1,98 @@
+"""How every command ends: its exit status, and one text for whatever went wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+
+from soleil_remediate.cli.call import Call
+from soleil_remediate.cli.verbs import Verb
+from soleil_remediate.errors import ConfigError, ExitStatus, RemediateError
+from soleil_remediate.reporters.visible import visible
+
+
+def ended(verb: Verb, call: Call) -> ExitStatus:
+    """Do what a command is for, and return how it ended; nothing it raises passes this."""
+    _never_fail_to_print()
+    module, _, function = verb.body.partition(":")
+    try:
+        status: ExitStatus = getattr(import_module(f"soleil_remediate.cli.{module}"), function)(call)
+        sys.stdout.flush()
+    except RemediateError as error:
+        return _told(call, type(error).__name__, str(error), error.exit_status)
+    except KeyboardInterrupt:
+        return _told(call, "KeyboardInterrupt", "stopped by Ctrl-C", ExitStatus.INTERRUPTED)
+    except BrokenPipeError:
+        return _unheard()
+    except Exception as error:  # noqa: BLE001  # whatever it is, a person gets one sentence and a place to look
+        return _bug(call, error)
+    return status
+
+
+def refused(call: Call, why: ConfigError) -> ExitStatus:
+    """Say why a call was not even begun."""
+    _never_fail_to_print()
+    return _told(call, type(why).__name__, str(why), why.exit_status)
+
+
+def _told(call: Call, name: str, message: str, status: ExitStatus) -> ExitStatus:
+    is_json = False
+    with suppress(ConfigError):
+        is_json = call.is_json
+    with suppress(OSError):
+        if is_json:
+            from soleil_remediate.reporters.json import error_document  # noqa: PLC0415  # only where it is asked for
+
+            print(error_document(call.verb, name, message, status))  # noqa: T201  # the document
+        else:
+            for line in message.split("\n"):
+                print(visible(line, 4000), file=sys.stderr)  # noqa: T201  # the one sentence
+    return status
+
+
+def _bug(call: Call, error: Exception) -> ExitStatus:
+    """Keep the traceback in a file, and say where; on the screen only where it was asked for."""
+    text = "".join(traceback.format_exception(error))
+    if call.has("verbose"):
+        with suppress(OSError):
+            print("\n".join(map(visible, text.splitlines())), file=sys.stderr)  # noqa: T201  # was asked for
+    try:
+        where = f"Its traceback is in {_kept(text)}"
+    except OSError:
+        where = "Its traceback is shown by --verbose"
+    message = (
+        f"this is a bug in {call.program.name}, not in your input: {type(error).__name__}: {error}\n"
+        f"{where}. What was sent to hosts stands in `runs list`; to see how a host is now, use preview."
+    )
+    return _told(call, "Bug", message, ExitStatus.BUG)
+
+
+def _kept(text: str) -> Path:
+    from soleil_remediate.record import state_folder  # noqa: PLC0415  # only where something went wrong
+
+    folder = state_folder() / "bugs"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
+    return path
+
+
+def _never_fail_to_print() -> None:
+    """Let characters that this terminal's encoding lacks appear as escapes instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # text streams of CPython have it
+
+
+def _unheard() -> ExitStatus:
+    """Whoever read the output has gone, as `head` does: nothing is wrong, and Python must not complain at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitStatus.OK

@@ -1,0 +1,231 @@
+"""The commands that change nothing: scenarios, explain, ping, inventory, lint, runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from soleil_remediate.catalog import load_catalog
+from soleil_remediate.cli.call import Call
+from soleil_remediate.cli.choosing import (
+    chosen_hosts,
+    chosen_scenarios,
+    inventory_path,
+    invocation,
+    no_inventory,
+)
+from soleil_remediate.clock import SystemClock
+from soleil_remediate.errors import ExitStatus, Unreachable, worst
+from soleil_remediate.events import as_data
+from soleil_remediate.host import Host
+from soleil_remediate.loading import Inventory, Problem, load_inventory, shipped_playbooks
+from soleil_remediate.loading import lint as lint_files
+from soleil_remediate.record import Runs, state_folder
+from soleil_remediate.reporters.endings import BAD, GOOD
+from soleil_remediate.reporters.json import list_document
+from soleil_remediate.reporters.page import HEADING, Page, counted, joined
+from soleil_remediate.reporters.records import run_page, runs_page
+from soleil_remediate.reporters.runbook import explain_page, scenarios_page
+from soleil_remediate.reporters.screen import Screen
+from soleil_remediate.units import Duration
+
+#: Hosts that are connected to in the same moment.
+_FORKS = 50
+
+
+def _show(page: Page) -> ExitStatus:
+    Screen.of(sys.stdout).show(page)
+    return ExitStatus.OK
+
+
+def _document(call: Call, key: str, items: Sequence[Any]) -> ExitStatus:
+    print(list_document(call.verb, key, list(items)))  # noqa: T201  # the document
+    return ExitStatus.OK
+
+
+def _width() -> int:
+    return Screen.of(sys.stdout).width
+
+
+def scenarios(call: Call) -> ExitStatus:
+    """List what can be repaired."""
+    found, _ = chosen_scenarios(call)
+    if call.is_json:
+        return _document(call, "scenarios", [_outline(scenario) for scenario in found.values()])
+    return _show(scenarios_page(tuple(found.values()), invocation(call, ""), _width()))
+
+
+def _outline(scenario: Any) -> dict[str, Any]:
+    names = ("name", "title", "severity", "respond_within", "impact", "hosts", "aliases")
+    return {name: as_data(getattr(scenario, name)) for name in names} | {"file": scenario.origin.file}
+
+
+def explain(call: Call) -> ExitStatus:
+    """Show a scenario's runbook page."""
+    found, catalog = chosen_scenarios(call)
+    scenario = found.find(call.text("scenario"))
+    return _show(explain_page(scenario, catalog, invocation(call, scenario.name), _width()))
+
+
+# --- ping -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What connecting to one host gave."""
+
+    host: str
+    is_reached: bool
+    says: str
+    took: Duration
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        return ExitStatus.OK if self.is_reached else ExitStatus.UNREACHABLE
+
+
+def ping(call: Call) -> ExitStatus:
+    """Connect to each host, and say as whom and with which rights."""
+    hosts, _ = chosen_hosts(call)
+    is_json = call.is_json
+    with ThreadPoolExecutor(min(_FORKS, len(hosts))) as pool:
+        answers = list(pool.map(_ping, hosts))
+    if is_json:
+        _document(call, "hosts", answers)
+    else:
+        page = Page(_width())
+        width = max(len(answer.host) for answer in answers) + 2
+        for answer in answers:
+            word = ("OK         ", GOOD) if answer.is_reached else ("UNREACHABLE", BAD)
+            page.line(f"{answer.host:<{width}}", word, f"  {answer.took}")
+            page.prose(answer.says, 4)
+        _show(page)
+    return worst(answer.exit_status for answer in answers)
+
+
+def _ping(host: Host) -> _Answer:
+    from soleil_remediate.transports.ssh import SshTransport  # noqa: PLC0415  # 0.3 s that lists need not wait for
+
+    clock = SystemClock()
+    began = clock.monotonic()
+    try:
+        session = SshTransport().open(host, within=host.connection.connect_within)
+    except Unreachable as error:
+        return _Answer(host=host.name, is_reached=False, says=str(error), took=Duration(clock.monotonic() - began))
+    took = Duration(clock.monotonic() - began)
+    access = session.access
+    session.close()
+    rights = "has root" if access.is_root else f"not root: {access.why_not}"
+    return _Answer(host=host.name, is_reached=True, says=f"{access.login}, {rights}", took=took)
+
+
+# --- inventory --------------------------------------------------------------------------------------------------------
+
+
+def inventory(call: Call) -> ExitStatus:
+    """List the hosts, or explain one."""
+    path = inventory_path(call)
+    if path is None:
+        raise no_inventory()
+    loaded = load_inventory(path)
+    if name := call.text("explain"):
+        return _explain_host(call, loaded, name)
+    if call.is_json:
+        return _document(call, "hosts", [_host_outline(host) for host in loaded.hosts])
+    page = Page(_width())
+    if call.has("graph"):
+        _put_graph(page, loaded)
+    else:
+        _put_hosts(page, loaded)
+    return _show(page)
+
+
+def _host_outline(host: Host) -> dict[str, Any]:
+    connection = host.connection
+    return {
+        "host": host.name,
+        "address": connection.address,
+        "groups": list(host.groups),
+        "app": host.app_name,
+        "environment": host.policy.environment,
+        "mode": host.policy.mode.value,
+    }
+
+
+def _put_hosts(page: Page, loaded: Inventory) -> None:
+    rows = [
+        (
+            host.name,
+            host.connection.address,
+            joined([host.policy.environment, "observe only" if host.policy.mode.value == "observe" else ""], ", "),
+            host.app_name or "-",
+            " ".join(group for group in host.groups if group != "all") or "-",
+        )
+        for host in loaded.hosts
+    ]
+    page.table([("host", "address", "environment", "app", "groups"), *rows])
+    page.gap()
+    page.line(f"{counted(len(rows), 'host')} in {loaded.source}")
+
+
+def _put_graph(page: Page, loaded: Inventory) -> None:
+    for group, members in sorted(loaded.groups.items()):
+        page.line((group, HEADING), f"  {counted(len(members), 'host')}")
+        page.prose(" ".join(sorted(members)), 4)
+
+
+def _explain_host(call: Call, loaded: Inventory, name: str) -> ExitStatus:
+    rows = loaded.explain(name)
+    if call.is_json:
+        return _document(call, "values", rows)
+    page = Page(_width())
+    page.line((name, HEADING))
+    for row in rows:
+        page.beside(f"  {row.variable:<34}", f"{row.value}", 37)
+        page.prose(str(row.origin) if row.origin is not None else "default", 37)
+    return _show(page)
+
+
+# --- lint -------------------------------------------------------------------------------------------------------------
+
+
+def lint(call: Call) -> ExitStatus:
+    """Check playbooks and inventories."""
+    paths: list[Path] = list(map(Path, call.many("paths")))
+    if not paths:
+        own = inventory_path(call)
+        paths = [shipped_playbooks(), *call.program.playbooks, *([own] if own is not None else [])]
+    problems: tuple[Problem, ...] = lint_files(paths, load_catalog())
+    status = ExitStatus.USAGE if problems else ExitStatus.OK
+    if call.is_json:
+        _document(call, "problems", problems)
+        return status
+    page = Page(_width())
+    for problem in problems:
+        page.line(str(problem))
+    page.line(f"{counted(len(problems), 'mistake') if problems else 'no mistake'} in {', '.join(map(str, paths))}")
+    _show(page)
+    return status
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+def runs_list(call: Call) -> ExitStatus:
+    """List the runs of this user."""
+    runs = Runs(state_folder()).list()
+    if call.is_json:
+        return _document(call, "runs", runs)
+    return _show(runs_page(runs, _width()))
+
+
+def runs_show(call: Call) -> ExitStatus:
+    """Show a run's record."""
+    lines = Runs(state_folder()).read(call.text("run"))
+    if call.is_json:
+        return _document(call, "lines", lines)
+    return _show(run_page(lines, _width(), is_verbose=call.has("verbose")))

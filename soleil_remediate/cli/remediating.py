@@ -1,0 +1,89 @@
+"""``remediate`` and ``preview``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from soleil_remediate import fleet
+from soleil_remediate.cli.call import Call
+from soleil_remediate.cli.choosing import chosen_cases, invocation
+from soleil_remediate.clock import SystemClock
+from soleil_remediate.errors import ConfigError, ExitStatus
+from soleil_remediate.events import Event
+from soleil_remediate.gates import Gate, PersonGate, PlanGate, PolicyGate
+from soleil_remediate.record import Runs, state_folder
+from soleil_remediate.report import RunReport
+from soleil_remediate.reporters.console import ConsoleReporter
+from soleil_remediate.reporters.json import run_document
+from soleil_remediate.reporters.screen import Screen
+from soleil_remediate.reporters.terminal import Terminal
+from soleil_remediate.scenario import Case
+from soleil_remediate.transports.ssh import SshTransport
+
+
+def preview(call: Call) -> ExitStatus:
+    """Look, and show what would be done."""
+    cases = chosen_cases(call)
+    _, listener = _reporter(call, cases, is_dry=True)
+    return _look(call, cases, listener)
+
+
+def remediate(call: Call) -> ExitStatus:
+    """Look, show, ask, repair, and prove it."""
+    if call.has("yes") and call.text("approve"):
+        raise ConfigError("--yes and --approve both answer the gate: keep one of the two")
+    cases = chosen_cases(call)
+    is_dry = call.has("dry_run")
+    reporter, listener = _reporter(call, cases, is_dry=is_dry)
+    if is_dry:
+        return _look(call, cases, listener)
+    report = fleet.remediate(
+        cases,
+        transport=SshTransport(),
+        gate=_gate(call, reporter),
+        runs=Runs(state_folder()),
+        listener=listener,
+    )
+    return _ended(call, report, is_dry=False)
+
+
+def _look(call: Call, cases: Sequence[Case], listener: Callable[[Event], None]) -> ExitStatus:
+    report = fleet.preview(cases, transport=SshTransport(), listener=listener)
+    return _ended(call, report, is_dry=True)
+
+
+def _reporter(call: Call, cases: Sequence[Case], *, is_dry: bool) -> tuple[ConsoleReporter, Callable[[Event], None]]:
+    """Return who tells a person, and who listens: nobody where a program reads standard output, unless --verbose."""
+    is_json = call.is_json
+    reporter = ConsoleReporter(
+        Screen.of(sys.stderr if is_json else sys.stdout),
+        cases=cases,
+        again=invocation(call, cases[0].scenario.name),
+        clock=SystemClock(),
+        is_dry=is_dry,
+        is_verbose=call.has("verbose"),
+        has_commands=call.has("commands"),
+    )
+    if is_json and not call.has("verbose"):
+        return reporter, reporter.note
+    return reporter, reporter
+
+
+def _gate(call: Call, reporter: ConsoleReporter) -> Gate:
+    """Return who decides: an approved plan, the person at this terminal, or the policy where nobody is there."""
+    if plan := call.text("approve"):
+        return PlanGate(plan=plan)
+    says_yes = call.has("yes")
+    terminal = Terminal.open(reporter, fleet.operator())
+    if terminal is None:
+        return PolicyGate(says_yes=says_yes)
+    return PersonGate(asker=terminal, says_yes=says_yes)
+
+
+def _ended(call: Call, report: RunReport, *, is_dry: bool) -> ExitStatus:
+    if call.is_json:
+        with suppress(BrokenPipeError):  # what happened on the hosts is the exit status, whoever listens
+            print(run_document(call.verb, report, is_dry=is_dry), flush=True)  # noqa: T201  # the document
+    return report.exit_status

@@ -1,0 +1,227 @@
+"""Every command there is, once: what it takes, what it is for, and where it is done.
+
+Both programs, their help, the nearest name for a typo and the tests come from this table. Imports nothing heavy, since
+``--help`` needs it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Option(NamedTuple):
+    """One ``--name``.
+
+    Args:
+        name: Without dashes in front.
+        value: What stands for its value in the help; empty where it takes none.
+        about: One line.
+        letter: A short form, installed program only.
+        is_repeated: It may be given several times.
+    """
+
+    name: str
+    value: str
+    about: str
+    letter: str = ""
+    is_repeated: bool = False
+
+    @property
+    def parameter(self) -> str:
+        """Its name in Python."""
+        return self.name.replace("-", "_")
+
+
+class Word(NamedTuple):
+    """One word that stands without an option's name.
+
+    Args:
+        name: Its parameter's, and its option's where it is given by one: ``preview --scenario disk-full``.
+        about: One line.
+        is_required: A command without it is refused.
+        is_many: All remaining words are meant.
+    """
+
+    name: str
+    about: str
+    is_required: bool = True
+    is_many: bool = False
+
+
+class Verb(NamedTuple):
+    """One command.
+
+    Args:
+        name: Its words, such as ``lab up``.
+        about: One line.
+        body: ``module:function`` of this package that does it.
+        words: What it takes by place, in order.
+        options: What it takes by name.
+        example: The words of a call that makes sense.
+        more: What the one line does not say.
+    """
+
+    name: str
+    about: str
+    body: str
+    words: tuple[Word, ...] = ()
+    options: tuple[Option, ...] = ()
+    example: str = ""
+    more: str = ""
+
+    @property
+    def dotted(self) -> str:
+        """Its name under invoke."""
+        return self.name.replace(" ", ".")
+
+
+SCENARIO = Option("scenario", "NAME", "which scenario")
+HOST = Option("host", "PATTERN", "which hosts: web1, web, web*:!web3, or user@name to look only")
+INVENTORY = Option("inventory", "FILE", "the hosts; else $SOLEIL_INVENTORY, else the default of the program")
+SET = Option("set", "NAME=VALUE", "an input of the scenario; may be repeated", is_repeated=True)
+PLAYBOOKS = Option("playbooks", "DIR", "more playbooks; may be repeated", is_repeated=True)
+ALL_HOSTS = Option("all-hosts", "", "really every host of the inventory")
+OUTPUT = Option("output", "FORM", "console (for people) or json (one document)", "o")
+VERBOSE = Option("verbose", "", "everything, however long; tracebacks too", "v")
+COMMANDS = Option("commands", "", "print what would be sent, to do it by hand")
+LAB = Option("lab", "NAME", "which lab, where there are several")
+
+_LOOKING = (HOST, ALL_HOSTS, INVENTORY, PLAYBOOKS, SET, OUTPUT, COMMANDS, VERBOSE)
+_LAB_HOST = Word("host", "a host of the lab")
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        "remediate",
+        "Look, show the plan, ask, repair, and prove it.",
+        "remediating:remediate",
+        options=(
+            SCENARIO,
+            HOST,
+            ALL_HOSTS,
+            INVENTORY,
+            PLAYBOOKS,
+            SET,
+            Option("dry-run", "", "look and show the plan only; the same as preview"),
+            Option("yes", "", "say yes, up to what the inventory's policy allows"),
+            Option("approve", "PLAN", "say yes to exactly the plan that a preview printed"),
+            OUTPUT,
+            COMMANDS,
+            VERBOSE,
+        ),
+        example="--scenario disk-full --host web1",
+        more="Nothing is sent before the plan was shown and approved, and nothing beyond it without asking again.",
+    ),
+    Verb(
+        "preview",
+        "Look and show the plan; the opening of remediate, with nothing sent.",
+        "remediating:preview",
+        words=(Word("scenario", "which scenario"),),
+        options=_LOOKING,
+        example="disk-full --host web1",
+        more="Ends with 5 where there is something to do.",
+    ),
+    Verb(
+        "scenarios",
+        "List what can be repaired.",
+        "reading:scenarios",
+        options=(PLAYBOOKS, OUTPUT),
+    ),
+    Verb(
+        "explain",
+        "Show a scenario's runbook page, risks included.",
+        "reading:explain",
+        words=(Word("scenario", "which scenario"),),
+        options=(PLAYBOOKS,),
+        example="disk-full",
+    ),
+    Verb(
+        "ping",
+        "Connect, and say as whom and with which rights.",
+        "reading:ping",
+        options=(HOST, ALL_HOSTS, INVENTORY, OUTPUT),
+        example="--host web1",
+        more="Ends with 3 where any host cannot be reached.",
+    ),
+    Verb(
+        "inventory",
+        "List the hosts, or where each value of one was written.",
+        "reading:inventory",
+        options=(
+            INVENTORY,
+            Option("graph", "", "groups and their hosts"),
+            Option("explain", "HOST", "every value that holds for a host, with file:line:column"),
+            OUTPUT,
+        ),
+        example="--explain web1",
+    ),
+    Verb(
+        "lint",
+        "Check playbooks and inventories, mistakes as file:line:column.",
+        "reading:lint",
+        words=(Word("paths", "files and folders; else what is shipped", is_required=False, is_many=True),),
+        options=(INVENTORY, OUTPUT),
+        example="playbooks inventory/lab.yml",
+    ),
+    Verb("runs list", "List the runs of this user, newest first.", "reading:runs_list", options=(OUTPUT,)),
+    Verb(
+        "runs show",
+        "Show a run's record.",
+        "reading:runs_show",
+        words=(Word("run", "its name, or how it begins"),),
+        options=(OUTPUT, VERBOSE),
+        example="1a2b",
+    ),
+    Verb(
+        "lab up",
+        "Start hosts to rehearse on: real Debian, on this machine.",
+        "rehearsing:up",
+        words=(Word("hosts", "which; web1 where none is named", is_required=False, is_many=True),),
+        options=(Option("light", "COUNT", "that many light hosts instead, sshd only"), LAB),
+        example="web1",
+        more="Needs root and Linux. The first time an image is built, which takes some minutes.",
+    ),
+    Verb("lab down", "Remove the lab and everything it started.", "rehearsing:down", options=(LAB,)),
+    Verb("lab status", "Say which hosts of the lab are up.", "rehearsing:status", options=(LAB, OUTPUT)),
+    Verb(
+        "lab break",
+        "Break a host of the lab; without a fault, list the faults.",
+        "rehearsing:break_host",
+        words=(Word("host", "a host of the lab", is_required=False), Word("fault", "how", is_required=False)),
+        options=(Option("set", "NAME=VALUE", "an option of the fault", is_repeated=True), LAB),
+        example="web1 laravel-log",
+    ),
+    Verb("lab reset", "Make a host pristine again.", "rehearsing:reset", words=(_LAB_HOST,), options=(LAB,)),
+    Verb(
+        "lab ssh",
+        "Log in to a host of the lab, or run words there.",
+        "rehearsing:ssh",
+        words=(_LAB_HOST, Word("command", "after --: what to run", is_required=False, is_many=True)),
+        options=(Option("user", "NAME", "as whom; deploy where none is named"), LAB),
+        example="web1 -- df -h /srv",
+    ),
+)
+
+BY_NAME = {verb.name: verb for verb in VERBS}
+
+#: Options of invoke itself that would mislead here, and why.
+MISLEADING = {
+    "--dry": "it would not stop anything here; to look only, add --dry-run or use preview",
+    "-R": "it would not stop anything here; to look only, add --dry-run or use preview",
+    "--no-dedupe": "there is nothing to repeat here: one command a call",
+    "--search-root": "no tasks are loaded from folders here",
+    "-r": "no tasks are loaded from folders here",
+    "--collection": "no tasks are loaded from folders here",
+    "-c": "no tasks are loaded from folders here",
+    "--config": "no configuration of invoke is read here; hosts and policy stand in the inventory",
+    "-f": "no configuration of invoke is read here; hosts and policy stand in the inventory",
+    "--pty": "hosts are never given a terminal",
+    "-p": "hosts are never given a terminal",
+    "--echo": "to see what would be sent, add --commands",
+    "-e": "to see what would be sent, add --commands",
+    "--hide": "nothing can be hidden; for programs there is --output json",
+    "--warn-only": "what fails is not passed over",
+    "-w": "what fails is not passed over",
+    "--prompt-for-sudo-password": "sudo's password is named in the inventory: ansible_become_password: env:NAME",
+    "--command-timeout": "every command has its own deadline",
+    "-T": "every command has its own deadline",
+}
