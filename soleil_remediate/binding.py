@@ -14,7 +14,7 @@ from soleil_remediate.task import Check, Look, Reading, Task
 from soleil_remediate.templates import NotDefined, fill, names_in
 from soleil_remediate.units import KiB
 from soleil_remediate.uses import INPUT_TYPES
-from soleil_remediate.validation import frozen, judge
+from soleil_remediate.validation import frozen, judge, told
 
 #: A value of exactly this many bytes is still taken; Linux allows twice as many in one argument.
 INPUT_LIMIT = KiB(64)
@@ -62,11 +62,11 @@ def _read(name: str, declared: Input, text: str) -> object:
     value: object = text
     if declared.type == "integer":
         if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) <= 18):
-            raise ConfigError(f"--set {name}: must be a whole number, not {text[:80]!a}")
+            raise ConfigError(f"--set {name} must be a whole number, not {text[:80]!a}")
         value = int(text)
     value, mistake = judge(value, INPUT_TYPES[declared.type][0])
     if mistake:
-        raise ConfigError(f"--set {name}: {mistake}")
+        raise ConfigError(told(f"--set {name}", mistake))
     return value
 
 
@@ -132,8 +132,7 @@ class _Builder:
             valid, mistake = judge(value, kind.arguments[name].annotation)
             if mistake:
                 names = ", ".join(str(one) for one in names_in(written))
-                told = f" ({names})" if names else ""
-                raise self._error(use, name, f"{use.kind}: {name}{told} {mistake}")
+                raise self._error(use, name, told(f"{use.kind}: {name}{f' ({names})' if names else ''}", mistake))
             values[name] = valid
         try:
             return kind.reading(**values)

@@ -196,6 +196,11 @@ def _advice(error: yaml.MarkedYAMLError) -> str:
     if "cannot start any token" in problem:
         character = problem.split("'")[1] if problem.count("'") >= 2 else "that character"
         return f'text cannot begin with {character}: put it in quotes, like "{character}…"'
+    if problem.startswith("expected ',' or"):
+        closing = problem.split("'")[3]
+        return (
+            f"a ',' or the closing '{closing}' is expected here: put text that holds brackets, commas or '?' in quotes"
+        )
     if problem.startswith("expected <block end>"):
         return "this does not line up with what stands above it: indent it like its neighbours"
     if "could not find expected ':'" in problem:

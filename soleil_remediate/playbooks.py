@@ -18,7 +18,7 @@ from soleil_remediate.plan import Risk
 from soleil_remediate.scenario import Escalation, Input, Scenario, Severity, Use
 from soleil_remediate.units import Duration
 from soleil_remediate.uses import INPUT_TYPES, UseReader
-from soleil_remediate.validation import Prose, Section, frozen, judge, read_model, shown
+from soleil_remediate.validation import Prose, Section, frozen, judge, read_model, shown, told
 
 
 def _scenario_name(text: str) -> str:
@@ -197,13 +197,13 @@ def _inputs(playbook: Playbook, node: Node, problems: Problems) -> dict[str, Inp
         place = node.at(("inputs", name))
         default, mistake = declared.default, None
         if declared.required and default is not None:
-            mistake = "is required and has a default: keep one of the two"
+            mistake = "must be left out, or required must"
         elif isinstance(default, str) and "{{" in default:
-            mistake = "cannot be a template: name the value where it is used"
+            mistake = "must be a value, not a template: name the value where it is used"
         elif default is not None:
             default, mistake = judge(default, INPUT_TYPES[declared.type][0])
         if mistake:
-            problems.add(place.at(("default",)).origin, f"inputs.{name}.default {mistake}")
+            problems.add(place.at(("default",)).origin, told(f"inputs.{name}.default", mistake))
         inputs[name] = Input(
             type=declared.type,
             about=declared.about,

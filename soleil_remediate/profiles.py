@@ -11,7 +11,9 @@ An application's profile::
       backups:                            # or only its path
         path: /var/backups/soleil
         keep: 3                           # the newest so many stay, whatever their age
+        older_than: 7 d                   # younger ones stay, however many
         patterns: ["*.sql.gz"]            # which files are backups at all; default: usual names of dumps and archives
+        protect: ["*-yearly-*"]           # which of those are never removed
       url: https://soleil.example/
 
 Relative paths of keys, ``known_hosts``, ``ssh_config`` and ``file:`` secrets start at the inventory's own folder, never
@@ -38,6 +40,14 @@ from soleil_remediate.validation import Prose, Section, frozen, read_model, show
 def _absolute(path: PurePosixPath) -> PurePosixPath:
     if not path.is_absolute() or ".." in path.parts or path == PurePosixPath("/"):
         raise ValueError(f"must be an absolute path without '..', and not the root, not {shown(str(path))}")
+    return path
+
+
+def _deep(path: PurePosixPath) -> PurePosixPath:
+    if len(path.parts) < 3:
+        raise ValueError(
+            f"must be a folder of backups and nothing else, two levels deep at least, not {shown(str(path))}"
+        )
     return path
 
 
@@ -77,15 +87,17 @@ User = Annotated[str, AfterValidator(_user)]
 
 
 #: What dumps of databases and archives of files are usually called; anything else in the folder is no backup.
-BACKUPS = ("*.sql", "*.sql.gz", "*.sql.zst", "*.dump", "*.tar", "*.tar.gz", "*.tgz", "*.zip")
+BACKUPS = ("*.sql", "*.sql.*", "*.dump", "*.dump.*", "*.tar", "*.tar.*", "*.tgz", "*.zip")
 
 
 class Backups(Section):
     """Where an application's backups are, and what must stay of them."""
 
-    path: HostPath
+    path: Annotated[HostPath, AfterValidator(_deep)]
     keep: int = Field(default=3, ge=1)
+    older_than: Duration = Duration(7 * 86400)
     patterns: Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], AfterValidator(_some)] = BACKUPS
+    protect: tuple[Annotated[str, AfterValidator(_pattern)], ...] = ()
 
 
 class Profile(Section):

@@ -13,7 +13,7 @@ from soleil_remediate.profiles import SAMPLE_PROFILE, looks_secret, profile_name
 from soleil_remediate.scenario import Input, Use
 from soleil_remediate.templates import Name, NotDefined, fill, names_in
 from soleil_remediate.units import ByteSize, Duration, Percent
-from soleil_remediate.validation import frozen, judge, shown
+from soleil_remediate.validation import frozen, judge, shown, told
 
 #: What a template may name after ``host.``.
 HOST_NAMES = ("name", "address", "environment")
@@ -133,14 +133,14 @@ class UseReader:
                 self._problems.add(origin, f"{kind.name}: {error}")
 
     def _argument(
-        self, told: str, annotation: Any, node: Node, only_with: tuple[str, ...], valid: dict[str, Any], name: str
+        self, subject: str, annotation: Any, node: Node, only_with: tuple[str, ...], valid: dict[str, Any], name: str
     ) -> None:
         try:
             names = list(names_in(node.plain))
         except ValueError as error:
-            self._problems.add(node.origin, f"{told}: {error}")
+            self._problems.add(node.origin, f"{subject}: {error}")
             return
-        known = [self._is_known(one, node.origin) for one in names]  # each is told, not only the first
+        known = [self._is_known(one, node.origin) for one in names]  # each is subject, not only the first
         if not all(known):
             return
         if any(one.parts[0] == "vars" for one in names):
@@ -150,15 +150,15 @@ class UseReader:
         if optional:
             absent.append(optional)
         for missing in absent:
+            when = f" (when {', '.join(sorted(missing))} is not given)" if missing else ""
             try:
                 value = fill(node.plain, self._sample(missing))
             except (NotDefined, ValueError) as error:
-                self._problems.add(node.origin, f"{told}: {error}")
+                self._problems.add(node.origin, f"{subject}: {error}{when}")
                 return
             value, mistake = judge(value, annotation)
             if mistake:
-                when = f" (when {', '.join(sorted(missing))} is not given)" if missing else ""
-                self._problems.add(node.origin, f"{told} {mistake}{when}")
+                self._problems.add(node.origin, told(subject, mistake) + when)
                 return
             if not names:
                 valid[name] = value

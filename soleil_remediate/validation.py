@@ -85,13 +85,18 @@ def judge(value: object, annotation: Any) -> tuple[Any, str | None]:
         place = next((part for part in details["loc"] if isinstance(part, int)), None)
         return None, ("" if place is None else f"item {place + 1} ") + _sentence(details)
     except TypeError as error:
-        return None, f"cannot be used here: {error}"
+        return None, str(error)
     for path in _paths(valid):
         if not path.is_absolute():
             return None, f"must be an absolute path, not {shown(str(path))}"
         if ".." in path.parts:
             return None, f"must be a path without '..', not {shown(str(path))}"
     return valid, None
+
+
+def told(name: str, mistake: str) -> str:
+    """Return one sentence of what is wrong and with what."""
+    return f"{name} {mistake}" if mistake.startswith(("must ", "item ")) else f"{name}: {mistake}"
 
 
 def shown(value: object) -> str:
@@ -173,7 +178,7 @@ def _report(details: ErrorDetails, node: Node, model: type[BaseModel], path: str
     if location and location[-1] == "[key]":
         location = location[:-1]
         parent, key = node.at(location[:-1]), str(location[-1])
-        problems.add(parent.keys.get(key, parent.origin), f"{_dotted(path, location)} {_sentence(details)}")
+        problems.add(parent.keys.get(key, parent.origin), told(_dotted(path, location), _sentence(details)))
         return
     parent = node.at(location[:-1])
     owner = _dotted(path, location[:-1]) or "the top level"
@@ -183,7 +188,7 @@ def _report(details: ErrorDetails, node: Node, model: type[BaseModel], path: str
     elif details["type"] == "missing":
         problems.add(parent.origin, f"{owner} needs {str(location[-1])!r}")
     else:
-        problems.add(node.at(location).origin, f"{_dotted(path, location) or 'the file'} {_sentence(details)}")
+        problems.add(node.at(location).origin, told(_dotted(path, location) or "the file", _sentence(details)))
 
 
 def _sentence(details: ErrorDetails) -> str:
@@ -198,8 +203,7 @@ def _sentence(details: ErrorDetails) -> str:
     if kind in {"enum", "literal_error"}:
         return f"must be {details['ctx']['expected']}, not {shown(value)}"
     if kind in {"value_error", "assertion_error"}:
-        said = str(details["ctx"]["error"])
-        return said if said.startswith("must ") else f"cannot be used: {said}"
+        return str(details["ctx"]["error"])
     said = details["msg"].replace("Input should ", "must ").replace("Value should ", "must ")
     return f"{said}, not {shown(value)}" if said.startswith("must ") else said
 

@@ -10,6 +10,7 @@ from soleil_remediate.errors import ConfigError, InventoryError, UnknownName
 from soleil_remediate.host import Connection, Host, Mode, Policy, SecretReference
 from soleil_remediate.inventory import Inventory, ad_hoc_host, inventory_problems, load_inventory
 from soleil_remediate.plan import Risk
+from soleil_remediate.tasks.backups import PruneBackups
 from soleil_remediate.units import Duration, MiB
 
 REPOSITORY = Path(__file__).parents[2]
@@ -181,7 +182,9 @@ def test_a_profile_says_what_it_does_not_know_and_what_follows() -> None:
         "backups": {
             "path": PurePosixPath("/var/backups/soleil"),
             "keep": 3,
-            "patterns": ("*.sql", "*.sql.gz", "*.sql.zst", "*.dump", "*.tar", "*.tar.gz", "*.tgz", "*.zip"),
+            "older_than": Duration(7 * 86400),
+            "patterns": PruneBackups.names,
+            "protect": (),
         },
         "url": None,
     }
@@ -337,11 +340,13 @@ def test_mistakes_in_groups_and_hosts(text: str, message: str) -> None:
         ("app: {root: /a, user: -x}", "6:31: app.user must be the name of a user, not '-x'"),
         ("app: {root: /a, logs: /b}", "6:31: app.logs must be a list, not '/b'"),
         ("app: {root: /a, logs: [/b, c]}", "6:36: app.logs[2] must be an absolute path without '..', and not the root, not 'c'"),
-        ("app: {root: /a, backups: {path: /b, keep: 0}}", "6:51: app.backups.keep must be greater than or equal to 1, not 0"),
-        ("app: {root: /a, backups: {path: /b, keep: yes}}", "6:51: app.backups.keep must be a whole number, not 'yes'"),
-        ("app: {root: /a, backups: {path: /b, kep: 2}}", "6:45: unknown key in app.backups 'kep': did you mean 'keep'?"),
-        ("app: {root: /a, backups: {path: /b, patterns: ['*']}}", "6:56: app.backups.patterns[1] must be a pattern of file names such as *.sql.gz, not '*'"),
+        ("app: {root: /a, backups: {path: /b/c, keep: 0}}", "6:53: app.backups.keep must be greater than or equal to 1, not 0"),
+        ("app: {root: /a, backups: {path: /b/c, keep: yes}}", "6:53: app.backups.keep must be a whole number, not 'yes'"),
+        ("app: {root: /a, backups: {path: /b/c, kep: 2}}", "6:47: unknown key in app.backups 'kep': did you mean 'keep'?"),
+        ("app: {root: /a, backups: {path: /b/c, patterns: ['*']}}", "6:58: app.backups.patterns[1] must be a pattern of file names such as *.sql.gz, not '*'"),
         ("app: {root: /a, backups: var}", "6:34: app.backups.path must be an absolute path without '..', and not the root, not 'var'"),
+        ("app: {root: /a, backups: /var}", "6:34: app.backups.path must be a folder of backups and nothing else, two levels deep at least, not '/var'"),
+        ("app: {root: /a, backups: {path: /b/c, patterns: []}}", "6:57: app.backups.patterns must name at least one pattern: an empty list would make every file a backup, or none"),
         ("app: {root: /a, url: 'https://u:p@x/'}", "6:30: app.url must be an http or https address without a password, not 'https://u:p@x/'"),
         ("app: {root: /a}\napps: {b: {root: /b}}", "6:14: both app and apps: write the application under apps, with the others"),
         ("apps: [a]", "6:15: apps must map each application's name to its profile, not be a list"),
@@ -349,8 +354,8 @@ def test_mistakes_in_groups_and_hosts(text: str, message: str) -> None:
         ("apps: {a/b: {root: /a}}", "6:16: 'a/b' is no name: write letters, digits, '.', '-' and '_', and put addresses under ansible_host"),
         ("policy: {mode: dry}", "6:24: policy.mode must be 'act' or 'observe', not 'dry'"),
         ("policy: {unattended: {disk-full: high}}", "6:42: policy.unattended.disk-full must be 'gentle', 'disruptive' or 'destructive', not 'high'"),
-        ("policy: {evidence_limit: 5}", "6:34: policy.evidence_limit cannot be used: 5 has no unit: write a size such as 200 MiB"),
-        ("policy: {evidence_limit: 5 gigs}", "6:34: policy.evidence_limit cannot be used: '5 gigs' is no size: write a size such as 200 MiB"),
+        ("policy: {evidence_limit: 5}", "6:34: policy.evidence_limit: 5 has no unit: write a size such as 200 MiB"),
+        ("policy: {evidence_limit: 5 gigs}", "6:34: policy.evidence_limit: '5 gigs' is no size: write a size such as 200 MiB"),
         ("policy: {enviroment: x}", "6:18: unknown key in policy 'enviroment': did you mean 'environment'?"),
         ("contacts: {devops: 112}", "6:28: contacts.devops must be text, not 112: put it in quotes"),
         ("contacts: {devops: ''}", "6:28: contacts.devops must say something: it is empty"),

@@ -72,6 +72,8 @@ SURPRISE = (
         ("a: b: c", 'f.yml:1:5: a second ": " in one line: put text that holds one in quotes, or indent what belongs below'),
         ("a:\n  - 1\n b: 2", "f.yml:3:2: this does not line up with what stands above it: indent it like its neighbours"),
         ('a: "abc\nb: 2', "f.yml:2:5: a quote is opened here or above and never closed: close it"),
+        ("a: [1, 2\n", "f.yml:2:1: a ',' or the closing ']' is expected here: put text that holds brackets, commas or '?' in quotes"),
+        ("a: {b: c", "f.yml:1:9: a ',' or the closing '}' is expected here: put text that holds brackets, commas or '?' in quotes"),
         ("a: @x", 'f.yml:1:4: text cannot begin with @: put it in quotes, like "@…"'),
         ("a: *", "f.yml:1:5: while scanning an alias, expected alphabetic or numeric character, but found '\\x00'"),
         ("x: " + "[" * 25, f"f.yml:1:{4 + DEPTH_LIMIT - 1}: more than {DEPTH_LIMIT} levels deep: nobody could read it"),
