@@ -92,6 +92,7 @@ class ConsoleReporter:
         self._kinds: dict[str, str] = {}
         self._copy_began: dict[tuple[str, int], float] = {}
         self._copy_told = 0.0
+        self._opened: float | None = None
 
     # --- events -------------------------------------------------------------------------------------------------------
 
@@ -115,7 +116,7 @@ class ConsoleReporter:
                 self._tell_saved(event)
             case ChangeIntended():
                 self._kinds[event.operation] = event.kind
-                self._tell(f"{self._step(event.host, event.step)} {event.change.summary}", event.host)
+                self._tell(f"{self._step(event.host, event.step)} send    {event.change.summary}", event.host)
             case ChangeAnswered():
                 self._tell_answer(event)
             case ChangeUnanswered():
@@ -217,7 +218,8 @@ class ConsoleReporter:
         self.present(pending)
         if event.is_open:
             self.screen.say("")
-            self._tell(f"approved by {event.by}")
+            self._tell(f"approved: {event.by}")
+            self._opened = self._clock.monotonic()
 
     def _tell_progress(self, event: CopyProgress) -> None:
         now, copy = self._clock.monotonic(), (event.host, event.step)
@@ -243,7 +245,7 @@ class ConsoleReporter:
         copy = event.copy
         number = self._step(event.host, event.step)
         stored: ByteSize = copy.stored
-        self._tell(f"{number} saved {copy.size} here ({stored} as gzip), the checksums match", event.host)
+        self._tell(f"{number} saved   {copy.size} here ({stored} as gzip), the checksums match", event.host)
 
     def _tell_answer(self, event: ChangeAnswered) -> None:
         last = event.says.strip().splitlines()[-1:] or [""]
@@ -284,7 +286,8 @@ class ConsoleReporter:
             put_proof(page, host.preview.standing, host.after, is_everything=self._is_verbose)
         put_failures(page, host)
         put_saved(page, host.sent)
-        put_verdict(page, host)
+        took = Duration(round(self._clock.monotonic() - self._opened)) if self._opened is not None else ""
+        put_verdict(page, host, str(took))
         put_next(page, host, self._scenario, self._again, self._run)
 
     def _put_fleet(self, page: Page, report: RunReport) -> None:
@@ -299,9 +302,9 @@ class ConsoleReporter:
         page.gap()
         put_total(page, report)
         if self._run and any(host.sent for host in report.hosts):
-            page.line("  record ", self._again.show(self._run))
+            page.command("  record", self._again.show(self._run), 9)
         elif int(report.exit_status):
-            page.line("  next   ", self._again.remediate() if self._is_dry else self._again.preview())
+            page.command("  next", self._again.remediate() if self._is_dry else self._again.preview(), 9)
 
 
 def _step_in_words(outcome: StepOutcome) -> tuple[str, str]:

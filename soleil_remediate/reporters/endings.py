@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from pathlib import Path, PurePath
 from typing import assert_never
 
 from soleil_remediate.plan import Change
@@ -30,7 +32,7 @@ from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined
 from soleil_remediate.reporters.plans import put_by_hand
 from soleil_remediate.scenario import Scenario
-from soleil_remediate.task import Measure
+from soleil_remediate.task import Health, Measure
 
 GOOD, BAD, HALF = "bold green", "bold red", "bold magenta"
 _INDENT = 9
@@ -75,7 +77,7 @@ def _measures(standing: Standing) -> dict[str, Measure]:
 
 
 def _is_worth_showing(was: Measure | None, now: Measure | None) -> bool:
-    return was is None or now is None or was.is_faulty or now.is_faulty or was.value != now.value
+    return was is None or now is None or was.is_faulty or now.is_faulty
 
 
 def _value(measure: Measure | None) -> str:
@@ -86,18 +88,35 @@ def put_saved(page: Page, sent: Sequence[Sent]) -> None:
     """Put on *page* where what was destroyed on the host is kept here."""
     for one in sent:
         if one.saved is not None:
-            page.line(f"saved  {one.saved.path}")
+            page.line(f"saved  {_from_home(one.saved.path)}")
             page.prose(f"{one.saved.size}, {one.saved.stored} as gzip, sha256 {one.saved.sha256[:16]}…", 7)
 
 
-def put_verdict(page: Page, report: HostReport) -> None:
-    """Put on *page* the last word on one host, and why."""
-    outcome, host = report.outcome, report.host.name
-    word = (outcome.word, style_of(outcome))
+def _from_home(path: PurePath) -> str:
+    text, home = str(path), str(Path.home())
+    return f"~{text.removeprefix(home)}" if text.startswith(f"{home}/") and shlex.quote(text) == text else text
+
+
+def put_verdict(page: Page, report: HostReport, took: str = "") -> None:
+    """Put on *page* the last word on one host, and why.
+
+    Args:
+        took: How long it was worked on, without what a person took to answer.
+    """
+    outcome = report.outcome
+    said = joined([report.host.name + _in_short(report, took), f"exit {int(outcome.exit_status)}"])
+    page.line((outcome.word, style_of(outcome)), f"  {said}")
+    reason = _reason(report)
+    if reason and not isinstance(outcome, WouldFix):  # its plan stands above
+        page.prose(reason, _INDENT)
+
+
+def _in_short(report: HostReport, took: str) -> str:
+    """Return what goes on behind the host's name; whether anything was sent is always in it."""
     sent = counted(len(report.sent), "change")
-    took = str(report.took) if report.took else ""
-    status = f"exit {int(outcome.exit_status)}"
-    match outcome:
+    match report.outcome:
+        case MaybeChanged():
+            return f" MAY have been changed · {joined([f'{sent} known', took])}"
         case NotNeeded():
             said = "the fault this is for is not there · nothing was changed"
         case WouldFix():
@@ -107,25 +126,27 @@ def put_verdict(page: Page, report: HostReport) -> None:
         case Eased():
             said = joined([sent, took, "the symptom is gone, the goal is missed"])
         case Unproven():
-            said = joined([sent, took, "nothing vouches for them"])
-        case NotFixed():
-            said = joined([sent, took]) if report.sent else "nothing was changed"
-        case Refusal():
+            said = joined([sent, took, "nothing vouches for it"])
+        case NotFixed() | Stopped() if report.sent:
+            said = joined([sent, took])
+        case NotFixed() | Stopped() | Refusal():
             said = "nothing was sent, the host is as it was"
         case NotReached():
-            said = f"nothing was sent, the host is as it was{_partly(report)}"
-        case MaybeChanged():
-            page.line(word, f"  {host} MAY have been changed · {joined([sent + ' known', took, status])}")
-            page.prose(outcome.why, _INDENT)
-            return
-        case Stopped():
-            said = joined([f"{sent} sent", took]) if report.sent else "nothing was sent, the host is as it was"
+            silent = " when it fell silent" if report.preview is not None else ""
+            said = f"nothing was sent, the host is as it was{silent}"
         case Crashed():
-            said = f"a bug in this program; {sent} sent before it"
-        case _:
+            said = f"a bug in this program · {sent} sent before it"
+        case outcome:
             assert_never(outcome)
-    page.line(word, f"  {joined([host, said, status])}")
-    page.prose(outcome.why, _INDENT)
+    return f" · {said}"
+
+
+def _reason(report: HostReport) -> str:
+    """Return why, without what the proof above says already."""
+    why = report.outcome.why
+    if isinstance(report.outcome, Fixed) and report.after is not None:
+        return why.removeprefix(report.after.why(Health.HEALTHY)).removeprefix("; ")
+    return why
 
 
 def _partly(report: HostReport) -> str:
@@ -155,7 +176,7 @@ def put_next(page: Page, report: HostReport, scenario: Scenario, again: Invocati
     if about:
         page.prose(about, 2)
     if command:
-        page.line("  next   ", command)
+        page.command("  next", command, _INDENT)
     if isinstance(outcome, Refusal):
         _pending_by_hand(page, report, again)
     if isinstance(outcome, Eased | Unproven | NotFixed):
@@ -166,7 +187,7 @@ def put_next(page: Page, report: HostReport, scenario: Scenario, again: Invocati
         for number, question in enumerate(scenario.questions):
             page.beside("  answer" if number == 0 else "", question, _INDENT)
     if run and (report.sent or isinstance(outcome, MaybeChanged | Crashed)):
-        page.line("  record ", again.show(run))
+        page.command("  record", again.show(run), _INDENT)
 
 
 def _command(report: HostReport, again: Invocation) -> tuple[str, str]:
@@ -211,7 +232,7 @@ def _pending_by_hand(page: Page, report: HostReport, again: Invocation) -> None:
         return
     changes = [change for _, step in report.preview.pending for change in step.plan.changes]
     if len(changes) > 3 or any(_is_long(change) for change in changes):
-        page.line("  by hand  ", again.preview("--commands"))
+        page.command("  by hand", again.preview("--commands"), _INDENT + 1)
         return
     page.line("  by hand")
     for change in changes:

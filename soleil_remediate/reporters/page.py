@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
@@ -17,6 +18,7 @@ Part: TypeAlias = "str | tuple[str, str]"
 MARGIN = 7
 
 HEADING = "bold"
+_OPTION = re.compile(r" (?=--?[a-z])")
 
 
 class Page:
@@ -52,6 +54,25 @@ class Page:
         line.rstrip()
         self.lines.append(line)
 
+    def command(self, label: str, command: str, indent: int) -> None:
+        """Put a shell command on as many lines as it takes, each but the last ended by a backslash: it can be copied.
+
+        Args:
+            label: Ours, in front.
+            command: As typed; it is broken only before an option.
+            indent: The column where it begins.
+        """
+        line = label.ljust(indent)
+        is_first = True
+        for part in _OPTION.split(command):
+            if not is_first and cell_len(line) + cell_len(part) + 3 > self.width:
+                self.line(f"{line} \\")
+                line = f"{' ' * (indent + 2)}{part}"
+            else:
+                line += part if is_first else f" {part}"
+            is_first = False
+        self.line(line)
+
     def prose(self, text: str, indent: int = 0, *, at_most: int = 0) -> None:
         """Put *text* on as many lines as it takes.
 
@@ -72,7 +93,7 @@ class Page:
             at_most: So many lines; what does not fit ends with an ellipsis. 0 is no limit.
         """
         name, style = label if isinstance(label, tuple) else (label, "")
-        first = name.ljust(indent) if not name or cell_len(name) < indent else f"{name} "
+        first = name.ljust(indent) if cell_len(name) <= indent else f"{name} "
         lines = wrapped(visible(text), self.width - indent, self.width - cell_len(first))
         if at_most and len(lines) > at_most:
             lines = [*lines[: at_most - 1], shortened(f"{lines[at_most - 1]} {lines[at_most]}", self.width - indent)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from soleil_remediate.gates import downtime
@@ -17,7 +18,7 @@ from soleil_remediate.report import (
     StepUndecided,
 )
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined, wrapped
-from soleil_remediate.reporters.visible import typed, visible
+from soleil_remediate.reporters.visible import shown_word, typed, visible
 
 #: Colour says "look here" and nothing else; these are readable on light and on dark.
 STYLES = {Risk.GENTLE: "", Risk.DISRUPTIVE: "bold magenta", Risk.DESTRUCTIVE: "bold red"}
@@ -131,37 +132,44 @@ def put_commands(page: Page, previews: Sequence[Preview]) -> None:
     """Put every pending change's commands on *page*, as a person would type them in a root shell on the host."""
     for preview in previews:
         page.gap()
-        page.line((f"by hand on {preview.host.name}", HEADING), f", as root: {_login(preview.host)}")
+        page.line((f"by hand on {preview.host.name}, in a root shell there:", HEADING))
+        page.command("", login(preview.host, "sudo -i"), 0)
         called = numbers(preview)
         for place, step in preview.pending:
             for change in step.plan.changes:
+                page.gap()
                 put_by_hand(page, preview.host, change, f"{called[place]} {preview.steps[place].kind}")
 
 
 def put_by_hand(page: Page, host: Host, change: Change, name: str) -> None:
     """Put one change's commands on *page*, what must be saved first included."""
-    for line in wrapped(visible(f"{name}: {change.summary}"), page.width - 2):
-        page.line(f"# {line}")
+    _comment(page, f"{name}: {change.summary}")
     if change.preserve is not None:
-        copy = f"{host.name.replace('/', '-')}-{change.preserve.path.name}.gz"
-        page.line("# first, here, so that nothing is lost:")
-        reading = f"sudo gzip -c {_quoted(str(change.preserve.path))}"
-        page.line(f"{_login(host)} {_quoted(reading)} > {_quoted(copy)}")
-        page.line(f"# then there; it reads how many bytes were saved (gzip -dc {_quoted(copy)} | wc -c):")
+        copy = shlex.quote(f"{host.name.replace('/', '-')}-{change.preserve.path.name}.gz")
+        _comment(page, "first, on your own machine, so that nothing is lost:")
+        page.command("", f"{login(host, f'sudo gzip -c {shown_word(str(change.preserve.path))}')} > {copy}", 0)
+        _comment(page, f"then there; the number is how many bytes were saved (gzip -dc {copy} | wc -c):")
         page.line(f"echo {int(change.preserve.size)} | \\")
     for line in typed(change.command):
         page.line(line)
 
 
-def _login(host: Host) -> str:
+def _comment(page: Page, text: str) -> None:
+    for line in wrapped(visible(text), page.width - 2):
+        page.line(f"# {line}")
+
+
+def login(host: Host, command: str) -> str:
+    """Return the OpenSSH command that runs *command* on *host* as this program would reach it."""
     connection = host.connection
-    port = f"-p {connection.port} " if connection.port not in {None, 22} else ""
-    return f"ssh {port}{connection.user + '@' if connection.user else ''}{connection.address}"
-
-
-def _quoted(text: str) -> str:
-    return text if text.replace("/", "").replace("-", "").replace(".", "").isalnum() else _in_quotes(text)
-
-
-def _in_quotes(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
+    words = ["ssh", *(["-t"] if command == "sudo -i" else [])]
+    if connection.key_file is not None:
+        words += ["-i", str(connection.key_file)]
+    for file in connection.known_hosts[:1]:
+        words += ["-o", f"UserKnownHostsFile={file}"]
+    if connection.ssh_config is not None:
+        words += ["-F", str(connection.ssh_config)]
+    if connection.port not in {None, 22}:
+        words += ["-p", str(connection.port)]
+    words.append(f"{connection.user + '@' if connection.user else ''}{connection.address}")
+    return f"{' '.join(map(shown_word, words))} {shown_word(command)}"

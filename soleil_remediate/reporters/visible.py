@@ -56,20 +56,25 @@ def typed(command: Command) -> list[str]:
 
     A word with a character that cannot be shown is written in bash's ``$'…'``, which means the same.
     """
-    line = " ".join(map(_quoted, command.words))
+    line = " ".join(map(shown_word, command.words))
     if command.user:
-        line = f"sudo -u {_quoted(command.user)} {line}"
+        line = f"sudo -u {shown_word(command.user)} {line}"
     if isinstance(command.stdin, Secret):
         line += "   # reads a secret on standard input"
     elif command.stdin is not None:
-        line = f"printf %s {_quoted(command.stdin)} | {line}"
+        line = f"printf %s {shown_word(command.stdin)} | {line}"
     return [visible(part, 100_000) for part in line.split("\n")]
 
 
-def _quoted(word: str) -> str:
+def shown_word(word: str) -> str:
+    """Return one word as a shell reads it back, and as nothing that a terminal acts on."""
     if not any(_is_hidden(character) and character not in "\n\t" for character in word):
-        return shlex.quote(word) if "\t" not in word else _ansi_c(word)
+        return _plain(word) if "\t" not in word else _ansi_c(word)
     return _ansi_c(word)
+
+
+def _plain(word: str) -> str:
+    return shlex.quote(word).replace("'\"'\"'", "'\\''")  # the same, easier to read
 
 
 def _ansi_c(word: str) -> str:
