@@ -54,10 +54,20 @@ def show(look: Look[Any], seen: Any) -> EvidenceSeen:
 
 
 def decide(
-    step: Step, seen: Any, standing: Standing, host: Host, *, is_tentative: bool = False
+    step: Step, seen: Any, standing: Standing, host: Host, *, need: Health, is_tentative: bool = False
 ) -> StepPending | StepHealthy | StepSkipped | StepUndecided:
-    """Decide what a step would do about what was seen, where the host stands as it does."""
-    why_not = _why_not(step, standing)
+    """Decide what a step would do about what was seen, where the host stands as it does.
+
+    Args:
+        step: Which.
+        seen: What its task read.
+        standing: How the host stands now.
+        host: Whose it is.
+        need: The symptom's health when the host was first looked at, before any change. Where nothing was wrong, only
+            steps that always run do, however far the goal is; where it cannot be known, none does.
+        is_tentative: An earlier step would be sent first.
+    """
+    why_not = _why_not(step, standing, need)
     if why_not:
         return StepSkipped(why=why_not)
     if isinstance(seen, FactError):
@@ -80,10 +90,14 @@ def decide(
     return StepPending(plan=helpful, digests=digests, is_tentative=is_tentative)
 
 
-def _why_not(step: Step, standing: Standing) -> str:
+def _why_not(step: Step, standing: Standing, need: Health) -> str:
     """Return why a step is not even looked into; empty where it is."""
     if step.missing_inputs:
         return "needs " + " ".join(f"--set {name}=…" for name in step.missing_inputs)
+    if need is Health.UNKNOWN:
+        return f"it cannot be known whether it is needed: {standing.why(Health.UNKNOWN)}"
+    if need is Health.HEALTHY and not step.is_always:
+        return "not needed: nothing was wrong"
     health = standing.goal_health
     if step.is_always or health is Health.FAULTY:
         return ""
@@ -116,7 +130,8 @@ def foresee(standing: Standing, steps: Sequence[StepSeen]) -> HostOutcome:
         case Health.FAULTY:
             pass
     if any(isinstance(step.outcome, StepPending) for step in steps):
-        return WouldFix(why=standing.why(Health.FAULTY) or "steps that always run")
+        is_wrong = standing.symptom_health is Health.FAULTY
+        return WouldFix(why=standing.why(Health.FAULTY) if is_wrong else "nothing is wrong; some steps always run")
     reasons = [f"{step.kind}: {step.outcome.why}" for step in steps if isinstance(step.outcome, StepUndecided)]
     return NotFixed(why="; ".join([standing.why(Health.FAULTY), "nothing that may be changed would help", *reasons]))
 
@@ -159,7 +174,7 @@ def conclude(
 
     Args:
         before: How it stood under the lock, before the first change; ``None`` where that could not be seen.
-        after: How it stood at the last look that succeeded.
+        after: How it stood after the last change; ``None`` where no look has succeeded since.
         steps: What became of each that was tried.
         error: What ended the run early; ``None`` where nothing did.
     """
@@ -168,17 +183,21 @@ def conclude(
             return MaybeChanged(why=step.outcome.why, operation=step.outcome.operation)
     if not any(isinstance(step.outcome, StepRemedied | StepStillFaulty | StepFailed) for step in steps):
         return _untouched(before, steps, error)
-    if before is None or after is None:
-        raise AssertionError("nothing is sent before a look, and nothing goes on without one")
+    if before is None:
+        raise AssertionError("nothing is sent before a look")
     return _touched(before, after, steps, error)
 
 
-def _touched(before: Standing, after: Standing, steps: Sequence[StepSeen], error: RemediateError | None) -> HostOutcome:
+def _touched(
+    before: Standing, after: Standing | None, steps: Sequence[StepSeen], error: RemediateError | None
+) -> HostOutcome:
     if isinstance(error, StopRequested):
         return Stopped(why=f"{error}; {_standing_in_words(after)}")
-    if isinstance(error, Unreachable):
+    if after is None:
         return Unproven(why=f"changes were sent, then the host could not be looked at again: {error}")
-    rest = f"; ended early: {error}" if error is not None else _failures(steps)
+    rest = _failures(steps)
+    if error is not None and str(error) not in rest:
+        rest += f"; ended early: {error}"
     if before.symptom_health is not Health.FAULTY:
         return Unproven(why=f"no check was red before the changes, so none vouches for them{rest}")
     match after.symptom_health:
@@ -201,10 +220,10 @@ def _untouched(before: Standing | None, steps: Sequence[StepSeen], error: Remedi
             return Refusal(why=str(error))
         case Unreachable():
             return NotReached(why=str(error), is_retryable=error.retryable)
+        case RemediateError():
+            return NotFixed(why=f"{error}; nothing was sent")
         case None:
             pass
-        case _:
-            raise AssertionError(f"nothing else ends a run early: {error}") from error
     if before is not None and before.symptom_health is Health.HEALTHY:
         return NotNeeded(why=f"it healed itself meanwhile: {before.why(Health.HEALTHY)}")
     declined = [f"{step.kind}: {step.outcome.why}" for step in steps if isinstance(step.outcome, StepDeclined)]
@@ -215,7 +234,9 @@ def _untouched(before: Standing | None, steps: Sequence[StepSeen], error: Remedi
     return NotFixed(why="; ".join([wrong, "nothing that may be changed would help", *reasons]))
 
 
-def _standing_in_words(standing: Standing) -> str:
+def _standing_in_words(standing: Standing | None) -> str:
+    if standing is None:
+        return "how it stands after the last change is not known"
     match standing.goal_health:
         case Health.HEALTHY:
             return "the goal is met"

@@ -17,6 +17,7 @@ from soleil_remediate.errors import (
     CommandFailed,
     EvidenceNotStored,
     FactError,
+    HostLocked,
     OutcomeUnknown,
     Refused,
     Unreachable,
@@ -110,7 +111,15 @@ class Delivery:
             )
         )
         began = self.clock.monotonic()
-        output = self._deliver(operation, command)
+        try:
+            output = self._deliver(operation, command)
+        except (Refused, OutcomeUnknown):
+            raise
+        except Exception as error:
+            raise OutcomeUnknown(
+                f"{host} MAY have been changed: a bug in this program hid what became of operation {operation} "
+                f"({type(error).__name__}: {error})"
+            ) from error
         took = Duration(self.clock.monotonic() - began)
         says = _last_lines(output)
         if output.exit_status == 0:
@@ -132,13 +141,13 @@ class Delivery:
     def _deliver(self, operation: str, command: Command) -> Output:
         try:
             return self.line.session.send(operation, command)
-        except OutcomeUnknown as error:
+        except (OutcomeUnknown, Unreachable) as error:
             host = self.line.session.host.name
             with suppress(Refused):  # what is unknown is found out first; the record fails again, and then is heard
                 self.say(ChangeUnanswered(host=host, operation=operation, why=str(error)))
             known = self._find_out(operation, command)
             if known is None:
-                raise
+                raise OutcomeUnknown(str(error)) from error
             if known.progress is Progress.NEVER_BEGUN:
                 why = f"operation {operation} was never begun: the connection was cut before {host} took it"
                 raise Refused(why) from error
@@ -152,22 +161,26 @@ class Delivery:
     def _find_out(self, operation: str, command: Command) -> Operation | None:
         """Ask the host what became of an operation, over a new connection; ``None`` where it cannot be learnt.
 
-        A never-begun one counts only once the host's lock is ours: until then the old session's shell may still be
-        alive and begin it.
+        An answer counts whoever holds the host's lock. That it was never begun, or was lost, counts only once the lock
+        is ours: until then the old session's shell may still be alive and begin it.
         """
         ends = self.clock.monotonic() + command.deadline + PATIENCE
         pause = 0.2
         while self.clock.monotonic() < ends and not self.stop.is_insisted:
-            try:
-                session = self.line.reopen()
+            with suppress(Unreachable, Refused, FactError):  # asked again below: nothing is lost by asking
+                session, is_ours = self._reopen()
                 known = session.outcome(operation)
-                if known.progress is not Progress.RUNNING:
+                if known.progress is Progress.DONE or (is_ours and known.progress is not Progress.RUNNING):
                     return known
-            except (Unreachable, Refused, FactError):
-                pass  # asked again below: nothing is lost by asking
             self.clock.sleep(pause)
             pause = min(pause * 1.5, 5.0)
         return None
+
+    def _reopen(self) -> tuple[Session, bool]:
+        try:
+            return self.line.reopen(), True
+        except HostLocked:
+            return self.line.session, False
 
     def _save(self, preserve: Preserve, step: int, number: int) -> SavedCopy:
         host = self.line.session.host.name
@@ -176,35 +189,49 @@ class Delivery:
         except OSError as error:
             raise EvidenceNotStored(f"the copy of {preserve.path} cannot be created here: {error.strerror}") from error
         try:
-            saved = self._stream(preserve, path, file, step)
+            with file:
+                saved = self._stream(preserve, file, path.parent, step)
+            copy = SavedCopy(path=path, size=saved.size, stored=saved.stored, sha256=saved.sha256)
+            self.say(CopySaved(host=host, step=step, copy=copy))
         except BaseException:
-            path.unlink(missing_ok=True)  # half a copy proves nothing and may fill the disk
+            with suppress(OSError):
+                path.unlink(missing_ok=True)  # half a copy proves nothing, one nobody recorded neither; both fill disks
             raise
-        copy = SavedCopy(path=path, size=saved.size, stored=saved.stored, sha256=saved.sha256)
-        self.say(CopySaved(host=host, step=step, copy=copy))
         return copy
 
-    def _stream(self, preserve: Preserve, path: Path, file: BinaryIO, step: int) -> Saved:
+    def _stream(self, preserve: Preserve, file: BinaryIO, folder: Path, step: int) -> Saved:
         host = self.line.session.host.name
         limit = self.line.session.host.policy.evidence_limit
 
+        def check(size: ByteSize) -> None:
+            if size > limit:
+                raise EvidenceNotStored(f"the copy of {preserve.path} is {size}, the policy allows {limit}")
+
         def on_progress(copied: ByteSize) -> None:
             self.stop.check()
+            check(copied)  # it may have grown since it was planned
             self.say(CopyProgress(host=host, step=step, path=preserve.path, copied=copied, total=preserve.size))
 
-        if preserve.size > limit:
-            raise EvidenceNotStored(f"the copy of {preserve.path} is {preserve.size}, the policy allows {limit}")
+        check(preserve.size)
         try:
-            with file:
-                saved = self.line.session.save(preserve, file, on_progress)
-                file.flush()
-                os.fsync(file.fileno())
+            saved = self.line.session.save(preserve, file, on_progress)
+            file.flush()
+            os.fsync(file.fileno())
         except OSError as error:
-            room = ByteSize(shutil.disk_usage(path.parent).free)
+            with suppress(OSError):
+                file.close()
             raise EvidenceNotStored(
-                f"the copy of {preserve.path} cannot be stored here: {error.strerror} ({room} free in {path.parent})"
+                f"the copy of {preserve.path} cannot be stored here: {error.strerror} ({_room(folder)})"
             ) from error
+        check(saved.size)
         return saved
+
+
+def _room(folder: Path) -> str:
+    try:
+        return f"{ByteSize(shutil.disk_usage(folder).free)} free in {folder}"
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
 
 
 def _last_lines(output: Output) -> str:

@@ -7,6 +7,7 @@ A preview is the opening of the run and never a mode of it: :meth:`HostRun.previ
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -17,19 +18,20 @@ from soleil_remediate.delivery import Copies, Delivery
 from soleil_remediate.errors import (
     AnswerNotRecorded,
     CommandFailed,
+    HostLocked,
     OutcomeUnknown,
     Refused,
     RemediateError,
     Unreachable,
 )
 from soleil_remediate.events import Event, HostClaimed, HostSeen, StepEnded
-from soleil_remediate.host import Host
+from soleil_remediate.host import Host, Mode
 from soleil_remediate.look import look
 from soleil_remediate.plan import Change
 from soleil_remediate.report import (
     EvidenceSeen,
+    HostOutcome,
     HostReport,
-    NotNeeded,
     Preview,
     Sent,
     Standing,
@@ -44,7 +46,7 @@ from soleil_remediate.report import (
 )
 from soleil_remediate.scenario import Case, Step
 from soleil_remediate.stopping import Stop, StopRequested
-from soleil_remediate.task import Check, Look
+from soleil_remediate.task import Check, Health, Look
 from soleil_remediate.transports import Session, Transport
 from soleil_remediate.units import Duration
 
@@ -101,7 +103,8 @@ class HostRun:
         self._session: Session | None = None
         self._is_claimed = False
         self._scope: frozenset[str] = frozenset()
-        self._last: Standing | None = None
+        self._has_sent = False
+        self._last: Standing | None = None  # how it stood after the last change; none since then where unknown
         self.steps: list[StepSeen] = []
         self._began = clock.monotonic()
 
@@ -119,8 +122,10 @@ class HostRun:
 
     def close(self) -> None:
         """End the session; also from another thread, which makes whatever waits on it fail at once."""
-        if self._session is not None:
-            self._session.close()
+        session = self._session
+        if session is not None:
+            with suppress(Exception):  # it is gone either way, and a host's end must not end the fleet
+                session.close()
 
     def reopen(self) -> Session:
         """Connect anew, and take the lock again where it was ours."""
@@ -137,11 +142,16 @@ class HostRun:
 
         Raises:
             Unreachable: The host cannot be reached.
+            ConfigError: What the inventory says about reaching it cannot be used; it was not contacted.
+            StopRequested: Somebody asked to stop.
         """
+        self._stop.check()
         case, began = self._case, self._clock.monotonic()
         session = self.reopen()
         connected = self._clock.monotonic()
+        self._stop.check()
         looked, evidence = self._look(0, evidence=case.evidence)
+        self._stop.check()  # what was seen while the session was closed under it would be no preview
         self._scope = frozenset[str]().union(*(seen.verdict.faults for seen in looked.standing.symptom))
         standing = Standing(symptom=looked.standing.symptom, goal=looked.standing.goal, scope=self._scope)
         steps = self._foresee(standing, looked)
@@ -181,13 +191,22 @@ class HostRun:
         )
 
     def _look_again(self, first: int) -> _Looked:
-        """Look afresh; a connection that was lost with nothing under way is opened once more."""
+        """Look afresh; a connection that was lost with nothing under way is opened once more.
+
+        Looking needs no lock: where a lost one cannot be had again, the host is looked at all the same, and the session
+        refuses the next change.
+        """
+        if self._stop.is_insisted:
+            raise self._stop.request
         try:
             looked = self._look(first)[0]
         except Unreachable as error:
+            if self._stop.is_insisted:
+                raise self._stop.request from error
             if not error.retryable:
                 raise
-            self.reopen()
+            with suppress(HostLocked):
+                self.reopen()
             looked = self._look(first)[0]
         self._last = looked.standing
         return looked
@@ -196,7 +215,14 @@ class HostRun:
         steps: list[StepSeen] = []
         is_tentative = False
         for index, step in enumerate(self._case.steps):
-            outcome = decide(step, looked.of(index), standing, self.host, is_tentative=is_tentative)
+            outcome = decide(
+                step,
+                looked.of(index),
+                standing,
+                self.host,
+                need=standing.symptom_health,
+                is_tentative=is_tentative,
+            )
             is_tentative = is_tentative or isinstance(outcome, StepPending)
             steps.append(StepSeen(kind=step.task.kind, outcome=outcome))
         return tuple(steps)
@@ -224,19 +250,27 @@ class HostRun:
             )
             for index, step in enumerate(self._case.steps):
                 self._stop.check()
-                looked = self._take_step(index, step, looked, delivery, consent)
+                looked = self._take_step(index, step, looked, before.symptom_health, delivery, consent)
                 if isinstance(self.steps[-1].outcome, StepUnknown):
                     break
-        except (Refused, Unreachable) as ended:
+        except RemediateError as ended:
             error = ended
-        outcome = conclude(before, self._last, self.steps, error)
-        after = None if isinstance(outcome, NotNeeded) else self._last
-        took = Duration(self._clock.monotonic() - self._began)
+        return self.report(conclude(before, self._last, self.steps, error), preview)
+
+    def report(self, outcome: HostOutcome, preview: Preview | None) -> HostReport:
+        """Return what became of this host, with the steps so far and how it stood after the last change."""
         return HostReport(
-            host=self.host, outcome=outcome, preview=preview, steps=tuple(self.steps), after=after, took=took
+            host=self.host,
+            outcome=outcome,
+            preview=preview,
+            steps=tuple(self.steps),
+            after=self._last if self._has_sent else None,
+            took=Duration(self._clock.monotonic() - self._began),
         )
 
     def _claim(self) -> None:
+        if self.host.policy.mode is Mode.OBSERVE or not self.host.is_listed:  # whatever a gate said
+            raise Refused(f"{self.host.name} may only be looked at. Nothing was sent")
         access = self.session.access
         if not access.is_root:
             raise Refused(f"changes need root on {self.host.name}: {access.why_not}. Nothing was sent")
@@ -250,56 +284,89 @@ class HostRun:
         self._is_claimed = True
         self._say(HostClaimed(host=self.host.name, owner=self._owner))
 
-    def _take_step(self, index: int, step: Step, looked: _Looked, delivery: Delivery, consent: _Consent) -> _Looked:
-        """Do one step, note what became of it in :attr:`steps`, and return the newest look."""
-        decided: StepOutcome = decide(step, looked.of(index), looked.standing, self.host)
+    def _take_step(
+        self, index: int, step: Step, looked: _Looked, need: Health, delivery: Delivery, consent: _Consent
+    ) -> _Looked:
+        """Do one step, note what became of it in :attr:`steps`, and return the newest look.
+
+        Raises:
+            RemediateError: Nothing more may be sent; what this step sent is noted.
+        """
+        decided = decide(step, looked.of(index), looked.standing, self.host, need=need)
         if not isinstance(decided, StepPending):
             self._end_step(index, step, decided)
             return looked
-        faults = looked.standing.faults
+        faults, sent = looked.standing.faults, list[Sent]()
         try:
-            decided = self._carry_out(index, step, decided, delivery, consent)
-        except Refused as error:
-            if not isinstance(error, StopRequested):
-                self._end_step(index, step, StepDeclined(why=str(error)))
+            outcome, ended = self._carry_out(index, step, decided, delivery, consent, sent)
+        except StopRequested:
             raise
-        if isinstance(decided, StepDeclined):
-            self._end_step(index, step, decided)
+        except Refused as error:
+            self._end_step(index, step, StepDeclined(why=str(error)))
+            raise
+        except Exception as error:
+            if sent:
+                self._note_sent()
+                self._end_step(index, step, StepFailed(sent=tuple(sent), why=f"{type(error).__name__}: {error}"))
+            raise
+        if isinstance(outcome, StepDeclined):
+            self._end_step(index, step, outcome)
             return looked
+        self._note_sent()
         try:
             looked = self._look_again(index)
-        except Unreachable as error:
-            if isinstance(decided, StepRemedied):
-                decided = StepStillFaulty(sent=decided.sent, why=f"it could not be looked at again: {error}")
-            self._end_step(index, step, decided)
+            outcome = verify(outcome, step, looked.of(index), faults)
+        except Exception as error:
+            if isinstance(outcome, StepRemedied):
+                outcome = StepStillFaulty(sent=outcome.sent, why=f"it was not seen whether it helped: {error}")
+            self._end_step(index, step, outcome)
             raise
-        self._end_step(index, step, verify(decided, step, looked.of(index), faults))
+        self._end_step(index, step, outcome)
+        if ended is not None:
+            raise ended
         return looked
 
+    def _note_sent(self) -> None:
+        self._has_sent = True
+        self._last = None
+
     def _carry_out(
-        self, index: int, step: Step, pending: StepPending, delivery: Delivery, consent: _Consent
-    ) -> StepOutcome:
-        """Send a step's changes in order, each only with consent; stop at the first that does not succeed.
+        self,
+        index: int,
+        step: Step,
+        pending: StepPending,
+        delivery: Delivery,
+        consent: _Consent,
+        sent: list[Sent],
+    ) -> tuple[StepOutcome, RemediateError | None]:
+        """Send a step's changes in order, all of them with consent; stop at the first that does not succeed.
+
+        Returns:
+            What became of the step, and why nothing more may be sent after it.
 
         Raises:
             Refused: Nothing of this step was sent.
             Unreachable: Likewise.
         """
-        kind, sent = step.task.kind, list[Sent]()
-        for number, (change, digest) in enumerate(zip(pending.plan.changes, pending.digests, strict=True)):
+        kind = step.task.kind
+        for change, digest in zip(pending.plan.changes, pending.digests, strict=True):
+            if not consent.covers(self.host, kind, change, digest):
+                return StepDeclined(why="it was not among what was approved"), None
+        for number, change in enumerate(pending.plan.changes):
             try:
-                if not consent.covers(self.host, kind, change, digest):
-                    return StepDeclined(why="it was not among what was approved")
                 delivery.send(change, kind, index, number, sent)
             except OutcomeUnknown as error:
-                return StepUnknown(sent=tuple(sent), operation=delivery.operation(index, number), why=str(error))
-            except (CommandFailed, AnswerNotRecorded) as error:
-                return StepFailed(sent=tuple(sent), why=f"{change.summary}: {error}")
+                operation = delivery.operation(index, number)
+                return StepUnknown(sent=tuple(sent), operation=operation, why=str(error)), None
+            except CommandFailed as error:
+                return StepFailed(sent=tuple(sent), why=f"{change.summary}: {error}"), None
+            except AnswerNotRecorded as error:
+                return StepFailed(sent=tuple(sent), why=f"{change.summary}: {error}"), error
             except (Refused, Unreachable) as error:
                 if not sent:
                     raise
-                return StepFailed(sent=tuple(sent), why=str(error))
-        return StepRemedied(sent=tuple(sent), why="")
+                return StepFailed(sent=tuple(sent), why=str(error)), error
+        return StepRemedied(sent=tuple(sent), why=""), None
 
     def _end_step(self, index: int, step: Step, outcome: StepOutcome) -> None:
         self.steps.append(StepSeen(kind=step.task.kind, outcome=outcome))

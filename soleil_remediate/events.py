@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
@@ -215,4 +216,4 @@ def _(value: Any) -> Any:
 
 @as_data.register(frozenset)
 def _(value: Any) -> Any:
-    return sorted(as_data(item) for item in value)
+    return sorted((as_data(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))

@@ -10,19 +10,16 @@ from __future__ import annotations
 import getpass
 import os
 import queue
-import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any, Self, TypeAlias
 
 from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.engine import HostRun
-from soleil_remediate.errors import Refused, Unreachable
+from soleil_remediate.errors import ConfigError, FactError, Refused, Unreachable
 from soleil_remediate.events import Event, GateAnswered, HostEnded, RunEnded, RunStarted
 from soleil_remediate.gates import Approval, Gate
 from soleil_remediate.host import Host
@@ -43,7 +40,7 @@ from soleil_remediate.report import (
     WouldFix,
 )
 from soleil_remediate.scenario import Case
-from soleil_remediate.stopping import Stop
+from soleil_remediate.stopping import Signals, Stop, StopRequested
 from soleil_remediate.transports import Transport
 
 Listener: TypeAlias = "Callable[[Event], None]"
@@ -77,7 +74,10 @@ def preview(
         cases: One scenario, bound to each host.
         transport: The way to the hosts.
         clock: This machine's, unless another is handed in.
-        listener: Told every event, in this thread.
+        listener: Told every event, in this thread; what it raises stops it and not the run, and is raised at the end.
+
+    Raises:
+        ConfigError: No host could even be contacted with what the inventory says.
     """
     with _Fleet(cases, transport, clock or SystemClock(), listener) as fleet:
         return fleet.preview()
@@ -103,9 +103,10 @@ def remediate(
         gate: Decides what may be sent; called in this thread.
         runs: Where the record is kept.
         clock: This machine's, unless another is handed in.
-        listener: Told every event, in this thread.
+        listener: Told every event, in this thread; what it raises stops it and not the run, and is raised at the end.
 
     Raises:
+        ConfigError: No host could even be contacted with what the inventory says.
         RecordNotWritten: No record could be begun, so no host was even looked at.
     """
     clock = clock or SystemClock()
@@ -122,10 +123,6 @@ class _Question:
     kind: str
     change: Change
     answer: Future[Approval]
-
-
-class _Interrupt(BaseException):
-    """A signal came while a person was being asked."""
 
 
 class _Fleet:
@@ -147,8 +144,9 @@ class _Fleet:
         self._record = record
         self._listener = listener
         self._inbox: queue.SimpleQueue[Event | _Question | None] = queue.SimpleQueue()
+        self._listeners_bug: Exception | None = None
         self._stop = Stop()
-        self._is_asking = False
+        self._signals = Signals(self._stop, clock)
         self._owner = operator()
         self._cases = cases
         self._runs = [
@@ -165,42 +163,43 @@ class _Fleet:
         ]
         self._previews: dict[int, Preview] = {}
         self._reports: dict[int, HostReport] = {}
+        self._misconfigured: list[ConfigError] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         for run in self._runs:
-            with suppress(Unreachable):
-                run.close()
+            run.close()
 
     # --- the two ways through -----------------------------------------------------------------------------------------
 
     def preview(self) -> RunReport:
-        self._start()
-        with self._signals():
+        with self._signals.heard():
+            self._start()
             self._look()
-        for index, preview in self._previews.items():
-            self._reports.setdefault(
-                index, HostReport(host=preview.host, outcome=preview.outcome, preview=preview, took=preview.looked_in)
-            )
-        return self._end()
+            for index, preview in self._previews.items():
+                report = HostReport(host=preview.host, outcome=preview.outcome, preview=preview, took=preview.looked_in)
+                self._reports.setdefault(index, report)
+            return self._end()
 
     def remediate(self, gate: Gate) -> RunReport:
-        self._start()
-        with self._signals():
+        with self._signals.heard():
+            self._start()
             self._look()
-            if not self._stop.is_asked:
-                pending = {i: p for i, p in self._previews.items() if isinstance(p.outcome, WouldFix)}
-                approval = self._ask(gate, pending)
-                if approval is not None:
-                    self._change(pending, approval, gate)
-        for index, preview in self._previews.items():
-            outcome = preview.outcome
-            if isinstance(outcome, WouldFix):  # reached only where a signal came before it was this host's turn
-                outcome = Stopped(why=f"stopped by {self._stop.why}; nothing was sent")
-            self._reports.setdefault(index, HostReport(host=preview.host, outcome=outcome, preview=preview))
-        return self._end()
+            pending = {i: p for i, p in sorted(self._previews.items()) if isinstance(p.outcome, WouldFix)}
+            approval = self._ask(gate, pending)
+            if approval is not None:
+                self._change(pending, approval, gate)
+            for index, preview in self._previews.items():
+                outcome = preview.outcome
+                if isinstance(outcome, WouldFix):  # reached only where a signal came before it was this host's turn
+                    outcome = self._stopped()
+                self._reports.setdefault(index, HostReport(host=preview.host, outcome=outcome, preview=preview))
+            return self._end()
+
+    def _stopped(self) -> Stopped:
+        return Stopped(why=f"{self._stop.request}; nothing was sent")
 
     def _start(self) -> None:
         case = self._cases[0]
@@ -217,18 +216,23 @@ class _Fleet:
     def _end(self) -> RunReport:
         for index, run in enumerate(self._runs):
             if index not in self._reports:
-                why = f"stopped by {self._stop.why}; nothing was sent"
-                self._reports[index] = HostReport(host=run.host, outcome=Stopped(why=why))
+                self._reports[index] = HostReport(host=run.host, outcome=self._stopped())
         report = RunReport(
             run=self._run,
             scenario=self._scenario,
             hosts=tuple(self._reports[index] for index in range(len(self._runs))),
         )
-        with suppress(Refused):  # the report is true even where the record's last lines could not be written
-            for host in report.hosts:
-                self._say(HostEnded(report=host))
-            self._say(RunEnded(report=report))
+        last: list[Event] = [*(HostEnded(report=host) for host in report.hosts), RunEnded(report=report)]
+        for event in last:
+            with suppress(Refused):  # the report is true even where the record's last lines could not be written
+                if self._record is not None:
+                    self._record.write(event)
+            self._inbox.put(event)
         self._drain()
+        if self._listeners_bug is not None:
+            raise self._listeners_bug
+        if len(self._misconfigured) == len(self._runs):
+            raise self._misconfigured[0]
         return report
 
     # --- its three parts ----------------------------------------------------------------------------------------------
@@ -239,16 +243,12 @@ class _Fleet:
         def one(index: int) -> None:
             run = self._runs[index]
             try:
-                self._previews[index] = run.preview()
-            except Unreachable as error:
-                outcome: HostOutcome = NotReached(why=str(error), is_retryable=error.retryable)
-                if self._stop.is_asked:
-                    outcome = Stopped(why=f"stopped by {self._stop.why}; nothing was sent")
-                self._reports[index] = HostReport(host=run.host, outcome=outcome)
-            except Refused as error:
-                self._reports[index] = HostReport(host=run.host, outcome=Refusal(why=str(error)))
+                preview = self._previews[index] = run.preview()
+                if isinstance(preview.outcome, WouldFix):
+                    return
             except Exception as error:  # noqa: BLE001  # one host's bug is that host's failure, never the fleet's end
-                self._reports[index] = HostReport(host=run.host, outcome=_crash(error))
+                self._reports[index] = HostReport(host=run.host, outcome=self._not_seen(error))
+            run.close()  # nothing more is wanted of it
 
         forks = min(FORKS, len(self._runs))
         with ThreadPoolExecutor(forks, thread_name_prefix="look") as pool:
@@ -264,27 +264,42 @@ class _Fleet:
                         run.close()
         self._drain()
 
+    def _not_seen(self, error: Exception) -> HostOutcome:
+        if self._stop.is_asked:  # whatever it was: its session was closed under it
+            return self._stopped()
+        match error:
+            case Refused():
+                return Refusal(why=str(error))
+            case Unreachable():
+                return NotReached(why=str(error), is_retryable=error.retryable)
+            case ConfigError():
+                self._misconfigured.append(error)
+                return NotReached(why=str(error), is_retryable=False)
+            case FactError():
+                return NotReached(why=str(error), is_retryable=False)
+            case _:
+                return _crash(error)
+
     def _ask(self, gate: Gate, pending: dict[int, Preview]) -> Approval | None:
         """Pass the gate, once for all hosts; where it does not open, say so for each of them."""
         if not pending:
             return None
         outcome: HostOutcome
         try:
-            self._is_asking = True
-            approval = gate.approve(self._scenario, tuple(pending.values()))
-        except Refused as error:
-            outcome, by = Refusal(why=str(error)), str(error)
-        except (_Interrupt, KeyboardInterrupt):
-            by = f"stopped by {self._stop.why or 'Ctrl-C'} at the gate; nothing was sent"
-            outcome = Stopped(why=by)
-        else:
+            approval = self._signals.ask(lambda: gate.approve(self._scenario, tuple(pending.values())))
             self._say(GateAnswered(is_open=True, by=approval.by, approved=tuple(sorted(approval.digests))))
+        except StopRequested:
+            outcome = self._stopped()
+        except Refused as error:
+            outcome = Refusal(why=str(error))
+        except Exception as error:  # noqa: BLE001  # a gate that breaks does not open, and that is recorded
+            outcome = _crash(error)
+        else:
             return approval
-        finally:
-            self._is_asking = False
         for index, preview in pending.items():
             self._reports[index] = HostReport(host=preview.host, outcome=outcome, preview=preview)
-        self._say(GateAnswered(is_open=False, by=by, approved=()))
+        with suppress(Refused):  # a record that takes nothing more is no reason to say nothing more
+            self._say(GateAnswered(is_open=False, by=outcome.why, approved=()))
         return None
 
     def _change(self, pending: dict[int, Preview], approval: Approval, gate: Gate) -> None:
@@ -294,18 +309,20 @@ class _Fleet:
         record, ended_badly = self._record, ""
         for index, preview in pending.items():
             run = self._runs[index]
+            if self._stop.is_asked:
+                return
             if ended_badly:
                 outcome = Refusal(why=f"not tried: {ended_badly}. Nothing was sent")
                 self._reports[index] = HostReport(host=run.host, outcome=outcome, preview=preview)
                 continue
-            if self._stop.is_asked:
-                return
 
             def one(run: HostRun = run, preview: Preview = preview) -> HostReport:
                 try:
                     return run.remedy(preview, approval.digests, record, self._ask_again)
                 except Exception as error:  # noqa: BLE001  # a bug on one host must not hide what became of the others
-                    return HostReport(host=run.host, outcome=_crash(error), preview=preview, steps=tuple(run.steps))
+                    return run.report(_crash(error), preview)
+                finally:
+                    run.close()  # and with it the host's lock is given back, however long the other hosts take
 
             report = self._wait(one, run, gate)
             self._reports[index] = report
@@ -335,10 +352,11 @@ class _Fleet:
         """Ask the gate about one change, from a worker's thread."""
         question = _Question(host, kind, change, Future())
         self._inbox.put(question)
-        while True:
-            with suppress(TimeoutError):
-                return question.answer.result(_TICK).digests
+        while not wait([question.answer], _TICK).done:
             self._stop.check()
+        approval = question.answer.result()
+        self._say(GateAnswered(is_open=True, by=approval.by, approved=tuple(sorted(approval.digests))))
+        return approval.digests
 
     def _pump(self, gate: Gate | None = None) -> None:
         """Hear the next event or question, or nothing for a moment."""
@@ -346,20 +364,20 @@ class _Fleet:
             item = self._inbox.get(timeout=_TICK)
         except queue.Empty:
             return
-        if item is None:
-            return
-        if not isinstance(item, _Question):
+        if isinstance(item, _Question):
+            self._answer(item, gate)
+        elif item is not None:
             self._hear(item)
-        elif gate is not None:
-            try:
-                self._is_asking = True
-                item.answer.set_result(gate.approve_again(item.host, item.kind, item.change))
-            except Refused as error:
-                item.answer.set_exception(error)
-            except (_Interrupt, KeyboardInterrupt):
-                self._stop.ask("Ctrl-C")
-            finally:
-                self._is_asking = False
+
+    def _answer(self, item: _Question, gate: Gate | None) -> None:
+        try:
+            if gate is None:
+                raise AssertionError("nothing is asked before the gate was passed")
+            approval = self._signals.ask(lambda: gate.approve_again(item.host, item.kind, item.change))
+        except Exception as error:  # noqa: BLE001  # whoever asked must hear of it, or would wait for ever
+            item.answer.set_exception(error)
+        else:
+            item.answer.set_result(approval)
 
     def _drain(self) -> None:
         while True:
@@ -379,26 +397,8 @@ class _Fleet:
             self._listener(event)
         except OSError:  # the terminal is gone; the run and its record go on
             self._listener = _ignore
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Let signals ask to stop instead of killing; only the main thread can."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def handle(number: int, _: FrameType | None) -> None:
-            name = signal.Signals(number).name
-            self._stop.ask("Ctrl-C" if number == signal.SIGINT else name)
-            if self._is_asking:
-                raise _Interrupt
-
-        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        except Exception as error:  # noqa: BLE001  # nor does a reporter's bug stop what hosts are in the middle of
+            self._listener, self._listeners_bug = _ignore, error
 
 
 def _crash(error: Exception) -> Crashed:

@@ -158,7 +158,7 @@ class PersonGate:
             return Approval(digests=_all(previews), by=by)
         risk = max((preview.risk for preview in previews if preview.risk is not None), default=Risk.GENTLE)
         approved = self.asker.ask(scenario, previews, risk)
-        if approved is None:
+        if not approved:
             raise Declined("declined at the terminal. Nothing was sent")
         return Approval(digests=approved & _all(previews), by=self.asker.name)
 
