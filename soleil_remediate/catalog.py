@@ -22,7 +22,10 @@ from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.plan import Risk
 from soleil_remediate.task import Check, Look, Reading, Task
+from soleil_remediate.tasks.backups import PruneBackups
+from soleil_remediate.tasks.journals import VacuumJournal
 from soleil_remediate.tasks.logs import TruncateLog
+from soleil_remediate.tasks.packages import CleanPackageCache
 
 ENTRY_POINTS = "soleil_remediate.kinds"
 
@@ -33,7 +36,10 @@ BUILT_IN: tuple[KindClass, ...] = (
     DiskWritable,
     DiskUsed,
     DiskInodes,
+    CleanPackageCache,
+    VacuumJournal,
     TruncateLog,
+    PruneBackups,
 )
 
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*")

@@ -253,6 +253,16 @@ class _Composer(Reader, Scanner, Parser):
         Parser.__init__(self)
 
     def document(self) -> Node:
+        try:
+            return self._document()
+        except ValueError:  # PyYAML hands what stands after \U to chr() as it is
+            mark = self.get_mark()
+            raise self._problems.stop(
+                Origin(self._shown, mark.line + 1, mark.column + 1),
+                "there is no character of that number: write the character itself",
+            ) from None
+
+    def _document(self) -> Node:
         self._next()  # the stream's start
         if self.check_event(yaml.StreamEndEvent):
             raise self._problems.stop(Origin(self._shown, 1), "the file is empty")
@@ -322,6 +332,8 @@ class _Composer(Reader, Scanner, Parser):
         text = str(event.value)
         if "\0" in text:
             self._problems.add(origin, "a NUL character cannot reach any command: leave it out")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            self._problems.add(origin, "half a character (\\uD800 to \\uDFFF) is no text: write the character itself")
         if not event.implicit[0]:  # quoted or a block: text, whatever it looks like
             return text
         if text in _NULL:

@@ -26,6 +26,7 @@ from soleil_remediate.host import Host
 RANGE_LIMIT = 10_000
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_DIGITS = re.compile(r"[0-9]+")
 _RANGE = re.compile(r"\[([^\]\[:]*):([^\]\[:]*)(?::([0-9]+))?\]")
 #: Ansible's positions in a group, and what looks like them: ansible/inventory/manager.py, PATTERN_WITH_SUBSCRIPT.
 _POSITION = re.compile(r".+\[-?[0-9]+(?:[:-][0-9]*)?\]")
@@ -62,7 +63,7 @@ def expand(name: str) -> list[str]:
     first, last, step = match[1] or "0", match[2], int(match[3] or 1)
     if step == 0:
         raise ValueError(f"{name!r} would never end: its step is 0")
-    if first.isdigit() and last.isdigit():
+    if _DIGITS.fullmatch(first) and _DIGITS.fullmatch(last):
         if first.startswith("0") and len(first) > 1 and len(first) != len(last):
             raise ValueError(f"{name!r}: write both ends with the same number of digits")
         width = len(first) if first.startswith("0") else 0

@@ -141,7 +141,9 @@ def _files(places: Iterable[str | Path], problems: Problems) -> Iterator[str]:
         if not Path(place).is_dir():
             yield os.fspath(place)
             continue
-        files = sorted(file for file in Path(place).iterdir() if file.suffix in {".yml", ".yaml"})
+        files = sorted(
+            file for file in Path(place).iterdir() if file.suffix in {".yml", ".yaml"} and file.name[0] != "."
+        )
         if not files:
             problems.add(Origin(os.fspath(place), 1), "there is no playbook in this folder: they end in .yml")
         yield from map(os.fspath, files)

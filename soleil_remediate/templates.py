@@ -107,20 +107,20 @@ def parse(text: str) -> Template:
         return Template((text,))
     try:
         tree = _ENVIRONMENT.parse(text)
+        return Template(tuple(part for statement in tree.body for part in _parts(statement)))
     except jinja2.TemplateSyntaxError as error:
         raise ValueError(f"this template cannot be read: {error.message}") from None
-    parts: list[str | Name] = []
-    for statement in tree.body:
-        match statement:
-            case nodes.Output():
-                parts += map(_part, statement.nodes)
-            case _:
-                raise ValueError("a template only names values, like {{ app.root }}: {% … %} is not read here")
-    return Template(tuple(parts))
+    except RecursionError:
+        raise ValueError("this template cannot be read: it is nested too deep") from None
 
 
-def _part(expression: nodes.Expr) -> str | Name:
-    return expression.data if isinstance(expression, nodes.TemplateData) else Name(_name(expression))
+def _parts(statement: nodes.Node) -> Iterator[str | Name]:
+    match statement:
+        case nodes.Output():
+            for expression in statement.nodes:
+                yield expression.data if isinstance(expression, nodes.TemplateData) else Name(_name(expression))
+        case _:
+            raise ValueError("a template only names values, like {{ app.root }}: {% … %} is not read here")
 
 
 def _name(expression: nodes.Expr) -> tuple[str | int, ...]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from soleil_remediate.errors import ConfigError, InventoryError, UnknownName
 from soleil_remediate.host import Connection, Host
-from soleil_remediate.patterns import Selection, expand, pattern_mistake
+from soleil_remediate.patterns import RANGE_LIMIT, Selection, expand, name_mistake, pattern_mistake
 
 GROUPS = {
     "all": frozenset({"web1", "web2", "web3", "db1", "solo"}),
@@ -201,3 +201,30 @@ def test_whatever_stands_in_a_pattern_it_is_read_or_refused(pattern: str) -> Non
 )
 def test_ranges_are_those_of_ansible(written: str, names: list[str]) -> None:
     assert expand(written) == names
+
+
+@pytest.mark.parametrize(
+    "written", ["web[1-3]", "web1]", "web[1", "web[]", "web[1:]", "web[a:3]", "web[1:c]", "web[\u00b2:3]", "web[-:c]", "w[aa:c]", "w[a:cc]", "w[a:\u0435]"]
+)  # fmt: skip
+def test_what_is_no_range_is_refused(written: str) -> None:
+    with pytest.raises(ValueError, match="is no range: write it like"):
+        expand(written)
+
+
+def test_a_range_of_exactly_the_limit_is_read_and_one_more_is_not() -> None:
+    assert len(expand(f"w[1:{RANGE_LIMIT}]")) == RANGE_LIMIT
+    assert len(expand("w[1:100]-[1:100]")) == RANGE_LIMIT
+    assert len(expand(f"w[1:{RANGE_LIMIT * 2}:2]")) == RANGE_LIMIT
+    for written in (
+        f"w[0:{RANGE_LIMIT}]",
+        "w[1:100]-[0:100]",
+        f"w[1:{RANGE_LIMIT * 2 + 1}:2]",
+        "w[999999990:1000000000]",
+    ):
+        with pytest.raises(ValueError, match=r"stands for more than 10000 hosts$"):
+            expand(written)
+
+
+def test_a_name_of_the_longest_length_is_one_and_a_longer_one_is_not() -> None:
+    assert name_mistake("a" * 253) is None
+    assert name_mistake("a" * 254) is not None

@@ -68,6 +68,8 @@ SURPRISE = (
         (b"a: b\x07\n", "f.yml:1:5: the character U+0007 cannot stand in YAML: leave it out"),
         ("a: |\n  x\nb: \x1b[31m\n", "f.yml:3:4: the character U+001B cannot stand in YAML: leave it out"),
         ('a: "\\0"', "f.yml:1:4: a NUL character cannot reach any command: leave it out"),
+        ('a: "\\ud800"', "f.yml:1:4: half a character (\\uD800 to \\uDFFF) is no text: write the character itself"),
+        ('a: "x\\U00110000"', "f.yml:1:8: there is no character of that number: write the character itself"),
         ("a:\n\t- b", "f.yml:2:1: a tab cannot indent: use spaces"),
         ("a: b: c", 'f.yml:1:5: a second ": " in one line: put text that holds one in quotes, or indent what belongs below'),
         ("a:\n  - 1\n b: 2", "f.yml:3:2: this does not line up with what stands above it: indent it like its neighbours"),
@@ -151,6 +153,7 @@ def test_plain_values_have_the_types_of_yaml_1_2(here: Path, written: str, value
 
 def test_blocks_are_text_and_a_byte_order_mark_is_not(here: Path) -> None:
     assert read("\ufeffa: |\n  0755\n  no\nb: >-\n  x\n  y\n") == {"a": "0755\nno\n", "b": "x y"}
+    assert read('"<<": {a: b}\n') == {"<<": {"a": "b"}}
 
 
 def test_every_value_and_key_knows_its_place(here: Path) -> None:
@@ -160,6 +163,8 @@ def test_every_value_and_key_knows_its_place(here: Path) -> None:
     assert node.at(("b", 0)).origin == Origin("f.yml", 3, 5)
     assert node.at(("b", 1, "c", "d")).origin == Origin("f.yml", 4, 12)
     assert node.at(("b", 7, "nowhere")).origin == node.at(("b",)).origin
+    assert node.at(("a", "nowhere")).origin == node.at(("a",)).origin
+    assert node.at(("nowhere",)).origin == node.origin
 
 
 def test_paths_are_shown_as_they_were_given(here: Path) -> None:

@@ -288,6 +288,8 @@ def test_mistakes_at_the_top_of_a_playbook(text: str, message: str) -> None:
         ('journal.vacuum: {to: "{{ inputs.limit * 2 }}"}', "1:24: journal.vacuum: to: a template only names values, like {{ app.root }}: a calculation is not read here"),
         ('journal.vacuum: {to: "{{ 1 if app.root else 2 }}"}', "1:24: journal.vacuum: to: a template only names values, like {{ app.root }}: a condition is not read here"),
         ('journal.vacuum: {to: "{% if 1 %}1 MiB{% endif %}"}', "1:24: journal.vacuum: to: a template only names values, like {{ app.root }}: {% … %} is not read here"),
+        ('journal.vacuum: {to: "' + "{{" * 3000 + '"}', "1:24: journal.vacuum: to: this template cannot be read: it is nested too deep"),
+        ('journal.vacuum: {to: "{{ a' + "[0]" * 3000 + '}}"}', "1:24: journal.vacuum: to: this template cannot be read: it is nested too deep"),
         ('journal.vacuum: {to: "{{ vars.db_password }}"}', "1:24: vars.db_password looks like a secret: templates cannot hold secrets"),
         ('journal.vacuum: {to: "{{ inputs.share }}"}', "1:24: journal.vacuum: to: '80%' is no size: write a size such as 200 MiB"),
         ('journal.vacuum: {to: "{{ inputs.mount }}"}', "1:24: journal.vacuum: to: '/path' is no size: write a size such as 200 MiB"),
@@ -363,6 +365,7 @@ def test_scenarios_are_found_by_name_and_alias() -> None:
     Path("a.yml").write_text(HEAD + "aliases: [disk]\n" + HEALTHY)
     Path("b.yaml").write_text(HEAD.replace("disk-full", "redis-down") + HEALTHY)
     Path("notes.txt").write_text("no playbook")
+    Path(".#a.yml").write_text("an editor's")
     scenarios = load_scenarios(["."], CATALOG)
     assert list(scenarios) == ["disk-full", "redis-down"]
     assert scenarios.find("disk") is scenarios.find("disk-full")
