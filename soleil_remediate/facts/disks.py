@@ -24,6 +24,9 @@ _REMOTE = frozenset(
 #: Made full and read only: always at 100 %, never at fault.
 _IMAGES = frozenset("cramfs erofs iso9660 romfs squashfs udf".split())
 
+#: Places for the system's own use: a real file system that shows here only is a file lent to a container, not a disk.
+_SYSTEM_PLACES = tuple(map(PurePosixPath, ("/dev", "/proc", "/run", "/sys")))
+
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _USAGE_COLUMNS = "size,used,avail,itotal,iused,iavail,target"
@@ -185,7 +188,7 @@ class Mount:
     @property
     def is_real(self) -> bool:
         """It holds somebody's files."""
-        if self.type in _IMAGES:
+        if self.type in _IMAGES or any(self.point.is_relative_to(place) for place in _SYSTEM_PLACES):
             return False
         is_on_disk = self.source.startswith("/dev/") and self.device >> 8 & 0xFFF != 0
         return self.name == b"/" or self.type in _LOCAL or self.type in _REMOTE or is_on_disk

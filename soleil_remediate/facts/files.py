@@ -127,7 +127,21 @@ def parse_records(output: Output) -> tuple[FileStat, ...]:
         ValueError: It is something else, or find could not look into a folder that is there.
     """
     only_missing(output)
-    return tuple(sorted((_file(record) for record in _records(output.stdout)), key=lambda file: file.path))
+    return parse_found(output.stdout)
+
+
+def parse_found(text: bytes, *, is_cut_short: bool = False) -> tuple[FileStat, ...]:
+    """Read records alone; sorted by path.
+
+    Args:
+        is_cut_short: find was ended while it was writing, so the last record may not be whole.
+
+    Raises:
+        ValueError: They are something else.
+    """
+    if is_cut_short:
+        text = text[: text.rfind(b"\0") + 1]
+    return tuple(sorted((_file(record) for record in _records(text)), key=lambda file: file.path))
 
 
 def only_missing(output: Output) -> None:

@@ -60,7 +60,7 @@ class FindOpenFiles(Query[tuple[OpenFile, ...]]):
         )
 
     def parse(self, output: Output) -> tuple[OpenFile, ...]:
-        _judge_complaints(output)
+        judge_complaints(output)
         found = set()
         for record in output.stdout.split(b"\0")[:-1]:
             descriptor, name = record.split(b"\t", 1)
@@ -80,7 +80,7 @@ class FindOpenFiles(Query[tuple[OpenFile, ...]]):
         return tuple(sorted(found))
 
 
-def _judge_complaints(output: Output) -> None:
+def judge_complaints(output: Output) -> None:
     hidden = set()
     complaints = output.error_text.splitlines()
     if output.exit_status != 0 and not complaints:
@@ -138,7 +138,7 @@ class StatDescriptors(Query[Mapping[tuple[int, int], tuple[FileIdentity, int, By
         return Command(("stat", "-L", r"--printf=%n\t%d\t%i\t%h\t%s\t%b\n", "--", *_each("fd", self.open_files)))
 
     def parse(self, output: Output) -> Mapping[tuple[int, int], tuple[FileIdentity, int, ByteSize, ByteSize]]:
-        _judge_complaints(output)
+        judge_complaints(output)
         answers = {}
         for line in output.text.split("\n")[:-1]:
             name, *numbers = line.split("\t")
@@ -169,7 +169,7 @@ class ReadFlags(Query[Mapping[tuple[int, int], int]]):
         return Command(("grep", "-H", "^flags:", "--", *_each("fdinfo", self.open_files)))
 
     def parse(self, output: Output) -> Mapping[tuple[int, int], int]:
-        _judge_complaints(output)
+        judge_complaints(output)
         flags = {}
         for line in output.text.split("\n")[:-1]:
             name, _, octal = line.partition(":flags:\t")
@@ -232,7 +232,7 @@ class DescribeProcesses(Query[Mapping[int, Process]]):
         return Command(("grep", "-a", "-H", "", "--", *files))
 
     def parse(self, output: Output) -> Mapping[int, Process]:
-        _judge_complaints(output)
+        judge_complaints(output)
         texts: dict[tuple[int, str], list[str]] = {}
         for line in output.text.split("\n")[:-1]:
             match = re.match(r"/proc/(\d+)/(stat|cgroup):", line)

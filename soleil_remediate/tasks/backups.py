@@ -36,7 +36,7 @@ cd -P -- "$1" || stop "$1 cannot be entered"
 [ "$(stat -c '%d:%i' .)" = "$2" ] || stop "$1 is another folder by now"
 removed=0 left=0
 see() { stat -c '%d %i %h %s %Y %n' -- "$@" 2>/dev/null || :; }
-remove() { rm -- "$@" </dev/null && removed=$((removed + $#)); }
+remove() { rm -- "$@" && removed=$((removed + $#)); }
 flush() {
     [ "$#" -gt 0 ] || return 0
     if [ "$(see "$@")" = "$listed" ]; then

@@ -1,0 +1,189 @@
+"""Repair deleted files that still take space."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import ClassVar
+
+from soleil_remediate.command import Command, Reader
+from soleil_remediate.errors import Unplannable
+from soleil_remediate.facts.deleted import DeletedFile, Holder, read_deleted
+from soleil_remediate.facts.disks import space_on
+from soleil_remediate.facts.processes import Process
+from soleil_remediate.plan import Change, Plan, Relief, Risk, Script, Undo
+from soleil_remediate.task import Task
+from soleil_remediate.units import ByteSize, Duration, MiB
+
+#: Ask process $1, started at $2 (clock ticks since the boot), running program $3, with signal $4 to reopen its logs;
+#: then wait up to ten seconds until neither it nor a child of it has any of the files $5… (device:inode) open.
+ASK_TO_REOPEN = Script(
+    "ask-to-reopen",
+    r"""set -eu
+pid=$1 started=$2 program=$3 signal=$4
+shift 4
+files=$(printf '%s\n' "$@")
+stop() { printf '%s\n' "process $pid $1: no signal was sent" >&2; exit 75; }
+line=$(cat "/proc/$pid/stat") || stop "has ended"
+rest=${line##*) }
+[ "$(printf '%s\n' "$rest" | cut -d ' ' -f 20)" = "$started" ] || stop "is another one by now"
+is=$(readlink "/proc/$pid/exe")
+[ "${is% (deleted)}" = "$program" ] || stop "runs another program by now"
+held() {
+    children=$(cat "/proc/$pid/task/$pid/children")
+    for one in $pid $children; do
+        stat -L -c '%d:%i' "/proc/$one/fd/"* 2>/dev/null || :
+    done | grep -c -x -F -e "$files" || :
+}
+kill -s "$signal" "$pid"
+turn=0
+open=$(held)
+while [ "$open" -gt 0 ] && [ "$turn" -lt 100 ]; do
+    turn=$((turn + 1))
+    sleep 0.1
+    open=$(held)
+done
+echo "signal $signal sent, $open descriptors still open"
+[ "$open" = 0 ]
+""",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """How one program is asked to reopen its logs, without a pause in its work.
+
+    Args:
+        program: What its file is called.
+        name: What the process calls itself; scripts run as their interpreter.
+        source: Where this is promised.
+    """
+
+    program: re.Pattern[str]
+    signal: str
+    source: str
+    name: re.Pattern[str] = re.compile(".*", re.DOTALL)
+
+
+_WAYS = (
+    _Way(program=re.compile("nginx"), signal="USR1", source="nginx(8)"),
+    _Way(program=re.compile(r"php-fpm[0-9.]*"), signal="USR1", source="php-fpm(8)"),
+    _Way(program=re.compile("rsyslogd"), signal="HUP", source="rsyslogd(8)"),
+    _Way(
+        program=re.compile(r"python3?[0-9.]*"),
+        name=re.compile("supervisord"),
+        signal="USR2",
+        source="supervisord.org/running.html",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReopenFile(Task[tuple[DeletedFile, ...]]):
+    """Ask the process that still holds a deleted file to reopen its logs, so that the space comes free.
+
+    nginx, php-fpm, rsyslog and supervisor promise to do so on a signal, and go on serving. The signal goes to the
+    process seen while planning and to no other: its number, start time and program are compared again. Any other
+    program would have to be restarted: its file is named in the reason, and left alone.
+
+    Args:
+        larger_than: Deleted files that take no more than this are left alone.
+
+    Raises:
+        Unplannable: Deleted files are still open, and nobody who holds one is known to reopen it.
+    """
+
+    kind = "open-file.reopen"
+    rounds = 2
+    risk: ClassVar[Risk] = Risk.GENTLE
+
+    larger_than: ByteSize = MiB(1)
+
+    async def read(self, host: Reader) -> tuple[DeletedFile, ...]:
+        return await read_deleted(host)
+
+    def plan(self, seen: tuple[DeletedFile, ...]) -> Plan:
+        large = [one for one in seen if one.allocated > self.larger_than]
+        if not large:
+            return Plan.nothing(f"no deleted file that is still open takes more than {self.larger_than}")
+        asked: dict[Process, tuple[_Way, PurePosixPath, list[DeletedFile]]] = {}
+        others = []
+        for file in large:
+            found = _master(file)
+            if found is None:
+                others.append(_held(file))
+            else:
+                process, way, program = found
+                asked.setdefault(process, (way, program, []))[2].append(file)
+        if not asked:
+            raise Unplannable(f"nobody is known to reopen it: {'; '.join(others)}")
+        return Plan.of(
+            *(self._signal(process, *asked[process]) for process in sorted(asked, key=lambda one: one.pid)),
+            because="; ".join(_held(file) for file in large),
+        )
+
+    def _signal(self, process: Process, way: _Way, program: PurePosixPath, files: Sequence[DeletedFile]) -> Change:
+        amounts: dict[str, int] = {}
+        for file in files:
+            subject = space_on(file.file_system.mount)
+            amounts[subject] = amounts.get(subject, 0) + file.allocated
+        total = ByteSize(sum(amounts.values()))
+        names = ", ".join(sorted({str(file.path) for file in files}))
+        return Change(
+            summary=f"ask {program.name} (process {process.pid}) to reopen its logs ({way.source})",
+            command=Command(
+                ASK_TO_REOPEN.bind(
+                    process.pid, process.started, program, way.signal, *(file.identity for file in files)
+                ),
+                deadline=Duration(60),
+            ),
+            risk=self.risk,
+            undo=Undo.none("the file had been deleted before; nothing else changes"),
+            before=f"{names}, deleted, {total}",
+            after="closed, its space free",
+            loses="what the deleted file held: no name leads to it since it was deleted",
+            keeps=f"{program.name} goes on serving, and logs into a new file",
+            relieves=tuple(
+                Relief(subject=subject, amount=str(ByteSize(amount))) for subject, amount in sorted(amounts.items())
+            ),
+        )
+
+
+def _master(file: DeletedFile) -> tuple[Process, _Way, PurePosixPath] | None:
+    """Return whom to ask, how, and what it runs; ``None`` unless everybody who holds the file hears from that one."""
+    holders = {holder.process.pid: holder for holder in file.holders if holder.process is not None}
+    if not holders or len(holders) != len({holder.descriptor.pid for holder in file.holders}):
+        return None
+    masters = [pid for pid, holder in holders.items() if _parent(holder) not in holders]
+    if len(masters) != 1:
+        return None
+    master = holders[masters[0]]
+    if master.process is None or master.program is None:
+        return None
+    way = next((way for way in _WAYS if _is_way_of(way, master.process, master.program)), None)
+    if way is None or any(holder.program != master.program for holder in holders.values()):
+        return None
+    return master.process, way, master.program
+
+
+def _is_way_of(way: _Way, process: Process, program: PurePosixPath) -> bool:
+    return way.program.fullmatch(program.name) is not None and way.name.fullmatch(process.name) is not None
+
+
+def _parent(holder: Holder) -> int | None:
+    return holder.process.parent if holder.process else None
+
+
+def _held(file: DeletedFile) -> str:
+    """Return for people what is held by whom."""
+    by = sorted(
+        {
+            f"{holder.process.name} ({holder.process.pid}{f', {holder.process.unit}' if holder.process.unit else ''})"
+            if holder.process
+            else f"process {holder.descriptor.pid}"
+            for holder in file.holders
+        }
+    )
+    return f"{file.path} is deleted and takes {file.allocated}, held by {', '.join(by)}"
