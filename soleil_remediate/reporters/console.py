@@ -38,11 +38,11 @@ from soleil_remediate.report import (
     StepUnknown,
     plan_of,
 )
-from soleil_remediate.reporters.endings import put_failures, put_next, put_proof, put_saved, put_verdict
+from soleil_remediate.reporters.endings import put_next, put_proof, put_saved, put_verdict, was_touched
 from soleil_remediate.reporters.fleets import put_hosts, put_total, worst_of
 from soleil_remediate.reporters.invocation import Invocation
-from soleil_remediate.reporters.page import Page, joined
-from soleil_remediate.reporters.plans import numbers, put_commands, sums
+from soleil_remediate.reporters.page import HEADING, Page, counted, joined
+from soleil_remediate.reporters.plans import Detail, numbers, put_commands, sums
 from soleil_remediate.reporters.previews import fitted, preview_page
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.scenario import Case
@@ -151,8 +151,10 @@ class ConsoleReporter:
             if self._shown >= {preview.host.name for preview in previews}:
                 return False
             self._shown |= {preview.host.name for preview in previews}
-        height = 10_000 if self._is_verbose or not reserve else screen.height - reserve
-        page, is_short = fitted(lambda level: self._page(previews, screen.width, level), height)
+        if self._is_verbose or not reserve:
+            screen.show(self._page(previews, screen.width, Detail.ALL if self._is_verbose else Detail.FULL))
+            return False
+        page, is_short = fitted(lambda detail: self._page(previews, screen.width, detail), screen.height - reserve)
         screen.show(page)
         return is_short
 
@@ -160,40 +162,43 @@ class ConsoleReporter:
         """Return everything there is to say about *previews*."""
         page = Page(width)
         for preview in previews:
-            page.add(preview_page(self._cases[preview.host.name], preview, self._run, width=width))
+            case = self._cases[preview.host.name]
+            page.add(preview_page(case, preview, self._run, width=width, detail=Detail.ALL))
             page.gap()
         return page
 
     # --- before -------------------------------------------------------------------------------------------------------
 
-    def _page(self, previews: Sequence[Preview], width: int, level: int) -> Page:
+    def _page(self, previews: Sequence[Preview], width: int, detail: Detail) -> Page:
         plan = plan_of(tuple(previews)) if any(preview.pending for preview in previews) else ""
         if len(self._cases) == 1:
             (preview,) = previews
             case = self._cases[preview.host.name]
-            page = preview_page(
-                case, preview, self._run, width=width, level=level, plan=plan, is_everything=self._is_verbose
-            )
+            page = preview_page(case, preview, self._run, width=width, detail=detail, plan=plan)
         else:
-            page = self._table(previews, width, plan, level)
+            page = self._table(previews, width, plan, detail)
         if self._has_commands:
             put_commands(page, previews)
         return page
 
-    def _table(self, previews: Sequence[Preview], width: int, plan: str, level: int) -> Page:
+    def _table(self, previews: Sequence[Preview], width: int, plan: str, detail: Detail) -> Page:
         page = Page(width)
         scenario = self._scenario
-        page.line(f"{scenario.name} · {len(self._cases)} hosts · {scenario.severity.value.upper()}")
+        urgent = f"{scenario.severity.value.upper()}, respond within {scenario.respond_within}"
+        page.beside((scenario.name, HEADING), f"· {counted(len(self._cases), 'host')} · {urgent}", 0)
         page.line(joined([f"run {self._run}" if self._run else "dry run", "nothing changed yet"]))
         page.gap()
-        put_hosts(page, [(name, preview.outcome, preview) for name, preview in self._seen.items()])
+        seen = self._seen or {preview.host.name: preview for preview in previews}
+        put_hosts(page, [(name, preview.outcome, preview) for name, preview in seen.items()])
+        if missing := [name for name in self._cases if name not in seen]:
+            page.beside("  not reached", " ".join(missing), 15)
         if pending := [preview for preview in previews if preview.pending]:
             worst = worst_of(pending)
+            case = self._cases[worst.host.name]
             page.gap()
-            page.line(f"in detail, the worst of {len(pending)}:" if len(pending) > 1 else "in detail:")
-            page.add(preview_page(self._cases[worst.host.name], worst, self._run, width=width, level=level))
+            page.add(preview_page(case, worst, self._run, width=width, detail=detail, part_of=len(pending)))
             page.gap()
-            page.line(joined([sums(pending), f"plan {plan}"]))
+            page.prose(joined([sums(pending), f"plan {plan}"]))
         return page
 
     # --- while --------------------------------------------------------------------------------------------------------
@@ -282,9 +287,8 @@ class ConsoleReporter:
         self.screen.show(page)
 
     def _put_host(self, page: Page, host: HostReport) -> None:
-        if host.preview is not None and host.after is not None and host.sent:
+        if host.preview is not None and host.after is not None and was_touched(host):
             put_proof(page, host.preview.standing, host.after, is_everything=self._is_verbose)
-        put_failures(page, host)
         put_saved(page, host.sent)
         took = Duration(round(self._clock.monotonic() - self._opened)) if self._opened is not None else ""
         put_verdict(page, host, str(took))
@@ -292,16 +296,16 @@ class ConsoleReporter:
 
     def _put_fleet(self, page: Page, report: RunReport) -> None:
         for host in report.hosts:
-            if host.sent and host.preview is not None and host.after is not None:
+            if was_touched(host) and host.preview is not None and host.after is not None:
                 page.line(host.host.name)
                 put_proof(page, host.preview.standing, host.after, is_everything=self._is_verbose)
-                put_failures(page, host)
                 put_saved(page, host.sent)
                 page.gap()
-        put_hosts(page, [(host.host.name, host.outcome, host.preview) for host in report.hosts])
+        new = [host for host in report.hosts if not self._is_dry or host.preview is None]
+        put_hosts(page, [(host.host.name, host.outcome, host.preview) for host in new])
         page.gap()
         put_total(page, report)
-        if self._run and any(host.sent for host in report.hosts):
+        if self._run and any(map(was_touched, report.hosts)):
             page.command("  record", self._again.show(self._run), 9)
         elif int(report.exit_status):
             page.command("  next", self._again.remediate() if self._is_dry else self._again.preview(), 9)

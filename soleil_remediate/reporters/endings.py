@@ -22,6 +22,7 @@ from soleil_remediate.report import (
     Sent,
     Standing,
     StepFailed,
+    StepRemedied,
     StepStillFaulty,
     StepUnknown,
     Stopped,
@@ -35,7 +36,7 @@ from soleil_remediate.scenario import Scenario
 from soleil_remediate.task import Health, Measure
 
 GOOD, BAD, HALF = "bold green", "bold red", "bold magenta"
-_INDENT = 9
+_INDENT = 10
 
 
 def style_of(outcome: HostOutcome) -> str:
@@ -113,32 +114,43 @@ def put_verdict(page: Page, report: HostReport, took: str = "") -> None:
 
 def _in_short(report: HostReport, took: str) -> str:
     """Return what goes on behind the host's name; whether anything was sent is always in it."""
-    sent = counted(len(report.sent), "change")
+    sent = _sent(report)
     match report.outcome:
         case MaybeChanged():
-            return f" MAY have been changed · {joined([f'{sent} known', took])}"
+            return joined([" MAY have been changed", f"before that: {sent}" if report.sent else "", took])
         case NotNeeded():
-            said = "the fault this is for is not there · nothing was changed"
+            said = "no such fault · nothing was changed"
         case WouldFix():
             said = "nothing was changed"
         case Fixed():
             said = joined([sent, took, "nothing unknown"])
         case Eased():
-            said = joined([sent, took, "the symptom is gone, the goal is missed"])
-        case Unproven():
-            said = joined([sent, took, "nothing vouches for it"])
-        case NotFixed() | Stopped() if report.sent:
-            said = joined([sent, took])
-        case NotFixed() | Stopped() | Refusal():
-            said = "nothing was sent, the host is as it was"
-        case NotReached():
-            silent = " when it fell silent" if report.preview is not None else ""
-            said = f"nothing was sent, the host is as it was{silent}"
+            said = joined([sent, took, "the symptom is gone"])
         case Crashed():
-            said = f"a bug in this program · {sent} sent before it"
+            said = f"a bug in this program · {sent}"
+        case NotReached() if report.preview is not None:
+            said = f"fell silent · {sent}"
+        case Unproven() | NotFixed() | Stopped() | Refusal() | NotReached():
+            said = joined([sent, took if was_touched(report) else ""])
         case outcome:
             assert_never(outcome)
     return f" · {said}"
+
+
+def was_touched(report: HostReport) -> bool:
+    """Whether any change was sent, whatever became of it."""
+    return any(
+        isinstance(step.outcome, StepRemedied | StepStillFaulty | StepFailed | StepUnknown) for step in report.steps
+    )
+
+
+def _sent(report: HostReport) -> str:
+    if not was_touched(report):
+        return "nothing was sent, the host is as it was"
+    done = len(report.sent)
+    if any(isinstance(step.outcome, StepFailed) for step in report.steps):
+        return f"{counted(done, 'change')} done, then one failed" if done else "a change was sent and failed"
+    return counted(done, "change")
 
 
 def _reason(report: HostReport) -> str:
@@ -151,16 +163,6 @@ def _reason(report: HostReport) -> str:
 
 def _partly(report: HostReport) -> str:
     return "" if report.preview is None else " when it fell silent"
-
-
-def put_failures(page: Page, report: HostReport) -> None:
-    """Put on *page* every step that did not end well, with its reason."""
-    for step in report.steps:
-        match step.outcome:
-            case StepFailed(why=why) | StepStillFaulty(why=why) | StepUnknown(why=why):
-                page.beside(f"  {step.kind}", why, len(step.kind) + 4, at_most=6)
-            case _:
-                pass
 
 
 def put_next(page: Page, report: HostReport, scenario: Scenario, again: Invocation, run: str) -> None:
@@ -183,10 +185,10 @@ def put_next(page: Page, report: HostReport, scenario: Scenario, again: Invocati
         _by_hand(page, scenario)
     if isinstance(outcome, Unproven | NotFixed | MaybeChanged):
         _escalate(page, report, scenario)
-    if isinstance(outcome, Fixed | Eased | Unproven | NotFixed) and report.sent:
+    if isinstance(outcome, Fixed | Eased | Unproven | NotFixed) and was_touched(report):
         for number, question in enumerate(scenario.questions):
             page.beside("  answer" if number == 0 else "", question, _INDENT)
-    if run and (report.sent or isinstance(outcome, MaybeChanged | Crashed)):
+    if run and (was_touched(report) or isinstance(outcome, Crashed)):
         page.command("  record", again.show(run), _INDENT)
 
 
@@ -214,9 +216,9 @@ def _by_hand(page: Page, scenario: Scenario) -> None:
         for line_number, line in enumerate(advice.rstrip().split("\n")):
             label = "  by hand" if number == 0 and line_number == 0 else ""
             if line_number == 0:
-                page.beside(label, line, _INDENT + 1)
+                page.beside(label, line, _INDENT)
             else:
-                page.line(" " * (_INDENT + 1), line)
+                page.line(" " * (_INDENT), line)
 
 
 def _escalate(page: Page, report: HostReport, scenario: Scenario) -> None:
@@ -232,9 +234,9 @@ def _pending_by_hand(page: Page, report: HostReport, again: Invocation) -> None:
         return
     changes = [change for _, step in report.preview.pending for change in step.plan.changes]
     if len(changes) > 3 or any(_is_long(change) for change in changes):
-        page.command("  by hand", again.preview("--commands"), _INDENT + 1)
+        page.command("  by hand", again.preview("--commands"), _INDENT)
         return
-    page.line("  by hand")
+    page.line(f"  by hand, in a root shell on {report.host.name}:")
     for change in changes:
         put_by_hand(page, report.host, change, "")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from soleil_remediate.errors import WORST_FIRST
 from soleil_remediate.plan import Risk
-from soleil_remediate.report import HostOutcome, Preview, Refusal, RunReport, WouldFix
+from soleil_remediate.report import Fixed, HostOutcome, NotNeeded, Preview, Refusal, RunReport, WouldFix
 from soleil_remediate.reporters.endings import style_of
 from soleil_remediate.reporters.page import Page, counted, joined
 from soleil_remediate.reporters.plans import STYLES
@@ -26,6 +26,7 @@ class _Group:
 
     outcome: HostOutcome
     risk: Risk | None
+    plan: str
     about: str
     names: tuple[str, ...]
 
@@ -40,7 +41,9 @@ def put_hosts(page: Page, hosts: Sequence[tuple[str, HostOutcome, Preview | None
         page.line(f"  {names:<12} ", word, "  ", *([risk, "  "] if risk else []))
         if len(group.names) > 1:
             page.prose(" ".join(group.names), 4)
-        if group.about:
+        if group.plan:
+            page.prose(f"plan: {group.plan}", 4, at_most=2)
+        if group.about and not isinstance(group.outcome, NotNeeded | Fixed):
             page.prose(group.about, 4, at_most=2)
     if len(groups) > ROWS:
         rest = [name for group in groups[ROWS:] for name in group.names]
@@ -48,21 +51,23 @@ def put_hosts(page: Page, hosts: Sequence[tuple[str, HostOutcome, Preview | None
 
 
 def _grouped(hosts: Sequence[tuple[str, HostOutcome, Preview | None]]) -> list[_Group]:
-    found: dict[tuple[str, Risk | None, str], list[tuple[str, HostOutcome, str]]] = {}
+    found: dict[tuple[str, Risk | None, str, str], list[tuple[str, HostOutcome]]] = {}
     for name, outcome, preview in hosts:
-        kinds = [] if preview is None else [preview.steps[place].kind for place, _ in preview.pending]
-        risk = preview.risk if preview is not None and isinstance(outcome, WouldFix | Refusal) else None
-        about = joined([outcome.why, f"plan: {', '.join(kinds)}" if risk is not None else ""])
-        alike = _FIGURES.sub("0", about.replace(name, "it"))
-        found.setdefault((outcome.word, risk, alike), []).append((name, outcome, about))
+        risk, plan = None, ""
+        if preview is not None and isinstance(outcome, WouldFix | Refusal):
+            risk, plan = preview.risk, ", ".join(preview.steps[place].kind for place, _ in preview.pending)
+        alike = _FIGURES.sub("0", outcome.why.replace(name, "it"))
+        found.setdefault((outcome.word, risk, plan, alike), []).append((name, outcome))
     groups = []
-    for (_, risk, _), members in found.items():
-        name, outcome, about = members[0]
-        if len({text.replace(member, "it") for member, _, text in members}) > 1:
+    for (_, risk, plan, _), members in found.items():
+        name, outcome = members[0]
+        about = outcome.why
+        if len({other.why.replace(member, "it") for member, other in members}) > 1:
             about = f"such as {name}: {about}"
         elif len(members) > 1:
             about = about.replace(name, "each of them")
-        groups.append(_Group(outcome=outcome, risk=risk, about=about, names=tuple(name for name, _, _ in members)))
+        names = tuple(member for member, _ in members)
+        groups.append(_Group(outcome=outcome, risk=risk, plan=plan, about=about, names=names))
     return sorted(groups, key=lambda group: WORST_FIRST.index(group.outcome.exit_status))
 
 

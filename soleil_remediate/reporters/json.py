@@ -15,7 +15,8 @@
           "verdict": "FIXED",          one of the printed words
           "why": "…",
           "exit_status": 0,
-          "sent": 1,                   changes that were sent and answered
+          "touched": true,             whether any change was sent, whatever became of it
+          "sent": 1,                   changes that were sent and answered with success
           "may_have_changed": false,   true: a change was sent and nobody knows what became of it
           "report": {…}                everything that was seen and done; may grow at any time
         }
@@ -34,6 +35,7 @@ from typing import Any
 from soleil_remediate.errors import ExitStatus
 from soleil_remediate.events import as_data
 from soleil_remediate.report import MaybeChanged, RunReport, StepUnknown
+from soleil_remediate.reporters.endings import was_touched
 
 FORMAT = 1
 
@@ -61,6 +63,7 @@ def run_document(command: str, report: RunReport, *, is_dry: bool) -> str:
                     "verdict": host.outcome.word,
                     "why": host.outcome.why,
                     "exit_status": int(host.outcome.exit_status),
+                    "touched": was_touched(host),
                     "sent": len(host.sent),
                     "may_have_changed": isinstance(host.outcome, MaybeChanged)
                     or any(isinstance(step.outcome, StepUnknown) for step in host.steps),

@@ -18,6 +18,9 @@ Part: TypeAlias = "str | tuple[str, str]"
 MARGIN = 7
 
 HEADING = "bold"
+
+#: Between two things on one line.
+SEPARATOR = " · "
 _OPTION = re.compile(r" (?=--?[a-z])")
 
 
@@ -62,15 +65,14 @@ class Page:
             command: As typed; it is broken only before an option.
             indent: The column where it begins.
         """
-        line = label.ljust(indent)
-        is_first = True
-        for part in _OPTION.split(command):
-            if not is_first and cell_len(line) + cell_len(part) + 3 > self.width:
+        first, *others = _parts(command)
+        line = label.ljust(indent) + first
+        for part in others:
+            if cell_len(line) + cell_len(part) + 3 > self.width:
                 self.line(f"{line} \\")
                 line = f"{' ' * (indent + 2)}{part}"
             else:
-                line += part if is_first else f" {part}"
-            is_first = False
+                line += f" {part}"
         self.line(line)
 
     def prose(self, text: str, indent: int = 0, *, at_most: int = 0) -> None:
@@ -132,6 +134,17 @@ class Page:
         self.lines.extend(other.lines)
 
 
+def _parts(command: str) -> list[str]:
+    """Split a command before its options, never inside quotes."""
+    parts = [""]
+    for part in _OPTION.split(command):
+        if parts[-1].count("'") % 2:
+            parts[-1] += f" {part}"
+        else:
+            parts.append(part)
+    return parts[1:]
+
+
 def wrapped(text: str, width: int, first: int | None = None) -> list[str]:
     """Break *text* at blanks into lines of at most *width* columns; a word that is wider is broken anywhere.
 
@@ -153,7 +166,7 @@ def wrapped(text: str, width: int, first: int | None = None) -> list[str]:
                 lines.append(line)
                 line = ""
             elif cell_len(rest) > room:
-                head = _head(rest, room)
+                head = _head(rest, room) or rest[:1]
                 lines.append(head)
                 rest = rest[len(head) :]
             room = width
@@ -165,7 +178,7 @@ def _head(text: str, columns: int) -> str:
     for index, character in enumerate(text):
         used += cell_len(character)
         if used > columns:
-            return text[: max(index, 1)]
+            return text[:index]
     return text
 
 
@@ -174,7 +187,7 @@ def shortened(text: str, columns: int) -> str:
     return text if cell_len(text) <= columns else _head(text, columns - 1) + "…"
 
 
-def joined(items: Iterable[str], separator: str = " · ") -> str:
+def joined(items: Iterable[str], separator: str = SEPARATOR) -> str:
     """Return the items that say anything, joined."""
     return separator.join(item for item in items if item)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from enum import IntEnum
 
 from soleil_remediate.gates import downtime
 from soleil_remediate.host import Host
@@ -23,9 +24,15 @@ from soleil_remediate.reporters.visible import shown_word, typed, visible
 #: Colour says "look here" and nothing else; these are readable on light and on dark.
 STYLES = {Risk.GENTLE: "", Risk.DISRUPTIVE: "bold magenta", Risk.DESTRUCTIVE: "bold red"}
 
-#: How much is said about each change: everything, one line each, or only what decides.
-FULL, BRIEF, LEAST = 0, 1, 2
-LEVELS = (FULL, BRIEF, LEAST)
+
+class Detail(IntEnum):
+    """How much is said: everything, what a person needs, that on few lines, or only what decides."""
+
+    ALL = 0
+    FULL = 1
+    BRIEF = 2
+    LEAST = 3
+
 
 _INDENT = 7
 
@@ -35,15 +42,14 @@ def numbers(preview: Preview) -> dict[int, int]:
     return {place: number for number, (place, _) in enumerate(preview.pending, start=1)}
 
 
-def put_plan(page: Page, preview: Preview, level: int = FULL) -> None:
+def put_plan(page: Page, preview: Preview, detail: Detail = Detail.FULL) -> None:
     """Put every step on *page*: those that would change something with a number, the others with why not."""
     page.line(("PLAN", HEADING), "   gentlest first, stops when the goal is met")
     called, before = numbers(preview), ""
-    for reason, kinds in _idle(preview.steps):
-        _put_idle(page, kinds, reason, level)
+    _put_idle(page, preview.steps, detail)
     for place, step in enumerate(preview.steps):
         if isinstance(step.outcome, StepPending):
-            put_step(page, called[place], step.kind, step.outcome, after=before, level=level)
+            put_step(page, called[place], step.kind, step.outcome, after=before, detail=detail)
             before = before or str(called[place])
 
 
@@ -61,12 +67,19 @@ def _idle(steps: Sequence[StepSeen]) -> Iterator[tuple[str, list[str]]]:
     yield from reasons.items()
 
 
-def _put_idle(page: Page, kinds: Sequence[str], reason: str, level: int) -> None:
-    page.beside("  -", f"{', '.join(kinds)}  {reason}", 5, at_most=(0, 2, 1)[level])
+def _put_idle(page: Page, steps: Sequence[StepSeen], detail: Detail) -> None:
+    reasons = list(_idle(steps))
+    if detail is Detail.LEAST:
+        kinds = [kind for _, members in reasons for kind in members]
+        if kinds:
+            page.beside("  -", f"not: {', '.join(kinds)}", 5, at_most=1)
+        return
+    for reason, kinds in reasons:
+        page.beside("  -", f"{', '.join(kinds)}  {reason}", 5, at_most=(0, 0, 2, 1)[detail])
 
 
 def put_step(
-    page: Page, number: int | str, kind: str, pending: StepPending, *, after: str = "", level: int = FULL
+    page: Page, number: int | str, kind: str, pending: StepPending, *, after: str = "", detail: Detail = Detail.FULL
 ) -> None:
     """Put one step and its changes on *page*.
 
@@ -75,35 +88,39 @@ def put_step(
         kind: Its task's.
         pending: What it would do.
         after: The number of the first step, where this one may turn out not to be needed.
-        level: How much is said.
+        detail: How much is said.
     """
     risk = pending.plan.risk
-    tail = f"   only if still needed after step {after}" if pending.is_tentative and after else ""
-    page.line(f"  {number!s:<3}", (risk.name.ljust(11), STYLES[risk]), f"  {kind}{tail}")
+    tail = f"only if still needed after step {after}" if pending.is_tentative and after else ""
+    is_wide = page.width >= 2 + 3 + 11 + 2 + len(kind) + 3 + len(tail)
+    page.line(f"  {number!s:<3}", (risk.name.ljust(11), STYLES[risk]), f"  {kind}   {tail if is_wide else ''}")
+    if tail and not is_wide:
+        page.prose(tail, _INDENT)
     changes = pending.plan.changes
-    shown = changes if level == FULL else changes[: (3, 1)[level - 1]]
+    shown = changes[: (len(changes), 6, 3, 1)[detail]]
     for change in shown:
-        put_change(page, change, level)
+        put_change(page, change, detail)
     if len(shown) < len(changes):
         page.prose(f"and {counted(len(changes) - len(shown), 'more change')} like it", _INDENT)
 
 
-def put_change(page: Page, change: Change, level: int = FULL) -> None:
+def put_change(page: Page, change: Change, detail: Detail = Detail.FULL) -> None:
     """Put on *page* what a change does, what is lost by it, and how it is undone."""
-    at_most = (0, 2, 1)[level]
+    at_most = (0, 0, 2, 2)[detail]
     page.prose(change.summary, _INDENT, at_most=at_most)
     gains = joined((f"frees {relief.amount} ({relief.subject})" for relief in change.relieves), ", ")
     notice = "" if change.downtime == "none" else f"users notice: {change.downtime}"
-    page.prose(joined([f"{change.before} -> {change.after}", gains, notice], "    "), _INDENT, at_most=(0, 1, 1)[level])
+    said = joined([f"{change.before} -> {change.after}", gains, notice], "    ")
+    page.prose(said, _INDENT, at_most=at_most)
     undo = change.undo.says
     if change.undo.command is None and not undo.startswith("none"):
         undo = f"none: {undo}"
-    saves = "" if change.preserve is None else f"{change.preserve.size} off the host first, gzip, checksum compared"
     loses = "" if change.loses == "nothing" else change.loses
-    if level == LEAST:
-        said = joined([saves and f"save {saves}", loses and f"loses {loses}", f"undo {undo}"], "    ")
-        page.prose(said, _INDENT, at_most=1)
+    if detail is Detail.LEAST:
+        saves = "saved first" if change.preserve is not None else ""
+        page.prose(joined([saves, loses and f"loses {loses}", f"undo {undo}"]), _INDENT, at_most=3)
         return
+    saves = "" if change.preserve is None else f"{change.preserve.size} off the host first, gzip, checksum compared"
     for label, text in (("keep", change.keeps), ("save", saves), ("loses", loses), ("undo", undo)):
         if text:
             _put_labelled(page, label, text, at_most)
@@ -143,7 +160,7 @@ def put_commands(page: Page, previews: Sequence[Preview]) -> None:
 
 def put_by_hand(page: Page, host: Host, change: Change, name: str) -> None:
     """Put one change's commands on *page*, what must be saved first included."""
-    _comment(page, f"{name}: {change.summary}")
+    _comment(page, f"{name}: {change.summary}" if name else change.summary)
     if change.preserve is not None:
         copy = shlex.quote(f"{host.name.replace('/', '-')}-{change.preserve.path.name}.gz")
         _comment(page, "first, on your own machine, so that nothing is lost:")

@@ -7,8 +7,8 @@ from dataclasses import fields
 from typing import Any, assert_never
 
 from soleil_remediate.report import CheckSeen, EvidenceSeen, Preview, Standing
-from soleil_remediate.reporters.page import HEADING, MARGIN, Page, joined
-from soleil_remediate.reporters.plans import FULL, LEAST, LEVELS, put_plan, sums
+from soleil_remediate.reporters.page import HEADING, MARGIN, Page, joined, shortened
+from soleil_remediate.reporters.plans import Detail, put_plan, sums
 from soleil_remediate.scenario import Case, Scenario
 from soleil_remediate.task import Check, Health, Measure, Shown, Table, Text
 
@@ -17,14 +17,17 @@ FAULT = "bold red"
 
 def put_header(page: Page, scenario: Scenario, preview: Preview, run: str) -> None:
     """Put on *page* which scenario, which host, how urgent, and that nothing was changed yet."""
-    host = preview.host
-    about = joined([host.policy.environment, host.app_name and f"app {host.app_name}"], ", ")
     urgent = f"{scenario.severity.value.upper()}, respond within {scenario.respond_within}"
-    page.line((scenario.name, HEADING), f" · {host.name} ({about}) · {urgent}")
+    page.beside((scenario.name, HEADING), f"· {preview.host.name} ({_about(preview)}) · {urgent}", 0)
     seen = f"connected {preview.connected_in}, looked {preview.looked_in}"
-    page.line(joined([f"run {run}" if run else "dry run", seen, "nothing changed yet"]))
+    page.prose(joined([f"run {run}" if run else "dry run", seen, "nothing changed yet"]))
     if preview.limits:
         page.beside("seen as", f"{preview.login}, not as root: {preview.limits}", 8)
+
+
+def _about(preview: Preview) -> str:
+    host = preview.host
+    return joined([host.policy.environment, host.app_name and f"app {host.app_name}"], ", ")
 
 
 def put_fault(page: Page, standing: Standing) -> None:
@@ -42,7 +45,8 @@ def put_fault(page: Page, standing: Standing) -> None:
             page.beside(("GOAL" if number == 0 else "", HEADING), f"missed: {why}")
     fine = fine_measures(standing)
     if fine:
-        page.prose(f"fine: {joined(fine, '  ')}", MARGIN, at_most=2)
+        label = "" if wrong or unsure or beyond else "SEEN"
+        page.beside((label, HEADING), f"fine: {joined(fine, '  ')}", at_most=2)
 
 
 def _distinct(checks: Sequence[CheckSeen]) -> list[str]:
@@ -67,19 +71,17 @@ def put_evidence(page: Page, evidence: Sequence[EvidenceSeen], *, at_most: int =
         lines = _evidence_lines(seen.shown, page.width)
         if not lines:
             continue
-        page.beside(("WHY" if is_first else "", HEADING), f"{seen.title}:" if len(lines) > 1 else _inline(seen, lines))
+        is_inline = len(lines) == 1 or at_most == 1
+        text = f"{seen.title}: {lines[0].strip()}" if is_inline else f"{seen.title}:"
+        page.beside(("WHY" if is_first else "", HEADING), text, at_most=at_most if is_inline else 0)
         is_first = False
-        if len(lines) == 1:
+        if is_inline:
             continue
         shown = lines[:at_most] if at_most else lines
         for line in shown:
-            page.prose(line, MARGIN + 2, at_most=1)
+            page.line(" " * (MARGIN + 2), shortened(line, page.width - MARGIN - 2))
         if len(shown) < len(lines):
             page.prose(f"… {len(lines) - len(shown)} more with --verbose", MARGIN + 2)
-
-
-def _inline(seen: EvidenceSeen, lines: Sequence[str]) -> str:
-    return f"{seen.title}: {lines[0].strip()}"
 
 
 def _evidence_lines(shown: Shown, width: int) -> list[str]:
@@ -94,11 +96,11 @@ def _evidence_lines(shown: Shown, width: int) -> list[str]:
             assert_never(shown)
 
 
-def put_goal(page: Page, case: Case) -> None:
+def put_goal(page: Page, case: Case, *, at_most: int = 0) -> None:
     """Put on *page* what must hold afterwards."""
     wanted = list(dict.fromkeys(aim(check) for check in (*case.goal, *case.healthy_when)))
     if wanted:
-        page.beside(("GOAL", HEADING), joined(wanted))
+        page.beside(("GOAL", HEADING), joined(wanted), at_most=at_most)
 
 
 def aim(check: Check[Any]) -> str:
@@ -117,9 +119,9 @@ def preview_page(
     run: str,
     *,
     width: int,
-    level: int = FULL,
+    detail: Detail = Detail.FULL,
     plan: str = "",
-    is_everything: bool = False,
+    part_of: int = 0,
 ) -> Page:
     """Return one host's page: what is wrong, why, the goal, the plan, and all of it in one line.
 
@@ -128,32 +130,35 @@ def preview_page(
         preview: What was seen.
         run: The run's name; empty for a dry run.
         width: In columns.
-        level: How much is said.
+        detail: How much is said.
         plan: The digest that ``--approve`` takes.
-        is_everything: All evidence is shown, however long.
+        part_of: So many hosts stand in a table above it, which says the rest.
     """
     page = Page(width)
-    put_header(page, case.scenario, preview, run)
-    page.gap()
+    if part_of:
+        worst = f", the worst of {part_of}" if part_of > 1 else ""
+        page.beside((preview.host.name, HEADING), f"({_about(preview)}){worst}", 0)
+    else:
+        put_header(page, case.scenario, preview, run)
+        page.gap()
     put_fault(page, preview.standing)
-    put_evidence(page, preview.evidence, at_most=0 if is_everything else (5, 3, 1)[level])
+    put_evidence(page, preview.evidence, at_most=(0, 5, 3, 1)[detail])
     if preview.pending:
-        put_goal(page, case)
-    if level != LEAST:
+        put_goal(page, case, at_most=1 if detail is Detail.LEAST else 0)
+    if preview.steps:
+        if detail is not Detail.LEAST:
+            page.gap()
+        put_plan(page, preview, detail)
+    if preview.pending and not part_of:
         page.gap()
-    if any(preview.steps):
-        put_plan(page, preview, level)
-    if preview.pending:
-        page.gap()
-        page.line(joined([sums([preview]), plan and f"plan {plan}"]))
+        page.prose(joined([sums([preview]), plan and f"plan {plan}"]))
     return page
 
 
-def fitted(make: Callable[[int], Page], height: int) -> tuple[Page, bool]:
+def fitted(make: Callable[[Detail], Page], height: int) -> tuple[Page, bool]:
     """Return the page that says most within *height* lines, and whether it leaves something out."""
-    page = make(FULL)
-    for level in LEVELS:
-        page = make(level)
+    for detail in (Detail.FULL, Detail.BRIEF, Detail.LEAST):
+        page = make(detail)
         if len(page) <= height:
-            return page, level != FULL
-    return page, True
+            return page, detail is not Detail.FULL
+    return make(Detail.LEAST), True

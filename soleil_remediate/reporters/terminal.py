@@ -18,7 +18,7 @@ from soleil_remediate.host import Host
 from soleil_remediate.plan import Change, Risk
 from soleil_remediate.report import Preview, StepPending
 from soleil_remediate.reporters.console import ConsoleReporter
-from soleil_remediate.reporters.page import Page, counted, joined
+from soleil_remediate.reporters.page import SEPARATOR, Page, counted, joined
 from soleil_remediate.reporters.plans import STYLES, put_by_hand, put_change, put_commands
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.visible import visible
@@ -96,12 +96,13 @@ class Terminal:
     def ask(self, scenario: str, previews: Sequence[Preview], risk: Risk) -> frozenset[str] | None:
         """Ask about everything *previews* would send; return the digests approved, or ``None`` for no."""
         del scenario  # the plan on the screen says it
-        is_short = self._reporter.present(previews, self._screen, reserve=3)
         choice = _Choice(
             digests=frozenset(digest for preview in previews for digest in preview.digests),
             risk=risk,
             of_hosts=len(previews),
         )
+        longest = self._wrapped(_prompt(previews, choice, _offered(previews), is_short=True))
+        is_short = self._reporter.present(previews, self._screen, reserve=len(longest) + 1)
         return self._gate(previews, choice, is_short=is_short)
 
     def ask_again(self, host: Host, kind: str, change: Change) -> bool:
@@ -160,10 +161,22 @@ class Terminal:
         self._screen.say("No: nothing was sent.")
         return None
 
+    def _wrapped(self, prompt: str) -> Page:
+        """Return the question on as many lines as it takes, broken between two answers."""
+        page, line = Page(self._screen.width), ""
+        for part in prompt.split(SEPARATOR):
+            longer = joined([line, part], SEPARATOR)
+            if line and len(longer) > page.width:
+                page.prose(line)
+                line = part
+            else:
+                line = longer
+        page.prose(line)
+        return page
+
     def _answer(self, prompt: str) -> str | None:
         """Show *prompt* and return one line, ``None`` at the end of input; what cannot be ASCII comes as ``?``."""
-        self._screen.settle()
-        self._screen.say(prompt)
+        self._screen.show(self._wrapped(prompt))
         try:
             termios.tcflush(self._descriptor, termios.TCIFLUSH)  # typed before the question was there
             os.write(self._descriptor, b"> ")

@@ -54,9 +54,12 @@ def _escaped(character: str) -> str:
 def typed(command: Command) -> list[str]:
     """Return a command's lines as a person may copy them into a root shell; nothing in them acts on a terminal.
 
-    A word with a character that cannot be shown is written in bash's ``$'…'``, which means the same.
+    A word with a character that cannot be shown is written in bash's ``$'…'``, which means the same. Only a script of
+    ours keeps its lines: a newline in any other word could look like a line of this program.
     """
-    line = " ".join(map(shown_word, command.words))
+    has_script = command.words[:2] == ("sh", "-c")
+    words = (shown_word(word, keeps_lines=has_script and place == 2) for place, word in enumerate(command.words))
+    line = " ".join(words)
     if command.user:
         line = f"sudo -u {shown_word(command.user)} {line}"
     if isinstance(command.stdin, Secret):
@@ -66,23 +69,17 @@ def typed(command: Command) -> list[str]:
     return [visible(part, 100_000) for part in line.split("\n")]
 
 
-def shown_word(word: str) -> str:
+def shown_word(word: str, *, keeps_lines: bool = False) -> str:
     """Return one word as a shell reads it back, and as nothing that a terminal acts on."""
-    if not any(_is_hidden(character) and character not in "\n\t" for character in word):
-        return _plain(word) if "\t" not in word else _ansi_c(word)
-    return _ansi_c(word)
-
-
-def _plain(word: str) -> str:
-    return shlex.quote(word).replace("'\"'\"'", "'\\''")  # the same, easier to read
-
-
-def _ansi_c(word: str) -> str:
-    escaped = word.replace("\\", "\\\\").replace("'", "\\'")
-    return "$'" + "".join(_in_bash(character) if _is_hidden(character) else character for character in escaped) + "'"
+    looked_at = word.replace("\n", "") if keeps_lines else word
+    if visible(looked_at, 1_000_000) == looked_at:
+        return shlex.quote(word).replace("'\"'\"'", "'\\''")  # the same, easier to read
+    return "$'" + "".join(map(_in_bash, word)) + "'"
 
 
 def _in_bash(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":  # a byte that is not UTF-8, as Python keeps it
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return _escaped(character)
+    if character in "\n\r\t\\'":
+        return {"\\": "\\\\", "'": "\\'"}.get(character) or _SHORT[character]
+    if " " <= character <= "~":
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))

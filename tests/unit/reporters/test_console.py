@@ -1,0 +1,348 @@
+"""What a person sees of a run, from its first line to its last; see ``tests/unit/captures``."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from soleil_remediate.errors import ExitStatus
+from soleil_remediate.events import (
+    ChangeAnswered,
+    ChangeIntended,
+    ChangeUnanswered,
+    CopyProgress,
+    CopySaved,
+    Event,
+    GateAnswered,
+    HostClaimed,
+    HostEnded,
+    HostSeen,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+)
+from soleil_remediate.report import (
+    Crashed,
+    Eased,
+    HostReport,
+    MaybeChanged,
+    NotFixed,
+    NotNeeded,
+    NotReached,
+    Preview,
+    Refusal,
+    RunReport,
+    StepFailed,
+    StepRemedied,
+    StepSkipped,
+    StepStillFaulty,
+    StepUndecided,
+    StepUnknown,
+    Stopped,
+    Unproven,
+)
+from soleil_remediate.reporters.console import ConsoleReporter
+from soleil_remediate.reporters.invocation import Invocation
+from soleil_remediate.reporters.screen import Screen
+from soleil_remediate.units import Duration, MiB
+from tests.unit.reporters.approved import approve
+from tests.unit.reporters.samples import (
+    AGAIN,
+    CUT_LOG,
+    LOG,
+    RELOAD,
+    RUN,
+    SAVED,
+    SENT,
+    VACUUM,
+    StillClock,
+    case,
+    ended_steps,
+    fixed_report,
+    healthy_preview,
+    pending,
+    preview,
+    report,
+    standing,
+)
+
+
+@pytest.fixture(autouse=True)
+def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def told(
+    events: Iterable[Event],
+    *,
+    names: Sequence[str] = ("web1",),
+    is_dry: bool = False,
+    is_verbose: bool = False,
+    has_commands: bool = False,
+    width: int = 80,
+    again: Invocation = AGAIN,
+) -> str:
+    stream = io.StringIO()
+    reporter = ConsoleReporter(
+        Screen(stream, is_terminal=False, width=width),
+        cases=[case(name) for name in names],
+        again=again,
+        clock=StillClock(),
+        is_dry=is_dry,
+        is_verbose=is_verbose,
+        has_commands=has_commands,
+    )
+    for event in events:
+        reporter(event)
+    return stream.getvalue()
+
+
+def started(*names: str) -> RunStarted:
+    return RunStarted(run=RUN, scenario="disk-full", hosts=names or ("web1",), operator="jan@laptop", inputs={})
+
+
+def ended(*reports: HostReport) -> list[Event]:
+    whole = RunReport(run=RUN, scenario="disk-full", hosts=reports)
+    return [*(HostEnded(report=one) for one in reports), RunEnded(report=whole)]
+
+
+def seen_and_ended(one: HostReport) -> list[Event]:
+    looked: list[Event] = [] if one.preview is None else [HostSeen(preview=one.preview)]
+    return [started(), *looked, *ended(one)]
+
+
+def applied(outcome: StepRemedied | StepStillFaulty | StepFailed | StepUnknown) -> list[Event]:
+    """From a first look to the end of the step that cuts the log."""
+    seen = preview()
+    return [
+        started(),
+        HostSeen(preview=seen),
+        GateAnswered(is_open=True, by="jan@laptop typed web1", approved=tuple(sorted(seen.digests))),
+        HostClaimed(host="web1", owner=f"jan@laptop (run {RUN})"),
+        CopyProgress(host="web1", step=3, path=LOG, copied=MiB(0), total=SAVED.size),
+        CopyProgress(host="web1", step=3, path=LOG, copied=MiB(8000), total=SAVED.size),
+        CopySaved(host="web1", step=3, copy=SAVED),
+        ChangeIntended(host="web1", step=3, kind="log.truncate", operation=SENT.operation, digest="d", change=CUT_LOG),
+        *answers(outcome),
+        StepEnded(host="web1", step=3, kind="log.truncate", outcome=outcome),
+    ]
+
+
+def answers(outcome: StepRemedied | StepStillFaulty | StepFailed | StepUnknown) -> list[Event]:
+    if isinstance(outcome, StepUnknown):
+        return [ChangeUnanswered(host="web1", operation=SENT.operation, why="the connection was cut")]
+    status = 1 if isinstance(outcome, StepFailed) else 0
+    says = "fallocate: not supported" if status else ""
+    return [ChangeAnswered(host="web1", operation=SENT.operation, exit_status=status, says=says, took=Duration(1.2))]
+
+
+# --- one host ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_preview_of_a_destructive_plan() -> None:
+    seen = preview()
+    one = report(seen.outcome, seen=seen)
+    approve("preview-destructive", told(seen_and_ended(one), is_dry=True))
+
+
+def test_a_preview_with_the_commands_to_do_it_by_hand() -> None:
+    seen = preview()
+    approve("preview-commands", told(seen_and_ended(report(seen.outcome, seen=seen)), is_dry=True, has_commands=True))
+
+
+def test_a_preview_of_a_gentle_and_a_disruptive_step() -> None:
+    chosen = (pending("web1", "journal.vacuum", VACUUM), pending("web1", "service.restart", RELOAD, is_tentative=True))
+    seen = preview(with_steps=chosen)
+    approve("preview-disruptive", told(seen_and_ended(report(seen.outcome, seen=seen)), is_dry=True))
+
+
+def test_a_preview_as_a_user_without_root() -> None:
+    undecided = preview().steps[3]
+    why = "it cannot be known who writes it: reading /proc needs root"
+    seen = preview(
+        limits="sudo wants a password",
+        with_steps=[replace(undecided, outcome=StepUndecided(why=why))],
+        outcome=NotFixed(why="/srv is full; nothing that may be changed would help"),
+    )
+    approve("preview-without-root", told(seen_and_ended(report(seen.outcome, seen=seen)), is_dry=True))
+
+
+def test_fixed_with_its_proof() -> None:
+    one = fixed_report()
+    step = one.steps[3].outcome
+    assert isinstance(step, StepRemedied)
+    skipped = StepEnded(
+        host="web1", step=4, kind="backup.prune", outcome=StepSkipped(why="not needed: the goal is met")
+    )
+    approve("fixed", told([*applied(step), skipped, *ended(one)]))
+
+
+def test_not_needed_says_what_was_looked_at() -> None:
+    seen = healthy_preview()
+    approve("not-needed", told(seen_and_ended(report(seen.outcome, seen=seen))))
+
+
+def test_declined_at_the_terminal() -> None:
+    seen = preview()
+    why = "declined at the terminal. Nothing was sent"
+    closed = GateAnswered(is_open=False, by=why, approved=())
+    one = report(Refusal(why=why), seen=seen)
+    approve("declined", told([started(), HostSeen(preview=seen), closed, *ended(one)]))
+
+
+def test_declined_by_the_policy_of_a_plan_with_short_commands_shows_them() -> None:
+    chosen = (pending("web1", "service.restart", RELOAD),)
+    seen = preview(with_steps=chosen)
+    why = "the plan for web1 is disruptive, and nobody was asked. Nothing was sent."
+    closed = GateAnswered(is_open=False, by=why, approved=())
+    one = report(Refusal(why=why), seen=seen)
+    approve("declined-by-policy", told([started(), HostSeen(preview=seen), closed, *ended(one)]))
+
+
+def test_eased() -> None:
+    after = standing(91, is_writable=True)
+    step = StepRemedied(sent=(SENT,), why=f"{LOG} is 64 MiB, within 100 MiB")
+    why = "the symptom is gone, the goal is not met: /srv 91 % of 20.0 GiB, not below 80 %"
+    one = report(Eased(why=why), seen=preview(), with_steps=ended_steps(step), after=after)
+    approve("eased", told([*applied(step), *ended(one)]))
+
+
+def test_not_fixed_after_a_change_that_failed() -> None:
+    step = StepFailed(sent=(), why=f"{CUT_LOG.summary}: exit status 1: fallocate: not supported")
+    why = "/srv 100 % of 20.0 GiB, 0 B free for www-data, inodes 12 %; not all went well: log.truncate: exit status 1"
+    one = report(NotFixed(why=why), seen=preview(), with_steps=ended_steps(step), after=standing())
+    approve("not-fixed", told([*applied(step), *ended(one)]))
+
+
+def test_not_fixed_though_every_command_succeeded() -> None:
+    step = StepStillFaulty(sent=(SENT,), why="still to do: it grew again")
+    one = report(
+        NotFixed(why="/srv 99 % of 20.0 GiB"), seen=preview(), with_steps=ended_steps(step), after=standing(99)
+    )
+    approve("still-faulty", told([*applied(step), *ended(one)]))
+
+
+def test_unproven() -> None:
+    step = StepStillFaulty(sent=(SENT,), why="it could not be looked at again: the connection was cut")
+    why = "changes were sent, then the host could not be looked at again: the connection was cut"
+    one = report(Unproven(why=why), seen=preview(), with_steps=ended_steps(step))
+    approve("unproven", told([*applied(step), *ended(one)]))
+
+
+def test_unknown_begins_with_what_may_have_happened() -> None:
+    why = "web1 MAY have been changed: no answer to operation 7f3a19c2-03-00 within 3 min"
+    step = StepUnknown(sent=(), operation=SENT.operation, why=why)
+    outcome = MaybeChanged(why=why, operation=SENT.operation)
+    one = report(outcome, seen=preview(), with_steps=ended_steps(step))
+    text = told([*applied(step), *ended(one)])
+    approve("unknown", text)
+    assert "UNKNOWN  web1 MAY have been changed" in text
+
+
+def test_unreachable() -> None:
+    one = report(NotReached(why="web1 (192.0.2.11:22): no answer within 15 s", is_retryable=True))
+    approve("unreachable", told(seen_and_ended(one)))
+
+
+def test_stopped_after_a_change() -> None:
+    step = StepRemedied(sent=(SENT,), why="within 100 MiB")
+    after = standing(27, is_writable=True)
+    one = report(
+        Stopped(why="stopped by Ctrl-C; the goal is met"), seen=preview(), with_steps=ended_steps(step), after=after
+    )
+    approve("stopped", told([*applied(step), *ended(one)]))
+
+
+def test_a_bug_on_a_host() -> None:
+    one = report(Crashed(why="a bug in this program: TypeError: boom"))
+    approve("bug", told(seen_and_ended(one)))
+
+
+def test_verbose_shows_all_evidence_and_measures() -> None:
+    one = fixed_report()
+    step = one.steps[3].outcome
+    assert isinstance(step, StepRemedied)
+    approve("fixed-verbose", told([*applied(step), *ended(one)], is_verbose=True))
+
+
+# --- several hosts ----------------------------------------------------------------------------------------------------
+
+
+def several() -> tuple[list[Preview], list[HostReport]]:
+    previews = [preview("web1"), preview("web2"), healthy_preview("web3"), healthy_preview("web4")]
+    return previews, [report(seen.outcome, name=seen.host.name, seen=seen) for seen in previews]
+
+
+NAMES = ("web1", "web2", "web3", "web4", "web5")
+
+
+def test_several_hosts_previewed() -> None:
+    previews, reports = several()
+    gone = report(NotReached(why="web5 (192.0.2.15:22): connection refused", is_retryable=True), name="web5")
+    events: list[Event] = [started(*NAMES), *(HostSeen(preview=seen) for seen in previews), *ended(*reports, gone)]
+    approve("several-preview", told(events, names=NAMES, is_dry=True))
+
+
+def test_several_hosts_repaired() -> None:
+    previews, reports = several()
+    step = StepRemedied(sent=(SENT,), why="within 100 MiB")
+    fixed = fixed_report()
+    stuck = report(
+        NotFixed(why="/srv 99 % of 20.0 GiB"),
+        name="web2",
+        seen=previews[1],
+        with_steps=ended_steps(StepStillFaulty(sent=(SENT,), why="still to do")),
+        after=standing(99),
+    )
+    events: list[Event] = [
+        started(*NAMES[:4]),
+        *(HostSeen(preview=seen) for seen in previews),
+        GateAnswered(is_open=True, by="jan@laptop typed 2", approved=()),
+        HostClaimed(host="web1", owner="jan@laptop"),
+        ChangeIntended(host="web1", step=3, kind="log.truncate", operation="o", digest="d", change=CUT_LOG),
+        StepEnded(host="web1", step=3, kind="log.truncate", outcome=step),
+        *ended(fixed, stuck, *reports[2:]),
+    ]
+    approve("several-repaired", told(events, names=NAMES[:4]))
+
+
+def test_fifty_hosts_fit_a_screen_or_two() -> None:
+    names = [f"web{number}" for number in range(1, 51)]
+    previews = [preview(name) if number % 7 == 0 else healthy_preview(name) for number, name in enumerate(names)]
+    reports = [report(seen.outcome, name=seen.host.name, seen=seen) for seen in previews]
+    reports[3] = report(NotReached(why="web4 (192.0.2.4:22): no answer within 15 s", is_retryable=True), name="web4")
+    looked: list[Event] = [HostSeen(preview=seen) for seen in previews if seen.host.name != "web4"]
+    text = told([started(*names), *looked, *ended(*reports)], names=names, is_dry=True)
+    approve("fifty-hosts", text)
+    assert len(text.splitlines()) <= 60
+
+
+# --- streams ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_pipe_gets_no_control_character_and_no_line_is_rewritten() -> None:
+    step = StepRemedied(sent=(SENT,), why="within 100 MiB")
+    text = told([*applied(step), *ended(fixed_report())])
+    assert not [character for character in text if character < " " and character != "\n"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_prose_keeps_to_the_width(width: int) -> None:
+    step = StepRemedied(sent=(SENT,), why="within 100 MiB")
+    text = told([*applied(step), *ended(fixed_report())], width=width)
+    copied = ("saved", "run ", "1 host", "Type", "disk-full", "FIXED", "PROOF", "PLAN", "  2")
+    too_wide = [line for line in text.splitlines() if len(line) > width and not line.startswith(copied)]
+    assert too_wide == []
+
+
+def test_every_verdict_ends_with_the_exit_status_of_the_process() -> None:
+    one = report(NotNeeded(why="all is well"), seen=healthy_preview())
+    assert f"exit {int(ExitStatus.OK)}" in told(seen_and_ended(one))

@@ -1,0 +1,70 @@
+"""Lines that fit."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from soleil_remediate.reporters.page import Page, counted, joined, shortened, wrapped
+
+
+@given(st.text(alphabet="ab /日é", max_size=200), st.integers(min_value=2, max_value=40))
+def test_wrapped_lines_fit_and_lose_nothing_but_blanks(text: str, width: int) -> None:
+    lines = wrapped(text, width)
+    assert all(cell_len(line) <= width for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+@given(st.text(alphabet="ab日", max_size=60), st.integers(min_value=2, max_value=40))
+def test_a_shortened_text_fits_and_says_that_it_was_cut(text: str, columns: int) -> None:
+    short = shortened(text, columns)
+    assert cell_len(short) <= columns
+    assert short == text or short.endswith("…")
+
+
+def test_text_beside_a_label_keeps_its_margin() -> None:
+    page = Page(40)
+    page.beside("FAULT", "one two three four five six seven eight nine")
+    assert page.text == "FAULT  one two three four five six seven\n       eight nine\n"
+
+
+def test_a_cut_text_ends_with_an_ellipsis() -> None:
+    page = Page(40)
+    page.prose("word " * 30, at_most=2)
+    assert [line[-1] for line in page.text.splitlines()] == ["d", "…"]
+
+
+def test_numbers_stand_right() -> None:
+    page = Page(40)
+    page.table([("14.6 GiB", "/srv/a"), ("2 B", "/srv/b")], align="rl")
+    assert page.text == "14.6 GiB   /srv/a\n     2 B   /srv/b\n"
+
+
+def test_a_long_command_is_broken_before_options_and_never_inside_quotes() -> None:
+    words = ["printf", "%s|", "--one", "a -b -c", "--two", "x" * 30, "--three", "y" * 30]
+    page = Page(40)
+    page.command("  next", shlex.join(words), 10)
+    assert page.text.count(" \\\n") == 2
+    typed = page.text.removeprefix("  next").strip()
+    said = subprocess.run(["/bin/sh", "-c", typed], capture_output=True, text=True, check=True)
+    assert said.stdout == "".join(f"{word}|" for word in words[2:])
+
+
+def test_two_gaps_are_one_and_none_begins_a_page() -> None:
+    page = Page()
+    page.gap()
+    page.line("a")
+    page.gap()
+    page.gap()
+    page.line("b")
+    assert page.text == "a\n\nb\n"
+
+
+def test_small_words() -> None:
+    assert counted(1, "host") == "1 host"
+    assert counted(0, "host") == "0 hosts"
+    assert joined(["a", "", "b"]) == "a · b"
