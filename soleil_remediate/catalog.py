@@ -25,7 +25,9 @@ from soleil_remediate.task import Check, Look, Reading, Task
 from soleil_remediate.tasks.backups import PruneBackups
 from soleil_remediate.tasks.journals import VacuumJournal
 from soleil_remediate.tasks.logs import TruncateLog
+from soleil_remediate.tasks.open_files import ReopenFile
 from soleil_remediate.tasks.packages import CleanPackageCache
+from soleil_remediate.tasks.rotations import RotateLog
 
 ENTRY_POINTS = "soleil_remediate.kinds"
 
@@ -37,6 +39,8 @@ BUILT_IN: tuple[KindClass, ...] = (
     DiskUsed,
     DiskInodes,
     CleanPackageCache,
+    ReopenFile,
+    RotateLog,
     VacuumJournal,
     TruncateLog,
     PruneBackups,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PathDistribution
 from pathlib import Path
 from typing import Any, ClassVar
@@ -32,6 +32,8 @@ class SweepFloor(Task[int]):
             lines are one.
         broom (ByteSize): How large.
 
+        listed: After an empty line.
+
     Raises:
         Unplannable: There is no floor.
     """
@@ -42,6 +44,8 @@ class SweepFloor(Task[int]):
     room: str
     broom: ByteSize = MiB(1)
     undocumented: tuple[str, ...] = ()
+    listed: tuple[str, ...] = field(default_factory=tuple)
+    derived: int = field(default=0, init=False)
 
     async def read(self, host: Reader) -> int:
         return 0
@@ -105,6 +109,7 @@ def test_a_kind_is_described_by_its_docstring_and_fields() -> None:
         "room": (str, True, None, "Which one; two lines are one."),
         "broom": (ByteSize, False, MiB(1), "How large."),
         "undocumented": (tuple[str, ...], False, (), ""),
+        "listed": (tuple[str, ...], False, (), "After an empty line."),
     }
 
 
@@ -128,6 +133,33 @@ class Nameless(FloorClean):
     kind = "Floor"
 
 
+class Unnamed(Check[int]):
+    pass
+
+
+@dataclass(kw_only=True)
+class Melting(Look[int]):
+    kind = "floor.melting"
+    title = "Melting"
+
+    async def read(self, host: Reader) -> int:
+        return 0
+
+    def show(self, seen: int) -> Text:
+        return Text(lines=())
+
+
+class Bare(Look[int]):
+    kind = "floor.bare"
+    title = "Bare"
+
+    async def read(self, host: Reader) -> int:
+        return 0
+
+    def show(self, seen: int) -> Text:
+        return Text(lines=())
+
+
 class Abstract(Task[int]):
     kind = "floor.abstract"
 
@@ -144,6 +176,9 @@ class Mere(Reading[int]):
         (Mere, "{}.Mere must be a Task, a Check or a Look: a mere Reading can be neither judged nor shown"),
         (Nameless, "{}.Nameless needs a kind such as 'log.truncate', not 'Floor'"),
         (Abstract, "{}.Abstract (floor.abstract) does not define plan, read"),
+        (Unnamed, "{}.Unnamed needs a kind such as 'log.truncate', not None"),
+        (Melting, "{}.Melting (floor.melting) must be decorated with @dataclass(frozen=True, kw_only=True)"),
+        (Bare, "{}.Bare (floor.bare) must be decorated with @dataclass(frozen=True, kw_only=True)"),
         (Undecorated, "{}.Undecorated (floor.plain) must be decorated with @dataclass(frozen=True, kw_only=True)"),
     ],
 )

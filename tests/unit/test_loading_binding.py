@@ -35,11 +35,12 @@ class Note(Task[int]):
     time: Duration = Duration(1)
     share: Percent = Percent(1)
     number: int = 1
+    is_loud: bool = False
     by_name: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.number > 100:
-            raise ValueError("number must be 100 or less")
+        if self.number == 500:
+            raise ValueError("number must not be 500")
 
     async def read(self, host: Reader) -> int:
         return 0
@@ -56,6 +57,9 @@ all:
     app: {name: soleil, root: /srv/soleil/current, backups: /var/backups/soleil}
     region: eu
     asked: 500
+    loud: true
+    quiet: false
+    list: [a]
     hostile: "{{ app.root }}"
   hosts:
     web1: {ansible_host: 10.0.0.1}
@@ -95,6 +99,8 @@ def taken(argument: str, *, inputs: str = "", given: tuple[str, ...] = (), host:
         ('text: "{{ app.name }} on {{ host.name }}"', "text", "soleil on web1"),
         ('text: "{{ host.address }}, {{ host.environment }}"', "text", "10.0.0.1, production"),
         ('text: "{{ vars.region }}"', "text", "eu"),
+        ('text: "{{ vars.loud }} {{ vars.quiet }}"', "text", "true false"),
+        ('is_loud: "{{ vars.loud }}"', "is_loud", True),
         ('text: "{ not one }"', "text", "{ not one }"),
         ('text: "{# nothing #}a"', "text", "a"),
         ('path: "{{ app.root }}/storage"', "path", PurePosixPath("/srv/soleil/current/storage")),
@@ -120,6 +126,7 @@ def test_a_template_is_filled_from_the_inventory_and_keeps_its_type(argument: st
         ("{type: duration, about: x, required: true}", ("x=0.1 s",), "time", Duration(0.1)),
         ("{type: percent, default: 33.3%, about: x}", (), "share", Percent(33.3)),
         ("{type: integer, about: x, required: true}", ("x=-7",), "number", -7),
+        ("{type: integer, about: x, required: true}", ("x=100000000000000000",), "number", 10**17),
         ("{type: path, about: x}", (), "path", None),
         ("{type: path, about: x}", ("x=/srv/a b",), "path", PurePosixPath("/srv/a b")),
         ("{type: text, default: '', about: x}", (), "text", ""),
@@ -217,11 +224,16 @@ def test_inputs_that_nobody_parsed_are_at_their_defaults() -> None:
         ("text: 'at {{ app.url }}'", "p.yml:8:23: web1: note.take: text needs app.url, which is not given in the inventory"),
         ("text: '{{ app.url }}'", "p.yml:8:23: web1: note.take: text (app.url) must be text, not nothing"),
         ("path: '{{ app.logs[7] }}'", "p.yml:8:23: note.take: path: app.logs[7] is not defined"),
+        ("text: '{{ vars.region.x }}'", "p.yml:8:23: web1: note.take: text needs vars.region.x, which is not given in the inventory"),
+        ("text: '{{ vars.list.x }}'", "p.yml:8:23: web1: note.take: text needs vars.list.x, which is not given in the inventory"),
+        ("text: '{{ vars.list[1] }}'", "p.yml:8:23: web1: note.take: text needs vars.list[1], which is not given in the inventory"),
+        ("text: '{{ vars.asked[0] }}'", "p.yml:8:23: web1: note.take: text needs vars.asked[0], which is not given in the inventory"),
+        ("text: '{{ vars.list }} x'", "p.yml:8:23: web1: note.take: text: vars.list is a list: it cannot stand in a text"),
         ("size: '{{ vars.region }}'", "p.yml:8:23: web1: note.take: size (vars.region): 'eu' is no size: write a size such as 200 MiB"),
         ("path: '{{ vars.region }}'", "p.yml:8:23: web1: note.take: path (vars.region) must be an absolute path, not 'eu'"),
         ("text: '{{ vars.asked }}'", "p.yml:8:23: web1: note.take: text (vars.asked) must be text, not 500: put it in quotes"),
         ("text: '{{ vars.hostile }}'", "p.yml:8:23: web1: vars.hostile holds a template: write the value itself in the inventory"),
-        ("number: '{{ vars.asked }}'", "p.yml:8:5: note.take for web1: number must be 100 or less"),
+        ("number: '{{ vars.asked }}'", "p.yml:8:5: note.take for web1: number must not be 500"),
     ],
 )  # fmt: skip
 def test_what_a_host_does_not_give_is_told_with_the_argument_s_place(argument: str, message: str) -> None:
@@ -267,6 +279,7 @@ inputs:
         (["ip=x", "number=1.5"], "--set number must be a whole number, not '1.5'"),
         (["ip=x", "number=\u0664"], "--set number must be a whole number, not '\\u0664'"),
         (["ip=x", f"number={'9' * 99}"], f"--set number must be a whole number, not {'9' * 80!r}"),
+        (["ip=x", "number=1234567890123456789"], "--set number must be a whole number, not '1234567890123456789'"),
         (["ip=x", "mount=srv"], "--set mount must be an absolute path, not 'srv'"),
         (["ip=x", "mount=--all"], "--set mount must be an absolute path, not '--all'"),
         (["ip=x", "mount=/srv/../etc"], "--set mount must be a path without '..', not '/srv/../etc'"),
