@@ -1,0 +1,325 @@
+"""Show what fills the file systems, and when they will be full again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from soleil_remediate.command import Reader
+from soleil_remediate.errors import FactError
+from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.deleted import DeletedFile, read_deleted
+from soleil_remediate.facts.disks import FileSystem, FileSystems, read_file_systems
+from soleil_remediate.facts.files import FileStat
+from soleil_remediate.facts.growth import GrowingLog, Growth, read_growth
+from soleil_remediate.facts.largest import Files, FindLargeFiles, Folder, Folders, MeasureFolders
+from soleil_remediate.facts.together import together
+from soleil_remediate.task import Look, Shown, Table, Text
+from soleil_remediate.units import ByteSize, Duration, MiB
+
+#: Used more than this, a file system is worth a search.
+_WORTH_A_SEARCH = 80
+#: A search reads every folder: no more than this many file systems at once.
+_MOST_SEARCHES = 2
+#: A file or folder that takes less than one part in so many of its file system explains nothing.
+_PARTS = 100
+#: A log that has said nothing for this long does not grow.
+_QUIET = Duration(3600)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskOverview(Look[FileSystems]):
+    """Show every real file system: size, use, what is left for users other than root, and inodes."""
+
+    kind = "disk.overview"
+    rounds = 1
+    title: ClassVar[str] = "File systems"
+
+    async def read(self, host: Reader) -> FileSystems:
+        return await read_file_systems(host)
+
+    def show(self, seen: FileSystems) -> Shown:
+        measured = [
+            (
+                str(one.mount),
+                one.type,
+                str(one.size),
+                str(one.share_used),
+                str(one.available),
+                str(ByteSize(max(0, one.free - one.available))),
+                "no limit" if one.share_of_inodes_used is None else str(one.share_of_inodes_used),
+                "read only" if one.is_read_only else "",
+            )
+            for one in seen
+        ]
+        unread = [(str(one.mount), one.why, "", "", "", "", "", "not measured") for one in seen.unread]
+        return Table(
+            columns=("mounted at", "type", "size", "used", "free for users", "for root", "inodes", ""),
+            rows=(*measured, *unread),
+            align="llrrrrrl",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """What was found on one file system; each part on its own may be a FactError."""
+
+    file_system: FileSystem
+    folders: Folders | FactError
+    files: Files | FactError
+    counts: Folders | FactError | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskLargest(Look[tuple[Searched, ...]]):
+    """Show the largest folders and files of the fullest file systems, as far as the time allows.
+
+    File systems above 80 % are searched, in bytes or in inodes, two at most; without one, the fullest. Large files
+    that nobody knows are shown like any other: what they are for is for a person to say.
+
+    Args:
+        top: So many folders and so many files a file system.
+        within: What was found until then is shown, and said to be partial.
+    """
+
+    kind = "disk.largest"
+    rounds = 2
+    title: ClassVar[str] = "What takes most"
+
+    top: int = 10
+    within: Duration = Duration(10)
+
+    def __post_init__(self) -> None:
+        if self.top < 1:
+            raise ValueError("top must be 1 or more")
+
+    async def read(self, host: Reader) -> tuple[Searched, ...]:
+        chosen = _worth_a_search(await read_file_systems(host))
+        short = [one for one in chosen if _is_short_of_inodes(one)]
+        files, folders, counts = await together(
+            host.ask_each([self._files(one) for one in chosen]),
+            host.ask_each([self._folders(one) for one in chosen]),
+            host.ask_each([self._counts(one) for one in short]),
+        )
+        counted = dict(zip((one.mount for one in short), counts, strict=True))
+        return tuple(
+            Searched(file_system=one, folders=sizes, files=found, counts=counted.get(one.mount))
+            for one, sizes, found in zip(chosen, folders, files, strict=True)
+        )
+
+    def _files(self, one: FileSystem) -> FindLargeFiles:
+        return FindLargeFiles(mount=one.mount, larger_than=ByteSize(one.size // _PARTS), within=self.within)
+
+    def _folders(self, one: FileSystem) -> MeasureFolders:
+        return MeasureFolders(mount=one.mount, at_least=one.size // _PARTS, within=self.within)
+
+    def _counts(self, one: FileSystem) -> MeasureFolders:
+        at_least = one.inodes_used // _PARTS
+        return MeasureFolders(mount=one.mount, at_least=at_least, within=self.within, is_counting_files=True)
+
+    def show(self, seen: tuple[Searched, ...]) -> Shown:
+        rows: list[tuple[str, ...]] = []
+        for one in seen:
+            rows += _file_rows(one.files, self.top, self.within)
+            rows += _folder_rows(one.folders, one.file_system, self.top, self.within)
+            if one.counts is not None:
+                rows += _folder_rows(one.counts, one.file_system, self.top, self.within, is_counting_files=True)
+        return Table(columns=("", "takes", "path", "owner", "changed (UTC)"), rows=tuple(rows), align="lrlll")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskDeletedOpen(Look[tuple[DeletedFile, ...]]):
+    """Show deleted files whose space does not come free, and who holds them.
+
+    Args:
+        top: So many of the largest.
+    """
+
+    kind = "disk.deleted-open"
+    rounds = 2
+    title: ClassVar[str] = "Deleted, but still open"
+
+    top: int = 10
+
+    def __post_init__(self) -> None:
+        if self.top < 1:
+            raise ValueError("top must be 1 or more")
+
+    async def read(self, host: Reader) -> tuple[DeletedFile, ...]:
+        return await read_deleted(host)
+
+    def show(self, seen: tuple[DeletedFile, ...]) -> Shown:
+        if not seen:
+            return Text(lines=("no deleted file is still open",))
+        rows = [
+            (str(one.allocated), str(one.file_system.mount), str(one.path), _holders(one)) for one in seen[: self.top]
+        ]
+        return Table(columns=("takes", "on", "was called", "held by"), rows=tuple(rows), align="rlll")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskLogs(Look[Growth]):
+    """Show the largest logs and how fast they grow, by the times in their own newest lines.
+
+    Looks into /var/log, /srv, /var/www, /home and /opt for names that logs have, of more than 1 MiB.
+
+    Args:
+        top: So many of the largest.
+        within: What was found until then is shown, and said to be partial.
+    """
+
+    kind = "disk.logs"
+    rounds = 2
+    title: ClassVar[str] = "Largest logs"
+
+    top: int = 10
+    within: Duration = Duration(10)
+
+    def __post_init__(self) -> None:
+        if self.top < 1:
+            raise ValueError("top must be 1 or more")
+
+    async def read(self, host: Reader) -> Growth:
+        return await read_growth(host, top=self.top, within=self.within)
+
+    def show(self, seen: Growth) -> Shown:
+        rows = [
+            (
+                str(log.file.content),
+                _rate(log.rate),
+                "unknown" if log.until is None else as_text(log.until),
+                str(log.file.path),
+            )
+            for log in seen.logs
+        ]
+        if seen.is_partial:
+            rows.append(("", "", "", f"and perhaps more: not all was seen within {self.within}"))
+        if not rows:
+            return Text(lines=("no log takes more than 1 MiB",))
+        return Table(columns=("takes", "grew by", "last line (UTC)", "log"), rows=tuple(rows), align="rrll")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskForecast(Look[Growth]):
+    """Show when file systems will be full, if their logs go on growing as their newest lines say.
+
+    A log that has been quiet for an hour does not count, unless its file system is full: then it may be silent only
+    because nothing can be written. What else grows there is not seen, so this is the latest time, not the earliest.
+
+    Args:
+        top: So many of the largest logs are looked at.
+        within: Logs found until then are counted.
+    """
+
+    kind = "disk.forecast"
+    rounds = 2
+    title: ClassVar[str] = "Full again"
+
+    top: int = 10
+    within: Duration = Duration(10)
+
+    def __post_init__(self) -> None:
+        if self.top < 1:
+            raise ValueError("top must be 1 or more")
+
+    async def read(self, host: Reader) -> Growth:
+        return await read_growth(host, top=self.top, within=self.within)
+
+    def show(self, seen: Growth) -> Shown:
+        lines = [line for one in seen.file_systems for line in _forecast(one, seen)]
+        if seen.is_partial:
+            lines.append(f"not all logs were seen within {self.within}: others may grow as well")
+        return Text(lines=tuple(lines) or ("no large log says that it grows",))
+
+
+def _worth_a_search(seen: FileSystems) -> tuple[FileSystem, ...]:
+    fullest = sorted(seen, key=lambda one: (-_fullness(one), one.mount))
+    above = [one for one in fullest if _fullness(one) >= _WORTH_A_SEARCH]
+    return tuple((above or fullest[:1])[:_MOST_SEARCHES])
+
+
+def _fullness(one: FileSystem) -> float:
+    return max(one.share_used, one.share_of_inodes_used or 0)
+
+
+def _is_short_of_inodes(one: FileSystem) -> bool:
+    return (one.share_of_inodes_used or 0) >= _WORTH_A_SEARCH
+
+
+def _file_rows(found: Files | FactError, top: int, within: Duration) -> list[tuple[str, ...]]:
+    if isinstance(found, FactError):
+        return [("file", "", f"unknown: {found}", "", "")]
+    rows: list[tuple[str, ...]] = [_file_row(file) for file in found.files[:top]]
+    return [*rows, ("", "", _partly(within), "", "")] if found.is_partial else rows
+
+
+def _file_row(file: FileStat) -> tuple[str, ...]:
+    return ("file", str(file.allocated), str(file.path), file.owner, as_text(file.modified))
+
+
+def _folder_rows(
+    found: Folders | FactError, one: FileSystem, top: int, within: Duration, *, is_counting_files: bool = False
+) -> list[tuple[str, ...]]:
+    if isinstance(found, FactError):
+        return [("folder", "", f"unknown: {found}", "", "")]
+    below = [folder for folder in found.folders if folder.path != one.mount and not _is_explained(folder, found)][:top]
+    rows: list[tuple[str, ...]] = [
+        (
+            "folder",
+            f"{folder.amount} inodes" if is_counting_files else str(ByteSize(folder.amount)),
+            str(folder.path),
+            "",
+            "",
+        )
+        for folder in below
+    ]
+    return [*rows, ("", "", _partly(within), "", "")] if found.is_partial else rows
+
+
+def _is_explained(folder: Folder, found: Folders) -> bool:
+    """Nearly all of it is in one folder below it: that one says more."""
+    return any(folder.path in other.path.parents and other.amount * 10 >= folder.amount * 9 for other in found.folders)
+
+
+def _partly(within: Duration) -> str:
+    return f"and perhaps more: not all was seen within {within}"
+
+
+def _holders(one: DeletedFile) -> str:
+    names = {
+        f"{holder.process.name} ({holder.process.pid})" if holder.process else f"process {holder.descriptor.pid}"
+        for holder in one.holders
+    }
+    return ", ".join(sorted(names))
+
+
+def _rate(rate: float | None) -> str:
+    """Return bytes a second for people, in the unit in which it is no tiny number."""
+    if rate is None:
+        return "unknown"
+    if rate * 60 >= MiB(1):
+        return f"{ByteSize(round(rate * 60))}/min"
+    return f"{ByteSize(round(rate * 3600))}/h"
+
+
+def _forecast(one: FileSystem, seen: Growth) -> Iterable[str]:
+    """Return what is to be said about one file system; nothing where no log grows there."""
+    is_full = one.share_used >= 100
+    growing = [log for log in seen.logs if _is_growing(log, one, seen, is_full=is_full)]
+    rate = sum(log.rate or 0 for log in growing)
+    if rate * 3600 < 1:
+        return
+    names = ", ".join(str(log.file.path) for log in growing[:2])
+    more = f" and {len(growing) - 2} more" if len(growing) > 2 else ""
+    if is_full:
+        hour = ByteSize(round(rate * 3600))
+        yield f"{one.mount} is full; {names}{more} grew by {_rate(rate)}: {hour} for every hour to come"
+    else:
+        yield f"{one.mount} full in about {Duration(one.available / rate)}: {names}{more} grows by {_rate(rate)}"
+
+
+def _is_growing(log: GrowingLog, one: FileSystem, seen: Growth, *, is_full: bool) -> bool:
+    if log.rate is None or log.until is None or seen.file_systems.holding(log.file.path, log.file.device) != one:
+        return False
+    return is_full or seen.now - log.until <= _QUIET
