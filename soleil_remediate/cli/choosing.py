@@ -37,13 +37,23 @@ def inventory_path(call: Call) -> Path | None:
     """
     named = call.text("inventory") or os.environ.get(VARIABLE, "")
     if named:
-        return _one_in(Path(named))
+        return _one_in(_existing("the inventory", named))
     if call.program.inventory is not None:
         return _one_in(call.program.inventory)
     base = os.environ.get("XDG_CONFIG_HOME", "")
     folder = Path(base) if base.startswith("/") else Path.home() / ".config"
     own = folder / "soleil-remediate" / "inventory.yml"
     return own if own.is_file() else None
+
+
+def _existing(what: str, text: str) -> Path:
+    """Return a path that was given and can at least be looked at."""
+    path = Path(text)
+    try:
+        path.stat()
+    except OSError as error:
+        raise ConfigError(f"{what} {text[:200]!a} cannot be read: {error.strerror}") from None
+    return path
 
 
 def _one_in(path: Path) -> Path:
@@ -97,7 +107,8 @@ def chosen_hosts(call: Call) -> tuple[tuple[Host, ...], Inventory | None]:
 def chosen_scenarios(call: Call) -> tuple[Scenarios, Catalog]:
     """Return every scenario there is, shipped and named by ``--playbooks``."""
     catalog = load_catalog()
-    folders = [shipped_playbooks(), *call.program.playbooks, *map(Path, call.many("playbooks"))]
+    given = (_existing("--playbooks", text) for text in call.many("playbooks"))
+    folders = [shipped_playbooks(), *call.program.playbooks, *given]
     return load_scenarios(folders, catalog), catalog
 
 

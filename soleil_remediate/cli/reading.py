@@ -184,9 +184,18 @@ def _explain_host(call: Call, loaded: Inventory, name: str) -> ExitStatus:
         return _document(call, "values", rows)
     page = Page(_width())
     page.line((name, HEADING))
+    width = max(len(row.variable) for row in rows) + 4
     for row in rows:
-        page.beside(f"  {row.variable:<34}", f"{row.value}", 37)
-        page.prose(str(row.origin) if row.origin is not None else "default", 37)
+        origin = str(row.origin) if row.origin is not None else "default"
+        if width + len(row.value) + len(origin) + 3 <= page.width:
+            page.line(
+                f"  {row.variable}".ljust(width),
+                f"{row.value}   ",
+                origin.rjust(page.width - width - len(row.value) - 3),
+            )
+        else:
+            page.beside(f"  {row.variable}", row.value, width)
+            page.line(origin.rjust(page.width))
     return _show(page)
 
 

@@ -77,7 +77,7 @@ class Verb(NamedTuple):
 
 SCENARIO = Option("scenario", "NAME", "which scenario")
 HOST = Option("host", "PATTERN", "which hosts: web1, web, web*:!web3, or user@name to look only")
-INVENTORY = Option("inventory", "FILE", "the hosts; else $SOLEIL_INVENTORY, else the default of the program")
+INVENTORY = Option("inventory", "FILE", "the hosts; else $SOLEIL_INVENTORY, ~/.config/soleil-remediate/inventory.yml")
 SET = Option("set", "NAME=VALUE", "an input of the scenario; may be repeated", is_repeated=True)
 PLAYBOOKS = Option("playbooks", "DIR", "more playbooks; may be repeated", is_repeated=True)
 ALL_HOSTS = Option("all-hosts", "", "really every host of the inventory")

@@ -1,0 +1,472 @@
+"""The command line: what it takes, what it refuses, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import stat
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from soleil_remediate import cli
+from soleil_remediate.cli.call import Call, Program
+from soleil_remediate.cli.endings import ended
+from soleil_remediate.cli.usage import GROUPS, PAGE, verb_page
+from soleil_remediate.cli.verbs import BY_NAME, MISLEADING, VERBS, Verb
+from soleil_remediate.errors import ExitStatus
+from tests.unit.reporters.approved import approve
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = Path(sys.executable).parent / "soleil-remediate"
+INVENTORY = """\
+all:
+  vars:
+    app: {name: soleil, root: /srv/soleil/current, user: www-data, logs: [/srv/laravel.log]}
+  hosts:
+    web1: {ansible_host: 127.0.0.1, ansible_port: 9}
+    web2: {ansible_host: 127.0.0.1, ansible_port: 9}
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of one's own, with nothing in it."""
+    for name in ("SOLEIL_INVENTORY", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> str:
+    file = tmp_path / "inventory.yml"
+    file.write_text(INVENTORY)
+    return str(file)
+
+
+@pytest.fixture
+def soleil(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Soleil:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/soleil-remediate"])
+    return Soleil(capsys)
+
+
+class Soleil:
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *words: str) -> Said:
+        self._capsys.readouterr()
+        status = cli.main(words)
+        said = self._capsys.readouterr()
+        return Said(status, said.out, said.err)
+
+
+# --- help -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_help_is_one_screen_and_names_every_command(soleil: Soleil) -> None:
+    said = soleil("--help")
+    approve("help", said.out)
+    assert said == Said(0, PAGE, "")
+    lines = PAGE.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 24
+    missing = [verb.name for verb in VERBS if verb.name not in PAGE]
+    assert missing == []
+
+
+@pytest.mark.parametrize("words", [(), ("-h",), ("help",)])
+def test_help_comes_by_every_habit(soleil: Soleil, words: tuple[str, ...]) -> None:
+    assert soleil(*words) == Said(0, PAGE, "")
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_every_command_explains_itself_within_80_columns(soleil: Soleil, verb: Verb) -> None:
+    said = soleil(*verb.name.split(), "--help")
+    assert said == Said(0, verb_page(verb, "soleil-remediate"), "")
+    assert soleil("help", *verb.name.split()) == said
+    assert max(map(len, said.out.splitlines())) <= 80
+    assert all(f"--{option.name}" in said.out for option in verb.options)
+
+
+def test_the_help_of_remediate(soleil: Soleil) -> None:
+    approve("help-remediate", soleil("remediate", "-h").out)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_group_lists_its_commands(soleil: Soleil, group: str) -> None:
+    said = soleil(group)
+    approve(f"help-{group}", said.out)
+    assert said.status == 0
+
+
+def test_the_short_name_is_used_in_help_where_it_was_called_so(soleil: Soleil, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/soleil"])
+    assert "usage    soleil ping [OPTIONS]" in soleil("ping", "--help").out
+
+
+def test_help_behind_the_double_dash_is_a_word_for_the_host(soleil: Soleil) -> None:
+    verb, rest = cli._split(["lab", "ssh", "web1", "--", "ls", "--help"])
+    assert verb is BY_NAME["lab ssh"]
+    assert rest == ["web1", "--", "ls", "--help"]
+    assert cli._page(["lab", "ssh", "web1", "--", "ls", "--help"], "soleil") == ""
+
+
+def test_the_version_is_said(soleil: Soleil) -> None:
+    assert soleil("--version").out.startswith("soleil-remediate 0.")
+
+
+# --- what cannot be meant ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line, says",
+    [
+        ("remedate", "unknown command 'remedate': did you mean 'remediate'?"),
+        ("lab brake web1", "unknown command of lab 'brake': did you mean 'break'?"),
+        ("remediate --hots web1", "unknown option of remediate '--hots': did you mean '--host'?"),
+        ("remediate --yess", "unknown option of remediate '--yess': did you mean '--yes'?"),
+        ("remediate --host", "--host needs a value"),
+        ("remediate --host --yes", "--host needs a value"),
+        ("remediate --host web1 --host web2", "--host is given twice: keep one of the two"),
+        ("remediate --yes=no", "--yes takes no value"),
+        ("remediate disk-full", "'disk-full' is one word too many for remediate"),
+        ("preview disk-full web1", "'web1' is one word too many for preview; hosts are named with --host"),
+        ("preview", "preview needs SCENARIO: soleil-remediate preview disk-full --host web1"),
+        ("explain", "explain needs SCENARIO: soleil-remediate explain disk-full"),
+        ("--host web1 ping", "the command comes first, its options after it: soleil-remediate COMMAND --host"),
+        ("scenarios --output xml", "--output 'xml': there are console and json"),
+        ("remediate --yes --approve 12 --scenario disk-full", "--yes and --approve both answer the gate"),
+        ("remediate", "which scenario? Add --scenario; there is: disk-full"),
+        ("preview disk-fall --host web1", "unknown scenario 'disk-fall': did you mean 'disk-full'?"),
+        ("explain disk-fll", "unknown scenario 'disk-fll': did you mean 'disk-full'?"),
+        ("runs show ffff", "unknown run 'ffff': none is known here"),
+        ("lab up nonsense", "nonsense"),
+        ("lab up --light many", "--light 'many': a number of hosts from 1 to 200"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_in_one_sentence(soleil: Soleil, line: str, says: str) -> None:
+    said = soleil(*shlex.split(line))
+    assert said.out == ""
+    assert says in said.err
+    assert said.status == ExitStatus.USAGE
+
+
+@pytest.mark.parametrize("option", MISLEADING)
+def test_invokes_own_options_are_refused_with_what_to_use_instead(soleil: Soleil, option: str) -> None:
+    for words in ((option,), ("scenarios", option), (option, "remediate")):
+        said = soleil(*words)
+        assert said.status == ExitStatus.USAGE
+        assert f"{option} is not an option here: {MISLEADING[option]}" in said.err
+
+
+def test_dry_points_to_dry_run(soleil: Soleil) -> None:
+    assert "--dry-run" in soleil("remediate", "--dry", "--host", "web1").err
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "$(touch /tmp/pwned)",
+        "`id`",
+        "'; rm -rf / #",
+        'a"b',
+        "a\nb",
+        "-rf",
+        "--yes=1",
+        "web1\x1b]0;owned\x07",
+        "w\u0435b1",
+        "\u202ebew",
+        "../../etc",
+        "x" * 65_536,
+        "\udcff",
+    ],
+)
+@pytest.mark.parametrize("place", ["--host", "--scenario", "--set", "--inventory", "--playbooks", "--approve"])
+def test_hostile_values_are_only_text(soleil: Soleil, inventory: str, place: str, value: str) -> None:
+    words = ["remediate", "--inventory", inventory, "--scenario", "disk-full", "--host", "nobody", f"{place}={value}"]
+    if place in words:
+        index = words.index(place)
+        del words[index : index + 2]
+    said = soleil(*words)
+    assert said.status == ExitStatus.USAGE
+    assert said.out == ""
+    assert 0 < len(said.err) < 5000
+    assert not [one for one in said.err if one < " " and one != "\n"]
+    assert "\u202e" not in said.err
+    assert "Traceback" not in said.err
+
+
+def test_an_error_is_json_where_json_was_asked_for(soleil: Soleil) -> None:
+    for line in ("preview disk-fall --host web1 -o json", "preview --output=json --hots web1", "remedate -o json"):
+        said = soleil(*shlex.split(line))
+        assert said.err == ""
+        document = json.loads(said.out)
+        assert document["format"] == 1
+        assert document["exit_status"] == said.status == 2
+        assert document["error"]["type"] == "UnknownName"
+
+
+# --- which inventory, which hosts -------------------------------------------------------------------------------------
+
+
+def test_nothing_is_picked_up_from_the_current_folder(
+    soleil: Soleil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("inventory", "playbooks"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "inventory" / "lab.yml").write_text(INVENTORY)
+    (tmp_path / "inventory.yml").write_text(INVENTORY)
+    (tmp_path / "playbooks" / "broken.yml").write_text("scenario: [")
+    monkeypatch.chdir(tmp_path)
+    said = soleil("inventory")
+    assert said.status == ExitStatus.USAGE
+    assert "there is no inventory: name one with --inventory FILE or $SOLEIL_INVENTORY" in said.err
+    assert soleil("scenarios").status == 0
+
+
+def test_the_inventory_is_the_named_one_then_the_variables_then_ones_own(
+    soleil: Soleil, home: Path, inventory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def only(name: str) -> str:
+        return f"all: {{hosts: {{{name}: {{ansible_host: 127.0.0.1}}}}}}\n"
+
+    own = home / ".config" / "soleil-remediate" / "inventory.yml"
+    own.parent.mkdir(parents=True)
+    own.write_text(only("mine"))
+    assert "mine" in soleil("inventory").out
+    (tmp_path / "variable.yml").write_text(only("variable"))
+    monkeypatch.setenv("SOLEIL_INVENTORY", str(tmp_path / "variable.yml"))
+    assert "variable" in soleil("inventory").out
+    assert "web1" in soleil("inventory", "--inventory", inventory).out
+
+
+def test_a_folder_stands_for_the_one_inventory_in_it(soleil: Soleil, tmp_path: Path) -> None:
+    folder = tmp_path / "hosts"
+    folder.mkdir()
+    assert "holds none" in soleil("inventory", "--inventory", str(folder)).err
+    (folder / "lab.yml").write_text(INVENTORY)
+    (folder / "production.example.yml").write_text("broken: [")
+    assert soleil("inventory", "--inventory", str(folder)).status == 0
+    (folder / "production.yml").write_text(INVENTORY)
+    said = soleil("inventory", "--inventory", str(folder))
+    assert said.status == ExitStatus.USAGE
+    assert "holds lab.yml, production.yml: name one with --inventory" in said.err
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        ((), "which host? Add --host; "),
+        (("--host", "wbe1"), "unknown host or group 'wbe1': did you mean 'web1'?"),
+        (("--host", "all"), "--all-hosts"),
+        (("--host", "db*"), "matches no host"),
+    ],
+)
+def test_hosts_are_named_and_never_all_by_accident(
+    soleil: Soleil, inventory: str, words: tuple[str, ...], says: str
+) -> None:
+    said = soleil("preview", "disk-full", "--inventory", inventory, *words)
+    assert said.status == ExitStatus.USAGE
+    assert says in said.err
+
+
+def test_the_inventory_is_listed_drawn_and_explained(soleil: Soleil, inventory: str) -> None:
+    assert "2 hosts in " in soleil("inventory", "--inventory", inventory).out
+    assert "web1 web2" in soleil("inventory", "--inventory", inventory, "--graph").out
+    said = soleil("inventory", "--inventory", inventory, "--explain", "web1")
+    assert f" {inventory}:5:" in said.out
+    listed = json.loads(soleil("inventory", "--inventory", inventory, "-o", "json").out)
+    assert [host["host"] for host in listed["hosts"]] == ["web1", "web2"]
+
+
+# --- what only reads --------------------------------------------------------------------------------------------------
+
+
+def test_scenarios_are_listed_and_explained(soleil: Soleil) -> None:
+    assert "disk-full   HIGH" in soleil("scenarios").out
+    page = soleil("explain", "no-space-left").out
+    for heading in ("IMPACT", "DETECTION", "INPUTS", "HEALTHY", "GOAL", "STEPS", "BY HAND", "ESCALATE"):
+        assert heading in page
+    assert max(len(line) for line in page.splitlines() if not line.startswith("from ")) <= 80
+
+
+def test_a_page_of_the_runbook(soleil: Soleil, tmp_path: Path) -> None:
+    (tmp_path / "disk-sample.yml").write_text(
+        "scenario: disk-sample\n"
+        "title: A Disk\n"
+        "severity: medium\n"
+        "respond_within: 1 h\n"
+        "impact: Nothing can be written any more, and everybody who tries to is told so at some length.\n"
+        "detection: [An alert says so]\n"
+        "inputs:\n"
+        "  target: {type: percent, default: 80%, about: What is aimed at}\n"
+        "healthy_when: [{disk.writable: {user: '{{ app.user }}'}}]\n"
+        "goal: [{disk.used: {below: '{{ inputs.target }}'}}]\n"
+        "steps: [{log.truncate: {path: /var/log/app.log, larger_than: 1 GiB}}]\n"
+        "questions: ['Why is it so?']\n"
+        'by_hand: ["See what it is:\\n  du -xh /"]\n'
+        "escalate: {after: 30 min, to: devops}\n"
+    )
+    said = soleil("explain", "disk-sample", "--playbooks", str(tmp_path))
+    assert said.err == ""
+    approve("explain", said.out.replace(str(tmp_path), "DIR"))
+    said = soleil("scenarios", "--playbooks", str(tmp_path))
+    approve("scenarios", said.out)
+
+
+def test_lint_says_where_and_what(soleil: Soleil, tmp_path: Path) -> None:
+    file = tmp_path / "bad.yml"
+    file.write_text("scenario: bad\ntitel: x\n")
+    said = soleil("lint", str(file))
+    assert said.status == ExitStatus.USAGE
+    assert f"{file}:2:1: unknown key" in said.out
+    assert "did you mean 'title'?" in said.out
+    assert soleil("lint").status == 0
+    problems = json.loads(soleil("lint", str(file), "-o", "json").out)["problems"]
+    assert problems[0]["origin"]["line"] in {1, 2}
+
+
+def test_ping_tells_who_cannot_be_reached_and_ends_with_3(soleil: Soleil, inventory: str) -> None:
+    said = soleil("ping", "--host", "web1:web2", "--inventory", inventory)
+    assert said.status == ExitStatus.UNREACHABLE
+    assert said.out.count("UNREACHABLE") == 2
+    document = json.loads(soleil("ping", "--host", "web1", "--inventory", inventory, "-o", "json").out)
+    assert document["hosts"][0]["is_reached"] is False
+
+
+def test_an_unreachable_host_ends_with_3_and_nothing_on_standard_output_but_the_document(
+    soleil: Soleil, inventory: str
+) -> None:
+    words = ("--scenario", "disk-full", "--host", "web1", "--inventory", inventory)
+    said = soleil("remediate", *words, "--dry-run", "--output", "json")
+    assert said.status == ExitStatus.UNREACHABLE
+    assert said.err == ""
+    document = json.loads(said.out)
+    assert (document["command"], document["run"]) == ("remediate", None)
+    assert document["hosts"][0]["verdict"] == "UNREACHABLE"
+    said = soleil("preview", "disk-full", *words[2:], "-ojson", "--verbose")
+    assert json.loads(said.out)["exit_status"] == 3
+    assert "UNREACHABLE  web1" in said.err
+    said = soleil("remediate", *words)
+    assert said.status == ExitStatus.UNREACHABLE
+    assert f"next    soleil-remediate ping --host web1 --inventory {inventory}" in said.out.replace(
+        " \\\n" + " " * 12, " "
+    )
+
+
+def test_runs_are_listed_and_shown(soleil: Soleil, inventory: str) -> None:
+    assert "no run yet" in soleil("runs", "list").out
+    soleil("remediate", "--scenario", "disk-full", "--host", "web1", "--inventory", inventory)
+    said = soleil("runs", "list")
+    assert "disk-full  web1   UNREACHABLE" in said.out
+    (run,) = json.loads(soleil("runs", "list", "-o", "json").out)["runs"]
+    shown = soleil("runs", "show", run["run"][:5])
+    assert "web1  UNREACHABLE:" in shown.out
+    assert json.loads(soleil("runs", "show", run["run"], "-o", "json").out)["lines"][0]["type"] == "RunStarted"
+
+
+def test_a_host_without_an_inventory_is_looked_at_by_its_own_name(soleil: Soleil) -> None:
+    said = soleil("ping", "--host", "nobody@127.0.0.1:9")
+    assert said.status == ExitStatus.UNREACHABLE
+    assert "127.0.0.1:9" in said.out
+
+
+# --- endings ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_bug_is_one_sentence_and_a_file_that_only_its_owner_reads(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = Verb("ping", "", "reading:nothing_of_this_name")
+    assert ended(broken, Call(verb="ping")) is ExitStatus.BUG
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "Traceback" not in said.err
+    assert "this is a bug in soleil-remediate, not in your input: AttributeError" in said.err
+    (file,) = (home / ".local/state/soleil-remediate/bugs").iterdir()
+    assert str(file) in said.err
+    assert "Traceback" in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    ended(broken, Call(verb="ping", given={"verbose": True}))
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away_is_no_error(home: Path) -> None:
+    line = f"{PROGRAM} explain disk-full | head -n 1"
+    said = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("disk-full")
+    assert said.stderr == ""
+
+
+def test_a_terminal_without_utf_8_gets_escapes_instead_of_an_error(home: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+    said = subprocess.run([PROGRAM, "explain", "disk-full"], env=environment, capture_output=True, check=False)
+    assert said.returncode == 0
+    assert said.stderr == b""
+
+
+def test_ctrl_c_ends_with_130(home: Path, inventory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    class Stops(Call):
+        def many(self, parameter: str) -> tuple[str, ...]:
+            raise KeyboardInterrupt
+
+    assert ended(BY_NAME["explain"], Stops(verb="explain")) is ExitStatus.INTERRUPTED
+    assert capsys.readouterr().err == "stopped by Ctrl-C\n"
+
+
+# --- stock invoke -----------------------------------------------------------------------------------------------------
+
+
+def invoke(*words: str, home: Path, cwd: Path = ROOT) -> Said:
+    program = Path(sys.executable).parent / "invoke"
+    environment = {**os.environ, "HOME": str(home)}
+    said = subprocess.run([program, *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    return Said(said.returncode, said.stdout, said.stderr)
+
+
+def test_stock_invoke_has_the_same_commands(home: Path) -> None:
+    listed = set(re.findall(r"^  (\S+)", invoke("--list", home=home).out, re.MULTILINE))
+    assert listed == {verb.dotted for verb in VERBS}
+
+
+def test_stock_invokes_dry_is_refused(home: Path) -> None:
+    for words in (("--dry", "scenarios"), ("-R", "remediate", "--scenario", "disk-full", "--host", "web1")):
+        said = invoke(*words, home=home)
+        assert said.status == ExitStatus.USAGE
+        assert "--dry is invoke's own, and it would not stop anything here" in said.err
+        assert said.out == ""
+
+
+def test_stock_invoke_ends_with_our_exit_status_and_speaks_its_own_names(home: Path) -> None:
+    said = invoke("preview", "disk-fall", "--host", "web1", home=home)
+    assert said.status == ExitStatus.USAGE
+    assert "did you mean 'disk-full'?" in said.err
+    assert invoke("runs.show", "ffff", home=home).status == ExitStatus.USAGE
+    assert "invoke explain disk-full" in invoke("scenarios", home=home).out
+    assert invoke("inventory", home=home).status == 0
+
+
+def test_both_programs_take_the_same_options() -> None:
+    tasks = cli.collection(Program(name="invoke"))
+    for verb in VERBS:
+        (context,) = [one for one in tasks.to_contexts() if one.name == verb.dotted]
+        spelt = {f"--{option.name}" for option in verb.options} | {
+            f"-{option.letter}" for option in verb.options if option.letter
+        }
+        assert set(context.flags) | set(context.flags.aliases) == spelt | {f"--{word.name}" for word in verb.words}
