@@ -75,6 +75,8 @@ class ControlGroup:
                 f"--unit={self.lab}-{self.host}",
                 f"--slice={self.lab}",
                 "--property=Delegate=yes",
+                # So that the machine itself shuts down without waiting for a host.
+                "--property=TimeoutStopSec=5",
                 "--",
             ]
         join = 'for file in $1; do echo 0 > "$file" || exit 1; done; shift; exec "$@"'

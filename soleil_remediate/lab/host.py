@@ -202,7 +202,7 @@ class Host:
 
     def _greets(self) -> bool:
         try:
-            with socket.create_connection((self.address, 22), 1) as connection:
+            with socket.create_connection((self.address, 22), 5) as connection:
                 return connection.recv(4) == b"SSH-"
         except OSError:
             return False

@@ -76,10 +76,18 @@ write_lines() {
   done
 }
 
-# fill_journal PERCENT: real journal entries, until so much of /var/log is used or no journal file fits any more
+# fill_journal: real journal entries until /var/log has no block left
 fill_journal() {
-  while [ "$(used_percent /var/log)" -lt "$1" ] && [ "$(available /var/log)" -gt 4096 ]; do
+  # With no room for one more of its files of 16 MiB journald goes on in memory, which must not grow.
+  while [ "$(available /var/log)" -gt 4096 ]; do
     base64 -w 6000 /dev/urandom | head -n 1500 | systemd-cat -t soleil-queue || true
     journalctl --sync
   done
+  # The rest goes to a cut-short copy, as a crash leaves one behind.
+  local journal left id
+  journal=$(find /var/log/journal -name 'system@*.journal' | sort | head -n 1)
+  id=$(date +%s%N | sha256sum)
+  left=${journal%/*}/system@${id:0:16}-${id:16:16}.journal~
+  install -m 640 -g systemd-journal /dev/null "$left"
+  fill "$left" cat "$journal" "$journal"
 }

@@ -1,6 +1,6 @@
 # about: nginx's access.log grew until /var/log was full and was then deleted; nginx still holds it, so nothing came free
 # scenario: disk-full
-# kinds: log.reopen disk.writable disk.used
+# kinds: open-file.reopen disk.writable disk.used
 curl -sS -o /dev/null http://localhost/api/health/live
 fill /var/log/nginx/access.log access_lines
 rm /var/log/nginx/access.log
