@@ -290,7 +290,7 @@ def test_the_inventory_is_listed_drawn_and_explained(soleil: Soleil, inventory: 
     assert "2 hosts in " in soleil("inventory", "--inventory", inventory).out
     assert "web1 web2" in soleil("inventory", "--inventory", inventory, "--graph").out
     said = soleil("inventory", "--inventory", inventory, "--explain", "web1")
-    assert f" {inventory}:5:" in said.out
+    assert f"{inventory}:5:" in said.out
     listed = json.loads(soleil("inventory", "--inventory", inventory, "-o", "json").out)
     assert [host["host"] for host in listed["hosts"]] == ["web1", "web2"]
 
