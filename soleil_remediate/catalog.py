@@ -20,6 +20,7 @@ from typing import Any, TypeAlias, get_type_hints
 
 from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
 from soleil_remediate.errors import ConfigError, UnknownName
+from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
 from soleil_remediate.plan import Risk
 from soleil_remediate.task import Check, Look, Reading, Task
 from soleil_remediate.tasks.backups import PruneBackups
@@ -38,6 +39,11 @@ BUILT_IN: tuple[KindClass, ...] = (
     DiskWritable,
     DiskUsed,
     DiskInodes,
+    DiskOverview,
+    DiskLargest,
+    DiskDeletedOpen,
+    DiskLogs,
+    DiskForecast,
     CleanPackageCache,
     ReopenFile,
     RotateLog,

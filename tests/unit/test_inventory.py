@@ -88,6 +88,46 @@ def test_later_levels_win_as_they_do_in_ansible() -> None:
     assert inventory.groups["mid"] == {"h01", "h02", "h03", "x-a", "x-b", "x-c"}
 
 
+def test_a_group_beside_all_is_as_deep_as_what_holds_it() -> None:
+    inventory = load(
+        """
+        outer: {children: {zone: }, vars: {v: outer, w: outer}}
+        zone: {hosts: {web1: }, vars: {v: zone}}
+        aside: {hosts: {web1: }, vars: {v: aside, w: aside}}
+        """
+    )
+    assert inventory.host("web1").groups == ("all", "aside", "outer", "zone")
+    assert inventory.host("web1").variables == {"v": "zone", "w": "outer"}
+
+
+def test_folders_of_variables_hold_yaml_files_and_nothing_else() -> None:
+    write("group_vars/all/b.yml", "v: b\n")
+    write("group_vars/all/a.yml", "v: a\n")
+    for ignored in ("c.bak", ".c.yml", "~c.yml"):
+        write(f"group_vars/all/{ignored}", "v: ignored\n")
+    write("group_vars/all/deeper/c.yml", "v: deeper\n")
+    write("host_vars/web1.yml", "# nothing yet\n~\n")
+    assert load("all: {hosts: {web1: }}").host("web1").variables == {"v": "b"}
+
+
+def test_a_section_that_is_no_mapping_replaces_and_is_then_refused() -> None:
+    write("host_vars/web1.yml", "policy: none of yours\n")
+    with pytest.raises(
+        InventoryError, match=r"^host_vars/web1\.yml:1:9: policy must be a mapping, not 'none of yours'$"
+    ):
+        load("all: {hosts: {web1: }, vars: {policy: {mode: act}}}")
+    write("host_vars/web1.yml", "policy: {mode: observe}\n")
+    assert load("all: {hosts: {web1: }, vars: {policy: broken}}").host("web1").policy.mode is Mode.OBSERVE
+
+
+def test_variables_that_are_no_mapping_are_refused() -> None:
+    write("host_vars/web1.yml", "- a\n")
+    with pytest.raises(
+        InventoryError, match=r"^host_vars/web1\.yml:1:1: variables are a mapping of names to values, not a list$"
+    ):
+        load("all: {hosts: {web1: }}")
+
+
 def test_sections_of_ours_are_merged_key_by_key() -> None:
     write("group_vars/all.yml", "policy: {environment: staging, evidence_limit: 1 GiB}\ncontacts: {devops: a@b}\n")
     write("host_vars/web1.yml", "policy: {mode: observe}\napp: {backups: {keep: 9}}\n")
@@ -146,9 +186,14 @@ def test_every_value_knows_where_it_was_written() -> None:
 
 
 def test_a_secret_written_inline_is_in_no_text_of_the_inventory() -> None:
-    host = variables("db_password: hunter2\nnested: {api_token: hunter2, fine: yes}\ntokens: [hunter2]\n" + APP)
+    host = variables(
+        "db_password: hunter2\nnested: {api_token: hunter2, fine: yes}\ntokens: [hunter2]\npassword: ~\nother_secret: env:X\nempty: {}\n"
+        + APP
+    )
     assert "hunter2" not in repr(host)
     assert host.variables["nested"]["fine"] == "yes"
+    assert (host.variables["password"], host.variables["other_secret"]) == (None, "env:X")
+    assert "empty" in host.origins
 
 
 def test_a_host_with_several_applications_is_several_targets() -> None:
@@ -232,6 +277,8 @@ def test_ansible_s_connection_variables_are_read(here: Path) -> None:
         connect_within=Duration(7),
     )
     assert variables("ansible_become: false").connection.become is False
+    assert variables("ansible_port: 65535").connection.port == 65535
+    assert variables("ansible_port: 1").connection.port == 1
     assert variables("ansible_become: 'off'").connection.become is False
 
 
@@ -288,6 +335,7 @@ def test_a_secret_that_cannot_be_had_says_why(reference: SecretReference, messag
         ("all:\n  children: web\n", "hosts.yml:2:13: children must be a mapping, not 'web': write lines like 'web:'"),
         ("all:\n  host:\n    web1:\n", "hosts.yml:2:3: unknown key in group all 'host': did you mean 'hosts'?"),
         ("all:\n  children:\n    web: web1\n", "hosts.yml:3:10: group web must be a mapping of hosts, children and vars, not 'web1'"),
+        ("all: {hosts: {web1: }}\nw\u0435b: {}\n", "hosts.yml:2:1: 'w\\u0435b' holds U+0435 (CYRILLIC SMALL LETTER IE) as character 2: names are ASCII"),
         ("all:\n  hosts:\n    web1: 10.0.0.1\n", "hosts.yml:3:11: host web1 must be a mapping of its variables, not '10.0.0.1'"),
         ("all:\n  hosts:\n    w\u0435b1:\n", "hosts.yml:3:5: 'w\\u0435b1' holds U+0435 (CYRILLIC SMALL LETTER IE) as character 2: names are ASCII"),
         ("all:\n  hosts:\n    web 1:\n", "hosts.yml:3:5: 'web 1' is no name: write letters, digits, '.', '-' and '_', and put addresses under ansible_host"),
@@ -313,6 +361,13 @@ def test_mistakes_in_groups_and_hosts(text: str, message: str) -> None:
     [
         ("ansible_hots: 10.0.0.1", "6:23: unknown Ansible variable 'ansible_hots': did you mean 'ansible_host'?"),
         ("ansible_host: 5", "6:23: ansible_host must be text, not 5"),
+        ("ansible_host: ' '", "6:23: ansible_host must be text, not ' '"),
+        ("ansible_port: 0", "6:23: ansible_port must be a number from 1 to 65535, not 0"),
+        ("ansible_become: 5", "6:25: ansible_become must be true or false, not 5"),
+        ("ansible_password: 'vault:x'", "6:27: ansible_password holds a value: secrets are never written here, write env:NAME or file:PATH"),
+        ("ansible_password: 'env:'", "6:27: ansible_password holds a value: secrets are never written here, write env:NAME or file:PATH"),
+        ("ansible_password: 5", "6:27: ansible_password holds a value: secrets are never written here, write env:NAME or file:PATH"),
+        ("known_hosts: ['']", "6:22: known_hosts must be a path or a list of paths, not a list"),
         ("ansible_host: -oProxyCommand=id", "6:23: ansible_host must be text, not '-oProxyCommand=id'"),
         ('ansible_host: "a\\nb"', "6:23: ansible_host must be text, not 'a\\nb'"),
         ('ansible_host: "{{ ip }}"', "6:23: ansible_host: templates are not filled in an inventory: write the value"),
@@ -347,6 +402,8 @@ def test_mistakes_in_groups_and_hosts(text: str, message: str) -> None:
         ("app: {root: /a, backups: var}", "6:34: app.backups.path must be an absolute path without '..', and not the root, not 'var'"),
         ("app: {root: /a, backups: /var}", "6:34: app.backups.path must be a folder of backups and nothing else, two levels deep at least, not '/var'"),
         ("app: {root: /a, backups: {path: /b/c, patterns: []}}", "6:57: app.backups.patterns must name at least one pattern: an empty list would make every file a backup, or none"),
+        ("app: {root: /a, backups: {path: /b/c, patterns: [a/b]}}", "6:58: app.backups.patterns[1] must be a pattern of file names such as *.sql.gz, not 'a/b'"),
+        ("app: {root: /a, backups: {path: /b/c, patterns: [-rf*]}}", "6:58: app.backups.patterns[1] must be a pattern of file names such as *.sql.gz, not '-rf*'"),
         ("app: {root: /a, url: 'https://u:p@x/'}", "6:30: app.url must be an http or https address without a password, not 'https://u:p@x/'"),
         ("app: {root: /a}\napps: {b: {root: /b}}", "6:14: both app and apps: write the application under apps, with the others"),
         ("apps: [a]", "6:15: apps must map each application's name to its profile, not be a list"),
