@@ -27,6 +27,23 @@ class NoSshd(Exception):
 
 
 @dataclass(frozen=True)
+class Login:
+    """A user who exists for one sshd only.
+
+    Args:
+        name: Also the group's name.
+        uid: Of the user and the group.
+        shell: The login shell.
+        sudo: What sudoers says after the name; nothing where it says nothing.
+    """
+
+    name: str
+    uid: int
+    shell: str = "/bin/sh"
+    sudo: str = ""
+
+
+@dataclass(frozen=True)
 class Sshd:
     """A running sshd.
 
@@ -85,10 +102,13 @@ def known_hosts_line(name: str, public: Path) -> str:
 
 
 @contextmanager
-def private_sshd(folder: Path, *, options: str = "", run_size: str = "16m", sudoers: str = "") -> Iterator[Sshd]:
+def private_sshd(
+    folder: Path, *, options: str = "", run_size: str = "16m", logins: tuple[Login, ...] = ()
+) -> Iterator[Sshd]:
     """Run an sshd in *folder* and end it, with every session on it, at the end.
 
-    As root it has a tmpfs of *run_size* on /run and, where *sudoers* is given, a sudoers file of its own.
+    Every user may pass *folder*. As root it has a tmpfs of *run_size* on /run, a sudoers file of its own, and *logins*,
+    whom the same key lets in.
 
     Raises:
         NoSshd: There is none on this machine, or it does not start.
@@ -130,14 +150,8 @@ AllowTcpForwarding yes
     )
     sshd = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]
     if IS_ROOT:
-        (folder / "sudoers").write_text(f"Defaults !fqdn\nroot ALL=(ALL:ALL) NOPASSWD: ALL\n{sudoers}\n", "utf-8")
-        (folder / "sudoers").chmod(0o440)
-        prepare = (
-            "mount --make-rprivate / && mount -t tmpfs -o size=$1,mode=755 tmpfs /run && mkdir -p /run/sshd && "
-            "{ [ ! -e /etc/sudoers ] || mount --bind $2/sudoers /etc/sudoers; } && shift 2 && exec $0 $@"
-        )
-        prepare = prepare.replace("exec $0 $@", 'exec "$@"')
-        sshd = ["unshare", "-m", "--", "sh", "-c", prepare, "sshd", run_size, str(folder), *sshd]
+        _prepare_etc(folder / "etc", logins)
+        sshd = ["unshare", "-m", "--", "sh", "-c", _NAMESPACE, "sshd", run_size, str(folder / "etc"), *sshd]
     log = (folder / "log").open("wb")
     process = subprocess.Popen(sshd, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     log.close()
@@ -149,6 +163,41 @@ AllowTcpForwarding yes
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait(10)
+
+
+#: $1 is the size of /run, $2 a folder whose files replace those in /etc; the rest is what is run there.
+_NAMESPACE = """
+mount --make-rprivate / && mount -t tmpfs -o "size=$1,mode=755" tmpfs /run && mkdir /run/sshd || exit
+for file in "$2"/*; do mount --bind "$file" "/etc/${file##*/}" || exit; done
+shift 2
+exec "$@"
+"""
+
+
+def _prepare_etc(etc: Path, logins: tuple[Login, ...]) -> None:
+    etc.mkdir(exist_ok=True)
+    lines: dict[str, list[str]] = {
+        "passwd": [],
+        "group": [],
+        "shadow": [],
+        "sudoers": ["root ALL=(ALL:ALL) NOPASSWD: ALL"],
+    }
+    for login in logins:
+        lines["passwd"].append(f"{login.name}:x:{login.uid}:{login.uid}::/home/{login.name}:{login.shell}")
+        lines["group"].append(f"{login.name}:x:{login.uid}:")
+        lines["shadow"].append(f"{login.name}:*:19000:0:99999:7:::")
+        if login.sudo:
+            lines["sudoers"].append(f"{login.name} {login.sudo}")
+    for name, added in lines.items():
+        there = Path("/etc") / name
+        if name == "sudoers":
+            if not there.exists():  # no sudo on this machine: nothing to replace
+                continue
+            text = ""
+        else:
+            text = there.read_text("utf-8")
+        (etc / name).write_text(text + "\n".join(added) + "\n", "utf-8")
+        (etc / name).chmod({"shadow": 0o600, "sudoers": 0o440}.get(name, 0o644))
 
 
 def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:

@@ -57,7 +57,8 @@ as() {
 }
 """
 
-#: The first text in every shell. ``end`` marks the end of an answer on both streams.
+#: The first text in every shell. ``end`` marks the end of an answer on both streams. What timeout(1) has killed may
+#: still write its last while it dies: that belongs to the answer before, so it is let die first.
 _PREAMBLE = (
     r"""
 cd /
@@ -66,7 +67,7 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 LC_ALL=C.UTF-8
 TZ=UTC
 export PATH LC_ALL TZ
-end() { printf '\n%s %s\n' "$1" "$2"; printf '\n%s\n' "$1" >&2; }
+end() { case $2 in 124 | 137) sleep 0.1 ;; esac; printf '\n%s %s\n' "$1" "$2"; printf '\n%s\n' "$1" >&2; }
 """
     + AS_USER
 )

@@ -1,0 +1,207 @@
+"""What the contract suite runs against: a real sshd of our own, and a scripted host that executes what it is asked."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+import pytest
+
+from soleil_remediate.command import TIMED_OUT, Command, Output, Secret
+from soleil_remediate.host import Connection, Host
+from soleil_remediate.transports import Access, Session, Transport
+from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
+from soleil_remediate.transports.ssh import SshTransport
+from soleil_remediate.units import Duration
+from tests.sshd import IS_ROOT, Login, NoSshd, Sshd, private_sshd
+
+#: Who can log in, as root; each is one way of having or not having rights.
+LOGINS = (
+    Login("ops", 61001, sudo="ALL=(ALL:ALL) NOPASSWD: ALL"),
+    Login("paul", 61002, sudo="ALL=(ALL:ALL) ALL"),
+    Login("guest", 61003),
+    Login("onlydf", 61004, sudo="ALL=(root) NOPASSWD: /usr/bin/df"),
+    *(
+        Login(f"in-{shell}", 61010 + number, shell=path, sudo="ALL=(ALL:ALL) NOPASSWD: ALL")
+        for number, shell in enumerate(("dash", "bash", "zsh", "fish", "tcsh", "mksh"))
+        if (path := shutil.which(shell)) is not None
+    ),
+)
+WITHIN = Duration(10)
+
+
+def ssh_host(sshd: Sshd, **changed: object) -> Host:
+    """Return the inventory's view of *sshd*."""
+    connection = Connection(
+        address="127.0.0.1",
+        port=sshd.port,
+        user=sshd.user,
+        key_file=sshd.key,
+        known_hosts=(sshd.known_hosts,),
+        ssh_config=sshd.folder / "no_config",
+    )
+    return Host(name="web1", connection=replace(connection, **changed))  # type: ignore[arg-type]
+
+
+@dataclass
+class Bed:
+    """One transport and a host that it reaches.
+
+    Args:
+        transport: What is tested.
+        host: What it reaches.
+        folder: Where commands may write, on the host.
+        base: Where the host keeps locks and operations.
+    """
+
+    transport: Transport
+    host: Host
+    folder: Path
+    base: Path
+    sessions: ExitStack
+
+    def open(self) -> Session:
+        """Open a session that is closed with the test."""
+        session = self.transport.open(self.host, within=WITHIN)
+        self.sessions.callback(session.close)
+        return session
+
+
+class Opener(Protocol):
+    def __call__(self) -> Session: ...
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """A folder that every user may pass, removed at the end."""
+    made = Path(tempfile.mkdtemp(prefix="soleil-contract-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def sshd(folder: Path) -> Iterator[Sshd]:
+    """A real sshd for the whole run."""
+    try:
+        with private_sshd(folder / "sshd", logins=LOGINS) as running:
+            (running.folder / "no_config").write_text("", "utf-8")
+            yield running
+    except NoSshd as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def work(folder: Path) -> Path:
+    """A folder for one test, that every user may write."""
+    made = Path(tempfile.mkdtemp(dir=folder))
+    made.chmod(0o777)
+    return made
+
+
+@pytest.fixture
+def ssh(sshd: Sshd, work: Path) -> Iterator[Bed]:
+    """The real thing; with root's own place for locks only as root."""
+    base = Path("/run/soleil-remediate") if IS_ROOT else work / "run"
+    sshd.inside("rm", "-rf", str(base))  # what an earlier test left
+    with ExitStack() as sessions:
+        yield Bed(SshTransport(base=PurePosixPath(base)), ssh_host(sshd), work, base, sessions)
+
+
+@pytest.fixture
+def scripted(work: Path) -> Iterator[Bed]:
+    """A scripted host whose every answer is what the command says on this machine."""
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    host = ScriptedHost("web1", access=Access(login=user, is_root=IS_ROOT))
+    host.on_read(lambda _: True, executed)
+    host.on_change(lambda _: True, executed)
+    with ExitStack() as sessions:
+        target = Host(name="web1", connection=Connection(address="192.0.2.1"))
+        yield Bed(ScriptedTransport(host), target, work, work / "run", sessions)
+
+
+@pytest.fixture(params=["ssh", "scripted"])
+def bed(request: pytest.FixtureRequest) -> Bed:
+    """Each transport in turn."""
+    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def session(bed: Bed) -> Session:
+    """An open session on each transport in turn."""
+    return bed.open()
+
+
+def executed(command: Command) -> Output:
+    """Run *command* on this machine, as a host would."""
+    stdin = command.stdin.reveal() if isinstance(command.stdin, Secret) else command.stdin
+    words = [word.encode("utf-8", "surrogateescape") for word in command.words]
+    who = {"user": command.user, "group": pwd.getpwnam(command.user).pw_gid} if command.user else {}
+    try:
+        done = subprocess.run(
+            words, input=(stdin or "").encode(), capture_output=True, timeout=command.deadline, check=False, **who,
+        )  # type: ignore[call-overload]  # fmt: skip
+    except subprocess.TimeoutExpired as late:
+        return Output(exit_status=TIMED_OUT, stdout=late.stdout or b"", stderr=late.stderr or b"")
+    except FileNotFoundError:
+        return Output(exit_status=127, stderr=b"not found")
+    return Output(exit_status=done.returncode % 256, stdout=done.stdout, stderr=done.stderr)
+
+
+def shown(text: str) -> str:
+    """Return a parameter's name: pytest puts it into an environment variable, which has its limits."""
+    return repr(text[:20])
+
+
+def output(answer: object) -> Output:
+    """Return *answer*, which must be one."""
+    assert isinstance(answer, Output), answer
+    return answer
+
+
+def eventually(holds: Callable[[], bool], *, within: float = 10) -> bool:
+    """Return whether *holds* becomes true in time."""
+    ends = time.monotonic() + within
+    while not holds():
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def through(sshd: Sshd, port: int) -> Host:
+    """Return the host as reached by another port, with the same keys."""
+    known = sshd.folder / f"known_hosts_{port}"
+    known.write_text(sshd.known_hosts.read_text("utf-8").replace(f":{sshd.port} ", f":{port} "), "utf-8")
+    return ssh_host(sshd, port=port, known_hosts=(known,))
+
+
+def in_background(act: Callable[[], object]) -> Callable[[], object]:
+    """Start *act*; the function returned waits for its end and returns what it returned or raised."""
+    ending: list[object] = []
+
+    def run() -> None:
+        try:
+            ending.append(act())
+        except Exception as error:  # noqa: BLE001  # the test looks at it
+            ending.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def ended() -> object:
+        thread.join(30)
+        assert ending, "it did not end"
+        return ending[0]
+
+    return ended

@@ -1,0 +1,149 @@
+"""Saving a file off the host, over every transport: the right file, complete, or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from soleil_remediate.errors import EvidenceNotStored, Unreachable
+from soleil_remediate.plan import FileIdentity, Preserve
+from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
+from soleil_remediate.units import ByteSize
+from tests.contract.conftest import Bed, in_background, ssh_host, through
+from tests.contract.tcp import proxy
+from tests.sshd import IS_ROOT, Sshd
+
+CONTENTS = (b"", b"x", b"line\n" * 3, os.urandom(300_000), b"\0" * 5_000_000, os.urandom(3_000_000) + b"a" * 3_000_000)
+
+
+def preserving(path: Path) -> Preserve:
+    found = path.stat()
+    return Preserve(
+        path=PurePosixPath(path), identity=FileIdentity(found.st_dev, found.st_ino), size=ByteSize(found.st_size)
+    )
+
+
+@pytest.mark.parametrize("content", CONTENTS, ids=lambda content: f"{len(content)} bytes")
+def test_a_saved_file_is_the_file(bed: Bed, content: bytes) -> None:
+    path = bed.folder / "it's a $(log)\n.log"
+    path.write_bytes(content)
+    preserve = preserving(path)
+    if isinstance(bed.transport, ScriptedTransport):
+        host = ScriptedHost("web1")
+        host.has_file(preserve.path, content, preserve.identity)
+        bed.transport = ScriptedTransport(host)
+    into = io.BytesIO()
+    heard: list[int] = []
+    saved = bed.open().save(preserve, into, heard.append)
+    assert gzip.decompress(into.getvalue()) == content
+    assert (saved.size, saved.stored) == (len(content), len(into.getvalue()))
+    assert saved.sha256 == hashlib.sha256(content).hexdigest()
+    assert heard[-1:] == [len(content)]
+    assert heard == sorted(heard)
+
+
+def test_another_file_under_the_same_name_is_not_saved(bed: Bed) -> None:
+    path = bed.folder / "log"
+    path.write_bytes(b"one")
+    before = preserving(path)
+    other = Preserve(path=before.path, identity=FileIdentity(before.identity.device, 1), size=before.size)
+    into = io.BytesIO()
+    with pytest.raises(EvidenceNotStored, match="Nothing was changed"):
+        bed.open().save(other, into, lambda _: None)
+
+
+# -- what only a real host can show -----------------------------------------------------------------------------------
+
+
+def refused(bed: Bed, preserve: Preserve) -> str:
+    with pytest.raises(EvidenceNotStored) as caught:
+        bed.open().save(preserve, io.BytesIO(), lambda _: None)
+    return str(caught.value)
+
+
+def test_a_link_is_not_followed_even_to_the_very_file(ssh: Bed) -> None:
+    (ssh.folder / "log").write_bytes(b"one")
+    (ssh.folder / "link").symlink_to("log")
+    meant = preserving(ssh.folder / "log")
+    assert "no plain file" in refused(ssh, Preserve(
+        path=PurePosixPath(ssh.folder / "link"), identity=meant.identity, size=meant.size
+    ))  # fmt: skip
+
+
+def test_a_pipe_is_not_waited_for(ssh: Bed) -> None:
+    os.mkfifo(ssh.folder / "pipe")
+    assert "no plain file" in refused(ssh, preserving(ssh.folder / "pipe"))
+
+
+def test_a_file_that_is_gone_is_not_saved(ssh: Bed) -> None:
+    path = ssh.folder / "log"
+    path.write_bytes(b"one")
+    preserve = preserving(path)
+    path.unlink()
+    assert "no plain file" in refused(ssh, preserve)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can make files that the login cannot read")
+def test_a_file_that_may_not_be_read_is_not_saved(ssh: Bed, sshd: Sshd) -> None:
+    path = ssh.folder / "log"
+    path.write_bytes(b"one")
+    path.chmod(0o600)
+    ssh.host = ssh_host(sshd, user="guest")
+    assert "cannot open" in refused(ssh, preserving(path)).lower()
+
+
+def test_what_is_appended_meanwhile_is_not_saved_and_does_no_harm(ssh: Bed) -> None:
+    path = ssh.folder / "log"
+    path.write_bytes(os.urandom(2_000_000))
+    preserve = preserving(path)
+    into, content = io.BytesIO(), path.read_bytes()
+
+    def append(_: ByteSize) -> None:
+        with path.open("ab") as file:
+            file.write(b"more")
+
+    saved = ssh.open().save(preserve, into, append)
+    assert content.startswith(gzip.decompress(into.getvalue())[: len(content)])
+    assert saved.size == len(gzip.decompress(into.getvalue()))
+
+
+def test_a_disk_that_is_full_on_this_side_is_told_as_such_and_the_session_goes_on(ssh: Bed) -> None:
+    class Full(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise OSError(28, "No space left on device")
+
+    path = ssh.folder / "log"
+    path.write_bytes(os.urandom(2_000_000))
+    session = ssh.open()
+    with pytest.raises(OSError, match="No space left"):
+        session.save(preserving(path), Full(), lambda _: None)
+    assert session.save(preserving(path), io.BytesIO(), lambda _: None).size == 2_000_000
+
+
+def test_a_connection_that_breaks_in_the_middle_is_no_copy(ssh: Bed, sshd: Sshd) -> None:
+    path = ssh.folder / "log"
+    path.write_bytes(os.urandom(20_000_000))
+    with proxy(sshd.port) as between:
+        ssh.host = through(sshd, between.port)
+        session = ssh.open()
+        failed = in_background(lambda: session.save(preserving(path), io.BytesIO(), lambda _: between.reset()))
+        assert isinstance(failed(), Unreachable | EvidenceNotStored)
+
+
+def test_nothing_is_written_on_the_host(ssh: Bed, sshd: Sshd) -> None:
+    path = ssh.folder / "log"
+    path.write_bytes(os.urandom(1_000_000))
+    session = ssh.open()
+    before = sorted(
+        sshd.inside("find", "/run", str(ssh.folder), "-newermt", "@0", "-printf", "%p %s\n").stdout.splitlines()
+    )
+    session.save(preserving(path), io.BytesIO(), lambda _: None)
+    after = sorted(
+        sshd.inside("find", "/run", str(ssh.folder), "-newermt", "@0", "-printf", "%p %s\n").stdout.splitlines()
+    )
+    assert before == after

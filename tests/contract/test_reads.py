@@ -1,0 +1,267 @@
+"""Reading, over every transport: exact bytes, bounded output, deadlines, and nobody waits behind the slow."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from soleil_remediate.command import Command, Secret
+from soleil_remediate.errors import FactError
+from soleil_remediate.transports import Session
+from soleil_remediate.units import Duration, KiB
+from tests.contract.conftest import Bed, output, shown
+from tests.sshd import IS_ROOT
+
+#: Texts that somebody once took for code, an option or the end of something.
+AWKWARD = (
+    "",
+    " ",
+    "plain",
+    "two words",
+    "a\nb\n",
+    "\n",
+    "tab\tand\rreturn",
+    "'",
+    '"',
+    'it\'s "quoted"',
+    "\\",
+    "\\n\\000\\c",
+    "%s %d %%",
+    "$HOME $(id) `id` ${x}",
+    "; id & id | id > /dev/null < /dev/null",
+    "*",
+    "~root",
+    "!!",
+    "#no comment",
+    "-n",
+    "--help",
+    "--",
+    "A=b",
+    "ünïcödé ✓ \u202ereversed\u202c",
+    "ȁȂȃȄȅȆȇ",  # U+0201…: their bytes are what dash marks quotes with
+    "\x01\x02\x7f\x1b[31m",
+    "\udcff\udc80\udcc3",  # bytes that are no UTF-8
+    "x" * 65536,
+)
+
+
+@pytest.mark.parametrize("text", AWKWARD, ids=shown)
+def test_a_word_arrives_exactly_as_it_was(session: Session, text: str) -> None:
+    (answer,) = session.ask([Command(("printf", "<%s>", text, text))])
+    expected = f"<{text}><{text}>".encode("utf-8", "surrogateescape")
+    assert output(answer).stdout == expected
+
+
+def test_a_program_whose_name_looks_like_an_assignment_or_a_builtin_is_still_a_program(session: Session) -> None:
+    answers = session.ask([Command(("A=b",)), Command(("exit", "3")), Command(("echo", "-e", "x")), Command(("true",))])
+    assert [output(answer).exit_status for answer in answers] == [127, 127, 0, 0]
+    assert output(answers[2]).stdout == b"x\n"  # the program's own way, not a builtin's
+
+
+@pytest.mark.parametrize(
+    "format_, written",
+    [
+        ("", b""),
+        ("a", b"a"),
+        (r"a\n", b"a\n"),
+        (r"\n", b"\n"),
+        (r"\n\n", b"\n\n"),
+        (r"\r\n", b"\r\n"),
+        (r"\000", b"\0"),
+        (r"\000\001\377\376", b"\0\1\xff\xfe"),
+    ],
+)
+def test_output_is_exact_to_the_byte(session: Session, format_: str, written: bytes) -> None:
+    (answer,) = session.ask([Command(("printf", format_))])
+    assert output(answer).stdout == written
+
+
+def test_both_streams_are_kept_apart(session: Session) -> None:
+    (answer,) = session.ask([Command(("sh", "-c", "printf out; printf err >&2"))])
+    assert (output(answer).stdout, output(answer).stderr) == (b"out", b"err")
+
+
+@pytest.mark.parametrize("status", [0, 1, 2, 74, 75, 124, 125, 126, 127, 255])
+def test_the_exit_status_is_the_programs_own(session: Session, status: int) -> None:
+    (answer,) = session.ask([Command(("sh", "-c", f"exit {status}"))])
+    assert output(answer).exit_status == status
+
+
+def test_a_program_that_is_missing_answers_127(session: Session) -> None:
+    (answer,) = session.ask([Command(("no-such-program-here",))])
+    assert output(answer).exit_status == 127
+
+
+def test_nothing_is_read_where_nothing_is_given(session: Session) -> None:
+    (answer,) = session.ask([Command(("cat",))])
+    assert output(answer).stdout == b""
+
+
+@pytest.mark.parametrize("text", [*AWKWARD[:-2], "\0", "a\0b\0", "z" * 300_000], ids=shown)
+def test_standard_input_arrives_exactly_as_it_was(session: Session, text: str) -> None:
+    (answer,) = session.ask([Command(("cat",), stdin=Secret(text))])
+    assert output(answer).stdout == text.encode()
+
+
+def test_standard_input_that_nobody_reads_holds_nobody_up(session: Session) -> None:
+    answers = session.ask([Command(("true",), stdin="x" * 300_000), Command(("echo", "next"))])
+    assert output(answers[0]).exit_status == 0
+    assert output(answers[1]).stdout == b"next\n"
+
+
+def test_a_command_that_takes_too_long_is_ended_and_answers_124(session: Session) -> None:
+    began = time.monotonic()
+    answers = session.ask([Command(("sleep", "30"), deadline=Duration(0.3)), Command(("echo", "next"))])
+    assert output(answers[0]).exit_status == 124
+    assert output(answers[1]).stdout == b"next\n"
+    assert time.monotonic() - began < 5
+
+
+def test_a_deadline_keeps_what_was_written_before_it(session: Session) -> None:
+    (answer,) = session.ask([Command(("sh", "-c", "echo before; exec sleep 30"), deadline=Duration(0.5))])
+    assert (output(answer).exit_status, output(answer).stdout) == (124, b"before\n")
+
+
+def test_output_beyond_the_limit_is_counted_and_thrown_away(session: Session) -> None:
+    command = Command(("sh", "-c", "head -c 100000 /dev/zero; head -c 5 /dev/zero >&2"), output_limit=KiB(64))
+    (answer,) = session.ask([command])
+    assert (len(output(answer).stdout), len(output(answer).stderr)) == (65536, 5)
+    assert output(answer).cut == 100_000 - 65536
+
+
+def test_two_hundred_questions_are_one_round_trip(session: Session) -> None:
+    before = session.round_trips
+    answers = session.ask([Command(("echo", str(number)), deadline=Duration(20)) for number in range(200)])
+    assert [output(answer).text for answer in answers] == [f"{number}\n" for number in range(200)]
+    assert session.round_trips == before + 1
+
+
+def test_no_question_is_no_round_trip(session: Session) -> None:
+    assert session.ask([]) == []
+    assert session.round_trips == 0
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can become somebody else")
+def test_a_command_runs_as_the_user_it_names(session: Session) -> None:
+    (answer,) = session.ask([Command(("sh", "-c", "id -un; id -gn"), user="nobody")])
+    assert output(answer).text == "nobody\nnogroup\n"
+
+
+# -- what only a real host can show -----------------------------------------------------------------------------------
+
+
+def test_a_big_batch_with_big_answers_does_not_lock_up(ssh: Bed) -> None:
+    text = "y" * 100_000
+    answers = ssh.open().ask([Command(("printf", "%s", text), deadline=Duration(20))] * 100)
+    assert all(output(answer).stdout == text.encode() for answer in answers)
+
+
+def test_a_big_answer_on_standard_error_does_not_lock_up(ssh: Bed) -> None:
+    answers = ssh.open().ask([Command(("sh", "-c", "head -c 5000000 /dev/zero >&2"), deadline=Duration(20))] * 3)
+    assert [(len(output(answer).stderr), output(answer).cut) for answer in answers] == [(2**20, 5_000_000 - 2**20)] * 3
+
+
+@pytest.mark.parametrize("written", ["yes", "cat /dev/zero", "cat /dev/urandom", "yes >&2"])
+def test_endless_output_ends_at_the_deadline_and_is_bounded(ssh: Bed, written: str) -> None:
+    session = ssh.open()
+    answers = session.ask([Command(("sh", "-c", written), deadline=Duration(0.5)), Command(("echo", "next"))])
+    assert output(answers[0]).exit_status == 124
+    assert max(len(output(answers[0]).stdout), len(output(answers[0]).stderr)) == 2**20
+    assert output(answers[0]).cut > 0
+    assert output(answers[1]).stdout == b"next\n"
+
+
+def test_a_line_of_half_a_gigabyte_is_counted_in_little_memory(ssh: Bed) -> None:
+    session = ssh.open()
+    (answer,) = session.ask([Command(("head", "-c", "500000000", "/dev/zero"), deadline=Duration(50))])
+    assert output(answer).exit_status == 0
+    assert output(answer).cut == 500_000_000 - 2**20
+
+
+def test_a_host_that_writes_without_end_is_cut_off(ssh: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("soleil_remediate.transports.shell.FLOOD", 5_000_000)
+    session = ssh.open()
+    answers = session.ask([Command(("echo", "1")), Command(("yes",), deadline=Duration(20)), Command(("echo", "2"))])
+    assert output(answers[0]).stdout == b"1\n"
+    assert isinstance(answers[1], FactError)
+    assert output(answers[2]).stdout == b"2\n"
+
+
+def test_a_command_that_ends_its_shell_is_the_only_one_without_an_answer(ssh: Bed) -> None:
+    session = ssh.open()
+    killer = Command(("sh", "-c", "kill -9 $(ps -o ppid= $PPID)"))
+    answers = session.ask([Command(("echo", "1")), killer, Command(("echo", "2")), Command(("echo", "3"))])
+    assert isinstance(answers[1], FactError)
+    assert "ended" in str(answers[1])
+    assert [output(answers[index]).text for index in (0, 2, 3)] == ["1\n", "2\n", "3\n"]
+    assert output(session.ask([Command(("echo", "later"))])[0]).text == "later\n"
+
+
+def test_commands_that_all_end_their_shell_are_not_asked_for_ever(ssh: Bed) -> None:
+    killer = Command(("sh", "-c", "kill -9 $(ps -o ppid= $PPID)"))
+    answers = ssh.open().ask([killer] * 12)
+    assert all(isinstance(answer, FactError) for answer in answers)
+
+
+def test_a_slow_command_does_not_delay_the_quick(ssh: Bed) -> None:
+    """Asked in one batch, they still come in their order; the slow ones ran beside each other."""
+    session = ssh.open()
+    began = time.monotonic()
+    slow = Command(("sh", "-c", "sleep 1; date +%s.%N"), is_slow=True, deadline=Duration(5))
+    answers = session.ask([slow, Command(("date", "+%s.%N")), slow, slow])
+    assert time.monotonic() - began < 2.5
+    quick = float(output(answers[1]).text)
+    assert all(float(output(answers[index]).text) - quick > 0.5 for index in (0, 2, 3))
+
+
+def test_more_slow_commands_than_channels_are_all_answered(ssh: Bed) -> None:
+    slow = [Command(("sh", "-c", f"sleep 0.3; echo {n}"), is_slow=True, deadline=Duration(5)) for n in range(7)]
+    assert [output(answer).text for answer in ssh.open().ask(slow)] == [f"{n}\n" for n in range(7)]
+
+
+def test_a_slow_command_has_its_deadline_too(ssh: Bed) -> None:
+    (answer,) = ssh.open().ask([Command(("sleep", "30"), is_slow=True, deadline=Duration(0.5))])
+    assert output(answer).exit_status == 124
+
+
+def test_a_command_that_ignores_the_end_of_its_time_is_killed_and_answers_124(ssh: Bed) -> None:
+    stubborn = Command(("sh", "-c", "trap '' TERM; sleep 30; sleep 30"), deadline=Duration(0.5))
+    assert output(ssh.open().ask([stubborn])[0]).exit_status == 124
+
+
+def test_every_command_finds_the_same_surroundings(ssh: Bed) -> None:
+    (answer,) = ssh.open().ask([Command(("sh", "-c", "pwd; echo $LC_ALL $TZ; umask; ls /proc/self/fd | wc -l"))])
+    where, locale, umask, descriptors = output(answer).text.splitlines()
+    assert (where, locale, umask) == ("/", "C.UTF-8 UTC", "0022")
+    assert int(descriptors) <= 5  # three, ls's own, and nothing that would keep a lock
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can become somebody else")
+def test_a_user_gets_none_of_roots_variables_and_groups(ssh: Bed) -> None:
+    (answer,) = ssh.open().ask([Command(("sh", "-c", "env; id -G"), user="nobody")])
+    names = {line.partition("=")[0] for line in output(answer).text.splitlines() if "=" in line}
+    assert names <= {"HOME", "USER", "LOGNAME", "SHELL", "PATH", "LC_ALL", "TZ", "PWD", "OLDPWD", "SHLVL", "_"}
+    assert output(answer).text.splitlines()[-1] == "65534"
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can become somebody else")
+def test_a_user_who_does_not_exist_is_no_answer(ssh: Bed) -> None:
+    (answer,) = ssh.open().ask([Command(("id",), user="no-such-user")])
+    assert output(answer).exit_status == 125
+    assert "there is no user no-such-user" in output(answer).error_text
+
+
+def test_a_secret_is_never_in_an_argument_list_or_a_file(ssh: Bed) -> None:
+    """A look at every process while the secret is in use; the command itself reads the process table."""
+    secret = "correct-horse-battery-staple"
+    watching = (
+        "read -r secret; for n in 1 2 3; do "
+        'grep -saF -e "$(printf %s "$secret" | cut -c1-20)" /proc/[0-9]*/cmdline /proc/[0-9]*/environ '
+        "| tr '\\0' ' '; "
+        'done; grep -rlF -e "$secret" /tmp/sh-* /dev/shm 2>/dev/null; echo looked ${#secret}'
+    )
+    (answer,) = ssh.open().ask([Command(("sh", "-c", watching), stdin=Secret(secret + "\n"), deadline=Duration(20))])
+    lines = [line for line in output(answer).text.splitlines() if "grep -saF" not in line and "printf" not in line]
+    assert lines[-1] == f"looked {len(secret)}"
+    assert not [line for line in lines if "horse" in line and "grep" not in line]
