@@ -1,0 +1,503 @@
+"""What is decided about what was seen: tables, values in and values out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from soleil_remediate.command import Reader
+from soleil_remediate.decisions import conclude, decide, foresee, judge, relevant, sent_by, show, verify
+from soleil_remediate.errors import ConfigError, ConnectionLost, Declined, FactError, HostKeyRejected, Unplannable
+from soleil_remediate.plan import Change, Plan
+from soleil_remediate.record import RecordNotWritten
+from soleil_remediate.report import (
+    CheckSeen,
+    Eased,
+    Fixed,
+    HostOutcome,
+    MaybeChanged,
+    NotFixed,
+    NotNeeded,
+    NotReached,
+    Refusal,
+    Sent,
+    Standing,
+    StepDeclined,
+    StepFailed,
+    StepHealthy,
+    StepOutcome,
+    StepPending,
+    StepRemedied,
+    StepSeen,
+    StepSkipped,
+    StepStillFaulty,
+    StepUndecided,
+    StepUnknown,
+    Stopped,
+    Unproven,
+    WouldFix,
+)
+from soleil_remediate.scenario import Step
+from soleil_remediate.stopping import StopRequested
+from soleil_remediate.task import Health, Table, Text, Verdict
+from soleil_remediate.units import Duration, KiB, MiB
+from tests import tiny
+
+GREEN, DARK = Verdict.healthy("all is well"), Verdict.unknown("nobody can tell")
+
+
+def red(*faults: str) -> Verdict:
+    return Verdict.faulty("it is broken", faults=frozenset(faults))
+
+
+def standing(symptom: Verdict, goal: Verdict = GREEN, scope: Sequence[str] = ()) -> Standing:
+    return Standing(
+        symptom=(CheckSeen(kind="symptom", verdict=symptom),),
+        goal=(CheckSeen(kind="goal", verdict=goal),),
+        scope=frozenset(scope),
+    )
+
+
+RED = standing(red())
+
+
+def step(task: tiny.PutFile | None = None, **different: Any) -> Step:
+    return Step(task=task or tiny.PutFile(), **different)
+
+
+def decided(
+    one: Step, seen: object = "bad", at: Standing = RED, need: Health = Health.FAULTY, **policy: Any
+) -> StepOutcome:
+    return decide(one, seen, at, tiny.host(**policy), need=need)
+
+
+# --- judging and showing ----------------------------------------------------------------------------------------------
+
+
+def test_what_could_not_be_read_is_unknown_and_never_healthy() -> None:
+    seen = judge(tiny.FileSays(), FactError("cat: no answer within 2 s"))
+    assert (seen.kind, seen.verdict) == ("file.says", Verdict.unknown("cat: no answer within 2 s"))
+
+
+def test_what_was_read_is_judged_by_its_check() -> None:
+    assert judge(tiny.FileSays(), "good").verdict.health is Health.HEALTHY
+    assert judge(tiny.FileSays(), None).verdict.health is Health.FAULTY
+
+
+def test_a_look_that_could_not_be_read_shows_why() -> None:
+    assert show(tiny.ShowFile(), FactError("gone")).shown == Text(lines=("unknown: gone",))
+    assert show(tiny.ShowFile(), "bad").shown == Table(rows=(("bad",),))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusing(tiny.PutFile):
+    kind = "file.refuse"
+
+    async def read(self, host: Reader) -> str | None:
+        return await super().read(host)
+
+    def plan(self, seen: str | None) -> Plan:
+        raise Unplannable(f"{seen} is a symlink")
+
+
+# --- whether a step is for anything -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "need, at, is_always, expected",
+    [
+        # something was wrong: a step runs while the goal is not met
+        (Health.FAULTY, standing(red(), red()), False, "pending"),
+        (Health.FAULTY, standing(red(), GREEN), False, "pending"),
+        (Health.FAULTY, standing(GREEN, red()), False, "pending"),
+        (Health.FAULTY, standing(DARK, red()), False, "pending"),
+        (Health.FAULTY, standing(GREEN, GREEN), False, "not needed: the goal is met"),
+        (Health.FAULTY, standing(GREEN, GREEN), True, "pending"),
+        (Health.FAULTY, standing(GREEN, DARK), False, "it cannot be known whether it is needed: nobody can tell"),
+        (Health.FAULTY, standing(DARK, GREEN), False, "it cannot be known whether it is needed: nobody can tell"),
+        # nothing was wrong: however far the goal is, only what always runs does
+        (Health.HEALTHY, standing(GREEN, red()), False, "not needed: nothing was wrong"),
+        (Health.HEALTHY, standing(GREEN, red()), True, "pending"),
+        (Health.HEALTHY, standing(GREEN, GREEN), True, "pending"),
+        # nobody could tell: nothing runs
+        (Health.UNKNOWN, standing(DARK, red()), False, "it cannot be known whether it is needed: nobody can tell"),
+        (Health.UNKNOWN, standing(DARK, red()), True, "it cannot be known whether it is needed: nobody can tell"),
+        # the goal is missed only where nothing was wrong
+        (Health.FAULTY, standing(GREEN, red("b"), ["a"]), False, "not needed: the goal is met"),
+        (Health.FAULTY, standing(GREEN, red("a", "b"), ["a"]), False, "pending"),
+    ],
+)
+def test_a_step_runs_only_where_it_is_needed(need: Health, at: Standing, is_always: bool, expected: str) -> None:
+    outcome = decided(step(is_always=is_always), at=at, need=need)
+    if expected == "pending":
+        assert isinstance(outcome, StepPending)
+    else:
+        assert outcome == StepSkipped(why=expected)
+
+
+@pytest.mark.parametrize("is_always", [True, False])
+def test_a_step_without_its_input_is_skipped_and_says_what_to_type(is_always: bool) -> None:
+    outcome = decided(step(missing_inputs=("ip", "until"), is_always=is_always))
+    assert outcome == StepSkipped(why="needs --set ip=… --set until=…")
+
+
+@pytest.mark.parametrize(
+    "one, seen, expected",
+    [
+        (step(), "good", StepHealthy(why="/srv/one says good")),
+        (step(), FactError("no answer"), StepUndecided(why="no answer")),
+        (step(Refusing()), "bad", StepUndecided(why="bad is a symlink")),
+    ],
+)
+def test_what_a_step_would_do_about_what_was_seen(one: Step, seen: object, expected: StepOutcome) -> None:
+    assert decided(one, seen) == expected
+
+
+def test_a_pending_step_carries_its_plan_and_the_digest_of_each_change() -> None:
+    task = tiny.PutFile(words=("first", "good"))
+    outcome = decide(step(task), "bad", RED, tiny.host("web7"), need=Health.FAULTY, is_tentative=True)
+    assert isinstance(outcome, StepPending)
+    assert outcome.plan == task.plan("bad")
+    assert outcome.digests == tuple(one.digest("web7", "file.put") for one in task.plan("bad").changes)
+    assert outcome.is_tentative
+
+
+@pytest.mark.parametrize("limit, is_pending", [(KiB(1), True), (KiB(1) - 1, False), (MiB(1), True), (0, False)])
+def test_a_copy_of_exactly_the_limit_is_allowed_and_a_byte_more_is_not(limit: int, is_pending: bool) -> None:
+    outcome = decided(step(tiny.PutFile(saved=True)), evidence_limit=type(KiB(1))(limit))
+    assert isinstance(outcome, StepPending) is is_pending
+    if not is_pending:
+        assert isinstance(outcome, StepUndecided)
+        assert "evidence_limit" in outcome.why
+
+
+# --- only what eases what is wrong ------------------------------------------------------------------------------------
+
+
+def plan_for(*relieves: Sequence[str]) -> Plan:
+    changes = [tiny.PutFile(relieves=tuple(subjects)).plan("bad").changes[0] for subjects in relieves]
+    return Plan.of(*changes, because="b")
+
+
+SPACE, INODES, OTHER = "space on /srv", "inodes on /srv", "space on /var"
+
+
+@pytest.mark.parametrize(
+    "relieves, faults, kept",
+    [
+        ([[SPACE]], [SPACE], [0]),
+        ([[SPACE]], [INODES], []),  # bytes freed where inodes are out help nobody
+        ([[OTHER]], [SPACE], []),  # nor does another file system
+        ([[SPACE, INODES]], [INODES], [0]),
+        ([[SPACE], [OTHER], [INODES]], [SPACE, INODES], [0, 2]),
+        ([[]], [SPACE], [0]),  # the task's own reading is the only judge
+        ([[SPACE]], [], [0]),  # nobody can tell parts apart
+        ([[], [OTHER]], [SPACE], [0]),
+    ],
+)
+def test_only_changes_that_ease_what_is_wrong_are_kept(
+    relieves: list[list[str]], faults: list[str], kept: list[int]
+) -> None:
+    plan = plan_for(*relieves)
+    assert [id(one) for one in relevant(plan, frozenset(faults)).changes] == [id(plan.changes[i]) for i in kept]
+
+
+def test_a_step_that_would_ease_only_something_else_is_skipped_and_says_what_it_eases() -> None:
+    outcome = decided(step(tiny.PutFile(relieves=(OTHER,))), at=standing(red(SPACE), scope=[SPACE]))
+    assert outcome == StepSkipped(why="eases space on /var, which is not what is wrong")
+
+
+def test_after_the_symptom_is_gone_only_what_was_wrong_at_first_is_eased_further() -> None:
+    at = standing(GREEN, red(SPACE, OTHER), [SPACE])
+    assert isinstance(decided(step(tiny.PutFile(relieves=(SPACE,))), at=at), StepPending)
+    assert isinstance(decided(step(tiny.PutFile(relieves=(OTHER,))), at=at), StepSkipped)
+
+
+# --- what a preview says ----------------------------------------------------------------------------------------------
+
+PENDING = StepPending(plan=tiny.PutFile().plan("bad"), digests=("0" * 16,), is_tentative=False)
+SKIPPED, HEALTHY, UNDECIDED = StepSkipped(why="s"), StepHealthy(why="h"), StepUndecided(why="must not be done")
+
+
+def seen(*outcomes: StepOutcome) -> list[StepSeen]:
+    return [StepSeen(kind="file.put", outcome=outcome) for outcome in outcomes]
+
+
+@pytest.mark.parametrize(
+    "at, steps, expected",
+    [
+        (standing(GREEN), [SKIPPED], NotNeeded(why="all is well")),
+        (standing(GREEN, red()), [SKIPPED], NotNeeded(why="all is well")),
+        (standing(GREEN), [PENDING], WouldFix(why="nothing is wrong; some steps always run")),
+        (standing(GREEN, red()), [PENDING], WouldFix(why="nothing is wrong; some steps always run")),
+        (standing(red()), [HEALTHY, PENDING], WouldFix(why="it is broken")),
+        (standing(red()), [HEALTHY], NotFixed(why="it is broken; nothing that may be changed would help")),
+        (
+            standing(red()),
+            [UNDECIDED, SKIPPED],
+            NotFixed(why="it is broken; nothing that may be changed would help; file.put: must not be done"),
+        ),
+        (standing(DARK), [SKIPPED], NotFixed(why="it cannot be known whether anything is wrong: nobody can tell")),
+    ],
+)
+def test_what_a_preview_says(at: Standing, steps: list[StepOutcome], expected: HostOutcome) -> None:
+    assert foresee(at, seen(*steps)) == expected
+
+
+# --- what a fresh look makes of a step --------------------------------------------------------------------------------
+
+CHANGE: Change = tiny.PutFile().plan("bad").changes[0]
+SENT = (Sent(change=CHANGE, operation="0-0-0", says="put good", took=Duration(1)),)
+REMEDIED = StepRemedied(sent=SENT, why="")
+
+
+@pytest.mark.parametrize(
+    "task, fresh, faults, expected",
+    [
+        (tiny.PutFile(), "good", [], StepRemedied(sent=SENT, why="/srv/one says good")),
+        (tiny.PutFile(), "bad", [], StepStillFaulty(sent=SENT, why="still to do: /srv/one says bad")),
+        (
+            tiny.PutFile(),
+            FactError("no answer"),
+            [],
+            StepStillFaulty(sent=SENT, why="it cannot be known whether it helped: no answer"),
+        ),
+        (
+            Refusing(),
+            "bad",
+            [],
+            StepStillFaulty(sent=SENT, why="it cannot be known whether it helped: bad is a symlink"),
+        ),
+        # what is left eases nothing that was wrong: it was never part of the step
+        (tiny.PutFile(relieves=(OTHER,)), "bad", [SPACE], StepRemedied(sent=SENT, why="/srv/one says bad")),
+        (
+            tiny.PutFile(relieves=(SPACE,)),
+            "bad",
+            [SPACE],
+            StepStillFaulty(sent=SENT, why="still to do: /srv/one says bad"),
+        ),
+    ],
+)
+def test_only_a_fresh_look_makes_a_step_remedied(
+    task: tiny.PutFile, fresh: object, faults: list[str], expected: StepOutcome
+) -> None:
+    assert verify(REMEDIED, step(task), fresh, frozenset(faults)) == expected
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        StepFailed(sent=(), why="exit status 1"),
+        StepUnknown(sent=SENT, operation="0-0-1", why="cut"),
+        StepStillFaulty(sent=SENT, why="w"),
+        StepDeclined(why="w"),
+    ],
+)
+def test_what_did_not_succeed_is_not_made_better_by_a_look(outcome: StepOutcome) -> None:
+    assert verify(outcome, step(), "good", frozenset()) is outcome
+
+
+@pytest.mark.parametrize(
+    "outcome, sent",
+    [
+        (REMEDIED, SENT),
+        (StepFailed(sent=SENT, why=""), SENT),
+        (StepUnknown(sent=SENT, operation="o", why=""), SENT),
+        (StepStillFaulty(sent=SENT, why=""), SENT),
+        (PENDING, ()),
+        (SKIPPED, ()),
+        (HEALTHY, ()),
+        (UNDECIDED, ()),
+        (StepDeclined(why=""), ()),
+    ],
+)
+def test_what_a_step_sent(outcome: StepOutcome, sent: tuple[Sent, ...]) -> None:
+    assert sent_by(outcome) == sent
+
+
+# --- the verdict on a host --------------------------------------------------------------------------------------------
+
+STILL = StepStillFaulty(sent=SENT, why="still to do")
+FAILED = StepFailed(sent=(), why="exit status 1")
+UNKNOWN_STEP = StepUnknown(sent=(), operation="r-00-00", why="web1 MAY have been changed")
+DECLINED = StepDeclined(why="nobody is there")
+STOP, LOCK = StopRequested("stopped by Ctrl-C"), Declined("locked by jan")
+LOST, REJECTED = ConnectionLost("cut"), HostKeyRejected("changed")
+FULL = RecordNotWritten("the record cannot be written")
+
+TABLE: list[tuple[str, Standing | None, Standing | None, list[StepOutcome], Exception | None, HostOutcome]] = [
+    ("fixed", RED, standing(GREEN), [REMEDIED], None, Fixed(why="all is well")),
+    (
+        "fixed although not all went well",
+        RED,
+        standing(GREEN),
+        [FAILED, REMEDIED],
+        None,
+        Fixed(why="all is well; not all went well: file.put: exit status 1"),
+    ),
+    (
+        "eased",
+        RED,
+        standing(GREEN, red()),
+        [REMEDIED],
+        None,
+        Eased(why="the symptom is gone, the goal is not met: it is broken"),
+    ),
+    (
+        "eased where the goal cannot be known",
+        RED,
+        standing(GREEN, DARK),
+        [REMEDIED],
+        None,
+        Eased(why="the symptom is gone, the goal is not met: nobody can tell"),
+    ),
+    ("not fixed", RED, RED, [REMEDIED], None, NotFixed(why="it is broken")),
+    (
+        "not fixed, and why",
+        RED,
+        RED,
+        [STILL],
+        None,
+        NotFixed(why="it is broken; not all went well: file.put: still to do"),
+    ),
+    (
+        "failed without anything that succeeded",
+        RED,
+        RED,
+        [FAILED],
+        None,
+        NotFixed(why="it is broken; not all went well: file.put: exit status 1"),
+    ),
+    (
+        "helped, or not: dark",
+        RED,
+        standing(DARK),
+        [REMEDIED],
+        None,
+        Unproven(why="whether it helped cannot be known: nobody can tell"),
+    ),
+    (
+        "green before",
+        standing(GREEN),
+        standing(GREEN),
+        [REMEDIED],
+        None,
+        Unproven(why="no check was red before the changes, so none vouches for them"),
+    ),
+    (
+        "dark before",
+        standing(DARK),
+        standing(GREEN),
+        [REMEDIED],
+        None,
+        Unproven(why="no check was red before the changes, so none vouches for them"),
+    ),
+    (
+        "nobody could look after the change",
+        RED,
+        None,
+        [STILL],
+        LOST,
+        Unproven(why="changes were sent, then the host could not be looked at again: cut"),
+    ),
+    (
+        "locked out after the change, and nobody could look",
+        RED,
+        None,
+        [STILL],
+        LOCK,
+        Unproven(why="changes were sent, then the host could not be looked at again: locked by jan"),
+    ),
+    (
+        "lost after a look that was still red",
+        RED,
+        RED,
+        [REMEDIED],
+        LOST,
+        NotFixed(why="it is broken; ended early: cut"),
+    ),
+    (
+        "fixed, and then the record was full",
+        RED,
+        standing(GREEN),
+        [REMEDIED],
+        FULL,
+        Fixed(why="all is well; ended early: the record cannot be written"),
+    ),
+    (
+        "declined after the first change",
+        RED,
+        standing(GREEN, red()),
+        [REMEDIED, DECLINED],
+        LOCK,
+        Eased(why="the symptom is gone, the goal is not met: it is broken; ended early: locked by jan"),
+    ),
+    ("unknown", RED, RED, [UNKNOWN_STEP], None, MaybeChanged(why=UNKNOWN_STEP.why, operation="r-00-00")),
+    ("unknown though green", RED, standing(GREEN), [REMEDIED, UNKNOWN_STEP], None, MaybeChanged(
+        why=UNKNOWN_STEP.why, operation="r-00-00")),
+    ("unknown and stopped", RED, None, [UNKNOWN_STEP], STOP, MaybeChanged(why=UNKNOWN_STEP.why, operation="r-00-00")),
+    ("unknown and lost", RED, None, [UNKNOWN_STEP], LOST, MaybeChanged(why=UNKNOWN_STEP.why, operation="r-00-00")),
+    ("stopped before", RED, None, [], STOP, Stopped(why="stopped by Ctrl-C; nothing was sent")),
+    ("stopped before any look", None, None, [], STOP, Stopped(why="stopped by Ctrl-C; nothing was sent")),
+    ("stopped after", RED, standing(GREEN), [REMEDIED], STOP, Stopped(why="stopped by Ctrl-C; the goal is met")),
+    ("stopped after, still red", RED, RED, [STILL], STOP, Stopped(why="stopped by Ctrl-C; it is broken")),
+    (
+        "stopped at once",
+        RED,
+        None,
+        [STILL],
+        STOP,
+        Stopped(why="stopped by Ctrl-C; how it stands after the last change is not known"),
+    ),
+    ("healed meanwhile", standing(GREEN), None, [SKIPPED], None, NotNeeded(
+        why="it healed itself meanwhile: all is well")),
+    ("healed meanwhile, goal missed", standing(GREEN, red()), None, [SKIPPED], None, NotNeeded(
+        why="it healed itself meanwhile: all is well")),
+    ("declined", RED, None, [DECLINED], None, Refusal(why="file.put: nobody is there")),
+    ("locked", None, None, [], LOCK, Refusal(why="locked by jan")),
+    ("no record", RED, None, [], FULL, Refusal(why="the record cannot be written")),
+    ("lost before the first change", RED, None, [], LOST, NotReached(why="cut", is_retryable=True)),
+    ("rejected on the way back", None, None, [], REJECTED, NotReached(why="changed", is_retryable=False)),
+    ("no answer to be read", RED, None, [], FactError("garbage"), NotFixed(why="garbage; nothing was sent")),
+    ("no key any more", None, None, [], ConfigError("no key"), NotFixed(why="no key; nothing was sent")),
+    ("nothing helps", RED, None, [UNDECIDED], None, NotFixed(
+        why="it is broken; nothing that may be changed would help; file.put: must not be done")),
+    ("dark under the lock", standing(DARK), None, [SKIPPED], None, NotFixed(
+        why="nobody can tell; nothing that may be changed would help")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("before, after, steps, error, expected", [row[1:] for row in TABLE], ids=[r[0] for r in TABLE])
+def test_the_verdict_on_a_host(
+    before: Standing | None, after: Standing | None, steps: list[StepOutcome], error: Any, expected: HostOutcome
+) -> None:
+    assert conclude(before, after, seen(*steps), error) == expected
+
+
+@pytest.mark.parametrize("outcome", [REMEDIED, STILL, FAILED, UNKNOWN_STEP], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("error", [None, STOP, LOCK, LOST, REJECTED, FULL, FactError("g"), ConfigError("c")])
+@pytest.mark.parametrize("after", [None, standing(GREEN), RED, standing(DARK)])
+def test_where_anything_was_sent_nothing_claims_that_nothing_was(
+    outcome: StepOutcome, error: Any, after: Standing | None
+) -> None:
+    verdict = conclude(RED, after, seen(outcome), error)
+    assert not isinstance(verdict, NotNeeded | Refusal | NotReached | WouldFix)
+    assert "nothing was sent" not in verdict.why
+
+
+@pytest.mark.parametrize("before", [None, standing(GREEN), RED, standing(DARK)])
+@pytest.mark.parametrize("error", [None, STOP, LOCK, LOST, REJECTED, FULL, FactError("g"), ConfigError("c")])
+@pytest.mark.parametrize("steps", [[], [SKIPPED], [HEALTHY], [UNDECIDED], [DECLINED]])
+def test_where_nothing_was_sent_nothing_claims_to_have_helped(
+    before: Standing | None, error: Any, steps: list[StepOutcome]
+) -> None:
+    verdict = conclude(before, None, seen(*steps), error)
+    assert not isinstance(verdict, Fixed | Eased | Unproven | MaybeChanged)
+
+
+def test_equal_plans_decide_equally_whatever_the_moment_was() -> None:
+    changed = replace(CHANGE, before="9 GiB", summary="other words")
+    assert changed.digest("web1", "file.put") == CHANGE.digest("web1", "file.put")
