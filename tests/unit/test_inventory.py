@@ -464,6 +464,8 @@ def test_a_folder_is_no_inventory() -> None:
         ("deploy@web1", "web1", Connection(address="web1", user="deploy")),
         ("deploy@10.0.0.1:2222", "10.0.0.1:2222", Connection(address="10.0.0.1", port=2222, user="deploy")),
         ("[::1]:22", "::1:22", Connection(address="::1", port=22)),
+        ("web1:65535", "web1:65535", Connection(address="web1", port=65535)),
+        ("web1:1", "web1:1", Connection(address="web1", port=1)),
         ("root@[fe80::1]", "fe80::1", Connection(address="fe80::1", user="root")),
     ],
 )
@@ -480,6 +482,8 @@ def test_a_host_in_no_inventory_may_only_be_read(text: str, name: str, connectio
         ("-x@web1", "'-x@web1' is no host: write NAME, USER@NAME or USER@NAME:PORT"),
         ("a@b@c", "'a@b@c' is no host: write NAME, USER@NAME or USER@NAME:PORT"),
         ("web1:0", "'web1:0' is no host: write NAME, USER@NAME or USER@NAME:PORT"),
+        ("web1:65536", "'web1:65536' is no host: write NAME, USER@NAME or USER@NAME:PORT"),
+        ("web1:000022", "'web1:000022' is no host: write NAME, USER@NAME or USER@NAME:PORT"),
         ("web1:99999", "'web1:99999' is no host: write NAME, USER@NAME or USER@NAME:PORT"),
         ("web1\nx", "'web1\\nx' is no name: write letters, digits, '.', '-' and '_', and put addresses under ansible_host"),
         ("w\u0435b1", "'w\\u0435b1' holds U+0435 (CYRILLIC SMALL LETTER IE) as character 2: names are ASCII"),
@@ -492,6 +496,13 @@ def test_what_is_no_host_is_refused(text: str, message: str) -> None:
 
 
 # ---- what is shipped -------------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_lab_loads_and_lets_disk_full_be_rehearsed_unattended() -> None:
+    (web1,) = load_inventory(REPOSITORY / "inventory/lab.yml").select("web1")
+    assert web1.policy.environment == "lab"
+    assert web1.policy.ceiling("disk-full") is Risk.DESTRUCTIVE
+    assert web1.app["backups"]["path"] == PurePosixPath("/var/backups/soleil")
 
 
 def test_the_shipped_example_loads_and_uses_every_key() -> None:

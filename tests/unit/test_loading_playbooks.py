@@ -243,6 +243,20 @@ def test_mistakes_at_the_top_of_a_playbook(text: str, message: str) -> None:
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize("name", ["Disk", "disk-", "-disk", "disk_full", "d\u00efsk", "disk full"])
+def test_what_is_no_name_of_a_scenario_is_refused(name: str) -> None:
+    with pytest.raises(PlaybookError) as caught:
+        load(HEAD.replace("disk-full", f'"{name}"') + HEALTHY)
+    assert str(caught.value) == f"p.yml:1:11: scenario must be a name such as disk-full, not {name!a}"
+
+
+@pytest.mark.parametrize("name", ["Limit", "log-limit", "l\u00efmit", "2nd", "a b", "class.x"])
+def test_what_is_no_name_of_an_input_is_refused(name: str) -> None:
+    with pytest.raises(PlaybookError) as caught:
+        load(HEAD + f'inputs: {{"{name}": {{type: size, about: x}}}}\n' + HEALTHY)
+    assert str(caught.value) == f"p.yml:6:10: inputs.{name} must be a name such as log_limit, not {name!a}"
+
+
 @pytest.mark.parametrize(
     "step,message",
     [
