@@ -69,13 +69,16 @@ def _idle(steps: Sequence[StepSeen]) -> Iterator[tuple[str, list[str]]]:
 
 def _put_idle(page: Page, steps: Sequence[StepSeen], detail: Detail) -> None:
     reasons = list(_idle(steps))
-    if detail is Detail.LEAST:
-        kinds = [kind for _, members in reasons for kind in members]
-        if kinds:
-            page.beside("  -", f"not: {', '.join(kinds)}", 5, at_most=1)
+    if detail >= Detail.BRIEF:
+        count = sum(len(members) for _, members in reasons)
+        kinds = dict.fromkeys(kind for _, members in reasons for kind in members)
+        if count and detail is Detail.BRIEF:
+            page.beside("  -", f"not needed or no help: {', '.join(kinds)}", 5, at_most=2)
+        elif count:
+            page.beside("  -", f"{counted(count, 'other step')} not needed or no help (d = why)", 5)
         return
-    for reason, kinds in reasons:
-        page.beside("  -", f"{', '.join(kinds)}  {reason}", 5, at_most=(0, 0, 2, 1)[detail])
+    for reason, members in reasons:
+        page.beside("  -", f"{', '.join(dict.fromkeys(members))}  {reason}", 5)
 
 
 def put_step(

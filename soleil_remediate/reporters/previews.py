@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any, assert_never
+from typing import Any
 
-from soleil_remediate.report import CheckSeen, EvidenceSeen, Preview, Standing
-from soleil_remediate.reporters.page import HEADING, MARGIN, Page, joined, shortened
+from soleil_remediate.report import CheckSeen, Preview, Standing
+from soleil_remediate.reporters.evidence import put_evidence
+from soleil_remediate.reporters.page import HEADING, Page, joined
 from soleil_remediate.reporters.plans import Detail, put_plan, sums
 from soleil_remediate.scenario import Case, Scenario
-from soleil_remediate.task import Check, Health, Measure, Shown, Table, Text
+from soleil_remediate.task import Check, Health, Measure
 
 FAULT = "bold red"
 
@@ -64,38 +65,6 @@ def _subject(measure: Measure) -> str:
     return measure.label.removesuffix(" used")
 
 
-def put_evidence(page: Page, evidence: Sequence[EvidenceSeen], *, at_most: int = 0) -> None:
-    """Put on *page* what was looked at, each look with at most so many lines; 0 is all of them."""
-    is_first = True
-    for seen in evidence:
-        lines = _evidence_lines(seen.shown, page.width)
-        if not lines:
-            continue
-        is_inline = len(lines) == 1 or at_most == 1
-        text = f"{seen.title}: {lines[0].strip()}" if is_inline else f"{seen.title}:"
-        page.beside(("WHY" if is_first else "", HEADING), text, at_most=at_most if is_inline else 0)
-        is_first = False
-        if is_inline:
-            continue
-        shown = lines[:at_most] if at_most else lines
-        for line in shown:
-            page.line(" " * (MARGIN + 2), shortened(line, page.width - MARGIN - 2))
-        if len(shown) < len(lines):
-            page.prose(f"… {len(lines) - len(shown)} more with --verbose", MARGIN + 2)
-
-
-def _evidence_lines(shown: Shown, width: int) -> list[str]:
-    match shown:
-        case Text(lines=lines):
-            return [line for line in lines if line.strip()]
-        case Table(columns=columns, rows=rows, align=align):
-            table = Page(width - MARGIN - 2)
-            table.table([columns, *rows] if columns and len(rows) > 1 else rows, align=align, gap=2)
-            return [line.plain for line in table.lines]
-        case _:
-            assert_never(shown)
-
-
 def put_goal(page: Page, case: Case, *, at_most: int = 0) -> None:
     """Put on *page* what must hold afterwards."""
     wanted = list(dict.fromkeys(aim(check) for check in (*case.goal, *case.healthy_when)))
@@ -142,7 +111,7 @@ def preview_page(
         put_header(page, case.scenario, preview, run)
         page.gap()
     put_fault(page, preview.standing)
-    put_evidence(page, preview.evidence, at_most=(0, 5, 3, 1)[detail])
+    put_evidence(page, preview.evidence, preview.standing.faults, detail)
     if preview.pending:
         put_goal(page, case, at_most=1 if detail is Detail.LEAST else 0)
     if preview.steps:
