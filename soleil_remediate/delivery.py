@@ -147,7 +147,11 @@ class Delivery:
                 self.say(ChangeUnanswered(host=host, operation=operation, why=str(error)))
             known = self._find_out(operation, command)
             if known is None:
-                raise OutcomeUnknown(str(error)) from error
+                if isinstance(error, OutcomeUnknown):
+                    raise
+                raise OutcomeUnknown(
+                    f"{host} MAY have been changed: operation {operation} was sent, then {error}"
+                ) from error
             if known.progress is Progress.NEVER_BEGUN:
                 why = f"operation {operation} was never begun: the connection was cut before {host} took it"
                 raise Refused(why) from error
