@@ -290,7 +290,7 @@ class ConsoleReporter:
         if host.preview is not None and host.after is not None and was_touched(host):
             put_proof(page, host.preview.standing, host.after, is_everything=self._is_verbose)
         put_saved(page, host.sent)
-        took = Duration(round(self._clock.monotonic() - self._opened)) if self._opened is not None else ""
+        took = Duration(self._clock.monotonic() - self._opened) if self._opened is not None else ""
         put_verdict(page, host, str(took))
         put_next(page, host, self._scenario, self._again, self._run)
 

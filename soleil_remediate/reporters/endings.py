@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import assert_never
 
+from rich.cells import cell_len
+
 from soleil_remediate.plan import Change
 from soleil_remediate.report import (
     Crashed,
@@ -30,8 +32,9 @@ from soleil_remediate.report import (
     WouldFix,
 )
 from soleil_remediate.reporters.invocation import Invocation
-from soleil_remediate.reporters.page import HEADING, Page, counted, joined
+from soleil_remediate.reporters.page import HEADING, Page, counted, joined, wrapped
 from soleil_remediate.reporters.plans import put_by_hand
+from soleil_remediate.reporters.visible import visible
 from soleil_remediate.scenario import Scenario
 from soleil_remediate.task import Health, Measure
 
@@ -212,13 +215,20 @@ def _command(report: HostReport, again: Invocation) -> tuple[str, str]:
 
 
 def _by_hand(page: Page, scenario: Scenario) -> None:
-    for number, advice in enumerate(scenario.by_hand):
-        for line_number, line in enumerate(advice.rstrip().split("\n")):
-            label = "  by hand" if number == 0 and line_number == 0 else ""
-            if line_number == 0:
-                page.beside(label, line, _INDENT)
-            else:
-                page.line(" " * (_INDENT), line)
+    label = "  by hand"
+    for advice in scenario.by_hand:
+        for line in _in_lines(advice, page.width - _INDENT):
+            page.line(label.ljust(_INDENT), line)
+            label = ""
+
+
+def _in_lines(advice: str, width: int) -> list[str]:
+    """Return advice as lines: sentences wrapped, a command whole, on a line of its own where it does not fit."""
+    first, *rest = advice.rstrip().split("\n")
+    about, colon, command = first.partition(": ")
+    if colon and not first.endswith(".") and ("  " in first or cell_len(first) > width):
+        return [f"{about}:", f"  {command.strip()}", *rest]
+    return [*wrapped(visible(first), width), *rest]
 
 
 def _escalate(page: Page, report: HostReport, scenario: Scenario) -> None:

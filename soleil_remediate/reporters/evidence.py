@@ -96,16 +96,17 @@ def _in_words(table: Table) -> str:
 
 
 def _put_table(page: Page, table: Table, limit: int) -> None:
-    """Put a table on *page*, without the columns for which there is no room."""
+    """Put a table on *page*, without columns for which there is no room: figures and what is widest always stay."""
     rows = [tuple(visible(cell, 400) for cell in row) for row in table.rows[: limit or None]]
     grid = [tuple(table.columns), *rows] if any(table.columns) else rows
     kept = list(range(max(map(len, grid), default=0)))
     kept = [index for index in kept if any(index < len(row) and row[index] for row in rows)]
     widths = {index: max(cell_len(row[index]) for row in grid if index < len(row)) for index in kept}
     room = page.width - MARGIN - 2
-    while limit and len(kept) > 2 and sum(widths[index] + _GAP for index in kept) - _GAP > room:
-        widest = max(kept, key=widths.__getitem__)
-        kept.remove([index for index in kept if index != widest][-1])
+    widest = max(kept, key=widths.__getitem__, default=0)
+    spare = [index for index in kept[1:] if index != widest and table.align[index : index + 1] != "r"]
+    while limit and spare and sum(widths[index] + _GAP for index in kept) - _GAP > room:
+        kept.remove(spare.pop())
     for row in grid:
         cells = [_aligned(row, index, widths[index], table.align) for index in kept]
         page.line(" " * (MARGIN + 2), (" " * _GAP).join(cells).rstrip())

@@ -183,6 +183,9 @@ class Terminal:
             line = os.read(self._descriptor, _LONGEST)
         except OSError:  # the terminal is gone
             return None
+        except BaseException:  # a signal: what is said about it begins on a line of its own
+            self._screen.say("")
+            raise
         if not line.endswith(b"\n"):
             self._screen.say("")
             return None
