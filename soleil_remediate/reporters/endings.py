@@ -63,7 +63,7 @@ def put_proof(page: Page, before: Standing, after: Standing, *, is_everything: b
         labels = [label for label in labels if _is_worth_showing(was.get(label), now.get(label))]
     if not labels:
         return
-    rows = [(f"  {label}", _value(was.get(label)), _value(now.get(label))) for label in labels]
+    rows = [(f"  {visible(label, 200)}", _value(was.get(label)), _value(now.get(label))) for label in labels]
     left = min(max(len(row[0]) for row in rows), page.width - 24)
     page.line(("PROOF".ljust(left), HEADING), f"   {'before':<10} now")
     for label, old, new in rows:

@@ -18,7 +18,9 @@ _ROWS = {Detail.ALL: 0, Detail.FULL: 5, Detail.BRIEF: 2, Detail.LEAST: 1}
 _GAP = 2
 
 
-def put_evidence(page: Page, evidence: Sequence[EvidenceSeen], faults: Collection[str], detail: Detail) -> None:
+def put_evidence(
+    page: Page, evidence: Sequence[EvidenceSeen], faults: Collection[str], detail: Detail, *, label: str = "WHY"
+) -> None:
     """Put on *page* what the looks showed, in the playbook's order; looks that found nothing only where there is room.
 
     Args:
@@ -26,8 +28,8 @@ def put_evidence(page: Page, evidence: Sequence[EvidenceSeen], faults: Collectio
         evidence: Every look.
         faults: What is at fault, such as ``space on /srv``: rows about it stand first.
         detail: How much is said.
+        label: Of the first.
     """
-    label = "WHY"
     for seen in evidence:
         if detail >= Detail.BRIEF and _found_nothing(seen.shown):
             continue

@@ -89,12 +89,13 @@ class Page:
         """Put *label* on the left and *text*, wrapped, beside it.
 
         Args:
-            label: Ours, on the first line.
+            label: On the first line.
             text: From anywhere.
             indent: The column where *text* begins; a longer label pushes only the first line.
             at_most: So many lines; what does not fit ends with an ellipsis. 0 is no limit.
         """
         name, style = label if isinstance(label, tuple) else (label, "")
+        name = visible(name)
         first = name.ljust(indent) if cell_len(name) <= indent else f"{name} "
         lines = wrapped(visible(text), self.width - indent, self.width - cell_len(first))
         if at_most and len(lines) > at_most:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from soleil_remediate.report import CheckSeen, Preview, Standing
+from soleil_remediate.report import CheckSeen, NotNeeded, Preview, Standing
 from soleil_remediate.reporters.evidence import put_evidence
 from soleil_remediate.reporters.page import HEADING, Page, joined
 from soleil_remediate.reporters.plans import Detail, put_plan, sums
@@ -111,10 +111,11 @@ def preview_page(
         put_header(page, case.scenario, preview, run)
         page.gap()
     put_fault(page, preview.standing)
-    put_evidence(page, preview.evidence, preview.standing.faults, detail)
+    is_needed = not isinstance(preview.outcome, NotNeeded)
+    put_evidence(page, preview.evidence, preview.standing.faults, detail, label="WHY" if is_needed else "")
     if preview.pending:
         put_goal(page, case, at_most=1 if detail is Detail.LEAST else 0)
-    if preview.steps:
+    if preview.steps and (is_needed or detail is Detail.ALL):
         if detail is not Detail.LEAST:
             page.gap()
         put_plan(page, preview, detail)

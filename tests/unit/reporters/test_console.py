@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
 
+import pyte
 import pytest
 
 from soleil_remediate.errors import ExitStatus
@@ -26,8 +29,10 @@ from soleil_remediate.events import (
     StepEnded,
 )
 from soleil_remediate.report import (
+    CheckSeen,
     Crashed,
     Eased,
+    EvidenceSeen,
     HostReport,
     MaybeChanged,
     NotFixed,
@@ -36,8 +41,10 @@ from soleil_remediate.report import (
     Preview,
     Refusal,
     RunReport,
+    Standing,
     StepFailed,
     StepRemedied,
+    StepSeen,
     StepSkipped,
     StepStillFaulty,
     StepUndecided,
@@ -48,6 +55,7 @@ from soleil_remediate.report import (
 from soleil_remediate.reporters.console import ConsoleReporter
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.screen import Screen
+from soleil_remediate.task import Measure, Table, Text, Verdict
 from soleil_remediate.units import Duration, MiB
 from tests.unit.reporters.approved import approve
 from tests.unit.reporters.samples import (
@@ -323,6 +331,63 @@ def test_fifty_hosts_fit_a_screen_or_two() -> None:
     text = told([started(*names), *looked, *ended(*reports)], names=names, is_dry=True)
     approve("fifty-hosts", text)
     assert len(text.splitlines()) <= 60
+
+
+# --- hostile hosts ----------------------------------------------------------------------------------------------------
+
+EVIL = "\x1b[2J\x1b]0;owned\x07\rFIXED  web1\n\u202e\x9b31m\x1b[?1049h\x1bc\x0e" + "A" * 65_536
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_whatever_a_host_says_a_terminal_shows_it_and_does_nothing_else() -> None:
+    bad = Verdict.faulty(EVIL, Measure(label=EVIL, value=EVIL, is_faulty=True), faults=frozenset({EVIL}))
+    seen_checks = (CheckSeen(kind="disk.writable", verdict=bad),)
+    looks = (
+        EvidenceSeen(kind="k", title=EVIL, shown=Table(columns=(EVIL, "b"), rows=((EVIL, EVIL), ("c", "d")))),
+        EvidenceSeen(kind="k", title="t", shown=Text(lines=(EVIL, EVIL))),
+    )
+    change = replace(CUT_LOG, summary=EVIL, before=EVIL, after=EVIL, loses=EVIL, keeps=EVIL, downtime=EVIL)
+    seen = replace(
+        preview(with_steps=[pending("web1", "log.truncate", change)]),
+        standing=Standing(symptom=seen_checks, goal=seen_checks),
+        evidence=looks,
+        limits=EVIL,
+    )
+    failed = StepFailed(sent=(replace(SENT, change=change, says=EVIL),), why=EVIL)
+    steps = [StepSeen(kind="log.truncate", outcome=failed)]
+    one = report(NotFixed(why=EVIL), seen=seen, with_steps=steps, after=seen.standing)
+    events: list[Event] = [
+        started(),
+        HostSeen(preview=seen),
+        GateAnswered(is_open=True, by=EVIL, approved=()),
+        HostClaimed(host="web1", owner=EVIL),
+        CopyProgress(host="web1", step=0, path=PurePosixPath(EVIL), copied=MiB(1), total=MiB(2)),
+        ChangeIntended(host="web1", step=0, kind="log.truncate", operation="o", digest="d", change=change),
+        ChangeUnanswered(host="web1", operation="o", why=EVIL),
+        ChangeAnswered(host="web1", operation="o", exit_status=1, says=EVIL, took=Duration(1)),
+        StepEnded(host="web1", step=0, kind="log.truncate", outcome=failed),
+        *ended(one),
+    ]
+    stream = Tty()
+    screen = Screen(stream, is_terminal=True)
+    reporter = ConsoleReporter(
+        screen, cases=[case()], again=AGAIN, clock=StillClock(), is_verbose=True, has_commands=True
+    )
+    for event in events:
+        reporter(event)
+    raw = stream.getvalue()
+    ours = re.sub(r"\x1b\[(0|1|1;3[125])m", "", raw)
+    assert "\x1b" not in ours
+    assert not [letter for letter in set(ours) if letter in "\u202e\x9b\x0e\x07"]
+    assert not [line for line in ours.split("\n") if line.startswith("FIXED")]
+    terminal = pyte.Screen(80, 24)
+    pyte.Stream(terminal).feed(raw.replace("\n", "\r\n"))
+    assert (terminal.title, terminal.icon_name) == ("", "")
+    assert terminal.mode == pyte.Screen(80, 24).mode
 
 
 # --- streams ----------------------------------------------------------------------------------------------------------
