@@ -34,12 +34,14 @@ class Login:
         name: Also the group's name.
         uid: Of the user and the group.
         shell: The login shell.
+        home: The home folder.
         sudo: What sudoers says after the name; nothing where it says nothing.
     """
 
     name: str
     uid: int
     shell: str = "/bin/sh"
+    home: str = "/nonexistent"
     sudo: str = ""
 
 
@@ -183,7 +185,7 @@ def _prepare_etc(etc: Path, logins: tuple[Login, ...]) -> None:
         "sudoers": ["root ALL=(ALL:ALL) NOPASSWD: ALL"],
     }
     for login in logins:
-        lines["passwd"].append(f"{login.name}:x:{login.uid}:{login.uid}::/home/{login.name}:{login.shell}")
+        lines["passwd"].append(f"{login.name}:x:{login.uid}:{login.uid}::{login.home}:{login.shell}")
         lines["group"].append(f"{login.name}:x:{login.uid}:")
         lines["shadow"].append(f"{login.name}:*:19000:0:99999:7:::")
         if login.sudo:

@@ -1,9 +1,11 @@
-"""TCP connections with a deadline, whatever the name resolves to."""
+"""Sockets to hosts: by TCP with a deadline, whatever the name resolves to, or through a program that carries them."""
 
 from __future__ import annotations
 
 import socket
+import subprocess
 import time
+from contextlib import suppress
 
 #: A peer that acknowledges nothing for this long is gone, also while nobody asks anything; in milliseconds.
 _UNACKNOWLEDGED = 30_000
@@ -42,3 +44,26 @@ def dial(host: str, port: int, *, by: float) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED)
         return sock
     raise OSError(f"{host} has no address")
+
+
+class Carried(socket.socket):
+    """A socket whose far end is a program's standard input and output: ssh_config(5), ProxyCommand.
+
+    Closing it ends the program. paramiko has a class for this, which does not notice the program's end.
+    """
+
+    def __init__(self, command: str) -> None:
+        near, far = socket.socketpair()
+        super().__init__(fileno=near.detach())
+        with far:
+            # The command is the user's own ssh configuration's, and is a shell's by definition.
+            self._program = subprocess.Popen(
+                ["/bin/sh", "-c", f"exec {command}"], stdin=far.fileno(), stdout=far.fileno(), stderr=subprocess.DEVNULL
+            )
+
+    def close(self) -> None:
+        """End the program, then close."""
+        super().close()
+        self._program.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self._program.wait(1)

@@ -11,7 +11,7 @@ import hmac
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,6 +143,15 @@ def _is_hash_of(name: str, hashed: str) -> bool:
         return hmac.compare_digest(hmac.new(b64decode(salt), name.encode(), hashlib.sha1).digest(), b64decode(digest))
     except (ValueError, NotBase64):
         return False
+
+
+def preferring(kinds: tuple[str, ...], supported: Sequence[str]) -> list[str]:
+    """Return the key types in OpenSSH's order: those that are known of the host come first.
+
+    Another order would make a host with several keys show one that nobody knows.
+    """
+    known = [name for kind in kinds for name in (("rsa-sha2-512", "rsa-sha2-256") if kind == "ssh-rsa" else (kind,))]
+    return sorted(supported, key=lambda kind: known.index(kind) if kind in known else len(known))
 
 
 def why_rejected(known: Known, kind: str, key: bytes, files: Iterable[Path]) -> str:

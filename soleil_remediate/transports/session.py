@@ -246,9 +246,8 @@ class ShellSession:
                 f"gone, end its shell on {name}; the kernel then gives the lock back"
             )
         if output.exit_status:
-            why = output.error_text.strip().splitlines()[-1:] or [f"exit status {output.exit_status}"]
             needs = "" if self._access.is_root else f"; changes need root ({self._access.why_not})"
-            raise Refused(f"the lock of {name} cannot be taken: {why[0]}{needs}. Nothing was sent")
+            raise Refused(f"the lock of {name} cannot be taken: {_last_line(output)}{needs}. Nothing was sent")
         self._claimed_by = self._main
 
     @property
@@ -282,7 +281,7 @@ class ShellSession:
         try:
             output = self._shim(words, within=Duration(5))
             if output is not None and output.exit_status == 73:
-                raise Refused(f"{name} cannot begin {command}: {output.error_text.strip()[-300:]}. Nothing was begun")
+                raise Refused(f"{name} cannot begin {command}: {_last_line(output)}. Nothing was begun")
             for seconds in wait_times(command.deadline):
                 if output is None:
                     break
@@ -401,6 +400,10 @@ def _turn(shells: Sequence[Shell], link: Link, name: str, *, wait: bool = True) 
         due = min(shell.overdue_in for shell in busy)
         # A far end that takes no more is asked again soon: there is no event for its window.
         link.wait(min(due, 0.02) if any(shell.is_sending for shell in busy) else due)
+
+
+def _last_line(output: Output) -> str:
+    return (output.error_text.strip().splitlines() or [f"exit status {output.exit_status}"])[-1][:300]
 
 
 def _shim_text() -> str:

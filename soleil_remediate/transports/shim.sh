@@ -62,7 +62,10 @@ is_id() {
 
 stage() { # ID COMMAND STDIN; printf is a builtin, so that neither is ever in an argument list
     # shellcheck disable=SC2059  # the input's form of a printf format, which can hold every byte
-    (umask 077 && mkdir -p "$base/ops/$1" && printf '%s\n' "$2" >"$base/ops/$1/cmd" && printf -- "$3" >"$base/ops/$1/in")
+    (umask 077 && mkdir -p "$base/ops/$1" && printf '%s\n' "$2" >"$base/ops/$1/cmd" && printf -- "$3" >"$base/ops/$1/in") || {
+        echo "nothing can be written in $base: is it full?" >&2
+        return 1
+    }
 }
 
 begin() { # ID

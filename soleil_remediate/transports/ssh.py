@@ -11,10 +11,9 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -36,11 +35,11 @@ from soleil_remediate.errors import (
 )
 from soleil_remediate.host import Host
 from soleil_remediate.transports.deadline import Attempt, OutOfTime
-from soleil_remediate.transports.dial import dial
-from soleil_remediate.transports.known_hosts import Known, look_up, read_entries, why_rejected
+from soleil_remediate.transports.dial import Carried, dial
+from soleil_remediate.transports.known_hosts import Known, look_up, preferring, read_entries, why_rejected
 from soleil_remediate.transports.session import BASE, ShellSession
 from soleil_remediate.transports.shell import Stream, opening
-from soleil_remediate.transports.ssh_config import read_config
+from soleil_remediate.transports.ssh_config import configured_keys, jumps, known_hosts_files, read_config, usual_keys
 from soleil_remediate.units import Duration, MiB
 
 #: What an error of the libraries below means here; the first class that fits. The message may have two places: for
@@ -76,9 +75,6 @@ _WINDOW = MiB(1)
 _STEP = Duration(10)
 #: What a channel is given before it is looked whether something arrived; in packets that every sshd takes.
 _AT_ONCE, _PACKET = 2**18, 2**15
-_USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
-_USUAL_KNOWN_HOSTS = "~/.ssh/known_hosts ~/.ssh/known_hosts2"
-_SYSTEM_KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
 
 
 def meaning(error: BaseException, who: str) -> RemediateError | None:
@@ -86,6 +82,8 @@ def meaning(error: BaseException, who: str) -> RemediateError | None:
     if isinstance(error, RemediateError):
         return error
     why = str(error).strip() or type(error).__name__
+    if "protocol banner" in why:
+        return ConnectionLost(f"{who} hung up before it greeted: it may have too many connections, or ban this address")
     for theirs, ours, text in MEANINGS:
         if isinstance(error, theirs):
             return ours(text.format(who=who, why=why))
@@ -182,8 +180,7 @@ class _Identities:
             if not self._configured:
                 for key in agent.get_keys():
                     yield f"{key.get_name()} from the agent", key
-            usual = [Path("~/.ssh").expanduser() / name for name in _USUAL_KEYS]
-            for path in self._configured or [path for path in usual if path.exists()]:
+            for path in self._configured or [path for path in usual_keys() if path.exists()]:
                 try:
                     yield str(path), self._load(path)
                 except TypeError:  # so cryptography says that there is a passphrase
@@ -359,7 +356,7 @@ class _Opening:
             with _boundary(host.name):
                 wanted = host.connection
                 target = self._connection(wanted.address, user=wanted.user, port=wanted.port)
-                for hop in _listed(target.ssh_config.get("proxyjump")):
+                for hop in jumps(target.ssh_config):
                     self._log_in(self._connection(hop))
                 self._log_in(target)
                 link = _Link(
@@ -397,22 +394,20 @@ class _Opening:
 
     @property
     def _left(self) -> float:
-        return max(0.1, self._by - time.monotonic())
+        """For paramiko's own deadlines: a little more than is left, so that the one outside speaks first."""
+        return max(0.0, self._by - time.monotonic()) + 1
 
     def _log_in(self, connection: fabric.Connection) -> None:
         """Connect, check the host's key, and only then authenticate."""
         who = _who(self._host, connection)
         options = connection.ssh_config
         wanted = self._host.connection
-        files = wanted.known_hosts or _paths(
-            options.get("userknownhostsfile", _USUAL_KNOWN_HOSTS),
-            options.get("globalknownhostsfile", _SYSTEM_KNOWN_HOSTS),
-        )
+        files = wanted.known_hosts or known_hosts_files(options)
         entries = [entry for path in files for entry in self._files.entries(path.expanduser())]
         known = look_up(entries, connection.host, connection.port, alias=options.get("hostkeyalias"))
         connection.client.set_missing_host_key_policy(_KnownKeys(known, files, who))
         connection.client.set_log_channel(_LOG.name)
-        configured = _configured_keys(wanted.key_file, options)
+        configured = configured_keys(wanted.key_file, options)
         self.doing = f"connecting to {who}"
         self._sock = self._dial(connection)
         self.doing = f"the greeting of {who} and logging in"
@@ -421,7 +416,7 @@ class _Opening:
             made = _Transport(sock, default_window_size=_WINDOW, **more)
             made.handshake_timeout = self._left
             security = made.get_security_options()
-            security.key_types = _preferring(known.kinds, security.key_types)
+            security.key_types = preferring(known.kinds, security.key_types)
             return made
 
         connection.connect_kwargs = {
@@ -441,9 +436,11 @@ class _Opening:
             before = self._connections[-1].transport
             there = (connection.host, connection.port)
             return before.open_channel("direct-tcpip", there, ("127.0.0.1", 0), timeout=self._left)
-        command = connection.ssh_config.get("proxycommand")
-        if command and command != "none":
-            return paramiko.ProxyCommand(command)
+        if connection.ssh_config.get("proxycommand", "none") != "none":
+            # Once more, for its %p and %r are to be the port and the login that count here.
+            counts = f"Host *\nPort {connection.port}\nUser {connection.user}\n"
+            config = SSHConfig.from_text(counts + read_config(self._host.connection.ssh_config))
+            return Carried(config.lookup(connection.original_host)["proxycommand"])
         return dial(connection.host, connection.port, by=self._by)
 
 
@@ -452,40 +449,5 @@ def _who(host: Host, connection: fabric.Connection) -> str:
     return f"{host.name} ({there})"
 
 
-def _listed(jumps: str | None) -> list[str]:
-    return [] if not jumps or jumps == "none" else [jump.strip() for jump in jumps.split(",")]
-
-
-def _paths(*lists: str) -> tuple[Path, ...]:
-    return tuple(Path(path) for text in lists for path in shlex.split(text) if path != "none")
-
-
-def _configured_keys(key_file: Path | None, options: dict[str, Any]) -> tuple[Path, ...]:
-    """Return the only keys to offer, or nothing where that is left to the agent and the usual files.
-
-    Raises:
-        ConfigError: None of them is there.
-    """
-    named = [str(key_file)] if key_file is not None else options.get("identityfile", [])
-    paths = [Path(name).expanduser() for name in named if name != "none"]
-    found = tuple(path for path in paths if path.exists())
-    if paths and not found:
-        raise ConfigError(f"the private key {paths[0]} does not exist")
-    if not found and options.get("identitiesonly") == "yes":
-        return tuple(Path("~/.ssh").expanduser() / name for name in _USUAL_KEYS)
-    return found
-
-
-def _preferring(kinds: tuple[str, ...], supported: Sequence[str]) -> list[str]:
-    """Return the key types in OpenSSH's order: those that are known of the host come first.
-
-    Another order would make a host with several keys show one that nobody knows.
-    """
-    known = [name for kind in kinds for name in (("rsa-sha2-512", "rsa-sha2-256") if kind == "ssh-rsa" else (kind,))]
-    return sorted(supported, key=lambda kind: known.index(kind) if kind in known else len(known))
-
-
 def _parsed(path: Path | None) -> SSHConfig:
-    config = SSHConfig()
-    config.parse(StringIO(read_config(path)))
-    return config
+    return SSHConfig.from_text(read_config(path))

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from soleil_remediate.errors import ConfigError
 
@@ -38,6 +41,44 @@ def read_config(named: Path | None) -> str:
         return _text(path, user.parent, _DEPTH, by_name=True)
     texts = [_text(user, user.parent, _DEPTH), _text(SYSTEM_FILE, SYSTEM_FILE.parent, _DEPTH)]
     return "\nHost *\n".join(texts)  # what follows a file does not belong to its last block
+
+
+def jumps(options: Mapping[str, Any]) -> list[str]:
+    """Return the hosts to go through, nearest first."""
+    named = options.get("proxyjump", "none")
+    return [] if named == "none" else [jump.strip() for jump in named.split(",")]
+
+
+def known_hosts_files(options: Mapping[str, Any]) -> tuple[Path, ...]:
+    """Return the files with accepted host keys: those that *options* name, else the usual ones."""
+    user = options.get("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2")
+    system = options.get("globalknownhostsfile", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2")
+    return tuple(Path(name) for names in (user, system) for name in shlex.split(names) if name != "none")
+
+
+def usual_keys() -> tuple[Path, ...]:
+    """Return where private keys usually are, whether they are there or not."""
+    return tuple(Path("~/.ssh").expanduser() / name for name in ("id_ed25519", "id_ecdsa", "id_rsa"))
+
+
+def configured_keys(key_file: Path | None, options: Mapping[str, Any]) -> tuple[Path, ...]:
+    """Return the only keys to offer, or nothing where that is left to the agent and the usual files.
+
+    Args:
+        key_file: The one that the inventory names; then no other counts.
+        options: What the ssh configuration says about the host.
+
+    Raises:
+        ConfigError: None of those that are named is there.
+    """
+    named = [str(key_file)] if key_file is not None else options.get("identityfile", [])
+    paths = [Path(name).expanduser() for name in named if name != "none"]
+    found = tuple(path for path in paths if path.exists())
+    if paths and not found:
+        raise ConfigError(f"the private key {paths[0]} does not exist")
+    if not found and options.get("identitiesonly") == "yes":
+        return usual_keys()
+    return found
 
 
 def _text(path: Path, folder: Path, depth: int, *, by_name: bool = False) -> str:

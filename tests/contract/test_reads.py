@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +15,9 @@ from soleil_remediate.errors import FactError
 from soleil_remediate.transports import Session
 from soleil_remediate.units import Duration, KiB
 from tests.contract.conftest import Bed, output, shown
-from tests.sshd import IS_ROOT
+from tests.sshd import IS_ROOT, Sshd
+
+SECRET = "correct-horse-battery-staple"
 
 #: Texts that somebody once took for code, an option or the end of something.
 AWKWARD = (
@@ -252,16 +258,45 @@ def test_a_user_who_does_not_exist_is_no_answer(ssh: Bed) -> None:
     assert "there is no user no-such-user" in output(answer).error_text
 
 
-def test_a_secret_is_never_in_an_argument_list_or_a_file(ssh: Bed) -> None:
-    """A look at every process while the secret is in use; the command itself reads the process table."""
-    secret = "correct-horse-battery-staple"
-    watching = (
-        "read -r secret; for n in 1 2 3; do "
-        'grep -saF -e "$(printf %s "$secret" | cut -c1-20)" /proc/[0-9]*/cmdline /proc/[0-9]*/environ '
-        "| tr '\\0' ' '; "
-        'done; grep -rlF -e "$secret" /tmp/sh-* /dev/shm 2>/dev/null; echo looked ${#secret}'
-    )
-    (answer,) = ssh.open().ask([Command(("sh", "-c", watching), stdin=Secret(secret + "\n"), deadline=Duration(20))])
-    lines = [line for line in output(answer).text.splitlines() if "grep -saF" not in line and "printf" not in line]
-    assert lines[-1] == f"looked {len(secret)}"
-    assert not [line for line in lines if "horse" in line and "grep" not in line]
+@pytest.mark.parametrize("user", [None, pytest.param("nobody", marks=pytest.mark.skipif(not IS_ROOT, reason="root"))])
+def test_a_secret_is_never_in_an_argument_list_or_an_environment(ssh: Bed, user: str | None) -> None:
+    """Everything in /proc is looked at all the while, as any user of the host could."""
+    session = ssh.open()
+    session.claim("jan@laptop")
+    reading = Command(("sh", "-c", "sleep 0.3; cat"), stdin=Secret(SECRET), user=user, deadline=Duration(5))
+    with watching_processes() as seen:
+        (answer,) = session.ask([reading])
+        changed = session.send("op-secret", reading)
+    assert output(answer).text == changed.text == SECRET
+    assert any(b"sleep 0.3; cat" in line for line in seen)  # it was looked at the right moment
+    assert not [line for line in seen if SECRET.encode() in line]
+
+
+def test_a_secret_is_in_no_file_when_its_command_has_ended(ssh: Bed, sshd: Sshd) -> None:
+    session = ssh.open()
+    session.claim("jan@laptop")
+    session.ask([Command(("cat",), stdin=Secret(SECRET))])
+    session.send("op-secret", Command(("true",), stdin=Secret(SECRET)))
+    assert sshd.inside("grep", "-rlF", "-e", SECRET, "/run", "/dev/shm").stdout == b""
+
+
+@contextmanager
+def watching_processes() -> Iterator[set[bytes]]:
+    """Collect what every process shows of its arguments and its environment, as fast as can be."""
+    seen: set[bytes] = set()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            for process in Path("/proc").glob("[0-9]*"):
+                for part in ("cmdline", "environ"):
+                    with suppress(OSError):
+                        seen.add((process / part).read_bytes().replace(b"\0", b" "))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
