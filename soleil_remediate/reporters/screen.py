@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Mapping
 from typing import TextIO
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text as Line
 
@@ -16,6 +15,9 @@ from soleil_remediate.reporters.visible import visible
 
 #: Wider lines are hard to read; a wider terminal leaves its right side empty.
 WIDEST = 100
+
+#: Back to the first column, and erase to the end of the line (ECMA-48, EL).
+_ANEW = "\r\x1b[K"
 
 
 class _Stream(Console):
@@ -45,7 +47,7 @@ class Screen:
         self.width = min(width, WIDEST)
         self.height = height
         self._file = file
-        self._moving = ""
+        self._is_moving = False
         self._console = _Stream(
             file=file,
             force_terminal=is_terminal and has_colour,
@@ -90,17 +92,15 @@ class Screen:
         """Show one line that the next one takes the place of; only a terminal shows it at all."""
         if not self.is_terminal:
             return
-        text = shortened(visible(text), self.width - 1)
-        blank = " " * max(cell_len(self._moving) - cell_len(text), 0)
-        self._moving = text
-        self._file.write(f"\r{text}{blank}")
+        self._is_moving = True
+        self._file.write(f"{_ANEW}{shortened(visible(text), self.width - 1)}")
         self._file.flush()
 
     def settle(self) -> None:
-        """Take a moving line away."""
-        if self._moving:
-            self._file.write("\r" + " " * cell_len(self._moving) + "\r")
-            self._moving = ""
+        """Take a moving line away, and whatever the keyboard echoed behind it."""
+        if self._is_moving:
+            self._file.write(_ANEW)
+            self._is_moving = False
 
     def _print(self, line: Line) -> None:
         self.settle()
