@@ -56,7 +56,8 @@ def status(call: Call) -> ExitStatus:
         page.gap()
         page.line(f"inventory {lab.inventory}")
     else:
-        page.line(f"the lab {lab.name} is down; start it with: {call.program.name} {_spoken(call, 'lab up')}")
+        named = f" --lab {lab.name}" if call.text("lab") else ""
+        page.line(f"the lab {lab.name} is down; start it with: {call.program.name} {_spoken(call, 'lab up')}{named}")
     screen.show(page)
     return ExitStatus.OK
 
