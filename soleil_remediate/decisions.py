@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,8 @@ from soleil_remediate.report import (
 from soleil_remediate.scenario import Step
 from soleil_remediate.stopping import StopRequested
 from soleil_remediate.task import Check, Health, Look, Text, Verdict
+
+_NOTHING = re.compile(r"othing was (sent|begun|changed)")
 
 
 def judge(check: Check[Any], seen: Any) -> CheckSeen:
@@ -188,16 +191,21 @@ def conclude(
     return _touched(before, after, steps, error)
 
 
+def after_changes(error: RemediateError | None) -> str:
+    """Return what *error* says, where something was sent before it: a refusal speaks of its own change only."""
+    return _NOTHING.sub(r"othing more was \1", str(error))
+
+
 def _touched(
     before: Standing, after: Standing | None, steps: Sequence[StepSeen], error: RemediateError | None
 ) -> HostOutcome:
     if isinstance(error, StopRequested):
         return Stopped(why=f"{error}; {_standing_in_words(after)}")
     if after is None:
-        return Unproven(why=f"changes were sent, then the host could not be looked at again: {error}")
+        return Unproven(why=f"changes were sent, then the host could not be looked at again: {after_changes(error)}")
     rest = _failures(steps)
-    if error is not None and str(error) not in rest:
-        rest += f"; ended early: {error}"
+    if error is not None and after_changes(error) not in rest:
+        rest += f"; ended early: {after_changes(error)}"
     if before.symptom_health is not Health.FAULTY:
         return Unproven(why=f"no check was red before the changes, so none vouches for them{rest}")
     match after.symptom_health:

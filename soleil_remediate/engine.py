@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from soleil_remediate.clock import Clock
 from soleil_remediate.command import Read, Reader
-from soleil_remediate.decisions import conclude, decide, foresee, judge, show, verify
+from soleil_remediate.decisions import after_changes, conclude, decide, foresee, judge, show, verify
 from soleil_remediate.delivery import Copies, Delivery
 from soleil_remediate.errors import (
     AnswerNotRecorded,
@@ -254,7 +254,8 @@ class HostRun:
                 if isinstance(self.steps[-1].outcome, StepUnknown):
                     break
         except RemediateError as ended:
-            error = ended
+            # Whoever insists has the session closed under what is under way: whatever that says, it is the stop.
+            error = self._stop.request if self._stop.is_insisted else ended
         return self.report(conclude(before, self._last, self.steps, error), preview)
 
     def report(self, outcome: HostOutcome, preview: Preview | None) -> HostReport:
@@ -365,7 +366,7 @@ class HostRun:
             except (Refused, Unreachable) as error:
                 if not sent:
                     raise
-                return StepFailed(sent=tuple(sent), why=str(error)), error
+                return StepFailed(sent=tuple(sent), why=after_changes(error)), error
         return StepRemedied(sent=tuple(sent), why=""), None
 
     def _end_step(self, index: int, step: Step, outcome: StepOutcome) -> None:
