@@ -105,7 +105,8 @@ class Session(Protocol):
         Sending an id again never runs it again: it is asked about instead. Needs the lock.
 
         Returns:
-            What the change answered, whatever its exit status; 124 where its deadline ended it.
+            What the change answered, whatever its exit status; 124 where its deadline ended it. Both its streams stand
+            in ``stdout``, in the order in which they were written; of more than 128 KiB the beginning and the end.
 
         Raises:
             Refused: Nothing was begun, for example because ``/run`` is full.
@@ -117,7 +118,8 @@ class Session(Protocol):
 
         Raises:
             Unreachable: The connection is gone.
-            FactError: The answer cannot be read.
+            FactError: The answer cannot be read; or it has not begun, and somebody who could still begin it holds the
+                lock.
         """
 
     def save(self, preserve: Preserve, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> Saved:

@@ -56,9 +56,14 @@ class Carried(socket.socket):
         near, far = socket.socketpair()
         super().__init__(fileno=near.detach())
         with far:
-            # The command is the user's own ssh configuration's, and is a shell's by definition.
+            # The command is the user's own ssh configuration's, and is a shell's by definition. In a session of its
+            # own, so that Ctrl-C at the terminal does not cut the connection in the middle of a change.
             self._program = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {command}"], stdin=far.fileno(), stdout=far.fileno(), stderr=subprocess.DEVNULL
+                ["/bin/sh", "-c", f"exec {command}"],
+                stdin=far.fileno(),
+                stdout=far.fileno(),
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
             )
 
     def close(self) -> None:

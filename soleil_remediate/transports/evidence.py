@@ -94,7 +94,7 @@ class Copy:
         size = re.search(r"^size (\d{1,20})$", said, re.MULTILINE)
         digest = re.search(r"^([0-9a-f]{64})  -$", said, re.MULTILINE)
         if size is None or digest is None:
-            raise self._refused(f"the host named no checksum: {said.strip()[-200:]}")
+            raise self._refused(f"the host named no checksum: {' '.join(said.split())[-200:]}")
         if not self._unzip.eof or self._unzip.unused_data:
             raise self._refused("the compressed stream has no proper end")
         if self._size != int(size[1]):

@@ -143,9 +143,13 @@ class ShellSession:
             return []
         self._round_trips += 1
         answers: dict[int, Output | FactError] = {}
-        quick = {index: self._main.ask(command) for index, command in enumerate(commands) if not command.is_slow}
+        for index, command in enumerate(commands):
+            if (needs := self._needs_root(command)) is not None:
+                answers[index] = FactError(f"{command}: {needs}", command=str(command))
+        asked = [index for index in range(len(commands)) if index not in answers]
+        quick = {index: self._main.ask(commands[index]) for index in asked if not commands[index].is_slow}
         self._turn([self._main] if quick else [], wait=False)
-        slow = deque(index for index, command in enumerate(commands) if command.is_slow)
+        slow = deque(index for index in asked if commands[index].is_slow)
         under_way: dict[Shell, tuple[int, Question]] = {}
         while True:
             while slow and (side := self._free_side(under_way)) is not None:
@@ -166,6 +170,12 @@ class ShellSession:
             unanswered = [index for index, question in quick.items() if question.waits_for]
             answers.update(self._one_by_one({index: commands[index] for index in unanswered}))
         return [answers[index] for index in range(len(commands))]
+
+    def _needs_root(self, command: Command) -> str | None:
+        """Return why *command* cannot be run with the session's rights; ``None`` where it can."""
+        if command.user is None or self._access.is_root or command.user == self._access.login:
+            return None
+        return f"only root can become {command.user}, and {self._access.why_not}"
 
     def _one_by_one(self, commands: dict[int, Command]) -> dict[int, Output | FactError]:
         """Ask again what a shell left unanswered: one of them ended it, and only that one has no answer."""
@@ -275,13 +285,18 @@ class ShellSession:
         name = self._host.name
         if not self._holds_the_lock:
             raise Refused(f"the lock of {name} is not ours, or was lost with its shell. Nothing was sent: look again")
+        if (needs := self._needs_root(command)) is not None:
+            raise Refused(f"{name}: {needs}. Nothing was sent")
         stdin = printf_format(command.stdin if command.stdin is not None else "")
         words = shlex.join(("change", operation, "1", script(command), stdin))
         began = self._clock()
         try:
             output = self._shim(words, within=Duration(5))
             if output is not None and output.exit_status == 73:
-                raise Refused(f"{name} cannot begin {command}: {_last_line(output)}. Nothing was begun")
+                raise Refused(
+                    f"{name} cannot take a change: {_last_line(output)}. Nothing was begun. To go on: free space in "
+                    f"{self._base.parent}, then look again"
+                )
             for seconds in wait_times(command.deadline):
                 if output is None:
                     break

@@ -13,6 +13,9 @@
 # is taken inside the shell that sudo started.) A change that forks into the background keeps it until that process
 # ends, so daemons are started by systemd or supervisor alone. Reads run with 9<&- for the same reason.
 #
+# Where logind kills what a login leaves behind (KillUserProcesses=yes, nowhere the default), a change of that login
+# does not outlive its connection: it is then lost, and told so.
+#
 # Each operation has a folder, which its processes hold locked on descriptor 7 from before it has begun until their
 # end: that tells running from lost. What must be kept when not one block is free is a symbolic link: those need none.
 #

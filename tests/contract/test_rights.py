@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from soleil_remediate.command import Command
-from soleil_remediate.errors import Refused, Unreachable
+from soleil_remediate.errors import FactError, Refused, Unreachable
 from soleil_remediate.transports import Access
 from tests.contract.conftest import LOGINS, Bed, output, ssh_host
 from tests.sshd import IS_ROOT, Login, Sshd, private_sshd
@@ -64,7 +64,8 @@ def test_without_roots_rights_nothing_can_be_changed_and_it_is_said_why(ssh: Bed
 def test_another_user_needs_root(ssh: Bed, sshd: Sshd) -> None:
     ssh.host = ssh_host(sshd, user="guest")
     answers = ssh.open().ask([Command(("id", "-un"), user="nobody"), Command(("id", "-un"), user="guest")])
-    assert "only root can become nobody" in output(answers[0]).error_text
+    assert "only root can become nobody, and sudo wants a password for guest" in str(answers[0])
+    assert isinstance(answers[0], FactError)
     assert output(answers[1]).text == "guest\n"
 
 
@@ -117,7 +118,9 @@ def test_a_full_run_refuses_the_change_and_leaves_nothing_begun(folder: Path, ss
         session.claim("jan@laptop")
         sshd.inside("sh", "-c", "dd if=/dev/zero of=/run/filler bs=1k 2>/dev/null")
         ledger = ssh.folder / "ledger"
-        with pytest.raises(Refused, match=r"/run/soleil-remediate: is it full\?\. Nothing was begun"):
+        with pytest.raises(
+            Refused, match=r"/run/soleil-remediate: is it full\?\. Nothing was begun. To go on: free space in /run,"
+        ):
             session.send("op-full", Command(("touch", str(ledger)), stdin="x"))
         assert not ledger.exists()
         assert sshd.inside("ls", "/run/soleil-remediate/ops").stdout == b""
