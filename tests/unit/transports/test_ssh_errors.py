@@ -47,8 +47,10 @@ def test_there_are_errors_to_map() -> None:
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__qualname__)
 def test_every_error_of_the_libraries_becomes_one_of_ours(error: type[Exception]) -> None:
-    printable = type(error.__name__, (error,), {"__str__": lambda _: "why", "__module__": error.__module__})
-    ours = meaning(Exception.__new__(printable), "web1")
+    printable: type[Exception] = type(
+        error.__name__, (error,), {"__str__": lambda _: "why", "__module__": error.__module__}
+    )
+    ours = meaning(printable.__new__(printable), "web1")
     assert isinstance(ours, Unreachable | ConfigError)
     assert "web1" in str(ours)
 
