@@ -158,11 +158,6 @@ def only_missing(output: Output) -> None:
         raise ValueError(others[0] if others else "failed without a word")
 
 
-def is_within(path: PurePosixPath, folder: PurePosixPath) -> bool:
-    """Return whether *path*, as it is written, lies below *folder* and cannot climb out of it."""
-    return ".." not in path.parts and path != folder and path.is_relative_to(folder)
-
-
 def _file(record: bytes) -> FileStat:
     device, inode, links, owner_id, owner, group, mode, kind, size, blocks, modified, name = record.split(b"\t", 11)
     path, is_plain = readable(name)

@@ -1,0 +1,99 @@
+"""Prepared answers for reads, and captures of what a real host said."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from soleil_remediate.command import Command, Output, Query, Read, Secret
+from soleil_remediate.errors import FactError
+from soleil_remediate.look import look
+
+_CAPTURES = Path(__file__).parent / "captures"
+
+NOT_THERE = Output(exit_status=127, stderr=b"sh: 1: not found\n")
+
+
+def captured(name: str, *, status: int = 0, stderr: str = "") -> Output:
+    """Return what a Debian 12 host with systemd, nginx, php-fpm and supervisor answered."""
+    return Output(exit_status=status, stdout=(_CAPTURES / name).read_bytes(), stderr=stderr.encode())
+
+
+def said(stdout: str | bytes = b"", *, status: int = 0, stderr: str = "") -> Output:
+    """Return an answer made up for a test."""
+    text = stdout.encode() if isinstance(stdout, str) else stdout
+    return Output(exit_status=status, stdout=text, stderr=stderr.encode())
+
+
+def complaint(path: str, why: str = "No such file or directory") -> str:
+    """Return what find says about a file it cannot look at, with the quotation marks of C.UTF-8."""
+    return f"find: \N{LEFT SINGLE QUOTATION MARK}{path}\N{RIGHT SINGLE QUOTATION MARK}: {why}\n"
+
+
+def record(
+    path: str | bytes,
+    *,
+    size: int = 100,
+    allocated: int | None = None,
+    inode: int = 10,
+    links: int = 1,
+    kind: str = "f",
+    device: int = 1796,
+    owner: str = "root",
+    owner_id: int = 0,
+    mode: str = "644",
+    modified: int = 1_700_000_000,
+) -> bytes:
+    """Return one file as find prints it."""
+    blocks = -(-(size if allocated is None else allocated) // 512)
+    fields = (device, inode, links, owner_id, owner, "root", mode, kind, size, blocks, f"{modified}.1234567890")
+    name = path.encode() if isinstance(path, str) else path
+    return "\t".join(map(str, fields)).encode() + b"\t" + name + b"\0"
+
+
+@dataclass
+class Prepared:
+    """Answers commands by the first rule whose text stands in them."""
+
+    rules: Sequence[tuple[str, Output | FactError]]
+    rounds: list[list[str]] = field(default_factory=list)
+
+    def ask(self, commands: Sequence[Command]) -> list[Output | FactError]:
+        self.rounds.append([str(command) for command in commands])
+        return [self._answer(" ".join(command.words)) for command in commands]
+
+    def _answer(self, text: str) -> Output | FactError:
+        for part, answer in self.rules:
+            if part in text:
+                return answer
+        raise AssertionError(f"nobody prepared an answer for: {text}")
+
+
+def see(read: Read[Any], *rules: tuple[str, Output | FactError], most_rounds: int = 2) -> Any:
+    """Return what a read sees, or raise what ended it."""
+    host = Prepared(rules)
+    (seen,) = look([read], host.ask)
+    assert len(host.rounds) <= most_rounds
+    if isinstance(seen, FactError):
+        raise seen
+    return seen
+
+
+def run_here(command: Command) -> Output:
+    """Run a command on this machine, as a session would: no shell, nothing on standard input but what it says."""
+    stdin = command.stdin.reveal() if isinstance(command.stdin, Secret) else command.stdin or ""
+    done = subprocess.run(
+        ["timeout", str(float(command.deadline)), "env", "LC_ALL=C.UTF-8", "TZ=UTC", *command.words],
+        input=stdin.encode(),
+        capture_output=True,
+        check=False,
+    )
+    return Output(exit_status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+def ask_here(query: Query[Any]) -> Any:
+    """Ask this machine."""
+    return query.answer(run_here(query.command))
