@@ -49,7 +49,7 @@ def record(
 ) -> bytes:
     """Return one file as find prints it."""
     blocks = -(-(size if allocated is None else allocated) // 512)
-    fields = (device, inode, links, owner_id, owner, "root", mode, kind, size, blocks, f"{modified}.1234567890")
+    fields = (device, inode, links, owner_id, owner, "root", mode, kind, int(size), blocks, f"{modified}.1234567890")
     name = path.encode() if isinstance(path, str) else path
     return "\t".join(map(str, fields)).encode() + b"\t" + name + b"\0"
 
