@@ -177,7 +177,7 @@ def conclude(
 
     Args:
         before: How it stood under the lock, before the first change; ``None`` where that could not be seen.
-        after: How it stood after the last change; ``None`` where no look has succeeded since.
+        after: How it stood at the last look; ``None`` where none has succeeded since the last change.
         steps: What became of each that was tried.
         error: What ended the run early; ``None`` where nothing did.
     """
@@ -185,7 +185,7 @@ def conclude(
         if isinstance(step.outcome, StepUnknown):
             return MaybeChanged(why=step.outcome.why, operation=step.outcome.operation)
     if not any(isinstance(step.outcome, StepRemedied | StepStillFaulty | StepFailed) for step in steps):
-        return _untouched(before, steps, error)
+        return _untouched(after or before, steps, error)
     if before is None:
         raise AssertionError("nothing is sent before a look")
     return _touched(before, after, steps, error)
@@ -220,7 +220,7 @@ def _touched(
     return Eased(why=f"the symptom is gone, the goal is not met: {after.why(after.goal_health)}{rest}")
 
 
-def _untouched(before: Standing | None, steps: Sequence[StepSeen], error: RemediateError | None) -> HostOutcome:
+def _untouched(now: Standing | None, steps: Sequence[StepSeen], error: RemediateError | None) -> HostOutcome:
     match error:
         case StopRequested():
             return Stopped(why=f"{error}; nothing was sent")
@@ -232,13 +232,13 @@ def _untouched(before: Standing | None, steps: Sequence[StepSeen], error: Remedi
             return NotFixed(why=f"{error}; nothing was sent")
         case None:
             pass
-    if before is not None and before.symptom_health is Health.HEALTHY:
-        return NotNeeded(why=f"it healed itself meanwhile: {before.why(Health.HEALTHY)}")
+    if now is not None and now.symptom_health is Health.HEALTHY:
+        return NotNeeded(why=f"it healed itself meanwhile: {now.why(Health.HEALTHY)}")
     declined = [f"{step.kind}: {step.outcome.why}" for step in steps if isinstance(step.outcome, StepDeclined)]
     if declined:
         return Refusal(why="; ".join(declined))
     reasons = [f"{step.kind}: {step.outcome.why}" for step in steps if isinstance(step.outcome, StepUndecided)]
-    wrong = before.why(before.symptom_health) if before is not None else "it could not be seen"
+    wrong = now.why(now.symptom_health) if now is not None else "it could not be seen"
     return NotFixed(why="; ".join([wrong, "nothing that may be changed would help", *reasons]))
 
 

@@ -6,8 +6,8 @@ A preview is the opening of the run and never a mode of it: :meth:`HostRun.previ
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -297,22 +297,22 @@ class HostRun:
         if not isinstance(decided, StepPending):
             self._end_step(index, step, decided)
             return looked
+        with self._noting_refusal(index, step):
+            was_asked = consent.ask_about(self.host, step.task.kind, decided)
+        if was_asked:  # whoever it was may have thought for long: what was approved must still be the plan
+            return self._take_step(index, step, self._look_again(index), need, delivery, consent)
+        if not consent.covers(decided):
+            self._end_step(index, step, StepDeclined(why="it was not among what was approved"))
+            return looked
         faults, sent = looked.standing.faults, list[Sent]()
         try:
-            outcome, ended = self._carry_out(index, step, decided, delivery, consent, sent)
-        except StopRequested:
-            raise
-        except Refused as error:
-            self._end_step(index, step, StepDeclined(why=str(error)))
-            raise
+            with self._noting_refusal(index, step):
+                outcome, ended = self._carry_out(index, step, decided, delivery, sent)
         except Exception as error:
             if sent:
                 self._note_sent()
                 self._end_step(index, step, StepFailed(sent=tuple(sent), why=f"{type(error).__name__}: {error}"))
             raise
-        if isinstance(outcome, StepDeclined):
-            self._end_step(index, step, outcome)
-            return looked
         self._note_sent()
         try:
             looked = self._look_again(index)
@@ -327,20 +327,25 @@ class HostRun:
             raise ended
         return looked
 
+    @contextmanager
+    def _noting_refusal(self, index: int, step: Step) -> Iterator[None]:
+        """Note a step of which nothing was sent, and why; a stop says nothing about the step."""
+        try:
+            yield
+        except StopRequested:
+            raise
+        except Refused as error:
+            self._end_step(index, step, StepDeclined(why=str(error)))
+            raise
+
     def _note_sent(self) -> None:
         self._has_sent = True
         self._last = None
 
     def _carry_out(
-        self,
-        index: int,
-        step: Step,
-        pending: StepPending,
-        delivery: Delivery,
-        consent: _Consent,
-        sent: list[Sent],
+        self, index: int, step: Step, pending: StepPending, delivery: Delivery, sent: list[Sent]
     ) -> tuple[StepOutcome, RemediateError | None]:
-        """Send a step's changes in order, all of them with consent; stop at the first that does not succeed.
+        """Send a step's changes in order; stop at the first that does not succeed.
 
         Returns:
             What became of the step, and why nothing more may be sent after it.
@@ -350,9 +355,6 @@ class HostRun:
             Unreachable: Likewise.
         """
         kind = step.task.kind
-        for change, digest in zip(pending.plan.changes, pending.digests, strict=True):
-            if not consent.covers(self.host, kind, change, digest):
-                return StepDeclined(why="it was not among what was approved"), None
         for number, change in enumerate(pending.plan.changes):
             try:
                 delivery.send(change, kind, index, number, sent)
@@ -382,15 +384,20 @@ class _Consent:
         self._approved = approved
         self._ask_again = ask_again
 
-    def covers(self, host: Host, kind: str, change: Change, digest: str) -> bool:
-        """Whether *change* may be sent; one that nobody has seen yet is asked about.
+    def ask_about(self, host: Host, kind: str, pending: StepPending) -> bool:
+        """Ask about every change that nobody has seen yet; return whether there was any.
 
         Raises:
-            PlanDrifted: Nobody saw it before, and it may not be sent.
+            PlanDrifted: One of them may not be sent.
         """
-        if digest in self._approved:
-            return True
-        if digest in self._previewed:
-            return False
-        self._approved |= self._ask_again(host, kind, change)
-        return digest in self._approved
+        was_asked = False
+        for change, digest in zip(pending.plan.changes, pending.digests, strict=True):
+            if digest not in self._approved | self._previewed:
+                self._approved |= self._ask_again(host, kind, change)
+                self._previewed |= {digest}  # seen by now, whatever was answered
+                was_asked = True
+        return was_asked
+
+    def covers(self, pending: StepPending) -> bool:
+        """Whether every change of a step may be sent; a part of a step never is."""
+        return self._approved.issuperset(pending.digests)

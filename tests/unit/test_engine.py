@@ -346,6 +346,34 @@ def test_a_change_nobody_approved_is_asked_about_again(bench: Bench) -> None:
     assert isinstance(report.outcome, Fixed)
 
 
+def test_after_somebody_thought_about_it_the_host_is_looked_at_again_before_anything_is_sent(bench: Bench) -> None:
+    def heals_while_somebody_thinks(host: Host, kind: str, change: Change) -> frozenset[str]:
+        tiny.say(bench.web1, "good")
+        return frozenset({change.digest(host.name, kind)})
+
+    run = bench.run(tiny.case(Drifting()))
+    preview = run.preview()
+    tiny.say(bench.web1, "worse")
+    report = run.remedy(preview, preview.digests, bench.record, heals_while_somebody_thinks)
+    assert bench.words == []
+    assert report.steps[0].outcome == StepSkipped(why="not needed: the goal is met")
+    assert isinstance(report.outcome, NotNeeded)
+
+
+def test_who_is_asked_about_a_change_once_is_not_asked_again(bench: Bench) -> None:
+    def says_something_else(host: Host, kind: str, change: Change) -> frozenset[str]:
+        bench.asked_again.append(change.summary)
+        return frozenset()
+
+    run = bench.run(tiny.case(Drifting()))
+    preview = run.preview()
+    tiny.say(bench.web1, "worse")
+    report = run.remedy(preview, preview.digests, bench.record, says_something_else)
+    assert bench.asked_again == ["let /srv/one say first"]
+    assert outcomes(report) == [StepDeclined]
+    assert bench.words == []
+
+
 def test_a_change_nobody_approved_is_refused_with_nothing_of_its_step_sent(bench: Bench) -> None:
     report = bench.remedy(tiny.case(Drifting()), between=lambda: tiny.say(bench.web1, "worse"))
     assert bench.words == []
