@@ -18,13 +18,15 @@ from soleil_remediate.task import Task
 from soleil_remediate.units import ByteSize, Duration, MiB
 
 #: Ask process $1, started at $2 (clock ticks since the boot), running program $3, with signal $4 to reopen its logs;
-#: then wait up to ten seconds until neither it nor a child of it has any of the files $5… (device:inode) open.
+#: then wait up to ten seconds until neither it nor a child of it has any of the files $5 (device:inode, a space between
+#: two) open, and as long again until the file systems mounted at $6… have given their blocks back: the kernel does that
+#: after the last descriptor is gone, little by little for a large file.
 ASK_TO_REOPEN = Script(
     "ask-to-reopen",
     r"""set -eu
 pid=$1 started=$2 program=$3 signal=$4
-shift 4
-files=$(printf '%s\n' "$@")
+files=$(printf '%s' "$5" | tr ' ' '\n')
+shift 5
 stop() { printf '%s\n' "process $pid $1: no signal was sent" >&2; exit 75; }
 line=$(cat "/proc/$pid/stat") || stop "has ended"
 rest=${line##*) }
@@ -44,6 +46,14 @@ while [ "$open" -gt 0 ] && [ "$turn" -lt 100 ]; do
     turn=$((turn + 1))
     sleep 0.1
     open=$(held)
+done
+free='' same=0 turn=0
+while [ "$same" -lt 3 ] && [ "$turn" -lt 100 ]; do
+    turn=$((turn + 1))
+    was=$free
+    free=$(stat -f -c %f -- "$@")
+    if [ "$free" = "$was" ]; then same=$((same + 1)); else same=0; fi
+    sleep 0.1
 done
 echo "signal $signal sent, $open descriptors still open"
 [ "$open" = 0 ]
@@ -135,7 +145,12 @@ class ReopenFile(Task[tuple[DeletedFile, ...]]):
             summary=f"ask {program.name} (process {process.pid}) to reopen its logs ({way.source})",
             command=Command(
                 ASK_TO_REOPEN.bind(
-                    process.pid, process.started, program, way.signal, *(file.identity for file in files)
+                    process.pid,
+                    process.started,
+                    program,
+                    way.signal,
+                    " ".join(str(file.identity) for file in files),
+                    *sorted({file.file_system.mount for file in files}),
                 ),
                 deadline=Duration(60),
             ),

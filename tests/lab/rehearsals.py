@@ -1,0 +1,95 @@
+"""One fault, rehearsed as a person would live it: look, repair, look again; with a second pair of eyes on the host."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import testinfra
+from testinfra.host import Host as Eyes
+
+from soleil_remediate import Gate, HostReport, PolicyGate, Remediation, Runs, open_remediation
+from soleil_remediate.events import Event
+from soleil_remediate.fleet import Listener
+from tests.lab.conftest import LabHost
+
+#: Everything that a run which sends nothing must leave alone; what services write by themselves is left out.
+_STATE = r"""
+find /srv /var/backups /var/cache /etc /home /root /usr/local -xdev ! -path '/srv/soleil/shared/storage/logs*' \
+    -printf '%p %i %s %T@ %m %u %g\n' | sort | sha256sum
+find /srv/soleil/shared/storage/logs /var/log/nginx /var/log/postgresql /var/log/redis /var/log/supervisor -xdev \
+    -printf '%p %i %m %u %g\n' | sort | sha256sum
+systemctl show --property=Id,MainPID,NRestarts,ActiveEnterTimestampMonotonic nginx php8.2-fpm postgresql@15-main \
+    redis-server supervisor cron
+(cd /run/soleil-remediate/ops 2>/dev/null && ls) || true
+"""
+
+
+def ignore(_: Event) -> None:
+    """Listen to nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """The scenario disk-full on one host of the lab."""
+
+    host: LabHost
+    state: Path
+
+    @property
+    def runs(self) -> Runs:
+        return Runs(self.state)
+
+    def preview(self, **inputs: str) -> HostReport:
+        return self._open(inputs).preview().hosts[0]
+
+    def remediate(
+        self, *, gate: Gate | None = None, listener: Listener = ignore, inputs: Mapping[str, str] | None = None
+    ) -> HostReport:
+        run = self._open(inputs or {}).remediate(
+            gate=gate or PolicyGate(says_yes=True), runs=self.runs, listener=listener
+        )
+        return run.hosts[0]
+
+    def record(self) -> list[dict[str, object]]:
+        """The newest run's record, line by line."""
+        return [dict(line) for line in self.runs.read(self.runs.list()[0].run)]
+
+    def untouched_state(self) -> str:
+        """What must be the same before and after a run that sends nothing."""
+        return self.host.shell(_STATE)
+
+    def used(self, mount: str) -> int:
+        """Percent, as df on the host says it."""
+        return int(self.host.shell(f"df --output=pcent {mount} | tail -n 1 | tr -dc 0-9"))
+
+    def application_writes(self) -> bool:
+        """Whether the application itself says that it can write its storage."""
+        health = json.loads(self.host.shell("curl -sS -m 10 http://localhost/api/health/full"))
+        return bool(health["checks"]["storage"]["status"] == "ok")
+
+    def can_write(self, user: str, folder: str) -> bool:
+        """Whether *user* really can write a new file of one block there."""
+        probe = f"{folder}/.rehearsal"
+        done = self.host.run(
+            "setpriv", "--reuid", user, "--regid", user, "--init-groups",
+            "dd", "if=/dev/zero", f"of={probe}", "bs=4k", "count=1", "conv=fsync", "status=none",
+        )  # fmt: skip
+        self.host.run("rm", "-f", probe)
+        return done.returncode == 0
+
+    def eyes(self) -> Eyes:
+        """A second pair of eyes, over a connection of its own that is as strict about host keys as ours."""
+        config = self.state / "ssh_config"
+        config.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text(f"Host *\n  StrictHostKeyChecking yes\n  UserKnownHostsFile {self.host.lab.known_hosts}\n")
+        return testinfra.get_host(
+            f"ssh://root@{self.host.address}", ssh_config=str(config), ssh_identity_file=str(self.host.lab.private_key)
+        )
+
+    def _open(self, inputs: Mapping[str, str]) -> Remediation:
+        return open_remediation(
+            scenario="disk-full", hosts=self.host.name, inventory=self.host.lab.inventory, inputs=inputs
+        )

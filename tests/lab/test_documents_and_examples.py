@@ -1,0 +1,122 @@
+"""Every command in the README and docs/, every example and the demo do what they say, on a real host."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from soleil_remediate import Catalog, Duration, PolicyGate, Runs, open_remediation
+from soleil_remediate.catalog import BUILT_IN
+from soleil_remediate.lab import Lab, registered
+from soleil_remediate.report import Fixed, NotNeeded
+
+if TYPE_CHECKING:
+    from tests.lab.conftest import LabHost
+
+pytestmark = pytest.mark.lab
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+
+#: Run by other means: the demo below; the suite is what runs this; logging in by hand needs a person.
+ELSEWHERE = ("./scripts/", "ssh ")
+#: Looking finds work on a broken host, and that is no failure.
+GOOD = (0, 5)
+
+
+def _commands(page: Path) -> list[str]:
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if re.match(r"(soleil|invoke|python|\./|ssh )", line)]
+
+
+def _run(host: LabHost, state: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    inventory = str(host.lab.inventory)
+    environment = os.environ | {
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "SOLEIL_INVENTORY": inventory,
+        "XDG_STATE_HOME": str(state),
+    }
+    return subprocess.run(
+        [word.replace("inventory/lab.yml", inventory) for word in words],
+        cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+
+def test_every_command_in_the_readme_and_the_docs_works(web1: LabHost, tmp_path: Path) -> None:
+    web1.break_with("laravel-log", writer="no")
+    commands = [command for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")] for command in _commands(page)]
+    tried = [command for command in commands if not command.startswith(ELSEWHERE)]
+    assert len(tried) >= 8
+    for command in tried:
+        done = _run(web1, tmp_path, *command.split())
+        assert done.returncode in GOOD, f"{command}\n{done.stdout}{done.stderr}"
+
+
+def test_the_example_for_one_host_repairs_it(web1: LabHost, tmp_path: Path) -> None:
+    web1.break_with("laravel-log", writer="no")
+
+    done = _run(web1, tmp_path, sys.executable, "examples/one_host.py", "inventory/lab.yml", "web1")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split(",")[0] for line in done.stdout.splitlines()] == ["web1: WOULD FIX", "web1: FIXED"]
+    assert web1.shell("stat -f -c %a /srv") != "0"
+
+
+def test_a_task_of_ones_own_repairs_what_its_playbook_is_for(
+    web1: LabHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "examples" / "own_task")
+    own = import_module("deploy_lock").RemoveDeployLock
+    remediation = open_remediation(
+        scenario="deploy-lock",
+        hosts="web1",
+        inventory=web1.lab.inventory,
+        inputs={"older_than": str(Duration(600))},
+        playbooks=[ROOT / "examples" / "own_task"],
+        catalog=Catalog.of(*BUILT_IN, own),
+    )
+    runs = Runs(tmp_path)
+    assert isinstance(remediation.preview().hosts[0].outcome, NotNeeded)
+
+    web1.shell("touch -d '11 minutes ago' /srv/soleil/deploy.lock")
+    report = remediation.remediate(gate=PolicyGate(says_yes=False), runs=runs)
+
+    assert isinstance(report.hosts[0].outcome, Fixed)
+    assert web1.run("test", "-e", "/srv/soleil/deploy.lock").returncode == 1
+    again = remediation.remediate(gate=PolicyGate(says_yes=False), runs=runs)
+    assert isinstance(again.hosts[0].outcome, NotNeeded)
+
+
+def test_the_examples_own_test_passes(tmp_path: Path) -> None:
+    folder = ROOT / "examples" / "own_task"
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(folder)]
+    done = subprocess.run(
+        [*words, "test_deploy_lock.py"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert "4 passed" in done.stdout
+
+
+def test_the_demo_breaks_a_host_and_repairs_it(tmp_path: Path) -> None:
+    was_up = any(lab.name == "default" for lab in registered())
+    try:
+        done = subprocess.run(
+            ["./scripts/demo"], cwd=ROOT, env=os.environ | {"XDG_STATE_HOME": str(tmp_path)},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=400, check=False,
+        )  # fmt: skip
+    finally:
+        if not was_up:
+            Lab().down()
+    assert done.returncode == 0, done.stdout + done.stderr
+    before, after = done.stdout.split("== the repair")
+    assert "HTTP 503" in before
+    assert "FIXED  web1" in after
+    assert "HTTP 200" in after
