@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path as Here
+from pathlib import PurePosixPath as Path
+from typing import Any
+
+import pytest
+
+from soleil_remediate.command import Reader
+from soleil_remediate.errors import FactError
+from soleil_remediate.facts.logs import Log, LogsSeen
+from soleil_remediate.plan import Preserve, Risk
+from soleil_remediate.task import Health
+from soleil_remediate.tasks.logs import CUT_OPEN_FILE, TruncateLog
+from soleil_remediate.units import ByteSize, KiB, MiB
+from tests.unit.facts.answers import captured, record, said, see
+from tests.unit.tasks.values import SRV, descriptor, file, file_system, file_systems, nothing, refusal
+
+PATH = Path("/srv/app/laravel.log")
+TASK = TruncateLog(path=PATH, larger_than=MiB(10))
+
+
+def log(size: float = 100, name: str = "laravel.log", **other: Any) -> Log:
+    said: dict[str, Any] = {"path": PATH.with_name(name), "writers": (), "newest_lines": KiB(100)}
+    known = {key: other.pop(key) for key in list(other) if key in said}
+    return Log(file=file(f"/srv/app/{name}", size, **other), **{**said, **known})
+
+
+def seen(*logs: Log) -> LogsSeen:
+    return LogsSeen(file_systems=file_systems(), logs=logs)
+
+
+def test_a_large_log_is_cut_to_its_newest_part_and_the_rest_saved_first() -> None:
+    plan = TASK.plan(seen(log(writers=(descriptor(12), descriptor(13), descriptor(12)))))
+    (change,) = plan.changes
+    assert change.command.words[-5:] == ("cut-open-file", str(PATH), f"{SRV}:10", str(2**20), "1000")
+    assert change.risk is Risk.DESTRUCTIVE
+    assert change.preserve == Preserve(path=PATH, identity=log().file.identity, size=MiB(100))
+    assert [(one.subject, one.amount) for one in change.relieves] == [("space on /srv", "99 MiB")]
+    assert (change.before, change.after) == ("100 MiB", "about 1 MiB")
+    assert change.keeps.endswith("writers (12, 13) carry on")
+    assert change.undo.command is None
+    assert plan.because == f"{PATH} takes 100 MiB, over 10 MiB"
+    assert TASK.judge(seen(log())).health is Health.FAULTY
+
+
+def test_a_log_that_grew_meanwhile_is_the_same_plan() -> None:
+    assert TASK.plan(seen(log(100))) == TASK.plan(seen(log(200, newest_lines=KiB(300))))
+
+
+def test_long_newest_lines_all_stay() -> None:
+    (change,) = TASK.plan(seen(log(newest_lines=MiB(3)))).changes
+    assert change.after == "about 3 MiB"
+
+
+def test_a_log_within_its_limit_is_left_alone() -> None:
+    assert nothing(TASK, seen()) == f"{PATH} does not exist"
+    assert nothing(TASK, seen(log(10))) == f"{PATH} takes 10 MiB, within 10 MiB"
+    assert TASK.plan(seen(log(10.001))).changes
+
+
+def test_a_hole_takes_nothing() -> None:
+    assert nothing(TASK, seen(log(100, allocated=MiB(1))))
+
+
+@pytest.mark.parametrize(
+    "one, why",
+    [
+        (log(is_named_plainly=False), "not UTF-8"),
+        (log(path=Path("/etc/precious.log")), "symlink: name /etc/precious.log itself"),
+        (log(links=2), "not a plain file of its own"),
+        (log(0, type="l"), "not a plain file of its own"),
+        (log(0, type="d"), "not a plain file of its own"),
+        (log(writers=(descriptor(7, flags=0o1), descriptor(8))), "without O_APPEND by process 7: cut, it would grow"),
+        (log(device=99, path=PATH), "no file system that was measured"),
+        (log(newest_lines=FactError("tail: gone")), "cannot be measured: tail: gone"),
+        (log(newest_lines=None), "cannot be measured"),
+        (log(newest_lines=MiB(9.5)), "newest 1000 lines of /srv/app/laravel.log alone take 9.5 MiB"),
+    ],
+)
+def test_what_could_go_wrong_is_refused(one: Log, why: str) -> None:
+    unmeasured = LogsSeen(file_systems=file_systems(file_system("/other", 5)), logs=(one,))
+    assert why in refusal(TASK, unmeasured if "measured" in why and "file system" in why else seen(one))
+
+
+def test_of_several_logs_those_that_may_be_cut_are_cut() -> None:
+    task = TruncateLog(path=PATH.with_name("*.log"), larger_than=MiB(10))
+    links = log(0, "link.log", type="l")
+    plan = task.plan(seen(log(name="a.log"), log(name="b.log", links=2), log(1, name="c.log"), links))
+    assert [change.summary for change in plan.changes] == ["cut /srv/app/a.log to its newest 1 MiB"]
+    assert nothing(task, seen(links, log(1, name="c.log"))) == "/srv/app/*.log takes 1 MiB, within 10 MiB"
+
+
+@pytest.mark.parametrize(
+    "arguments, why",
+    [
+        ({"path": Path("laravel.log")}, "absolute"),
+        ({"path": Path("/srv/../etc/passwd")}, "absolute"),
+        ({"path": Path("/")}, "name a file"),
+        ({"keep": MiB(10)}, "less than larger_than"),
+        ({"keep": ByteSize(0)}, "must be something"),
+        ({"keep_lines": 0}, "1 or more"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(arguments: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        TruncateLog(**{"path": PATH, "larger_than": MiB(10), **arguments})
+
+
+def test_what_is_read_is_what_is_judged() -> None:
+    found = see(
+        TASK.read(Reader()),
+        ("mountinfo", captured("mountinfo")),
+        ("df", captured("df")),
+        ("realpath", said("/srv/app\0")),
+        ("find /proc", said()),
+        ("find -H", said(record(str(PATH), size=5, device=SRV))),
+    )
+    assert nothing(TASK, found) == f"{PATH} takes 5 B, within 10 MiB"
+
+
+# ---- the script itself, on this machine's own disk
+
+
+def cut(path: Here, saved: object, keep: int = 4096, lines: int = 10, **other: Any) -> subprocess.CompletedProcess[str]:
+    info = path.stat()
+    identity = other.get("identity", f"{info.st_dev}:{info.st_ino}")
+    return subprocess.run(
+        CUT_OPEN_FILE.bind(other.get("name", path), identity, keep, lines),
+        input=str(saved),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Here) -> Here:
+    path = tmp_path.resolve() / "odd 'na\"me $(x).log"
+    path.write_text("".join(f"line {number:06}\n" for number in range(100_000)))
+    path.chmod(0o640)
+    return path
+
+
+def test_the_front_goes_and_the_writer_carries_on(path: Here) -> None:
+    before = path.stat()
+    with path.open("a") as writer:
+        writer.write("before\n")
+        writer.flush()
+        done = cut(path, saved=path.stat().st_size)
+        writer.write("after\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    after = path.stat()
+    assert (after.st_ino, after.st_mode, after.st_uid) == (before.st_ino, before.st_mode, before.st_uid)
+    assert 4096 <= after.st_blocks * 512 <= 16384
+    text = path.read_text().lstrip("\0")
+    assert text.endswith("line 099999\nbefore\nafter\n")
+    assert len(text) >= 4096
+    assert done.stdout.split()[0].isdigit()
+
+
+def test_nothing_beyond_what_was_saved_is_cut(path: Here) -> None:
+    assert cut(path, saved=400_000).returncode == 0
+    kept = path.read_text().lstrip("\0")
+    assert len(kept) >= 800_000
+    assert kept.endswith("line 099999\n")
+
+
+def test_so_many_lines_stay_however_long(path: Here) -> None:
+    assert cut(path, saved=path.stat().st_size, keep=1, lines=50_000).returncode == 0
+    assert path.read_text().count("\n") >= 50_000
+
+
+@pytest.mark.parametrize(
+    "saved, other, why",
+    [
+        ("", {}, "no number"),
+        ("12a", {}, "no number"),
+        ("-5", {}, "no number"),
+        ("0x10", {}, "no number"),
+        ("010", {}, "no number"),
+        (0, {}, "must stay"),
+        (10**9, {}, "shorter than what was saved"),
+        (1_200_000, {"identity": "1:2"}, "another file"),
+        (1_200_000, {"keep": 2_000_000}, "must stay"),
+        (1_200_000, {"lines": 200_000}, "must stay"),
+    ],
+)
+def test_in_doubt_nothing_is_cut(path: Here, saved: object, other: dict[str, Any], why: str) -> None:
+    before = path.read_bytes()
+    done = cut(path, saved, **other)
+    assert done.returncode == 75
+    assert why in done.stderr
+    assert done.stderr.endswith("nothing was cut\n")
+    assert path.read_bytes() == before
+
+
+def test_another_way_to_the_same_file_is_refused(path: Here) -> None:
+    link, hard, folder = (path.with_name(name) for name in ("link", "hard", "folder"))
+    before = path.read_bytes()
+    link.symlink_to(path.name)
+    folder.symlink_to(".")
+    for name in (link, folder / path.name):
+        assert "reached through a link" in cut(path, 1_200_000, name=name).stderr
+    hard.hardlink_to(path)
+    assert "another file" in cut(path, 1_200_000).stderr
+    assert cut(path, 1_200_000, name=path.with_name("none")).returncode != 0
+    assert path.read_bytes() == before
+
+
+RACER = """
+import os, sys
+folder, victim = sys.argv[1:]
+os.chdir(folder)
+while True:
+    os.symlink(victim, "s"); os.rename("logs/a.log", "logs/real"); os.rename("s", "logs/a.log")
+    os.unlink("logs/a.log"); os.rename("logs/real", "logs/a.log")
+    os.link(victim, "h"); os.rename("logs/a.log", "logs/real"); os.rename("h", "logs/a.log")
+    os.unlink("logs/a.log"); os.rename("logs/real", "logs/a.log")
+    os.rename("logs", "logs.real"); os.symlink(os.path.dirname(victim), "logs")
+    os.unlink("logs"); os.rename("logs.real", "logs")
+"""
+
+
+def test_a_racer_that_swaps_files_links_and_folders_never_gets_another_file_cut(tmp_path: Here) -> None:
+    folder = tmp_path.resolve()
+    (folder / "logs").mkdir()
+    (folder / "precious").mkdir()
+    victim, target = folder / "precious" / "a.log", folder / "logs" / "a.log"
+    for one in (victim, target):
+        one.write_text("line\n" * 100_000)
+    info = victim.stat()
+    # the worst case: while the plan was made, a swapped folder had the victim's own identity seen
+    words = CUT_OPEN_FILE.bind(target, f"{info.st_dev}:{info.st_ino}", 4096, 10)
+    racer = subprocess.Popen([sys.executable, "-c", RACER, str(folder), str(victim)])
+    try:
+        for _ in range(300):
+            done = subprocess.run(words, input="500000", capture_output=True, text=True, check=False, timeout=20)
+            assert done.returncode != 0, done.stdout
+    finally:
+        racer.kill()
+        racer.wait()
+    assert victim.stat().st_size == 500_000
+    assert victim.stat().st_blocks == info.st_blocks
