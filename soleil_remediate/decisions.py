@@ -95,8 +95,6 @@ def decide(
 
 def _why_not(step: Step, standing: Standing, need: Health) -> str:
     """Return why a step is not even looked into; empty where it is."""
-    if step.missing_inputs:
-        return "needs " + " ".join(f"--set {name}=…" for name in step.missing_inputs)
     if need is Health.UNKNOWN:
         return f"it cannot be known whether it is needed: {standing.why(Health.UNKNOWN)}"
     if need is Health.HEALTHY and not step.is_always:

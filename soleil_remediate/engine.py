@@ -41,6 +41,7 @@ from soleil_remediate.report import (
     StepPending,
     StepRemedied,
     StepSeen,
+    StepSkipped,
     StepStillFaulty,
     StepUnknown,
 )
@@ -167,6 +168,10 @@ class HostRun:
             evidence=evidence,
             steps=steps,
             outcome=foresee(standing, steps),
+            left_out=tuple(
+                StepSeen(kind=one.kind, outcome=StepSkipped(why=f"needs {', '.join(one.missing)}"))
+                for one in case.left_out
+            ),
         )
         self._say(HostSeen(preview=preview))
         return preview

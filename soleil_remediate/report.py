@@ -349,6 +349,7 @@ class Preview:
         standing: The checks.
         evidence: The looks.
         steps: What each step would do.
+        left_out: Steps that this host or these inputs do not call for; they have no place among *steps*.
         outcome: ``NotNeeded``, ``WouldFix`` or ``NotFixed``.
     """
 
@@ -363,6 +364,7 @@ class Preview:
     evidence: tuple[EvidenceSeen, ...]
     steps: tuple[StepSeen, ...]
     outcome: HostOutcome
+    left_out: tuple[StepSeen, ...] = ()
 
     @property
     def pending(self) -> tuple[tuple[int, StepPending], ...]:

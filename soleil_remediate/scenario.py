@@ -115,7 +115,6 @@ class Step:
 
     task: Task[Any]
     is_always: bool = False
-    missing_inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

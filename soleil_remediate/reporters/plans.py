@@ -46,7 +46,7 @@ def put_plan(page: Page, preview: Preview, detail: Detail = Detail.FULL) -> None
     """Put every step on *page*: those that would change something with a number, the others with why not."""
     page.line(("PLAN", HEADING), "   gentlest first, stops when the goal is met")
     called, before = numbers(preview), ""
-    _put_idle(page, preview.steps, detail)
+    _put_idle(page, (*preview.steps, *preview.left_out), detail)
     for place, step in enumerate(preview.steps):
         if isinstance(step.outcome, StepPending):
             put_step(page, called[place], step.kind, step.outcome, after=before, detail=detail)

@@ -138,12 +138,6 @@ def test_a_step_runs_only_where_it_is_needed(need: Health, at: Standing, is_alwa
         assert outcome == StepSkipped(why=expected)
 
 
-@pytest.mark.parametrize("is_always", [True, False])
-def test_a_step_without_its_input_is_skipped_and_says_what_to_type(is_always: bool) -> None:
-    outcome = decided(step(missing_inputs=("ip", "until"), is_always=is_always))
-    assert outcome == StepSkipped(why="needs --set ip=… --set until=…")
-
-
 @pytest.mark.parametrize(
     "one, seen, expected",
     [

@@ -38,6 +38,7 @@ from soleil_remediate.report import (
     StepHealthy,
     StepPending,
     StepRemedied,
+    StepSeen,
     StepSkipped,
     StepStillFaulty,
     StepUndecided,
@@ -46,7 +47,7 @@ from soleil_remediate.report import (
     Unproven,
     WouldFix,
 )
-from soleil_remediate.scenario import Case, Step
+from soleil_remediate.scenario import Case, LeftOut, Step
 from soleil_remediate.stopping import Stop, StopRequested
 from soleil_remediate.task import Verdict
 from soleil_remediate.transports import Access
@@ -174,12 +175,15 @@ def test_a_preview_asks_everything_in_one_batch_and_sends_nothing(bench: Bench) 
 
 
 def test_a_preview_shows_what_was_seen_and_what_each_step_would_do(bench: Bench) -> None:
-    steps = PutFile(), Step(task=PutFile(words=("best",)), missing_inputs=("word",)), PutFile(words=("best",))
-    preview = bench.run(tiny.case(*steps)).preview()
-    pending, skipped, tentative = (step.outcome for step in preview.steps)
+    case = replace(
+        tiny.case(PutFile(), PutFile(words=("best",))),
+        left_out=(LeftOut(kind="backup.prune", missing=("app.backups",)),),
+    )
+    preview = bench.run(case).preview()
+    pending, tentative = (step.outcome for step in preview.steps)
     assert isinstance(pending, StepPending)
     assert not pending.is_tentative
-    assert skipped == StepSkipped(why="needs --set word=…")
+    assert preview.left_out == (StepSeen(kind="backup.prune", outcome=StepSkipped(why="needs app.backups")),)
     assert isinstance(tentative, StepPending)
     assert tentative.is_tentative
     assert preview.digests == {*pending.digests, *tentative.digests}
