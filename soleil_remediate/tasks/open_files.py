@@ -19,13 +19,14 @@ from soleil_remediate.units import ByteSize, Duration, MiB
 
 #: Ask process $1, started at $2 (clock ticks since the boot), running program $3, with signal $4 to reopen its logs;
 #: then wait up to ten seconds until neither it nor a child of it has any of the files $5 (device:inode, a space between
-#: two) open, and as long again until the file systems mounted at $6… have given their blocks back: the kernel does that
-#: after the last descriptor is gone, little by little for a large file.
+#: two) open without a name (a new log may get the number of the old one), and as long again until the file systems
+#: mounted at $6… have given their blocks back: the kernel does that after the last descriptor is gone, little by little
+#: for a large file.
 ASK_TO_REOPEN = Script(
     "ask-to-reopen",
     r"""set -eu
 pid=$1 started=$2 program=$3 signal=$4
-files=$(printf '%s' "$5" | tr ' ' '\n')
+files=$(printf '%s' "$5" | tr ' ' '\n' | sed 's/$/ 0/')
 shift 5
 stop() { printf '%s\n' "process $pid $1: no signal was sent" >&2; exit 75; }
 line=$(cat "/proc/$pid/stat") || stop "has ended"
@@ -36,7 +37,7 @@ is=$(readlink "/proc/$pid/exe")
 held() {
     children=$(cat "/proc/$pid/task/$pid/children")
     for one in $pid $children; do
-        stat -L -c '%d:%i' "/proc/$one/fd/"* 2>/dev/null || :
+        stat -L -c '%d:%i %h' "/proc/$one/fd/"* 2>/dev/null || :
     done | grep -c -x -F -e "$files" || :
 }
 kill -s "$signal" "$pid"

@@ -114,7 +114,8 @@ def test_images_and_files_lent_to_a_container_are_no_disks() -> None:
 
 def test_remote_and_unreadable_ones_are_named_and_not_measured() -> None:
     mounts = ROOT + "40 27 0:60 / /mnt/nfs rw - nfs4 server:/x rw\n41 27 8:1 / /secret rw - ext4 /dev/sda1 rw\n"
-    seen = file_systems(mounts, said(DF_HEAD + ROOT_DF, status=1, stderr="df: /secret: Permission denied\n"))
+    df = DF_HEAD + ROOT_DF + "- - - - - - /secret\n"
+    seen = file_systems(mounts, said(df, status=1, stderr="df: /secret: Permission denied\n"))
     assert [(str(one.mount), one.why, one.is_remote) for one in seen.unread] == [
         ("/mnt/nfs", "remote (nfs4)", True),
         ("/secret", "df could not measure it", False),
