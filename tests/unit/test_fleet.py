@@ -701,9 +701,13 @@ class Gate:
 hosts = [host("web1"), host("web2")]
 steps = (PutFile(words=("first",), only_from=("bad",)), PutFile(words=("worse", "good")))
 cases = [tiny.case(*steps, on=tiny.host(one.name)) for one in hosts]
-os.write(1, b"READY\\n")
+
+def ready(event):
+    if type(event).__name__ == "RunStarted":  # from here on signals are heard
+        os.write(1, b"READY\\n")
+
 report = fleet.remediate(
-    cases, transport=ScriptedTransport(*hosts), gate=Gate(), runs=Runs(folder), listener=lambda event: None
+    cases, transport=ScriptedTransport(*hosts), gate=Gate(), runs=Runs(folder), listener=ready
 )
 print(json.dumps([[one.outcome.word, [sent.change.after for sent in one.sent]] for one in report.hosts]))
 sys.exit(report.exit_status)
