@@ -83,7 +83,6 @@ class Connection:
         ssh_config: An explicit ssh configuration instead of the user's and the system's.
         password: For logging in, where no key does.
         become: Whether to use ``sudo -n`` where it is allowed.
-        become_password: For a sudo that asks for one.
         transport: Which way in: ``ssh``.
         connect_within: For connecting, the greeting and authentication together.
     """
@@ -96,7 +95,6 @@ class Connection:
     ssh_config: Path | None = None
     password: SecretReference | None = None
     become: bool = True
-    become_password: SecretReference | None = None
     transport: str = "ssh"
     connect_within: Duration = Duration(15)
 

@@ -223,13 +223,16 @@ _PORT = ("ansible_port", "ansible_ssh_port")
 _USER = ("ansible_user", "ansible_ssh_user")
 _KEY = ("ansible_ssh_private_key_file", "ansible_private_key_file")
 _PASSWORD = ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
-_BECOME_PASSWORD = ("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass")
 _TIMEOUT = ("ansible_timeout", "ansible_ssh_timeout")
 
 _REFUSED = {
     **dict.fromkeys(
         ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args"),
         "options of the ssh program are not read here: put ProxyJump and the like in a file and name it as ssh_config",
+    ),
+    **dict.fromkeys(
+        ("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"),
+        "sudo is only used where it needs no password (NOPASSWD); without it a host can be looked at, not changed",
     ),
     **dict.fromkeys(
         ("ansible_host_key_checking", "ansible_ssh_host_key_checking"),
@@ -247,7 +250,7 @@ _IGNORED = frozenset(
     """.split()
 )
 _READ = (
-    *_ADDRESS, *_PORT, *_USER, *_KEY, *_PASSWORD, *_BECOME_PASSWORD, *_TIMEOUT,
+    *_ADDRESS, *_PORT, *_USER, *_KEY, *_PASSWORD, *_TIMEOUT,
     "ansible_become", "ansible_become_method", "ansible_become_user", "ansible_connection",
 )  # fmt: skip
 _TRUE, _FALSE = frozenset({"yes", "on", "true", "1"}), frozenset({"no", "off", "false", "0"})
@@ -366,6 +369,5 @@ def read_connection(name: str, variables: Mapping[str, Node], folder: Path, prob
         ssh_config=read.path("ssh_config"),
         password=read.secret(*_PASSWORD),
         become=read.flag("ansible_become", default=True),
-        become_password=read.secret(*_BECOME_PASSWORD),
         connect_within=Connection(address=name).connect_within if seconds is None else Duration(seconds),
     )

@@ -221,7 +221,7 @@ MISLEADING = {
     "--hide": "nothing can be hidden; for programs there is --output json",
     "--warn-only": "what fails is not passed over",
     "-w": "what fails is not passed over",
-    "--prompt-for-sudo-password": "sudo's password is named in the inventory: ansible_become_password: env:NAME",
+    "--prompt-for-sudo-password": "sudo is only used where it needs no password (NOPASSWD)",
     "--command-timeout": "every command has its own deadline",
     "-T": "every command has its own deadline",
 }

@@ -23,6 +23,7 @@ from paramiko import ssh_exception
 from paramiko.config import SSHConfig
 from paramiko.pkey import UnknownKeyType
 
+from soleil_remediate.command import Secret
 from soleil_remediate.errors import (
     AuthenticationFailed,
     ConfigError,
@@ -146,12 +147,19 @@ class _Identities:
         user: The login.
         configured: The only keys to offer; empty leaves it to the agent and the usual files.
         load: Reads a private key's file.
+        password: Sent once, after the keys that are configured; with one, no other key is offered.
     """
 
     def __init__(
-        self, who: str, user: str, configured: tuple[Path, ...], load: Callable[[Path], paramiko.PKey]
+        self,
+        who: str,
+        user: str,
+        configured: tuple[Path, ...],
+        load: Callable[[Path], paramiko.PKey],
+        password: Secret | None,
     ) -> None:
         self._who, self._user, self._configured, self._load = who, user, configured, load
+        self._password = password
         self._unusable: list[str] = []
 
     def authenticate(self, transport: paramiko.Transport) -> None:
@@ -170,6 +178,11 @@ class _Identities:
             if not more:
                 return
             raise AuthenticationFailed(f"{self._who} wants a second factor ({', '.join(more)}), which nobody can give")
+        if self._password is not None and transport.is_active():
+            offered.append("the password")
+            with suppress(paramiko.AuthenticationException):
+                if not transport.auth_password(self._user, self._password.reveal()):
+                    return
         tried = f"refused {', '.join(offered)}" if offered else "could be offered no key"
         beside = f"; not usable: {'; '.join(self._unusable)}" if self._unusable else ""
         raise AuthenticationFailed(f"{self._who} {tried}{beside}. It was not tried again")
@@ -177,10 +190,10 @@ class _Identities:
     def _keys(self) -> Iterator[tuple[str, paramiko.PKey]]:
         agent = paramiko.Agent()
         try:
-            if not self._configured:
+            if not self._configured and self._password is None:
                 for key in agent.get_keys():
                     yield f"{key.get_name()} from the agent", key
-            for path in self._configured or [path for path in usual_keys() if path.exists()]:
+            for path in self._configured or self._usual():
                 try:
                     yield str(path), self._load(path)
                 except TypeError:  # so cryptography says that there is a passphrase
@@ -195,6 +208,9 @@ class _Identities:
                     self._unusable.append(f"{path} is no private key of a kind that can be used here")
         finally:
             agent.close()
+
+    def _usual(self) -> list[Path]:
+        return [] if self._password is not None else [path for path in usual_keys() if path.exists()]
 
 
 def _public_half(path: Path) -> str | None:
@@ -408,6 +424,7 @@ class _Opening:
         connection.client.set_missing_host_key_policy(_KnownKeys(known, files, who))
         connection.client.set_log_channel(_LOG.name)
         configured = configured_keys(wanted.key_file, options)
+        password = wanted.password.resolve() if wanted.password is not None else None
         self.doing = f"connecting to {who}"
         self._sock = self._dial(connection)
         self.doing = f"the greeting of {who} and logging in"
@@ -425,7 +442,7 @@ class _Opening:
             "auth_timeout": self._left,
             "channel_timeout": self._left,
             "transport_factory": transport,
-            "auth_strategy": _Identities(who, connection.user, configured, self._files.key),
+            "auth_strategy": _Identities(who, connection.user, configured, self._files.key, password),
         }
         self._connections.append(connection)
         connection.open()

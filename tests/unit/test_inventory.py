@@ -161,7 +161,7 @@ def test_every_value_knows_where_it_was_written() -> None:
           children:
             web:
               hosts:
-                web1: {ansible_become_password: "env:PW", db_password: hunter2, extra: [1, 2]}
+                web1: {ansible_password: "env:PW", db_password: hunter2, extra: [1, 2]}
         """
     )
     told = {row.variable: (row.value, str(row.origin) if row.origin else None) for row in inventory.explain("web1")}
@@ -169,7 +169,7 @@ def test_every_value_knows_where_it_was_written() -> None:
         "ansible_host": ("web1", None),
         "ansible_user": ("deploy", "hosts.yml:3:19"),
         "ansible_become": ("true", None),
-        "ansible_become_password": ("env:PW", "hosts.yml:8:41"),
+        "ansible_password": ("env:PW", "hosts.yml:8:34"),
         "app.name": ("app", None),
         "app.root": ("/srv/a/current", "hosts.yml:4:17"),
         "app.user": ("soleil", "group_vars/web.yml:2:9"),
@@ -178,8 +178,8 @@ def test_every_value_knows_where_it_was_written() -> None:
         "policy.mode": ("act", None),
         "policy.evidence_limit": ("20 GiB", None),
         "region": ("eu", "group_vars/web.yml:3:9"),
-        "db_password": ("(not shown: it may be a secret; write env:NAME or file:PATH)", "hosts.yml:8:64"),
-        "extra": ("1, 2", "hosts.yml:8:80"),
+        "db_password": ("(not shown: it may be a secret; write env:NAME or file:PATH)", "hosts.yml:8:57"),
+        "extra": ("1, 2", "hosts.yml:8:73"),
     }
     with pytest.raises(UnknownName, match=r"^unknown host 'web2': did you mean 'web1'\?$"):
         inventory.explain("web2")
@@ -253,7 +253,6 @@ def test_ansible_s_connection_variables_are_read(here: Path) -> None:
         ansible_ssh_private_key_file: keys/id
         ansible_become: yes
         ansible_become_method: sudo
-        ansible_become_password: file:secrets/sudo
         ansible_password: env:SSH_PW
         ansible_timeout: 7
         ansible_connection: smart
@@ -273,7 +272,6 @@ def test_ansible_s_connection_variables_are_read(here: Path) -> None:
         ssh_config=Path("ssh_config"),
         password=SecretReference("env", "SSH_PW"),
         become=True,
-        become_password=SecretReference("file", "secrets/sudo"),
         connect_within=Duration(7),
     )
     assert variables("ansible_become: false").connection.become is False
@@ -380,8 +378,9 @@ def test_mistakes_in_groups_and_hosts(text: str, message: str) -> None:
         ("ansible_connection: local", "6:29: ansible_connection 'local' is not supported: only ssh is"),
         ("ansible_ssh_common_args: -o ProxyJump=b", "6:34: ansible_ssh_common_args: options of the ssh program are not read here: put ProxyJump and the like in a file and name it as ssh_config"),
         ("ansible_host_key_checking: false", "6:36: ansible_host_key_checking: host keys are always checked: name the file with the known ones as known_hosts"),
+        ("ansible_become_password: 'env:SUDO'", "6:34: ansible_become_password: sudo is only used where it needs no password (NOPASSWD); without it a host can be looked at, not changed"),
         ("ansible_password: hunter2", "6:27: ansible_password holds a value: secrets are never written here, write env:NAME or file:PATH"),
-        ("ansible_become_pass: 'env:not a name'", "6:30: ansible_become_pass holds a value: secrets are never written here, write env:NAME or file:PATH"),
+        ("ansible_become_pass: 'env:not a name'", "6:30: ansible_become_pass: sudo is only used where it needs no password (NOPASSWD); without it a host can be looked at, not changed"),
         ("known_hosts: 5", "6:22: known_hosts must be a path or a list of paths, not 5"),
         ("known_hosts: []", "6:22: known_hosts must be a path or a list of paths, not a list"),
         ("app: soleil", "6:14: app must be a mapping, not 'soleil'"),
