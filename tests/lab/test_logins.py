@@ -1,0 +1,79 @@
+"""Who may log in how, and what may be done then, on a real host with PAM and sudo."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from soleil_remediate import PolicyGate, Runs, open_remediation
+from soleil_remediate.errors import AuthenticationFailed
+from soleil_remediate.fleet import preview, remediate
+from soleil_remediate.host import Host, SecretReference
+from soleil_remediate.report import NotNeeded, Refusal, WouldFix
+from soleil_remediate.scenario import Case
+from soleil_remediate.transports.ssh import SshTransport
+from soleil_remediate.units import Duration
+
+if TYPE_CHECKING:
+    from tests.lab.conftest import LabHost
+
+pytestmark = pytest.mark.lab
+
+WITHIN = Duration(20)
+
+
+def _case(host: LabHost, **connection: Any) -> Case:
+    (case,) = open_remediation(scenario="disk-full", hosts=host.name, inventory=host.lab.inventory).cases
+    return replace(case, host=replace(case.host, connection=replace(case.host.connection, **connection)))
+
+
+def _by_password(host: LabHost) -> Host:
+    return _case(host, user="ops", key_file=None, password=SecretReference("env", "LAB_PASSWORD")).host
+
+
+def test_a_password_by_reference_logs_in(untouched_web1: LabHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_PASSWORD", "ops-secret")
+
+    session = SshTransport().open(_by_password(untouched_web1), within=WITHIN)
+
+    assert session.access.login == "ops"
+    assert not session.access.is_root
+    assert session.access.why_not == "sudo wants a password for ops"
+    session.close()
+
+
+def test_a_wrong_password_is_sent_once_and_shown_nowhere(
+    untouched_web1: LabHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_PASSWORD", "not-the-secret")
+    failed = "journalctl -u ssh --no-pager | grep -c 'Failed password for ops' || true"
+    before = int(untouched_web1.shell(failed))
+
+    with pytest.raises(AuthenticationFailed, match="refused the password") as caught:
+        SshTransport().open(_by_password(untouched_web1), within=WITHIN)
+
+    assert "not-the-secret" not in str(caught.value)
+    assert int(untouched_web1.shell(f"sleep 0.5; {failed}")) == before + 1
+
+
+@pytest.mark.parametrize(
+    "user, why",
+    [("ops", "sudo wants a password for ops"), ("guest", "guest")],
+)
+def test_who_has_no_root_can_look_and_changes_nothing(web1: LabHost, tmp_path: Path, user: str, why: str) -> None:
+    case = _case(web1, user=user)
+    seen = preview([case], transport=SshTransport()).hosts[0]
+    assert isinstance(seen.outcome, NotNeeded)
+    assert seen.preview is not None
+    assert why in seen.preview.limits
+
+    web1.break_with("laravel-log", writer="no")
+    report = remediate([case], transport=SshTransport(), gate=PolicyGate(says_yes=True), runs=Runs(tmp_path)).hosts[0]
+
+    assert not isinstance(report.outcome, WouldFix)
+    assert report.sent == ()
+    if isinstance(report.outcome, Refusal):
+        assert why in report.outcome.why
