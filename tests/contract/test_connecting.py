@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,8 @@ from soleil_remediate.units import Duration
 from tests.contract.conftest import Bed, eventually, output, ssh_host, through
 from tests.contract.tcp import dripping, dripping_lines, hanging_up, listener, proxy, silent
 from tests.sshd import IS_ROOT, Sshd, free_port, known_hosts_line, make_key, private_sshd
+
+ROOT = Path(__file__).parents[2]
 
 
 def failure(host: Host, *, within: float = 5) -> RemediateError:
@@ -285,37 +288,27 @@ def test_a_proxy_command_of_the_configuration_is_used(ssh: Bed, sshd: Sshd, tmp_
     session.close()
 
 
-def test_nothing_in_the_current_folder_is_taken_for_configuration(
-    ssh: Bed, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("suffix", ["yaml", "yml", "json", "py"])
+def test_no_file_of_fabric_or_invoke_and_nothing_in_the_current_folder_is_taken_for_configuration(
+    ssh: Bed, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
-    """Files of every name that fabric, invoke or ssh know, each of which would run a command or lead elsewhere."""
-    ran = tmp_path / "ran"
-    hostile = tmp_path / "hostile"
-    hostile.mkdir()
-    python = f"import pathlib; pathlib.Path({str(ran)!r}).touch()\n"
-    settings = (
-        f"gateway: 'touch {ran}'\nuser: nobody\nport: 1\nconnect_kwargs: {{password: x}}\nssh_config_path: ssh_config\n"
-    )
-    for stem in ("fabric", "invoke", ".fabric", ".invoke"):
-        (hostile / f"{stem}.yaml").write_text(settings, "utf-8")
-        (hostile / f"{stem}.yml").write_text(settings, "utf-8")
-        (hostile / f"{stem}.json").write_text('{"gateway": "touch ran", "port": 1}', "utf-8")
-        (hostile / f"{stem}.py").write_text(python, "utf-8")
+    """Files of every name that fabric, invoke or ssh know: each would run a command, lead elsewhere, or not load."""
+    ran, here, home = tmp_path / "ran", tmp_path / "here", tmp_path / "home"
+    text = f"import pathlib; pathlib.Path({str(ran)!r}).touch()\n" if suffix == "py" else "{[not even readable"
+    for folder, dot in ((here, ""), (here, "."), (home, ".")):
+        folder.mkdir(exist_ok=True)
+        for stem in ("fabric", "invoke"):
+            (folder / f"{dot}{stem}.{suffix}").write_text(text, "utf-8")
     for name in ("fabfile.py", "tasks.py", "sitecustomize.py"):
-        (hostile / name).write_text(python, "utf-8")
+        (here / name).write_text(f"import pathlib; pathlib.Path({str(ran)!r}).touch()\n", "utf-8")
     for name in ("ssh_config", "config", ".ssh/config"):
-        (hostile / name).parent.mkdir(exist_ok=True)
-        (hostile / name).write_text(f"Host *\n  ProxyCommand touch {ran}\n  Port 1\n", "utf-8")
-    monkeypatch.chdir(hostile)
+        (here / name).parent.mkdir(exist_ok=True)
+        (here / name).write_text(f"Host *\n  ProxyCommand touch {ran}\n  Port 1\n", "utf-8")
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(home))
     for prefix in ("INVOKE", "FABRIC"):
         monkeypatch.setenv(f"{prefix}_GATEWAY", f"touch {ran}")
         monkeypatch.setenv(f"{prefix}_PORT", "1")
-    home = tmp_path / "home"
-    home.mkdir()
-    for stem in (".fabric", ".invoke"):
-        (home / f"{stem}.yaml").write_text(settings, "utf-8")
-        (home / f"{stem}.py").write_text(python, "utf-8")
-    monkeypatch.setenv("HOME", str(home))
     ssh.host = ssh_host(sshd, ssh_config=None)
     session = ssh.open()
     assert output(session.ask([Command(("echo", "x"))])[0]).stdout == b"x\n"
@@ -444,19 +437,45 @@ def test_a_connection_that_breaks_while_nothing_is_asked_is_noticed_at_the_next_
             session.outcome("op-1")
 
 
-def test_nothing_of_the_libraries_reaches_the_terminal(ssh: Bed, sshd: Sshd, capfd: pytest.CaptureFixture[str]) -> None:
-    with proxy(sshd.port) as between:
-        ssh.host = through(sshd, between.port)
-        session = ssh.open()
-        between.reset()
-        with pytest.raises(ConnectionLost):
-            session.ask([Command(("echo", "x"))])
-    with listener(dripping) as port:
-        failure(through(sshd, port), within=0.5)
-    with listener(hanging_up) as port:
-        failure(through(sshd, port), within=2)
-    time.sleep(0.3)
-    assert capfd.readouterr() == ("", "")
+@pytest.mark.parametrize("setting", ["", "logging.basicConfig(level=logging.INFO)"])
+def test_nothing_of_the_libraries_reaches_the_terminal(sshd: Sshd, setting: str) -> None:
+    """In a process of its own: pytest takes what is logged for itself."""
+    script = f"""
+import logging, sys, threading
+{setting}
+from pathlib import Path
+from soleil_remediate.errors import Unreachable
+from soleil_remediate.host import Connection, Host
+from soleil_remediate.transports.ssh import SshTransport
+from soleil_remediate.units import Duration
+from tests.contract.tcp import dripping, hanging_up, listener, proxy
+from soleil_remediate.command import Command
+
+def host(port):
+    known = Path({str(sshd.folder)!r}) / f"known_hosts_{{port}}"
+    known.write_text(Path({str(sshd.known_hosts)!r}).read_text().replace(":{sshd.port} ", f":{{port}} "))
+    return Host(name="web1", connection=Connection(address="127.0.0.1", port=port, user={sshd.user!r},
+        key_file=Path({str(sshd.key)!r}), known_hosts=(known,), ssh_config=Path({str(sshd.folder / "no_config")!r})))
+
+failures = 0
+for behaviour in (dripping, hanging_up):
+    with listener(behaviour) as port:
+        try:
+            SshTransport().open(host(port), within=Duration(1))
+        except Unreachable:
+            failures += 1
+with proxy({sshd.port}) as between:
+    session = SshTransport().open(host(between.port), within=Duration(10))
+    between.reset()
+    try:
+        session.ask([Command(("echo", "x"))])
+    except Unreachable:
+        failures += 1
+threading.Event().wait(0.3)
+print(failures)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, timeout=30, cwd=ROOT)
+    assert (done.stdout, done.stderr) == (b"3\n", b"")
 
 
 def test_no_thread_stays_behind(sshd: Sshd) -> None:

@@ -178,6 +178,13 @@ def test_endless_output_ends_at_the_deadline_and_is_bounded(ssh: Bed, written: s
     assert output(answers[1]).stdout == b"next\n"
 
 
+def test_what_a_killed_command_writes_while_it_dies_is_not_taken_for_the_next_answer(ssh: Bed) -> None:
+    dying = "(trap 'sleep 0.03; echo late; exit' TERM; while :; do sleep 0.01; done) & wait"
+    answers = ssh.open().ask([Command(("sh", "-c", dying), deadline=Duration(0.3)), Command(("echo", "next"))])
+    assert output(answers[0]).stdout == b"late\n"
+    assert output(answers[1]).stdout == b"next\n"
+
+
 def test_a_line_of_half_a_gigabyte_is_counted_in_little_memory(ssh: Bed) -> None:
     session = ssh.open()
     (answer,) = session.ask([Command(("head", "-c", "500000000", "/dev/zero"), deadline=Duration(50))])
@@ -263,11 +270,12 @@ def test_a_secret_is_never_in_an_argument_list_or_an_environment(ssh: Bed, user:
     """Everything in /proc is looked at all the while, as any user of the host could."""
     session = ssh.open()
     session.claim("jan@laptop")
-    reading = Command(("sh", "-c", "sleep 0.3; cat"), stdin=Secret(SECRET), user=user, deadline=Duration(5))
+    much = SECRET * 4000  # more than a pipe holds: whoever writes it is still there while it is waited for
+    reading = Command(("sh", "-c", "sleep 0.3; cat"), stdin=Secret(much), user=user, deadline=Duration(5))
     with watching_processes() as seen:
         (answer,) = session.ask([reading])
         changed = session.send("op-secret", reading)
-    assert output(answer).text == changed.text == SECRET
+    assert output(answer).text == changed.text == much
     assert any(b"sleep 0.3; cat" in line for line in seen)  # it was looked at the right moment
     assert not [line for line in seen if SECRET.encode() in line]
 

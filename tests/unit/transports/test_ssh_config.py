@@ -54,7 +54,7 @@ def test_includes_are_read_where_they_stand_and_their_block_goes_on_after_them(h
     (home / ".ssh/first.d").mkdir()
     (home / ".ssh/first.d/a").write_text("Host web2\n  Port 2\n", "utf-8")
     (home / "other").write_text("Host web3\n  Port 3\n", "utf-8")
-    (home / ".ssh/inside").write_text("Port 1\n", "utf-8")
+    (home / ".ssh/inside").write_text("Port 1\nHost elsewhere\n  User theirs\n", "utf-8")
     assert looked_up("web1") == {"hostname": "web1", "port": "1", "user": "mine"}
     assert looked_up("web2") == {"hostname": "web2", "port": "2", "user": "rest"}
     assert looked_up("web3") == {"hostname": "web3", "port": "3", "user": "rest"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import socket
+import threading
 from collections.abc import Iterator
 
 import fabric
@@ -13,7 +14,7 @@ import paramiko
 import pytest
 
 from soleil_remediate.errors import AuthenticationFailed, ConfigError, ConnectionLost, RemediateError, Unreachable
-from soleil_remediate.transports.ssh import MEANINGS, meaning
+from soleil_remediate.transports.ssh import MEANINGS, _Transport, meaning
 
 #: Modules for other systems, or that need what is not installed.
 NOT_HERE = {"paramiko._winapi", "paramiko.win_openssh", "paramiko.win_pageant"}
@@ -95,3 +96,21 @@ def test_a_failed_authentication_is_not_worth_trying_again() -> None:
     ours: RemediateError | None = meaning(paramiko.AuthenticationException("no"), "web1")
     assert isinstance(ours, AuthenticationFailed)
     assert not ours.retryable
+
+
+def test_a_transports_thread_dies_in_silence_and_nobody_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: paramiko.Transport) -> None:
+        raise IndexError("tuple index out of range")
+
+    monkeypatch.setattr(paramiko.Transport, "run", broken)
+    near, far = socket.socketpair()
+    transport = _Transport(near)
+    transport.start_client(event=threading.Event())
+    transport.join(5)
+    assert not transport.is_alive()
+    assert not transport.is_active()
+    assert isinstance(transport.saved_exception, IndexError)
+    assert capfd.readouterr() == ("", "")
+    far.close()
