@@ -18,7 +18,10 @@ class ReadClock(Query[int]):
         return Command(("date", "+%s"))
 
     def parse(self, output: Output) -> int:
-        return int(output.text)
+        seconds = int(output.text)
+        if seconds <= 0:
+            raise ValueError(f"no clock says {seconds}")
+        return seconds
 
 
 def seconds_at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> int:

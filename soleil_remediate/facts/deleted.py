@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.facts.disks import FileSystem, FileSystems, read_file_systems
-from soleil_remediate.facts.files import readable
+from soleil_remediate.facts.files import readable, records
 from soleil_remediate.facts.processes import (
     DescribeProcesses,
     Descriptor,
@@ -41,7 +41,7 @@ class ReadPrograms(Query[Mapping[int, PurePosixPath]]):
     def parse(self, output: Output) -> Mapping[int, PurePosixPath]:
         judge_complaints(output)
         programs = {}
-        for record in output.stdout.split(b"\0")[:-1]:
+        for record in records(output.stdout):
             name, program = record.split(b"\t", 1)
             match = _EXE.fullmatch(name.decode("ascii"))
             if match is None:

@@ -116,7 +116,9 @@ class ResolvePaths(Query[Mapping[PurePosixPath, PurePosixPath]]):
         return Command(("realpath", "-m", "-z", "--", *map(str, self.paths)))
 
     def parse(self, output: Output) -> Mapping[PurePosixPath, PurePosixPath]:
-        real = [PurePosixPath(record.decode()) for record in _records(output.stdout)]
+        real = [PurePosixPath(record.decode()) for record in records(output.stdout)]
+        if not all(path.is_absolute() for path in real):
+            raise ValueError("no absolute path")
         return dict(zip(self.paths, real, strict=True))
 
 
@@ -141,7 +143,7 @@ def parse_found(text: bytes, *, is_cut_short: bool = False) -> tuple[FileStat, .
     """
     if is_cut_short:
         text = text[: text.rfind(b"\0") + 1]
-    return tuple(sorted((_file(record) for record in _records(text)), key=lambda file: file.path))
+    return tuple(sorted((_file(record) for record in records(text)), key=lambda file: file.path))
 
 
 def only_missing(output: Output) -> None:
@@ -186,11 +188,16 @@ def readable(name: bytes) -> tuple[str, bool]:
         return name.decode("utf-8", "backslashreplace"), False
 
 
-def _records(text: bytes) -> list[bytes]:
-    *records, rest = text.split(b"\0")
+def records(text: bytes, end: bytes = b"\0") -> list[bytes]:
+    """Return records that each have an *end*.
+
+    Raises:
+        ValueError: The last has none: the text is cut short, or something else.
+    """
+    *whole, rest = text.split(end)
     if rest:
         raise ValueError("the last record is cut short")
-    return records
+    return whole
 
 
 def _starts(paths: Iterable[PurePosixPath]) -> list[str]:

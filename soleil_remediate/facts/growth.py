@@ -22,6 +22,7 @@ PLACES = tuple(map(PurePosixPath, ("/var/log", "/srv", "/var/www", "/home", "/op
 _NAMES = ("*.log", "*_log", "*.log.[0-9]*", "*.log-[0-9]*", "syslog", "messages", "*.err", "*.out")
 _LARGE = MiB(1)
 _SAMPLE = KiB(64)
+_PARTS = (slice(1024), slice(1024, 1027), slice(1027, None))
 
 _MONTHS = {name: number for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
 # 2026-01-01 00:00:00 (Laravel, PostgreSQL) and 2026-01-01T00:00:00 (rsyslog), with or without an offset from UTC
@@ -58,7 +59,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SampleLog(Query[Sample]):
-    """The times at the beginning and at the end of one log."""
+    """The times at the beginning and at the end of one log, which must have 1 KiB at least."""
 
     path: PurePosixPath
 
@@ -67,9 +68,9 @@ class SampleLog(Query[Sample]):
         return Command(SAMPLE_LOG.bind(self.path, int(_SAMPLE)), deadline=Duration(5))
 
     def parse(self, output: Output) -> Sample:
-        head, marker, tail = output.stdout.partition(b"\0\0\0")
-        if not marker:
-            raise ValueError("the end of the sample is missing")
+        head, marker, tail = (output.stdout[part] for part in _PARTS)
+        if marker != b"\0\0\0" or not tail:
+            raise ValueError("a part of the sample is missing")
         first = next((time for _, time in _times(head)), None)
         times = list(_times(tail))
         if not times:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from soleil_remediate.command import TIMED_OUT, Command, Output, Query
-from soleil_remediate.facts.files import RECORD, FileStat, parse_found, readable
+from soleil_remediate.facts.files import RECORD, FileStat, parse_found, readable, records
 from soleil_remediate.units import ByteSize, Duration, KiB
 
 #: Deeper folders are counted in those above them.
@@ -69,12 +69,13 @@ class MeasureFolders(Query[Folders]):
         )
 
     def parse(self, output: Output) -> Folders:
+        whole = output.stdout
+        if output.exit_status == TIMED_OUT:
+            whole = whole[: whole.rfind(b"\0") + 1]  # du was ended while it was writing
         folders = []
-        for record in output.stdout.split(b"\0")[:-1]:
+        for record in records(whole):
             amount, name = record.split(b"\t", 1)
             folders.append(Folder(path=PurePosixPath(readable(name)[0]), amount=int(amount)))
-        if output.exit_status == 0 and not folders and output.stdout:
-            raise ValueError("no folders")
         folders.sort(key=lambda folder: (-folder.amount, folder.path))
         return Folders(folders=tuple(folders), is_partial=output.exit_status != 0)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query, Reader
-from soleil_remediate.facts.files import readable
+from soleil_remediate.facts.files import readable, records
 from soleil_remediate.plan import FileIdentity
 from soleil_remediate.units import ByteSize, KiB
 
@@ -62,7 +62,7 @@ class FindOpenFiles(Query[tuple[OpenFile, ...]]):
     def parse(self, output: Output) -> tuple[OpenFile, ...]:
         judge_complaints(output)
         found = set()
-        for record in output.stdout.split(b"\0")[:-1]:
+        for record in records(output.stdout):
             descriptor, name = record.split(b"\t", 1)
             match = _FD.fullmatch(descriptor.decode("ascii"))
             if match is None:
@@ -140,7 +140,7 @@ class StatDescriptors(Query[Mapping[tuple[int, int], tuple[FileIdentity, int, By
     def parse(self, output: Output) -> Mapping[tuple[int, int], tuple[FileIdentity, int, ByteSize, ByteSize]]:
         judge_complaints(output)
         answers = {}
-        for line in output.text.split("\n")[:-1]:
+        for line in _lines(output):
             name, *numbers = line.split("\t")
             match = _FD.fullmatch(name)
             device, inode, links, size, blocks = map(int, numbers)
@@ -171,7 +171,7 @@ class ReadFlags(Query[Mapping[tuple[int, int], int]]):
     def parse(self, output: Output) -> Mapping[tuple[int, int], int]:
         judge_complaints(output)
         flags = {}
-        for line in output.text.split("\n")[:-1]:
+        for line in _lines(output):
             name, _, octal = line.partition(":flags:\t")
             match = re.fullmatch(r"/proc/(\d+)/fdinfo/(\d+)", name)
             if match is None:
@@ -195,6 +195,10 @@ async def read_descriptors(host: Reader, open_files: Iterable[OpenFile]) -> tupl
         for (pid, fd), (identity, links, size, allocated) in stats.items()
         if (pid, fd) in flags
     )
+
+
+def _lines(output: Output) -> list[str]:
+    return [readable(line)[0] for line in records(output.stdout, b"\n")]
 
 
 def _each(folder: str, open_files: Iterable[OpenFile]) -> list[str]:
@@ -234,7 +238,7 @@ class DescribeProcesses(Query[Mapping[int, Process]]):
     def parse(self, output: Output) -> Mapping[int, Process]:
         judge_complaints(output)
         texts: dict[tuple[int, str], list[str]] = {}
-        for line in output.text.split("\n")[:-1]:
+        for line in _lines(output):
             match = re.match(r"/proc/(\d+)/(stat|cgroup):", line)
             if match is None:
                 raise ValueError(f"no line of a process: {line!r}")

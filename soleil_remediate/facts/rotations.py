@@ -18,6 +18,7 @@ from soleil_remediate.facts.files import (
     only_missing,
     parse_records,
     readable,
+    records,
 )
 from soleil_remediate.facts.together import together
 
@@ -109,7 +110,7 @@ class ReadRules(Query[tuple[Rule, ...]]):
         if output.exit_status != 1 or output.stderr:
             only_missing(output)
         texts: dict[PurePosixPath, list[str]] = {}
-        for line in output.stdout.split(b"\n")[:-1]:
+        for line in records(output.stdout, b"\n"):
             name, _, text = line.partition(b"\0")
             path, is_plain = readable(name)
             if not is_plain or not _:

@@ -31,6 +31,6 @@ def test_no_time_is_an_error(time: tuple[int, ...]) -> None:
 
 def test_the_hosts_clock_is_read() -> None:
     assert ask_here(ReadClock()) > 1_700_000_000
-    for text in ("", "garbage", "12:00"):
+    for text in ("", "garbage", "12:00", "0", "-5"):
         with pytest.raises(FactError):
             ReadClock().answer(said(text))

@@ -77,6 +77,8 @@ def test_paths_are_resolved_as_far_as_they_go(tmp_path: Here) -> None:
     assert ask_here(ResolvePaths((real, link, none))) == {real: real, link: real, none: none}
     with pytest.raises(FactError, match="shorter"):
         ResolvePaths((real, link)).answer(said("/one\0"))
+    with pytest.raises(FactError, match="absolute"):
+        ResolvePaths((real,)).answer(said("one\0"))
 
 
 @pytest.mark.parametrize("query", [StatFile(LOG), FindNamed((LOG,))], ids=repr)

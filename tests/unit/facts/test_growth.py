@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from soleil_remediate.command import Reader
+from soleil_remediate.command import Output, Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import seconds_at
 from soleil_remediate.facts.growth import FindLogs, Growth, Sample, SampleLog, read_growth
@@ -17,8 +17,13 @@ HOST = ("mountinfo", captured("mountinfo")), ("df", captured("df"))
 NOW = seconds_at(2026, 1, 1)
 
 
+def sampled(head: str, tail: str) -> Output:
+    """Return a sample of a log that begins and ends so."""
+    return said(head.ljust(1023) + "\n" + "\0\0\0" + (tail or "a line without a time\n"))
+
+
 def sample(head: str, tail: str) -> Sample:
-    found = SampleLog(Path("/x.log")).answer(said(f"{head}\0\0\0{tail}"))
+    found = SampleLog(Path("/x.log")).answer(sampled(head, tail))
     assert isinstance(found, Sample)
     return found
 
@@ -72,12 +77,11 @@ def test_the_largest_logs_are_sampled_and_what_they_do_not_say_is_unknown() -> N
     )
     minute = "[2026-01-01 00:00:00] a\n[2026-01-01 00:01:00] b\n"
     second = "[2026-01-01 00:01:00] a\n[2026-01-01 00:01:00] b\n"
-    marker = "\0\0\0"
     seen = growth(
-        ("/srv/recent.log", said(marker + minute)),
-        ("/srv/burst.log", said(minute + marker + second)),
-        ("/srv/once.log", said(second + marker + second)),
-        ("/srv/mute.log", said(marker + "no times")),
+        ("/srv/recent.log", sampled("", minute)),
+        ("/srv/burst.log", sampled(minute, second)),
+        ("/srv/once.log", sampled(second, second)),
+        ("/srv/mute.log", sampled("", "no times")),
         ("/srv/gone.log", said(status=1)),
         files=files,
     )

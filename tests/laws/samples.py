@@ -1,0 +1,178 @@
+"""One sample for every kind that comes with the product: arguments, and what a host answers.
+
+A new kind needs one here; the laws find out by themselves where it is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath as Path
+from typing import Any
+
+from soleil_remediate.catalog import BUILT_IN
+from soleil_remediate.command import Command, Output, Query, Reader
+from soleil_remediate.errors import FactError
+from soleil_remediate.facts.clocks import seconds_at
+from soleil_remediate.look import look
+from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
+from soleil_remediate.plan import Change
+from soleil_remediate.task import Reading, Task
+from soleil_remediate.units import Duration, MiB, Percent
+from tests.unit.facts.answers import captured, complaint, record, said
+
+LOOKS: tuple[type[Reading[Any]], ...] = (DiskOverview, DiskLargest, DiskDeletedOpen, DiskLogs, DiskForecast)
+
+#: Every kind that comes with the product.
+KINDS: tuple[type[Reading[Any]], ...] = tuple(dict.fromkeys((*BUILT_IN, *LOOKS)))
+
+_SRV, _LOG = 0x704, 0x705  # device numbers in the captured mount table
+_APP_LOG, _ACCESS_LOG, _DUMPS = "/srv/app/laravel.log", "/var/log/nginx/access.log", "/srv/backups"
+_NOW = seconds_at(2026, 11, 23, 10)
+
+_DUMP_LIST = record(_DUMPS, kind="d", device=_SRV, inode=2) + b"".join(
+    record(f"{_DUMPS}/{age}.sql.gz", size=MiB(30), device=_SRV, inode=age, modified=_NOW - age * 86400)
+    for age in (1, 2, 3, 30, 60)
+)
+_MINUTE = "[2026-11-23 09:59:00] a\n[2026-11-23 10:00:00] b\n"
+
+#: What one host answers, by a part of the command that asks; the first that fits counts.
+ANSWERS: tuple[tuple[str, Output], ...] = (
+    ("/proc/self/mountinfo", captured("mountinfo")),
+    ("df -l", captured("df")),
+    ("date +%s", said(f"{_NOW}\n")),
+    ("realpath -m -z -- /srv/app", said("/srv/app\0")),
+    ("realpath -m -z -- /var/log/nginx", said("/var/log/nginx\0")),
+    ("realpath -m -z -- /srv/backups", said(f"{_DUMPS}\0")),
+    (
+        "-lname * (deleted)",
+        captured("deleted-open", status=1, stderr=complaint("/proc/146/fd/6")),
+    ),
+    ("-lname */laravel.log", said(f"/proc/12/fd/3\t{_APP_LOG}\0")),
+    ("stat -L --printf=%n\\t%d\\t%i\\t%h\\t%s\\t%b\\n -- /proc/12/fd/3", said(f"/proc/12/fd/3\t{_SRV}\t7\t1\t9\t9\n")),
+    ("stat -L", captured("deleted-stat")),
+    ("grep -H ^flags: -- /proc/12/fdinfo/3", said("/proc/12/fdinfo/3:flags:\t0102001\n")),
+    ("^flags:", captured("deleted-flags")),
+    ("/cgroup", captured("deleted-processes")),
+    ("/exe", captured("deleted-programs")),
+    (_APP_LOG + " ) -printf", said(record(_APP_LOG, size=MiB(280), device=_SRV, inode=7))),
+    ("measure-newest-lines", said("150000\n")),
+    (
+        _ACCESS_LOG + " -o",
+        said(b"".join(record(_ACCESS_LOG + end, size=MiB(60), device=_LOG) for end in ("", ".1"))),
+    ),
+    ("grep -r", captured("logrotate-rules")),
+    ("/usr/sbin/logrotate", captured("logrotate-owners")),
+    ("/var/log/journal", captured("journal-files")),
+    ("/etc/machine-id", captured("machine-id")),
+    (
+        "/var/cache/apt",
+        captured(
+            "package-cache",
+            status=1,
+            stderr=complaint("/var/cache/apt/pkgcache.bin") + complaint("/var/cache/apt/srcpkgcache.bin"),
+        ),
+    ),
+    (f"find {_DUMPS}", said(_DUMP_LIST)),
+    ("du -x", said("300000000\t/srv/app\x00302000000\t/srv\0")),
+    ("find /srv -xdev", said(record(_APP_LOG, size=MiB(280), device=_SRV, inode=7))),
+    ("stdbuf -o0 find /var/log", said(record(_APP_LOG, size=MiB(280), device=_SRV, inode=7))),
+    ("sample-log", said(f"{_MINUTE:1024}\0\0\0{_MINUTE}")),
+)
+
+_PLAYBOOK: dict[str, dict[str, Any]] = {
+    "disk.writable": {"user": "www-data"},
+    "disk.used": {"below": Percent(80)},
+    "disk.inodes": {"below": Percent(80)},
+    "package-cache.clean": {},
+    "open-file.reopen": {},
+    "log.rotate": {"path": Path(_ACCESS_LOG), "larger_than": MiB(20)},
+    "journal.vacuum": {"to": MiB(50)},
+    "log.truncate": {"path": Path(_APP_LOG), "larger_than": MiB(20)},
+    "backup.prune": {"directory": Path(_DUMPS), "older_than": Duration(7 * 86400)},
+    "disk.overview": {},
+    "disk.largest": {},
+    "disk.deleted-open": {},
+    "disk.logs": {},
+    "disk.forecast": {},
+}
+
+
+@dataclass
+class Asked:
+    """A host that answers from :data:`ANSWERS` and remembers what it was asked."""
+
+    commands: list[Command] = field(default_factory=list)
+    rounds: int = 0
+
+    def ask(self, commands: Sequence[Command]) -> list[Output | FactError]:
+        self.rounds += 1
+        self.commands += commands
+        return [self._answer(" ".join(command.words)) for command in commands]
+
+    @staticmethod
+    def _answer(text: str) -> Output | FactError:
+        for part, answer in ANSWERS:
+            if part in text:
+                return answer
+        raise AssertionError(f"no sample answers: {text}")
+
+
+class Noting(Reader):
+    """A reader that remembers the queries themselves."""
+
+    __slots__ = ("queries",)
+
+    def __init__(self) -> None:
+        self.queries: list[Query[Any]] = []
+
+    async def ask(self, query: Query[Any]) -> Any:
+        self.queries.append(query)
+        return await super().ask(query)
+
+    async def ask_all(self, *queries: Query[Any]) -> Any:
+        self.queries += queries
+        return await super().ask_all(*queries)
+
+    async def ask_each(self, queries: Sequence[Query[Any]]) -> Any:
+        self.queries += queries
+        return await super().ask_each(queries)
+
+
+def sample(kind: type[Reading[Any]]) -> Reading[Any]:
+    """Return one use of a kind, as a playbook could write it."""
+    assert kind.kind in _PLAYBOOK, f"tests/laws/samples.py has no sample of {kind.kind}"
+    return kind(**_PLAYBOOK[kind.kind])
+
+
+def seen_by(reading: Reading[Any]) -> Any:
+    """Return what it sees on the sample host."""
+    (seen,) = look([reading.read(Reader())], Asked().ask)
+    assert not isinstance(seen, FactError), seen
+    return seen
+
+
+def commands_of(reading: Reading[Any]) -> list[Command]:
+    """Return every command it asks on the sample host."""
+    host = Asked()
+    look([reading.read(Reader())], host.ask)
+    return host.commands
+
+
+def queries_of(reading: Reading[Any]) -> list[Query[Any]]:
+    """Return every query it asks on the sample host."""
+    reader = Noting()
+    look([reading.read(reader)], Asked().ask)
+    return reader.queries
+
+
+def changes_of(kind: type[Reading[Any]]) -> tuple[Change, ...]:
+    """Return what a task would change on the sample host: every task has something to do there."""
+    task = sample(kind)
+    assert isinstance(task, Task)
+    changes = task.plan(seen_by(task)).changes
+    assert changes, f"the sample host gives {kind.kind} nothing to do"
+    return changes
+
+
+TASKS = tuple(kind for kind in KINDS if issubclass(kind, Task))

@@ -1,0 +1,119 @@
+"""Law 2: a preview sends queries only, and every query is a program that only reads."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from typing import Any
+
+import pytest
+
+import soleil_remediate.facts
+from soleil_remediate.command import Command
+from soleil_remediate.plan import Script
+from soleil_remediate.task import Reading
+from tests.laws.samples import KINDS, changes_of, commands_of, sample
+
+#: Every program a query may start, and which of its arguments would do more than read.
+READERS: dict[str, re.Pattern[str]] = {
+    "cat": re.compile(r"(?!)"),
+    "date": re.compile(r"(?!\+).*"),
+    "df": re.compile(r"--sync"),
+    "du": re.compile(r"(?!)"),
+    "find": re.compile(r"-(delete|exec|execdir|ok|okdir|fls|fprint|fprint0|fprintf)"),
+    "grep": re.compile(r"(?!)"),
+    "realpath": re.compile(r"(?!)"),
+    "stat": re.compile(r"(?!)"),
+}
+#: Programs that start another, and how many words they take for themselves.
+WRAPPERS = {"stdbuf": 2}
+#: The only words at the beginning of a command in a script that reads.
+SCRIPT_WORDS = frozenset({"set", "head", "tail", "printf", "wc"})
+
+
+def why_not(command: Command) -> str:
+    """Return why a command may do more than read; empty where it may not."""
+    words = list(command.words)
+    while words and words[0] in WRAPPERS:
+        words = words[WRAPPERS[words[0]] :]
+    if command.stdin is not None:
+        return "it reads something"
+    if words[:2] == ["sh", "-c"]:
+        return "" if words[2] in READING_SCRIPTS else "an unknown script"
+    if not words or words[0] not in READERS:
+        return f"{words[:1]} is no reader"
+    told = [word for word in words[1:] if READERS[words[0]].fullmatch(word)]
+    return f"{words[0]} does more than read: {told}" if told else ""
+
+
+def may_change(text: str) -> str:
+    """Return why a script may do more than read, judged by its words; empty where it may not."""
+    if re.search(r"[><`&;{}]|\$\(", text):
+        return "it redirects, substitutes or joins"
+    for command in re.split(r"[\n|]", text):
+        words = command.split()
+        if words and words[0] not in SCRIPT_WORDS:
+            return f"{words[0]} is no reader"
+    return ""
+
+
+def _scripts_of_facts() -> set[str]:
+    modules = (
+        importlib.import_module(found.name)
+        for found in pkgutil.iter_modules(soleil_remediate.facts.__path__, "soleil_remediate.facts.")
+    )
+    return {value.text for module in modules for value in vars(module).values() if isinstance(value, Script)}
+
+
+READING_SCRIPTS = _scripts_of_facts()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_a_read_only_reads(kind: type[Reading[Any]]) -> None:
+    commands = commands_of(sample(kind))
+    assert commands
+    assert [why_not(command) for command in commands] == [""] * len(commands)
+
+
+@pytest.mark.parametrize("text", sorted(READING_SCRIPTS))
+def test_a_script_among_the_facts_only_reads(text: str) -> None:
+    assert may_change(text) == ""
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_a_change_would_be_noticed_among_the_reads(kind: type[Reading[Any]]) -> None:
+    if hasattr(kind, "risk"):
+        assert all(why_not(change.command) for change in changes_of(kind))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("rm", "-rf", "/srv"),
+        ("find", "/srv", "-delete"),
+        ("find", "/srv", "-fprint", "/etc/passwd"),
+        ("stdbuf", "-o0", "find", "/srv", "-exec", "rm", "{}", "+"),
+        ("stdbuf", "-o0", "rm", "/srv"),
+        ("stdbuf", "-o0"),
+        ("sh", "-c", "rm -rf /srv"),
+        ("sh", "/tmp/script"),
+        ("date", "-s", "tomorrow"),
+        ("date", "--set=tomorrow"),
+        ("env", "rm", "/srv"),
+        ("journalctl", "--vacuum-size=1"),
+    ],
+)
+def test_the_list_itself_notices_what_does_more(words: tuple[str, ...]) -> None:
+    assert why_not(Command(words))
+
+
+def test_a_query_that_is_fed_something_is_noticed() -> None:
+    assert why_not(Command(("cat",), stdin="x"))
+
+
+@pytest.mark.parametrize(
+    "text", ["rm x", "head x >y", "head $(rm x)", "head x; rm x", "head x | tee y", "head `rm x`", "head x && rm x"]
+)
+def test_a_script_that_does_more_is_noticed(text: str) -> None:
+    assert may_change(text)
