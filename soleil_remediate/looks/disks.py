@@ -311,12 +311,13 @@ def _forecast(one: FileSystem, seen: Growth) -> Iterable[str]:
     if rate * 3600 < 1:
         return
     names = ", ".join(str(log.file.path) for log in growing[:2])
+    grow = "grows" if len(growing) == 1 else "grow"
     more = f" and {len(growing) - 2} more" if len(growing) > 2 else ""
     if is_full:
         hour = ByteSize(round(rate * 3600))
         yield f"{one.mount} is full; {names}{more} grew by {_rate(rate)}: {hour} for every hour to come"
     else:
-        yield f"{one.mount} full in about {Duration(one.available / rate)}: {names}{more} grows by {_rate(rate)}"
+        yield f"{one.mount} full in about {Duration(one.available / rate)}: {names}{more} {grow} by {_rate(rate)}"
 
 
 def _is_growing(log: GrowingLog, one: FileSystem, seen: Growth, *, is_full: bool) -> bool:

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from pathlib import PurePosixPath as Path
+from typing import Any
+
+import pytest
+
+from soleil_remediate.checks.disks import INODES_NEEDED, DiskInodes, DiskUsed, DiskWritable
+from soleil_remediate.command import Reader
+from soleil_remediate.errors import FactError
+from soleil_remediate.facts.disks import FileSystems, UnreadFileSystem, space_on
+from soleil_remediate.task import Check, Health, Verdict
+from soleil_remediate.units import ByteSize, MiB, Percent
+from tests.unit.facts.answers import captured, see
+from tests.unit.tasks.values import file_system, file_systems
+
+HOST = ("mountinfo", captured("mountinfo")), ("df", captured("df"))
+WRITABLE = DiskWritable(user="www-data")
+FINE = file_system("/", 1, used=MiB(500), available=MiB(524))
+
+
+def measures(verdict: Verdict) -> dict[str, tuple[str, bool]]:
+    return {one.label: (one.value, one.is_faulty) for one in verdict.measures}
+
+
+def judge_here(check: Check[FileSystems]) -> Verdict:
+    return check.judge(see(check.read(Reader()), *HOST, most_rounds=1))
+
+
+def test_a_real_full_disk_is_seen_by_every_check_and_named() -> None:
+    verdict = judge_here(WRITABLE)
+    assert verdict.health is Health.FAULTY
+    assert verdict.why == "/srv 100 % of 295 MiB, 0 B free for www-data, inodes 1 %"
+    assert verdict.faults == {space_on(Path("/srv"))}
+    assert measures(verdict)["www-data can write to /srv"] == ("no", True)
+    assert measures(verdict)["/srv used"] == ("100 %", True)
+    assert measures(verdict)["www-data can write to /var/log"] == ("yes", False)
+    assert judge_here(DiskUsed(below=Percent(80))).faults == {"space on /srv"}
+    assert judge_here(DiskInodes(below=Percent(80))).health is Health.HEALTHY
+
+
+def test_root_may_use_what_is_reserved_for_it() -> None:
+    assert judge_here(DiskWritable(user="root")).health is Health.HEALTHY
+    assert judge_here(DiskWritable(user="root", room=MiB(7))).health is Health.FAULTY
+
+
+@pytest.mark.parametrize("check", [WRITABLE, DiskUsed(below=Percent(80)), DiskInodes(below=Percent(1))])
+def test_only_the_file_system_asked_for_counts(check: Any) -> None:
+    log = type(check)(**{**vars(check), "mount": Path("/var/log")})
+    verdict = judge_here(log)
+    assert all("/var/log" in one.label for one in verdict.measures)
+    assert verdict.faults <= {"inodes on /var/log"}
+    with pytest.raises(FactError, match="/nope is no mount point"):
+        judge_here(type(check)(**{**vars(check), "mount": Path("/nope")}))
+
+
+@pytest.mark.parametrize(
+    "other, faults",
+    [
+        ({"available": MiB(1)}, set()),
+        ({"available": ByteSize(MiB(1) - 1)}, {"space on /srv"}),
+        ({"available": MiB(9), "inodes_used": 1000 - INODES_NEEDED}, set()),
+        ({"available": MiB(9), "inodes_used": 1001 - INODES_NEEDED}, {"inodes on /srv"}),
+        ({"inodes_used": 1000}, {"space on /srv", "inodes on /srv"}),
+        ({"available": MiB(9), "inodes": None}, set()),
+        ({"available": MiB(9), "is_read_only": True}, {"read only /srv"}),
+        ({"is_read_only": True}, {"read only /srv"}),
+    ],
+)
+def test_what_a_user_needs_to_write(other: dict[str, Any], faults: set[str]) -> None:
+    verdict = WRITABLE.judge(file_systems(FINE, file_system(**other)))
+    assert verdict.faults == faults
+    assert verdict.health is (Health.FAULTY if faults else Health.HEALTHY)
+    assert measures(verdict)["www-data can write to /srv"] == ("no" if faults else "yes", bool(faults))
+    if "read only /srv" in faults:
+        assert verdict.why == "/srv is mounted read only"
+
+
+def test_a_file_system_without_a_limit_of_inodes_is_described_without_one() -> None:
+    assert WRITABLE.judge(file_systems(file_system(inodes=None))).why == "/srv 100 % of 1 GiB, 0 B free for www-data"
+
+
+@pytest.mark.parametrize(
+    "used, health", [(790, Health.HEALTHY), (791, Health.FAULTY), (800, Health.FAULTY), (1000, Health.FAULTY)]
+)
+def test_exactly_so_much_used_is_too_much_rounded_up_as_df_does(used: int, health: Health) -> None:
+    one = file_system(used=ByteSize(used), available=ByteSize(1000 - used), inodes_used=used)
+    space, inodes = DiskUsed(below=Percent(80)), DiskInodes(below=Percent(80))
+    for check, fault in ((space, "space on /srv"), (inodes, "inodes on /srv")):
+        verdict = check.judge(file_systems(FINE, one))
+        assert verdict.health is health
+        assert verdict.faults == ({fault} if health is Health.FAULTY else set())
+
+
+def test_no_limit_of_inodes_is_always_fine() -> None:
+    verdict = DiskInodes(below=Percent(1)).judge(file_systems(file_system(inodes=None)))
+    assert (verdict.health, verdict.measures) == (Health.HEALTHY, ())
+
+
+def test_what_was_not_measured_is_unknown_unless_it_is_left_out_on_purpose() -> None:
+    def with_unread(*, is_remote: bool) -> FileSystems:
+        unread = UnreadFileSystem(mount=Path("/mnt/x"), why="because", is_remote=is_remote)
+        return FileSystems(all=(FINE,), unread=(unread,))
+
+    for check in (WRITABLE, DiskUsed(below=Percent(80)), DiskInodes(below=Percent(80))):
+        verdict = check.judge(with_unread(is_remote=False))
+        assert (verdict.health, verdict.why) == (Health.UNKNOWN, "/mnt/x: because")
+        assert check.judge(with_unread(is_remote=True)).health is Health.HEALTHY
+
+
+def test_a_fault_is_a_fault_whatever_else_was_not_measured() -> None:
+    unread = UnreadFileSystem(mount=Path("/mnt/x"), why="because", is_remote=False)
+    verdict = WRITABLE.judge(FileSystems(all=(file_system(),), unread=(unread,)))
+    assert (verdict.health, verdict.faults) == (Health.FAULTY, {space_on(Path("/srv"))})
