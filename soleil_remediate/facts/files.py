@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query
+from soleil_remediate.errors import FactError
 from soleil_remediate.plan import FileIdentity
 from soleil_remediate.units import ByteSize
 
@@ -151,11 +152,14 @@ def only_missing(output: Output) -> None:
 
     Raises:
         ValueError: There was another complaint, or none.
+        FactError: It takes root to see.
     """
     complaints = output.error_text.splitlines()
     if output.exit_status == 0 and not complaints:
         return
     others = [line for line in complaints if not _GONE.fullmatch(line)]
+    if others and others[0].endswith("Permission denied"):
+        raise FactError(f"{others[0]}: needs root")
     if others or not complaints:
         raise ValueError(others[0] if others else "failed without a word")
 

@@ -68,14 +68,18 @@ async def read_logs(host: Reader, path: PurePosixPath, *, lines: int, larger_tha
     Raises:
         FactError: What is there, or who has it open, cannot be told.
     """
-    file_systems, (files, real), open_files = await together(
+    file_systems, (files, real), (open_files,) = await together(
         read_file_systems(host),
         host.ask_all(FindNamed((path,)), ResolvePaths((path.parent,))),
-        host.ask(FindOpenFiles((f"*/{path.name}",))),
+        host.ask_each([FindOpenFiles((f"*/{path.name}",))]),
     )
     large = [file for file in files if file.is_regular and file.content > larger_than and file.is_named_plainly]
+    if not large:
+        open_files = ()  # who writes a log that is left alone need not be known: that takes root
+    elif isinstance(open_files, FactError):
+        raise open_files
     descriptors, measured = await together(
-        read_descriptors(host, open_files if large else ()),
+        read_descriptors(host, open_files),
         host.ask_each([MeasureNewestLines(real[path.parent] / file.path.name, lines) for file in large]),
     )
     newest = dict(zip((file.path for file in large), measured, strict=True))

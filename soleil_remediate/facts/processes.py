@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query, Reader
+from soleil_remediate.errors import FactError
 from soleil_remediate.facts.files import readable, records
 from soleil_remediate.plan import FileIdentity
 from soleil_remediate.units import ByteSize, KiB
@@ -90,12 +91,12 @@ def judge_complaints(output: Output) -> None:
         if match is None:
             raise ValueError(line)
         if match[1] == "1" and not match[2].startswith("/") and match[3] != "Permission denied":
-            raise ValueError("other users' processes are hidden: needs root")
+            raise FactError("who has which files open is hidden: needs root")
         if match[3] == "Permission denied":
             hidden.add(int(match[1]))
     hidden.discard(1)
     if hidden:
-        raise ValueError(f"{len(hidden)} processes cannot be looked into: needs root")
+        raise FactError(f"what {len(hidden)} processes have open cannot be seen: needs root")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -194,7 +194,7 @@ class DiskLogs(Look[Growth]):
             for log in seen.logs
         ]
         if seen.is_partial:
-            rows.append(("", "", "", f"and perhaps more: not all was seen within {self.within}"))
+            rows.append(("", "", "", f"and perhaps more: not all could be seen within {self.within}"))
         if not rows:
             return Text(lines=("no log takes more than 1 MiB",))
         return Table(columns=("takes", "grew by", "last line (UTC)", "log"), rows=tuple(rows), align="rrll")
@@ -229,7 +229,7 @@ class DiskForecast(Look[Growth]):
     def show(self, seen: Growth) -> Shown:
         lines = [line for one in seen.file_systems for line in _forecast(one, seen)]
         if seen.is_partial:
-            lines.append(f"not all logs were seen within {self.within}: others may grow as well")
+            lines.append(f"not all logs could be seen within {self.within}: others may grow as well")
         return Text(lines=tuple(lines) or ("no large log says that it grows",))
 
 
@@ -283,7 +283,7 @@ def _is_explained(folder: Folder, found: Folders) -> bool:
 
 
 def _partly(within: Duration) -> str:
-    return f"and perhaps more: not all was seen within {within}"
+    return f"and perhaps more: not all could be seen within {within}"
 
 
 def _holders(one: DeletedFile) -> str:

@@ -10,7 +10,7 @@ from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.logs import LogsSeen, MeasureNewestLines, read_logs
 from soleil_remediate.units import KiB
-from tests.unit.facts.answers import ask_here, captured, record, said, see
+from tests.unit.facts.answers import ask_here, captured, complaint, record, said, see
 
 FOLDER = "/srv/app/logs"
 HOST = ("mountinfo", captured("mountinfo")), ("df", captured("df"))
@@ -48,6 +48,14 @@ def test_small_logs_and_what_is_no_log_cost_no_second_round() -> None:
         ("a.log", None, ()),
         ("b.log", None, ()),
     ]
+
+
+def test_who_writes_a_large_log_must_be_known_and_of_a_small_one_need_not() -> None:
+    hidden = ("find /proc", said(status=1, stderr=complaint("/proc/9/fd", "Permission denied")))
+    small = ("find -H", said(record(f"{FOLDER}/laravel.log", size=10)))
+    assert logs(REAL, hidden, small).logs[0].writers == ()
+    with pytest.raises(FactError, match="needs root"):
+        logs(REAL, hidden, ("find -H", said(record(f"{FOLDER}/laravel.log", size=5000))))
 
 
 def test_lines_that_cannot_be_measured_leave_the_other_facts_alone() -> None:

@@ -92,7 +92,7 @@ def test_nobody_is_an_answer_only_where_everybody_was_looked_at() -> None:
 @pytest.mark.parametrize(
     "complaint, why",
     [
-        (complaint("/proc/77/fd", "Permission denied"), "1 processes cannot be looked into: needs root"),
+        (complaint("/proc/77/fd", "Permission denied"), "what 1 processes have open cannot be seen: needs root"),
         (complaint("/proc/1"), "hidden: needs root"),
         ("find: unknown predicate\n", "unknown predicate"),
         ("", "without a word"),
