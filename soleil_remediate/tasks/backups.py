@@ -87,8 +87,9 @@ class PruneBackups(Task[BackupsSeen]):
     host's clock. Each is compared again with device, inode, size and time immediately before it is removed; what
     changed meanwhile stays. Folders, symlinks, hard links and names that are not UTF-8 are left alone.
 
-    A backup that is empty, or less than half as large as the usual one, was probably cut short: it does not count as
-    one of the newest as long as there are better ones. Nothing is read to see whether a backup can be restored.
+    A backup that is empty, or less than half as large as the largest, was probably cut short, perhaps every night for
+    weeks. So besides the newest, as many stay that are not, and the largest itself. Nothing is read to see whether a
+    backup can be restored.
 
     Args:
         directory: The folder, absolute, at least two levels deep, without a symlink on the way.
@@ -177,14 +178,17 @@ class PruneBackups(Task[BackupsSeen]):
 
 
 def _newest(backups: Sequence[FileStat], keep: int) -> list[FileStat]:
-    """Return which stay whatever their age: the newest sound ones, then the newest others."""
-    sizes = sorted(file.size for file in backups)
-    usual = sizes[len(sizes) // 2] if sizes else ByteSize(0)
+    """Return which stay whatever their age, newest first: the newest, the newest whole ones, and the largest.
 
-    def rank(file: FileStat) -> tuple[bool, int, PurePosixPath]:
-        return (file.size > 0 and file.size * 2 >= usual, file.modified, file.path)
-
-    return sorted(backups, key=rank, reverse=True)[:keep]
+    What was removed is no measure of what stays, so that the same ones stay the next time, however many were cut short.
+    """
+    newest = sorted(backups, key=lambda file: (file.size > 0, file.modified, file.path), reverse=True)
+    largest = max(newest, key=lambda file: file.size, default=None)
+    if largest is None:
+        return []
+    whole = [file for file in newest if 0 < largest.size <= file.size * 2]
+    kept = {*newest[:keep], *whole[:keep], *([largest] if whole else [])}
+    return [file for file in newest if file in kept]
 
 
 def _as_listed(file: FileStat) -> str:

@@ -87,6 +87,30 @@ def test_backups_that_were_cut_short_do_not_count_as_the_newest() -> None:
     assert removed(*files) == ["30.sql"]
 
 
+def test_where_most_were_cut_short_the_newest_whole_ones_stay_as_well() -> None:
+    short = (backup(f"{days}.sql", days, 1, inode=days) for days in range(8, 28))
+    whole = (backup(f"{days}.sql", days, 100, inode=days) for days in (40, 50, 60))
+    assert removed(*short, *whole) == [*(f"{days}.sql" for days in range(10, 28)), "60.sql"]
+
+
+@pytest.mark.parametrize("sizes", [(1, 100, 100), (1, 60, 110), (0, 30, 10), (40, 50, 100)])
+def test_what_stayed_once_stays_the_next_time(sizes: tuple[int, int, int]) -> None:
+    young, middle, old = sizes
+    files = [
+        *(backup(f"{days}.sql", days, young, inode=days) for days in (1, 2, 3, 4, 5)),
+        *(backup(f"{days}.sql", days, middle, inode=days) for days in (10, 20, 30, 40)),
+        *(backup(f"{days}.sql", days, old, inode=days) for days in (50, 60, 70)),
+    ]
+    gone = removed(*files)
+    assert gone
+    assert removed(*(one for one in files if one.path.name not in gone)) == []
+
+
+def test_one_that_was_far_larger_does_not_take_the_place_of_the_newest() -> None:
+    files = (backup(f"{days}.sql", days, 100 if days == 40 else 10, inode=days) for days in (10, 20, 30, 40, 50))
+    assert removed(*files) == ["30.sql", "50.sql"]
+
+
 def test_where_none_is_better_the_newest_short_ones_stay() -> None:
     assert removed(*(backup(f"{days}.sql", days, 0) for days in (10, 20, 30))) == ["30.sql"]
 
