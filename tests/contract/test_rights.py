@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from soleil_remediate.transports import Access
 from tests.contract.conftest import LOGINS, Bed, output, ssh_host
 from tests.sshd import IS_ROOT, Login, Sshd, private_sshd
 
-pytestmark = pytest.mark.skipif(not IS_ROOT, reason="only root can let several users in")
+pytestmark = [
+    pytest.mark.skipif(not IS_ROOT, reason="only root can let several users in"),
+    pytest.mark.skipif(shutil.which("sudo") is None, reason="sudo is not installed: apt-get install sudo"),
+]
 
 
 @pytest.mark.parametrize(
