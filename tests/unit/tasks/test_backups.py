@@ -67,6 +67,10 @@ def test_old_backups_go_by_an_exact_list_and_the_newest_stay() -> None:
     assert (change.loses, change.keeps) == ("30.sql.gz to 60.sql.gz", "the newest: 1.sql.gz, 8.sql.gz")
 
 
+def test_a_folder_without_backups_needs_nothing() -> None:
+    assert TASK.plan(seen()).changes == ()
+
+
 def test_the_newest_stay_whatever_their_age() -> None:
     assert removed(*(backup(f"{days}.sql", days) for days in (100, 200, 300))) == ["300.sql"]
     assert nothing(TASK, seen(backup("100.sql", 100), backup("200.sql", 200)))
