@@ -44,6 +44,8 @@ BASE = PurePosixPath("/run/soleil-remediate")
 _SIDE_SHELLS = 3
 #: How often a batch whose commands end their shell gets a new one.
 _NEW_SHELLS = 4
+#: The first shell's greeting has no deadline but that of the whole opening, which the link keeps.
+_OPENING = Duration(3600)
 #: A copy of which nothing arrives for this long has stopped.
 _SILENCE = Duration(30)
 
@@ -120,7 +122,7 @@ class ShellSession:
         Raises:
             Unreachable: The host gives no shell.
         """
-        shell = _new_shell(link, time.monotonic)
+        shell = _new_shell(link, time.monotonic, greeting_within=_OPENING)
         if shell is None or shell.greeting is None:
             raise Unreachable(f"{host.name} let us in and starts no shell; it was not touched")
         while shell.pending and not shell.has_ended:
@@ -217,7 +219,7 @@ class ShellSession:
         return FactError(f"{command}: {self._host.name} gave other rights this time", command=str(command))
 
     def _new_shell(self) -> Shell | None:
-        return _new_shell(self._link, self._clock)
+        return _new_shell(self._link, self._clock, greeting_within=Duration(0))
 
     def _drive(self, shell: Shell) -> None:
         """Go on until everything asked of *shell* is answered, or it has ended."""
@@ -383,13 +385,13 @@ class ShellSession:
         self._link.close()
 
 
-def _new_shell(link: Link, clock: Callable[[], float]) -> Shell | None:
+def _new_shell(link: Link, clock: Callable[[], float], *, greeting_within: Duration) -> Shell | None:
     """Start one more shell; what it is asked may be written before it has greeted."""
     stream = link.open_stream()
     if stream is None:
         return None
     shell = Shell(stream, clock)
-    shell.greet()
+    shell.greet(within=greeting_within)
     return shell
 
 

@@ -24,7 +24,7 @@ from soleil_remediate.units import ByteSize, Duration
 
 #: How long after a command's own deadline its answer may still be on its way: for ``timeout`` to send SIGKILL, a busy
 #: host to notice, and the network to deliver what was written before.
-ON_ITS_WAY = Duration(10)
+ON_ITS_WAY = Duration(20)
 #: A command that writes more than this is ended with its shell, whatever its deadline still allows.
 FLOOD = ByteSize(2**31)
 
@@ -228,11 +228,11 @@ class Shell:
         """Whether the answer under way is longer than anybody may send."""
         return self._received > FLOOD
 
-    def greet(self) -> Question:
+    def greet(self, *, within: Duration) -> Question:
         """Prepare the shell and ask who it is: to be asked first."""
         said = Kept(2**16), Kept(2**16)
         text = _PREAMBLE + "printf '%s\n' \"${SUDO_USER-}\"; id"
-        self.greeting = self.run(text, out=said[0], err=said[1], within=Duration(0))
+        self.greeting = self.run(text, out=said[0], err=said[1], within=within)
         return self.greeting
 
     def ask(self, command: Command) -> Question:

@@ -13,6 +13,7 @@ from soleil_remediate.errors import FactError
 from soleil_remediate.transports import Access
 from soleil_remediate.transports.shell import (
     FLOOD,
+    ON_ITS_WAY,
     Kept,
     Question,
     Shell,
@@ -196,10 +197,10 @@ def test_an_answer_is_overdue_after_its_own_deadline_and_some_grace_however_much
     clock.now += 12
     far.out += b"drip"
     asking.pump()
-    assert asking.overdue_in == pytest.approx(1)
+    assert asking.overdue_in == pytest.approx(3 + ON_ITS_WAY - 12)
     say(far, first)
     asking.pump()
-    assert asking.overdue_in == pytest.approx(15)
+    assert asking.overdue_in == pytest.approx(5 + ON_ITS_WAY)
     assert second.waits_for
 
 
@@ -241,7 +242,7 @@ def test_a_line_of_a_gigabyte_is_no_flood_yet() -> None:
 
 def greeted(out: bytes, err: bytes = b"", status: int = 0) -> Question:
     asking, far, _ = shell()
-    question = asking.greet()
+    question = asking.greet(within=Duration(1))
     say(far, question, out, err, status)
     asking.pump()
     return question
