@@ -72,8 +72,8 @@ _LOG.propagate = False
 _KEEPALIVE = 15
 #: How much a host may send before we take it: what is still under way when a command has run out of time.
 _WINDOW = MiB(1)
-#: For what takes one or two round trips on a connection that works.
-_STEP = Duration(10)
+#: For what takes one or two round trips on a connection that works, to a host that may be overloaded.
+_STEP = Duration(20)
 #: What a channel is given before it is looked whether something arrived; in packets that every sshd takes.
 _AT_ONCE, _PACKET = 2**18, 2**15
 

@@ -176,12 +176,12 @@ def test_a_connection_reset_at_any_moment_is_one_effect_or_none_and_never_a_lie(
 def test_a_frozen_peer_is_an_unknown_outcome_and_not_waited_for_longer_than_it_may_take(
     ssh: Bed, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("soleil_remediate.transports.shell.ON_ITS_WAY", Duration(1))
     ledger = ssh.folder / "ledger"
     with proxy(sshd.port) as between:
         ssh.host = through(sshd, between.port)
         session = ssh.open()
         session.claim("jan@laptop")
+        monkeypatch.setattr("soleil_remediate.transports.shell.ON_ITS_WAY", Duration(1))
         between.freeze()
         began = time.monotonic()
         with pytest.raises(OutcomeUnknown, match=r"web1 MAY have been changed.*operation op-frozen"):

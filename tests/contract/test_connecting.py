@@ -382,10 +382,10 @@ def test_a_host_that_freezes_while_we_log_in_is_not_waited_for(sshd: Sshd, after
 
 
 def test_a_host_that_freezes_later_is_not_waited_for(ssh: Bed, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("soleil_remediate.transports.shell.ON_ITS_WAY", Duration(0.5))
     with proxy(sshd.port) as between:
         ssh.host = through(sshd, between.port)
         session = ssh.open()
+        monkeypatch.setattr("soleil_remediate.transports.shell.ON_ITS_WAY", Duration(0.5))
         between.freeze()
         began = time.monotonic()
         with pytest.raises(ConnectionLost, match="stopped answering"):
@@ -400,10 +400,10 @@ def test_a_host_that_freezes_later_is_not_waited_for(ssh: Bed, sshd: Sshd, monke
 def test_a_host_that_freezes_before_a_second_channel_is_not_waited_for(
     ssh: Bed, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, commands: int
 ) -> None:
-    monkeypatch.setattr("soleil_remediate.transports.ssh._STEP", Duration(1))
     with proxy(sshd.port) as between:
         ssh.host = through(sshd, between.port)
         session = ssh.open()
+        monkeypatch.setattr("soleil_remediate.transports.ssh._STEP", Duration(1))
         between.freeze()
         began = time.monotonic()
         with pytest.raises(ConnectionLost):
@@ -413,11 +413,11 @@ def test_a_host_that_freezes_before_a_second_channel_is_not_waited_for(
 
 def test_a_frozen_host_does_not_hold_up_a_big_batch(ssh: Bed, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than the network's buffers take, so that even sending would wait for ever."""
-    monkeypatch.setattr("soleil_remediate.transports.shell.ON_ITS_WAY", Duration(1))
-    monkeypatch.setattr("soleil_remediate.transports.ssh._STEP", Duration(1))
     with proxy(sshd.port) as between:
         ssh.host = through(sshd, between.port)
         session = ssh.open()
+        monkeypatch.setattr("soleil_remediate.transports.shell.ON_ITS_WAY", Duration(1))
+        monkeypatch.setattr("soleil_remediate.transports.ssh._STEP", Duration(1))
         between.freeze()
         began = time.monotonic()
         with pytest.raises(ConnectionLost):
