@@ -8,7 +8,7 @@ import pytest
 
 from soleil_remediate.errors import ConfigError, InventoryError, UnknownName
 from soleil_remediate.host import Connection, Host, Mode, Policy, SecretReference
-from soleil_remediate.inventory import Inventory, ad_hoc_host, inventory_problems, load_inventory
+from soleil_remediate.loading.inventory import Inventory, ad_hoc_host, inventory_problems, load_inventory
 from soleil_remediate.plan import Risk
 from soleil_remediate.tasks.backups import PruneBackups
 from soleil_remediate.units import Duration, MiB

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from soleil_remediate.errors import ConfigError, InventoryError, UnknownName
 from soleil_remediate.host import Connection, Host
-from soleil_remediate.patterns import RANGE_LIMIT, Selection, expand, name_mistake, pattern_mistake
+from soleil_remediate.loading.patterns import RANGE_LIMIT, Selection, expand, name_mistake, pattern_mistake
 
 GROUPS = {
     "all": frozenset({"web1", "web2", "web3", "db1", "solo"}),

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soleil_remediate.binding import INPUT_LIMIT
 from soleil_remediate.catalog import Catalog
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import ConfigError, PlaybookError, UnknownName
 from soleil_remediate.host import Host, Origin
 from soleil_remediate.loading import ad_hoc_host, bind, load_inventory, load_scenarios, parse_inputs
+from soleil_remediate.loading.binding import INPUT_LIMIT
 from soleil_remediate.plan import Plan
 from soleil_remediate.scenario import Input, LeftOut, Scenario, Severity
 from soleil_remediate.task import Task

@@ -11,9 +11,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from soleil_remediate.documents import DEPTH_LIMIT, SIZE_LIMIT, Problems, read_document
 from soleil_remediate.errors import ConfigError, PlaybookError
 from soleil_remediate.host import Origin
+from soleil_remediate.loading.documents import DEPTH_LIMIT, SIZE_LIMIT, Problems, read_document
 
 
 @pytest.fixture

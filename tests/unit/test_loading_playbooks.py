@@ -449,7 +449,7 @@ def test_every_shipped_playbook_loads() -> None:
 
 
 def test_an_installation_without_playbooks_says_so(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("soleil_remediate.loading.__file__", str(here / "soleil_remediate/loading.py"))
+    monkeypatch.setattr("soleil_remediate.loading.__file__", str(here / "soleil_remediate/loading/__init__.py"))
     with pytest.raises(ConfigError, match=r"^the playbooks are missing from .*: install soleil-remediate again$"):
         shipped_playbooks()
     (here / "soleil_remediate/playbooks").mkdir(parents=True)

@@ -10,15 +10,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from soleil_remediate.catalog import Catalog, Family
-from soleil_remediate.documents import Node, Problems, read_document
 from soleil_remediate.errors import ConfigError, PlaybookError, UnknownName
 from soleil_remediate.host import Origin
-from soleil_remediate.patterns import pattern_mistake
+from soleil_remediate.loading.documents import Node, Problems, read_document
+from soleil_remediate.loading.patterns import pattern_mistake
+from soleil_remediate.loading.uses import INPUT_TYPES, UseReader
+from soleil_remediate.loading.validation import Prose, Section, frozen, judge, read_model, shown, told
 from soleil_remediate.plan import Risk
 from soleil_remediate.scenario import Escalation, Input, Scenario, Severity, Use
 from soleil_remediate.units import Duration
-from soleil_remediate.uses import INPUT_TYPES, UseReader
-from soleil_remediate.validation import Prose, Section, frozen, judge, read_model, shown, told
 
 
 def _scenario_name(text: str) -> str:

@@ -29,12 +29,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from soleil_remediate.documents import Node, Problems
 from soleil_remediate.host import Connection, Mode, Policy, SecretReference
-from soleil_remediate.patterns import name_mistake
+from soleil_remediate.loading.documents import Node, Problems
+from soleil_remediate.loading.patterns import name_mistake
+from soleil_remediate.loading.validation import Prose, Section, frozen, read_model, shown
 from soleil_remediate.plan import Risk
 from soleil_remediate.units import ByteSize, Duration
-from soleil_remediate.validation import Prose, Section, frozen, read_model, shown
 
 
 def _absolute(path: PurePosixPath) -> PurePosixPath:

@@ -1,8 +1,8 @@
 """YAML into values: inventories, playbooks and what a person sets, each checked as a whole before a host is touched.
 
-The door to the modules that do it: :mod:`~soleil_remediate.documents` reads YAML strictly,
-:mod:`~soleil_remediate.inventory` and :mod:`~soleil_remediate.playbooks` make hosts and scenarios of it,
-:mod:`~soleil_remediate.binding` brings the two together.
+The door to the modules that do it: :mod:`~soleil_remediate.loading.documents` reads YAML strictly,
+:mod:`~soleil_remediate.loading.inventory` and :mod:`~soleil_remediate.loading.playbooks` make hosts and scenarios of
+it, :mod:`~soleil_remediate.loading.binding` brings the two together.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from soleil_remediate.binding import bind, parse_inputs
 from soleil_remediate.catalog import Catalog
-from soleil_remediate.documents import Node, Problem, Problems, read_document
 from soleil_remediate.errors import ConfigError, PlaybookError
-from soleil_remediate.inventory import Explained, Inventory, ad_hoc_host, inventory_problems, load_inventory
-from soleil_remediate.playbooks import Scenarios, load_scenarios, read_scenarios
+from soleil_remediate.loading.binding import bind, parse_inputs
+from soleil_remediate.loading.documents import Node, Problem, Problems, read_document
+from soleil_remediate.loading.inventory import Explained, Inventory, ad_hoc_host, inventory_problems, load_inventory
+from soleil_remediate.loading.playbooks import Scenarios, load_scenarios, read_scenarios
 
 __all__ = [
     "Explained",
@@ -38,7 +38,7 @@ def shipped_playbooks() -> Path:
     Raises:
         ConfigError: The installation is incomplete.
     """
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for folder in (package / "playbooks", package.parent / "playbooks"):
         if folder.is_dir():
             return folder

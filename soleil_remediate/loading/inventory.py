@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from soleil_remediate.command import Secret
-from soleil_remediate.documents import Problems
 from soleil_remediate.errors import ConfigError, InventoryError, UnknownName
-from soleil_remediate.groups import read_targets
 from soleil_remediate.host import Connection, Host, Origin
-from soleil_remediate.patterns import Selection, name_mistake
-from soleil_remediate.validation import shown
+from soleil_remediate.loading.documents import Problems
+from soleil_remediate.loading.groups import read_targets
+from soleil_remediate.loading.patterns import Selection, name_mistake
+from soleil_remediate.loading.validation import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Inventory:
     groups: Mapping[str, frozenset[str]]
 
     def select(self, pattern: str, *, all_hosts: bool = False) -> tuple[Host, ...]:
-        """Return the targets that *pattern* names, in the inventory's order; see :mod:`soleil_remediate.patterns`.
+        """Return the targets that *pattern* names, in the inventory's order; see :mod:`.patterns`.
 
         Raises:
             UnknownName: It names a host, group or application that is not there.

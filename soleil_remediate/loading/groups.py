@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from soleil_remediate.command import Secret
-from soleil_remediate.documents import Node, Problems, read_document
 from soleil_remediate.host import Host, Origin
-from soleil_remediate.patterns import expand, name_mistake
-from soleil_remediate.profiles import (
+from soleil_remediate.loading.documents import Node, Problems, read_document
+from soleil_remediate.loading.patterns import expand, name_mistake
+from soleil_remediate.loading.profiles import (
     SECTIONS,
     looks_secret,
     read_apps,
@@ -25,7 +25,7 @@ from soleil_remediate.profiles import (
     read_contacts,
     read_policy,
 )
-from soleil_remediate.validation import frozen, shown
+from soleil_remediate.loading.validation import frozen, shown
 
 _MERGED = frozenset({"app", "apps", "policy", "contacts"})
 _SUFFIXES = ("", ".yml", ".yaml")

@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from soleil_remediate.documents import Node, Problems
+from soleil_remediate.loading.documents import Node, Problems
 from soleil_remediate.units import ByteSize, Duration, Percent
 
 M = TypeVar("M", bound=BaseModel)

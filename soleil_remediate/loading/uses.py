@@ -7,13 +7,13 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from soleil_remediate.catalog import Catalog, Family, Kind
-from soleil_remediate.documents import Node, Problems
 from soleil_remediate.host import Origin
-from soleil_remediate.profiles import SAMPLE_PROFILE, looks_secret, profile_names
+from soleil_remediate.loading.documents import Node, Problems
+from soleil_remediate.loading.profiles import SAMPLE_PROFILE, looks_secret, profile_names
+from soleil_remediate.loading.templates import Name, NotDefined, fill, names_in
+from soleil_remediate.loading.validation import frozen, judge, shown, told
 from soleil_remediate.scenario import Input, Use
-from soleil_remediate.templates import Name, NotDefined, fill, names_in
 from soleil_remediate.units import ByteSize, Duration, Percent
-from soleil_remediate.validation import frozen, judge, shown, told
 
 #: What a template may name after ``host.``.
 HOST_NAMES = ("name", "address", "environment")

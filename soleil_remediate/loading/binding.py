@@ -8,13 +8,13 @@ from typing import Any, TypeVar, cast
 from soleil_remediate.catalog import Catalog
 from soleil_remediate.errors import ConfigError, PlaybookError, UnknownName
 from soleil_remediate.host import Host
-from soleil_remediate.profiles import NO_PROFILE
+from soleil_remediate.loading.profiles import NO_PROFILE
+from soleil_remediate.loading.templates import NotDefined, fill, names_in
+from soleil_remediate.loading.uses import INPUT_TYPES
+from soleil_remediate.loading.validation import frozen, judge, told
 from soleil_remediate.scenario import Case, Input, LeftOut, Scenario, Step, Use
 from soleil_remediate.task import Check, Look, Reading, Task
-from soleil_remediate.templates import NotDefined, fill, names_in
 from soleil_remediate.units import KiB
-from soleil_remediate.uses import INPUT_TYPES
-from soleil_remediate.validation import frozen, judge, told
 
 #: A value of exactly this many bytes is still taken; Linux allows twice as many in one argument.
 INPUT_LIMIT = KiB(64)
