@@ -267,7 +267,7 @@ class ConsoleReporter:
         if is_silent and not self._is_verbose:
             return
         number = self._step(event.host, event.step)
-        self._tell(f"{number} {sign:<8}{event.kind}: {text}", event.host)
+        self._tell(f"{number} {sign:<7} {event.kind}: {text}", event.host)
 
     # --- after --------------------------------------------------------------------------------------------------------
 

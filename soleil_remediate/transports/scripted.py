@@ -257,8 +257,8 @@ class ScriptedSession:
             return known.output
         why = "the connection broke" if known.progress is Progress.RUNNING else f"it is {known.progress.value}"
         raise OutcomeUnknown(
-            f"{self._scripted.name} MAY have been changed: {command} was sent as operation {operation}, and its "
-            f"outcome is unknown ({why}). It was not sent again and must not be: ask what became of it first"
+            f"{self._scripted.name} MAY have been changed: operation {operation} was sent and its outcome is unknown "
+            f"({why}). It was not sent again and must not be: look first"
         )
 
     def outcome(self, operation: str) -> Operation:

@@ -306,16 +306,16 @@ class ShellSession:
                 if known.output is not None:
                     return in_time(known.output, command.deadline, took=self._clock() - began)
                 if known.progress is not Progress.RUNNING:
-                    raise self._unknown(operation, command, f"it is {known.progress.value}")
+                    raise self._unknown(operation, f"it is {known.progress.value}")
                 output = self._shim(f"await {operation} {seconds:.1f}", within=Duration(seconds))
         except (Unreachable, FactError) as error:
-            raise self._unknown(operation, command, str(error)) from error
-        raise self._unknown(operation, command, "its shell ended" if output is None else "it is still running")
+            raise self._unknown(operation, str(error)) from error
+        raise self._unknown(operation, "its shell ended" if output is None else "it is still running")
 
-    def _unknown(self, operation: str, command: Command, why: str) -> OutcomeUnknown:
+    def _unknown(self, operation: str, why: str) -> OutcomeUnknown:
         return OutcomeUnknown(
-            f"{self._host.name} MAY have been changed: {command} was sent as operation {operation}, and its outcome is "
-            f"unknown ({why}). It was not sent again and must not be: ask what became of it first"
+            f"{self._host.name} MAY have been changed: operation {operation} was sent and its outcome is unknown "
+            f"({why}). It was not sent again and must not be: look first"
         )
 
     def outcome(self, operation: str) -> Operation:
