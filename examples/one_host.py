@@ -5,7 +5,7 @@ Run it as ``python examples/one_host.py inventory/lab.yml web1``.
 
 import sys
 
-from soleil_remediate import PolicyGate, RunReport, open_remediation
+from soleil_remediate import PolicyGate, RemediateError, RunReport, open_remediation
 
 
 def tell(report: RunReport) -> None:
@@ -25,4 +25,8 @@ def main(inventory: str, host: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except RemediateError as error:
+        print(error, file=sys.stderr)
+        sys.exit(int(error.exit_status))

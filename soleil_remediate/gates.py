@@ -99,7 +99,8 @@ class PolicyGate:
         excess = _excess(scenario, previews, yes=self.says_yes)
         if excess:
             plan = plan_of(tuple(previews))
-            raise Declined(f"{excess}. Nothing was sent. To go on: run it at a terminal, or add --approve {plan}")
+            may = "" if self.says_yes or _excess(scenario, previews, yes=True) else "add --yes, "
+            raise Declined(f"{excess}. Nothing was sent. To go on: {may}run it at a terminal, or add --approve {plan}")
         by = "--yes, within the policy" if self.says_yes else "gentle changes need no approval"
         return Approval(digests=_all(previews), by=by)
 

@@ -72,7 +72,8 @@ def break_host(call: Call) -> ExitStatus:
             options = " ".join(f"--set {name}={value}" for name, value in one.options.items())
             page.beside(f"{one.name:<20}", f"{one.about} {options}".rstrip(), 20)
         page.gap()
-        page.line(f"{call.program.name} {_spoken(call, 'lab break')} web1 {lab.faults()[0].name}")
+        named = f" --lab {lab.name}" if call.text("lab") else ""
+        page.line(f"{call.program.name} {_spoken(call, 'lab break')} web1 {lab.faults()[0].name}{named}")
         screen.show(page)
         return ExitStatus.USAGE if host else ExitStatus.OK
     settings: dict[str, str] = {}

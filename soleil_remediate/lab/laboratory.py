@@ -257,7 +257,7 @@ class Lab:
         subnet = registry.find(self.name, self._state)
         hosts = {host.name: host for host in self._hosts(subnet)} if subnet else {}
         if not hosts:
-            raise LabError(f"the lab {self.name} is down; start it with: soleil-remediate lab up")
+            raise LabError(f"the lab {self.name} is down; start it with: soleil-remediate lab up --lab {self.name}")
         if name not in hosts:
             raise UnknownName(f"host of the lab {self.name}", name, hosts)
         return hosts[name]

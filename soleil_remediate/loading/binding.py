@@ -11,7 +11,7 @@ from soleil_remediate.host import Host
 from soleil_remediate.loading.profiles import NO_PROFILE
 from soleil_remediate.loading.templates import NotDefined, fill, names_in
 from soleil_remediate.loading.uses import INPUT_TYPES
-from soleil_remediate.loading.validation import frozen, judge, told
+from soleil_remediate.loading.validation import frozen, judge, judge_each, told
 from soleil_remediate.scenario import Case, Input, LeftOut, Scenario, Step, Use
 from soleil_remediate.task import Check, Look, Reading, Task
 from soleil_remediate.units import KiB
@@ -100,14 +100,14 @@ def bind(scenario: Scenario, host: Host, inputs: Mapping[str, Any], catalog: Cat
         if missing := tuple(name for name in use.only_with if builder.is_missing(name)):
             left_out.append(LeftOut(kind=use.kind, missing=missing))
         else:
-            steps.append(Step(task=cast("Task[Any]", builder.build(use)), is_always=use.is_always))
+            steps += [Step(task=cast("Task[Any]", one), is_always=use.is_always) for one in builder.build(use)]
     return Case(
         scenario=scenario,
         host=host,
         inputs=frozen(context["inputs"]),
-        healthy_when=tuple(cast("Check[Any]", builder.build(use)) for use in scenario.healthy_when),
-        goal=tuple(cast("Check[Any]", builder.build(use)) for use in scenario.goal),
-        evidence=tuple(cast("Look[Any]", builder.build(use)) for use in scenario.evidence),
+        healthy_when=tuple(cast("Check[Any]", one) for use in scenario.healthy_when for one in builder.build(use)),
+        goal=tuple(cast("Check[Any]", one) for use in scenario.goal for one in builder.build(use)),
+        evidence=tuple(cast("Look[Any]", one) for use in scenario.evidence for one in builder.build(use)),
         steps=tuple(steps),
         left_out=tuple(left_out),
     )
@@ -124,18 +124,25 @@ class _Builder:
         section, _, key = name.rpartition(".")
         return self._context[section or "inputs"].get(key) in (None, ())
 
-    def build(self, use: Use) -> Reading[Any]:
+    def build(self, use: Use) -> tuple[Reading[Any], ...]:
+        """Return what *use* is here: a list of the inventory where one value is wanted makes one of each."""
         kind = self._catalog.kind(use.kind)
-        values = {}
+        values: dict[str, Any] = {}
+        several: tuple[str, tuple[Any, ...]] | None = None
         for name, written in use.arguments.items():
             value = self._filled(use, name, written)
+            each, _ = judge_each(value, kind.arguments[name].annotation)
+            if each is not None and several is None:
+                several = name, each
+                continue
             valid, mistake = judge(value, kind.arguments[name].annotation)
             if mistake:
                 names = ", ".join(str(one) for one in names_in(written))
                 raise self._error(use, name, told(f"{use.kind}: {name}{f' ({names})' if names else ''}", mistake))
             values[name] = valid
+        name, items = several or ("", (None,))
         try:
-            return kind.reading(**values)
+            return tuple(kind.reading(**values, **({name: item} if several else {})) for item in items)
         except ValueError as error:
             raise PlaybookError(f"{use.origin}: {use.kind} for {self._host.name}: {error}") from None
 

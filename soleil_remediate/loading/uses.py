@@ -11,7 +11,7 @@ from soleil_remediate.host import Origin
 from soleil_remediate.loading.documents import Node, Problems
 from soleil_remediate.loading.profiles import SAMPLE_PROFILE, looks_secret, profile_names
 from soleil_remediate.loading.templates import Name, NotDefined, fill, names_in
-from soleil_remediate.loading.validation import frozen, judge, shown, told
+from soleil_remediate.loading.validation import frozen, judge, judge_each, shown, told
 from soleil_remediate.scenario import Input, Use
 from soleil_remediate.units import ByteSize, Duration, Percent
 
@@ -156,7 +156,8 @@ class UseReader:
             except (NotDefined, ValueError) as error:
                 self._problems.add(node.origin, f"{subject}: {error}{when}")
                 return
-            value, mistake = judge(value, annotation)
+            each, _ = judge_each(value, annotation)
+            value, mistake = (value, None) if each is not None else judge(value, annotation)
             if mistake:
                 self._problems.add(node.origin, told(subject, mistake) + when)
                 return

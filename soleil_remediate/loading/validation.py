@@ -72,6 +72,19 @@ def read_model(node: Node, model: type[M], problems: Problems, *, path: str = ""
         return None
 
 
+def judge_each(value: object, annotation: Any) -> tuple[tuple[Any, ...] | None, str | None]:
+    """Validate a list where one value is wanted: each of them, or ``None`` where this is no such list."""
+    if not isinstance(value, tuple) or judge(value, annotation)[1] is None:
+        return None, None
+    valid = []
+    for number, item in enumerate(value, 1):
+        one, mistake = judge(item, annotation)
+        if mistake:
+            return None, f"item {number} {mistake}"
+        valid.append(one)
+    return tuple(valid), None
+
+
 def judge(value: object, annotation: Any) -> tuple[Any, str | None]:
     """Validate one value against a type: the value as that type has it, and what is wrong with it or ``None``.
 

@@ -43,7 +43,7 @@ from soleil_remediate.reporters.fleets import put_hosts, put_total, worst_of
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined
 from soleil_remediate.reporters.plans import Detail, numbers, put_commands, sums
-from soleil_remediate.reporters.previews import fitted, preview_page
+from soleil_remediate.reporters.previews import fitted, other_plans, preview_page, put_other_plan
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.scenario import Case
 from soleil_remediate.units import ByteSize, Duration
@@ -197,6 +197,9 @@ class ConsoleReporter:
             case = self._cases[worst.host.name]
             page.gap()
             page.add(preview_page(case, worst, self._run, width=width, detail=detail, part_of=len(pending)))
+            for alike in other_plans(pending, worst):
+                page.gap()
+                put_other_plan(page, alike, detail)
             page.gap()
             page.prose(joined([sums(pending), f"plan {plan}"]))
         return page

@@ -125,6 +125,26 @@ def preview_page(
     return page
 
 
+def other_plans(pending: Sequence[Preview], shown: Preview) -> list[list[Preview]]:
+    """Return the hosts whose plan is not the one that was shown, those with the same plan together."""
+    alike: dict[tuple[tuple[str, str], ...], list[Preview]] = {}
+    for preview in pending:
+        alike.setdefault(_plan_in_words(preview), []).append(preview)
+    return [hosts for plan, hosts in alike.items() if plan != _plan_in_words(shown)]
+
+
+def put_other_plan(page: Page, alike: Sequence[Preview], detail: Detail) -> None:
+    """Put a plan that is not the worst host's, and whose it is: nobody says yes to what was not shown."""
+    page.beside((", ".join(preview.host.name for preview in alike), HEADING), "another plan", 0)
+    put_plan(page, alike[0], detail)
+
+
+def _plan_in_words(preview: Preview) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (preview.steps[place].kind, change.summary) for place, step in preview.pending for change in step.plan.changes
+    )
+
+
 def fitted(make: Callable[[Detail], Page], height: int) -> tuple[Page, bool]:
     """Return the page that says most within *height* lines, and whether it leaves something out."""
     for detail in (Detail.FULL, Detail.BRIEF, Detail.LEAST):

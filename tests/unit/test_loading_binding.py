@@ -117,6 +117,22 @@ def test_a_template_is_filled_from_the_inventory_and_keeps_its_type(argument: st
     assert (filled, type(filled)) == (value, type(value))
 
 
+def test_a_list_where_one_value_is_wanted_makes_one_step_of_each() -> None:
+    loaded = scenario('  - note.take: {path: "{{ app.logs }}", number: 7}\n', "")
+    logs = (PurePosixPath("/srv/a.log"), PurePosixPath("/srv/b.log"))
+    here = web1()
+
+    case = bind(loaded, replace(here, app={**here.app, "logs": logs}), {}, CATALOG)
+
+    assert [step.task for step in case.steps] == [Note(path=log, number=7) for log in logs]
+
+
+def test_a_list_with_something_else_in_it_is_refused() -> None:
+    loaded = scenario('  - note.take: {path: "{{ vars.list }}"}\n', "")
+    with pytest.raises(PlaybookError, match=r"p\.yml:8:\d+: web1: note\.take: path \(vars\.list\)"):
+        bind(loaded, web1(), {}, CATALOG)
+
+
 @pytest.mark.parametrize(
     "declared,given,field,value",
     [

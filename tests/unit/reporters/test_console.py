@@ -62,6 +62,7 @@ from tests.unit.reporters.samples import (
     AGAIN,
     CUT_LOG,
     LOG,
+    PRUNE,
     RELOAD,
     RUN,
     SAVED,
@@ -297,6 +298,14 @@ def test_several_hosts_previewed() -> None:
     gone = report(NotReached(why="web5 (192.0.2.15:22): connection refused", is_retryable=True), name="web5")
     events: list[Event] = [started(*NAMES), *(HostSeen(preview=seen) for seen in previews), *ended(*reports, gone)]
     approve("several-preview", told(events, names=NAMES, is_dry=True))
+
+
+def test_every_plan_that_differs_is_shown_before_anybody_says_yes() -> None:
+    other = preview("web2", with_steps=(pending("web2", "backup.prune", PRUNE),))
+    previews = [preview("web1"), other, preview("web3")]
+    looked = [started("web1", "web2", "web3"), *(HostSeen(preview=seen) for seen in previews)]
+    reports = [report(seen.outcome, name=seen.host.name, seen=seen) for seen in previews]
+    approve("several-plans", told([*looked, *ended(*reports)], names=NAMES[:3], is_dry=True))
 
 
 def test_several_hosts_repaired() -> None:
