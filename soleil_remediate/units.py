@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
 _KIB = 1024
@@ -46,8 +47,9 @@ class _Quantity:
     expected: ClassVar[str]
 
     @classmethod
+    @abstractmethod
     def parse(cls, text: str) -> Self:
-        raise NotImplementedError  # every unit has its own; this class is never used alone
+        """Read it from text with its unit; every unit in its own way."""
 
     @classmethod
     def _validate(cls, value: Any) -> Self:

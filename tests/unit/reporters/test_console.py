@@ -303,7 +303,7 @@ def test_several_hosts_previewed() -> None:
 def test_every_plan_that_differs_is_shown_before_anybody_says_yes() -> None:
     other = preview("web2", with_steps=(pending("web2", "backup.prune", PRUNE),))
     previews = [preview("web1"), other, preview("web3")]
-    looked = [started("web1", "web2", "web3"), *(HostSeen(preview=seen) for seen in previews)]
+    looked: list[Event] = [started("web1", "web2", "web3"), *(HostSeen(preview=seen) for seen in previews)]
     reports = [report(seen.outcome, name=seen.host.name, seen=seen) for seen in previews]
     approve("several-plans", told([*looked, *ended(*reports)], names=NAMES[:3], is_dry=True))
 
