@@ -371,11 +371,11 @@ def test_a_second_ctrl_c_leaves_the_change_to_the_host_and_calls_it_unknown(benc
 
     bench.on_event = ask
     began = time.monotonic()
-    report = bench.run(bench.slow(6))
-    assert time.monotonic() - began < 5
+    report = bench.run(bench.slow(12))
+    assert time.monotonic() - began < 10, "it waited for the change"
     assert isinstance(report.outcome, MaybeChanged)
     assert bench.ledger == ["begun good"]
-    assert eventually(lambda: bench.ledger == ["begun good", "done good"], within=15)  # detached: it ran to its end
+    assert eventually(lambda: bench.ledger == ["begun good", "done good"], within=30)  # detached: it ran to its end
 
 
 def test_ctrl_c_at_the_gate_sends_nothing_and_takes_no_lock(bench: Bench) -> None:
