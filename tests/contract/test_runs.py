@@ -362,20 +362,19 @@ def test_ctrl_c_in_the_middle_of_a_change_waits_for_it_and_sends_no_other(bench:
 
 
 def test_a_second_ctrl_c_leaves_the_change_to_the_host_and_calls_it_unknown(bench: Bench) -> None:
-    heard: list[Event] = []
+    intended: list[float] = []
 
     def ask(event: Event) -> None:
-        if isinstance(event, ChangeIntended) and not heard:
-            heard.append(event)
+        if isinstance(event, ChangeIntended) and not intended:
+            intended.append(time.monotonic())
             send_signals(0.2, 0.7)
 
     bench.on_event = ask
-    began = time.monotonic()
     report = bench.run(bench.slow(12))
-    assert time.monotonic() - began < 10, "it waited for the change"
+    assert time.monotonic() - intended[0] < 5, "it waited for the change"
     assert isinstance(report.outcome, MaybeChanged)
     assert bench.ledger == ["begun good"]
-    assert eventually(lambda: bench.ledger == ["begun good", "done good"], within=30)  # detached: it ran to its end
+    assert eventually(lambda: bench.ledger == ["begun good", "done good"], within=15)  # detached: it ran to its end
 
 
 def test_ctrl_c_at_the_gate_sends_nothing_and_takes_no_lock(bench: Bench) -> None:
