@@ -6,7 +6,6 @@ import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import BinaryIO, Protocol
@@ -149,7 +148,8 @@ class ShellSession:
             if (needs := self._needs_root(command)) is not None:
                 answers[index] = FactError(f"{command}: {needs}", command=str(command))
         asked = [index for index in range(len(commands)) if index not in answers]
-        quick = {index: self._main.ask(commands[index]) for index in asked if not commands[index].is_slow}
+        at_once = [index for index in asked if not commands[index].is_slow]
+        quick = dict(zip(at_once, self._main.ask_all([commands[index] for index in at_once]), strict=True))
         self._turn([self._main] if quick else [], wait=False)
         slow = deque(index for index in asked if commands[index].is_slow)
         under_way: dict[Shell, tuple[int, Question]] = {}
@@ -167,9 +167,13 @@ class ShellSession:
             for side in [side for side in under_way if not side.pending or side.has_ended]:
                 index, question = under_way.pop(side)
                 answers[index] = self._with_same_rights(side, commands[index]) or answer(commands[index], question)
+        cut_off = [index for index, question in quick.items() if question.status is None]
+        if not self._main.has_ended:
+            quick.update((index, self._main.ask(commands[index])) for index in cut_off)
+            self._drive(self._main)
         answers.update((index, answer(commands[index], question)) for index, question in quick.items())
         if self._main.has_ended:
-            unanswered = [index for index, question in quick.items() if question.waits_for]
+            unanswered = [index for index, question in quick.items() if question.status is None]
             answers.update(self._one_by_one({index: commands[index] for index in unanswered}))
         return [answers[index] for index in range(len(commands))]
 
@@ -379,9 +383,6 @@ class ShellSession:
 
     def close(self) -> None:
         """End the session and give the lock back, unless a change that was sent is still running."""
-        with suppress(Unreachable):
-            for shell in (self._main, *self._sides):
-                shell.close()
         self._link.close()
 
 
@@ -401,19 +402,21 @@ def _turn(shells: Sequence[Shell], link: Link, name: str, *, wait: bool = True) 
     Raises:
         ConnectionLost: An answer is overdue.
     """
-    moved = False
+    may_wait = wait
     for shell in shells:
         try:
-            moved |= shell.pump()
+            moved = shell.pump()
         except ValueError:  # not the answers of a shell of ours: nothing more can be read from it
             shell.close()
-            moved = True
+            moved = False
         if shell.is_flooding:
             shell.close()
+        # What arrives from now on wakes us; what a far end can take, or holds back behind a full buffer, does not.
+        may_wait = may_wait and not (moved and (shell.is_sending or shell.has_more))
         if shell.pending and not shell.has_ended and shell.overdue_in <= 0:
             raise ConnectionLost(f"{name} has stopped answering")
     busy = [shell for shell in shells if shell.pending and not shell.has_ended]
-    if wait and busy and not moved:
+    if may_wait and busy:
         due = min(shell.overdue_in for shell in busy)
         # A far end that takes no more is asked again soon: there is no event for its window.
         link.wait(min(due, 0.02) if any(shell.is_sending for shell in busy) else due)

@@ -13,7 +13,7 @@ import re
 import secrets
 import shlex
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,14 +28,21 @@ ON_ITS_WAY = Duration(20)
 #: A command that writes more than this is ended with its shell, whatever its deadline still allows.
 FLOOD = ByteSize(2**31)
 
-#: Sent as one word to ``sh -c``: root's shell where ``sudo -n`` gives it, else the login user's. Root's shell says by
-#: a signal that it began, so that its end is never taken for sudo's refusal. One line without single quotes and
-#: exclamation marks, so that every login shell can quote it.
-_WITH_SUDO = (
-    'case "$(id)" in "uid=0("*) exec sh;; esac; trap b=1 USR1; LC_ALL=C sudo -n -- '
-    r'sh -c "kill -USR1 \$1; SSH_CONNECTION=\$2; export SSH_CONNECTION; exec sh" sh "$$" "$SSH_CONNECTION"; '
-    'test -n "$b" || exec sh'
-)
+#: Whoever receives so much at once may not have received all there was.
+_MUCH = 2**16
+
+#: From so many quick questions on they share one timeout(1): starting it for each costs more than most answers do.
+_WORTH_SHARING = 3
+#: How long the whole batch may take beyond the longest deadline in it.
+_SHARED_SLACK = Duration(0.5)
+#: As much as may surely stand in one argument, which the kernel limits to 128 KiB.
+_LONGEST_ARGUMENT = 2**16
+
+#: Sent as one word to ``sh -c``: root's shell where ``sudo -n`` gives it, else the login user's, which may be root's.
+#: Root's shell says by a signal that it began (the preamble's first line, from its own arguments), so that its end is
+#: never taken for sudo's refusal. One line without single quotes and exclamation marks, so that every login shell can
+#: quote it.
+_WITH_SUDO = 'trap b=1 USR1; LC_ALL=C sudo -n -- sh -s "$$" "$SSH_CONNECTION"; test -n "$b" || exec sh'
 _WITHOUT_SUDO = "exec sh"
 
 #: ``as USER GRACE SECONDS WORD...`` runs a command as somebody, with that user's groups and home and none of the
@@ -61,6 +68,7 @@ as() {
 #: still write its last while it dies: that belongs to the answer before, so it is let die first.
 _PREAMBLE = (
     r"""
+case $# in 2) kill -USR1 "$1"; SSH_CONNECTION=$2; export SSH_CONNECTION; set -- ;; esac
 cd /
 umask 022
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
@@ -71,6 +79,12 @@ end() { case $2 in 124 | 137) sleep 0.1 ;; esac; printf '\n%s %s\n' "$1" "$2"; p
 """
     + AS_USER
 )
+
+#: The first text in the shell of a batch. It outlives its deadline's SIGTERM until the command under way has died of it
+#: or, a second later, all of them have died of SIGKILL.
+_BATCH = r"""trap 'exit 124' TERM
+end() { printf '\n%s %s\n' "$1" "$2"; printf '\n%s\n' "$1" >&2; }
+"""
 
 
 def opening(*, become: bool) -> str:
@@ -122,6 +136,10 @@ class Kept:
         self.cut += max(0, len(data) - room)
 
 
+def _nothing() -> None:
+    """Nobody needs to know."""
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Question:
     """One text that a shell was given, and its answer as far as it has arrived.
@@ -130,6 +148,8 @@ class Question:
         out: Where its standard output goes.
         err: Where its standard error goes.
         allowed: How long after the answer before it this one may take, everything included.
+        status: Its exit status; ``None`` until it ended, and where that is all that is known.
+        on_end: Called when it has ended.
     """
 
     out: Sink
@@ -138,6 +158,7 @@ class Question:
     marker: bytes = field(default_factory=lambda: secrets.token_hex(16).encode())
     status: int | None = None
     waits_for: int = 2  # the streams on which its end was not seen yet
+    on_end: Callable[[], None] = _nothing
     took: float = 0.0
 
     @property
@@ -196,6 +217,11 @@ class Shell:
     Args:
         stream: What carries it; the shell must have been started with :func:`opening`.
         clock: Seconds that never go back.
+
+    Attributes:
+        pending: What was asked and is not answered yet, in order.
+        has_more: Whether more may have arrived than was received last.
+        greeting: What it said about itself.
     """
 
     def __init__(self, stream: Stream, clock: Callable[[], float]) -> None:
@@ -206,6 +232,7 @@ class Shell:
         self._since = clock()
         self._received = 0
         self.pending: deque[Question] = deque()
+        self.has_more = False
         self.greeting: Question | None = None
 
     @property
@@ -235,6 +262,47 @@ class Shell:
         self.greeting = self.run(text, out=said[0], err=said[1], within=within)
         return self.greeting
 
+    def ask_all(self, commands: Sequence[Command]) -> list[Question]:
+        """Ask several quick questions at once; those that can share one deadline do.
+
+        What that deadline cuts off has an end and no status: nothing is known about it, and each deserves to be asked
+        again under a deadline of its own.
+        """
+        shared = [index for index, command in enumerate(commands) if _can_share(command)]
+        if len(shared) < _WORTH_SHARING or sum(_length(commands[index]) for index in shared) > _LONGEST_ARGUMENT:
+            shared = []
+        together = dict(zip(shared, self._ask_together([commands[index] for index in shared]), strict=True))
+        return [together.get(index) or self.ask(command) for index, command in enumerate(commands)]
+
+    def _ask_together(self, commands: Sequence[Command]) -> list[Question]:
+        if not commands:
+            return []
+        within = Duration(max(command.deadline for command in commands) + _SHARED_SLACK)
+        questions = [self._expect(Kept(each.output_limit), Kept(each.output_limit), within) for each in commands]
+        markers = [question.marker.decode() for question in questions]
+        asked = (
+            f"( exec {shlex.join(command.words)} )\nend {marker} $?\n"
+            for command, marker in zip(commands, markers, strict=True)
+        )
+        # Where the deadline ended it, every marker is written once more: those of answers are then taken for output of
+        # the first question without one, and that one has no status.
+        text = (
+            f"timeout -k 1 {within:.3f} sh -c {shlex.quote(_BATCH + ''.join(asked))} </dev/null 9<&-; ended=$?\n"
+            f"case $ended in 0) ;; *) sleep 0.1; for it in {' '.join(markers)}; do end $it -; done ;; esac\n"
+            "( exit $ended )"
+        )
+        began = self._clock()
+        batch = self.run(text, out=Kept(0), err=Kept(0), within=within)
+        batch.on_end = lambda: self._check_batch(batch, questions, was_ended=self._clock() - began >= within)
+        return questions
+
+    def _check_batch(self, batch: Question, questions: Sequence[Question], *, was_ended: bool) -> None:
+        """Believe nothing of a batch whose end is neither its own nor its deadline's: it may still be answering."""
+        if batch.status and not was_ended:
+            for question in questions:
+                question.status = None
+            self.close()
+
     def ask(self, command: Command) -> Question:
         """Ask *command*: in a shell of its own, without the host's lock, under its deadline."""
         text = f"( {'exec ' if command.user is None else ''}{_under_deadline(command, 1)} )"
@@ -247,14 +315,21 @@ class Shell:
 
     def run(self, text: str, *, out: Sink, err: Sink, within: Duration) -> Question:
         """Give the shell *text* to run as it stands; for constant text with quoted arguments only."""
+        question = self._expect(out, err, within)
+        self._write(f"{text}\nend {question.marker.decode()} $?")
+        return question
+
+    def _expect(self, out: Sink, err: Sink, within: Duration) -> Question:
         question = Question(out=out, err=err, allowed=Duration(within + ON_ITS_WAY))
         if not self.pending:
             self._since = self._clock()
         self.pending.append(question)
-        self._out.expect(question.marker, out, lambda end: self._ended(question, int(end)))
+        self._out.expect(question.marker, out, lambda end: self._ended(question, None if end == b"-" else int(end)))
         self._err.expect(question.marker, err, lambda _: self._ended(question, None))
-        self._unsent += text.encode("utf-8", "surrogateescape") + b"\nend %b $?\n" % question.marker
         return question
+
+    def _write(self, text: str) -> None:
+        self._unsent += text.encode("utf-8", "surrogateescape") + b"\n"
 
     def pump(self) -> bool:
         """Send and receive what can be at once; return whether anything moved.
@@ -269,6 +344,7 @@ class Shell:
             del self._unsent[:sent]
             moved = sent > 0
         out, err = self._stream.receive()
+        self.has_more = max(len(out), len(err)) >= _MUCH
         if out:
             self._received += len(out)
             self._out.feed(out)
@@ -287,9 +363,11 @@ class Shell:
         question.waits_for -= 1
         while self.pending and not self.pending[0].waits_for:
             now = self._clock()
-            self.pending.popleft().took = now - self._since
+            ended = self.pending.popleft()
+            ended.took = now - self._since
             self._since = now
             self._received = 0
+            ended.on_end()
 
 
 def access_of(greeting: Question, *, wanted_root: bool) -> Access | None:
@@ -338,6 +416,15 @@ def answer(command: Command, question: Question) -> Output | FactError:
         stderr=bytes(err.data),
         cut=out.cut + err.cut,
     )
+
+
+def _can_share(command: Command) -> bool:
+    """Whether *command* can run in a batch, whose text stands in an argument: a secret's never does."""
+    return command.stdin is None and command.user is None and not command.words[0].startswith("-")
+
+
+def _length(command: Command) -> int:
+    return sum(map(len, command.words)) * 5 + 64  # as quoted as text can be
 
 
 def script(command: Command) -> str:

@@ -255,12 +255,13 @@ class _Channel:
     def has_ended(self) -> bool:
         """Whether the shell is gone: a process that it left behind may keep the channel open for a while."""
         channel = self._channel
+        is_over = channel.closed or channel.eof_received
+        if not is_over and not channel.exit_status_ready():  # the usual answer, and asked for often
+            return False
         if channel.recv_ready() or channel.recv_stderr_ready():
             return False
-        if channel.closed or channel.eof_received:
+        if is_over:
             return True
-        if not channel.exit_status_ready():
-            return False
         self._gone_since = self._gone_since or time.monotonic()
         return time.monotonic() - self._gone_since > 1
 
@@ -338,7 +339,7 @@ class SshTransport:
 
     def __init__(self, *, base: PurePosixPath = BASE) -> None:
         self.base = base
-        self.config = cache(_parsed)
+        self.config = cache(_configuration)
         self.entries = cache(read_entries)
         self.key = cache(paramiko.PKey.from_path)
 
@@ -393,13 +394,12 @@ class _Opening:
 
     def _connection(self, address: str, *, user: str | None = None, port: int | None = None) -> fabric.Connection:
         """Return fabric's view of a host: the ssh configuration, and none of fabric's or invoke's own files."""
-        config = self._files.config(self._host.connection.ssh_config)
         try:
             return fabric.Connection(
                 address,
                 user=user,
                 port=port,
-                config=fabric.Config(lazy=True, ssh_config=config),
+                config=self._files.config(self._host.connection.ssh_config),
                 gateway=False,
                 forward_agent=False,
                 connect_timeout=self._left,
@@ -434,6 +434,8 @@ class _Opening:
             made.handshake_timeout = self._left
             security = made.get_security_options()
             security.key_types = preferring(known.kinds, security.key_types)
+            # Ciphers that authenticate by themselves first: paramiko compares the others' checksums byte by byte.
+            security.ciphers = sorted(security.ciphers, key=lambda name: "gcm" not in name)
             return made
 
         connection.connect_kwargs = {
@@ -466,5 +468,6 @@ def _who(host: Host, connection: fabric.Connection) -> str:
     return f"{host.name} ({there})"
 
 
-def _parsed(path: Path | None) -> SSHConfig:
-    return SSHConfig.from_text(read_config(path))
+def _configuration(path: Path | None) -> fabric.Config:
+    """Return an ssh configuration as fabric takes it, without any file of fabric's own; connections only read it."""
+    return fabric.Config(lazy=True, ssh_config=SSHConfig.from_text(read_config(path)))

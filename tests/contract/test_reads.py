@@ -124,6 +124,24 @@ def test_a_command_that_takes_too_long_is_ended_and_answers_124(session: Session
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("place", [0, 6, 12])
+@pytest.mark.parametrize(
+    "hanging", [("sleep", "30"), ("sh", "-c", "trap '' TERM; sleep 30; sleep 30")], ids=["quiet", "stubborn"]
+)
+def test_one_that_hangs_among_many_is_the_only_one_without_an_answer(
+    session: Session, hanging: tuple[str, ...], place: int
+) -> None:
+    """Many share one deadline; whoever was cut off by another's hanging is asked again."""
+    commands = [Command(("echo", str(number)), deadline=Duration(0.5)) for number in range(12)]
+    commands.insert(place, Command(hanging, deadline=Duration(0.5)))
+    began = time.monotonic()
+    answers = session.ask(commands)
+    assert time.monotonic() - began < 8
+    assert output(answers.pop(place)).exit_status == 124
+    assert [output(answer).text for answer in answers] == [f"{number}\n" for number in range(12)]
+    assert output(session.ask([Command(("echo", "later"))])[0]).text == "later\n"
+
+
 def test_a_deadline_keeps_what_was_written_before_it(session: Session) -> None:
     (answer,) = session.ask([Command(("sh", "-c", "echo before; exec sleep 30"), deadline=Duration(0.5))])
     assert (output(answer).exit_status, output(answer).stdout) == (124, b"before\n")

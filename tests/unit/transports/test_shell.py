@@ -293,3 +293,67 @@ def test_every_login_shell_can_quote_what_opens_the_session(become: bool) -> Non
 def test_a_change_is_a_script_of_its_own_under_its_own_deadline() -> None:
     assert script(Command(("a", "b c"), deadline=Duration(60))) == "exec timeout -k 5 60.000 a 'b c'"
     assert script(Command(("a",), user="deploy")).endswith("\nas deploy 5 2.000 a")
+
+
+def said(far: Far, one: Shell) -> str:
+    while one.is_sending:
+        one.pump()
+    return far.heard.decode()
+
+
+def test_many_quick_questions_share_one_timeout() -> None:
+    one, far, _ = shell()
+    one.ask_all([Command(("echo", str(number))) for number in range(30)])
+    assert said(far, one).count("timeout -k") == 1
+
+
+def test_what_reads_a_secret_or_runs_as_somebody_never_stands_in_an_argument() -> None:
+    one, far, _ = shell()
+    apart = [Command(("cat",), stdin=Secret("hunter2")), Command(("id",), user="nobody"), Command(("-x",))]
+    one.ask_all([*apart, *(Command(("echo", str(number))) for number in range(3))])
+    shared = next(line for line in said(far, one).splitlines() if "sh -c" in line)
+    assert "hunter2" not in shared
+    assert said(far, one).count("timeout -k") + said(far, one).count("as nobody") == 4
+
+
+def test_a_batch_too_long_for_an_argument_is_asked_one_by_one() -> None:
+    one, far, _ = shell()
+    one.ask_all([Command(("echo", "x" * 10_000)) for _ in range(4)])
+    assert said(far, one).count("timeout -k") == 4
+
+
+def test_nothing_of_a_batch_that_ended_before_its_time_is_believed() -> None:
+    """Somebody killed timeout(1): the batch's own shell may go on writing among what comes later."""
+    one, far, clock = shell()
+    questions = one.ask_all([Command(("echo", str(number))) for number in range(3)])
+    batch = one.pending[-1]
+    said(far, one)
+    for question in questions:
+        far.out += b"\n" + question.marker + b" 0\n"
+        far.err += b"\n" + question.marker + b"\n"
+    clock.now += 1
+    far.out += b"\n" + batch.marker + b" 137\n"
+    far.err += b"\n" + batch.marker + b"\n"
+    one.pump()
+    assert [question.status for question in questions] == [None] * 3
+    assert one.has_ended
+
+
+def test_what_a_batch_answered_before_its_deadline_stays_answered() -> None:
+    one, far, clock = shell()
+    questions = one.ask_all([Command(("echo", str(number))) for number in range(3)])
+    batch = one.pending[-1]
+    said(far, one)
+    far.out += b"first\n" + questions[0].marker + b" 0\n"
+    far.err += b"\n" + questions[0].marker + b"\n"
+    one.pump()
+    clock.now += 3
+    for question in questions:
+        far.out += b"\n" + question.marker + b" -\n"
+        far.err += b"\n" + question.marker + b"\n"
+    far.out += b"\n" + batch.marker + b" 124\n"
+    far.err += b"\n" + batch.marker + b"\n"
+    one.pump()
+    assert [question.status for question in questions] == [0, None, None]
+    assert not one.pending
+    assert not one.has_ended
