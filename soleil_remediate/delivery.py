@@ -139,13 +139,14 @@ class Delivery:
         return f"{self.run}-{step:02x}-{number:02x}"
 
     def _deliver(self, operation: str, command: Command) -> Output:
+        memory = self.line.session.memory
         try:
             return self.line.session.send(operation, command)
         except (OutcomeUnknown, Unreachable) as error:
             host = self.line.session.host.name
             with suppress(Refused):  # what is unknown is found out first; the record fails again, and then is heard
                 self.say(ChangeUnanswered(host=host, operation=operation, why=str(error)))
-            known = self._find_out(operation, command)
+            known = self._find_out(operation, command, memory)
             if known is None:
                 if isinstance(error, OutcomeUnknown):
                     raise
@@ -155,14 +156,19 @@ class Delivery:
             if known.progress is Progress.NEVER_BEGUN:
                 why = f"operation {operation} was never begun: the connection was cut before {host} took it"
                 raise Refused(why) from error
+            if known.progress is Progress.FORGOTTEN:
+                raise OutcomeUnknown(
+                    f"{host} MAY have been changed: operation {operation} was sent, and the host has forgotten all "
+                    "operations since (it restarted, or its /run was emptied)"
+                ) from error
             if known.output is None:
                 raise OutcomeUnknown(
                     f"{host} MAY have been changed: the host says that operation {operation} was begun and ended "
-                    "without an exit status (it was killed, or the host restarted)"
+                    "without an exit status (it was killed)"
                 ) from error
             return known.output
 
-    def _find_out(self, operation: str, command: Command) -> Operation | None:
+    def _find_out(self, operation: str, command: Command, memory: str) -> Operation | None:
         """Ask the host what became of an operation, over a new connection; ``None`` where it cannot be learnt.
 
         An answer counts whoever holds the host's lock. That it was never begun, or was lost, counts only once the lock
@@ -173,7 +179,7 @@ class Delivery:
         while self.clock.monotonic() < ends and not self.stop.is_insisted:
             with suppress(Unreachable, Refused, FactError):  # asked again below: nothing is lost by asking
                 session, is_ours = self._reopen()
-                known = session.outcome(operation)
+                known = session.outcome(operation, memory=memory)
                 if known.progress is Progress.DONE or (is_ours and known.progress is not Progress.RUNNING):
                     return known
             self.clock.sleep(pause)

@@ -35,6 +35,7 @@ class Progress(Enum):
     DONE = "done"
     RUNNING = "running"
     LOST = "lost"  # begun, ended without an exit status: killed, or the host restarted
+    FORGOTTEN = "forgotten"  # the host restarted since, or its /run was emptied: nobody knows whether it was begun
     NEVER_BEGUN = "never-begun"
 
 
@@ -81,6 +82,13 @@ class Session(Protocol):
     def round_trips(self) -> int:
         """How many batches were sent and waited for since the session was open."""
 
+    @property
+    def memory(self) -> str:
+        """The name of what the host remembers of operations, as :meth:`claim` found it; empty before.
+
+        A host that restarted remembers nothing, and has another one.
+        """
+
     def ask(self, commands: Sequence[Command]) -> list[Output | FactError]:
         """Ask questions in one pipelined batch; the answers come in their order.
 
@@ -113,8 +121,12 @@ class Session(Protocol):
             OutcomeUnknown: It was sent and its answer did not arrive, or it was lost. Ask with :meth:`outcome`.
         """
 
-    def outcome(self, operation: str) -> Operation:
+    def outcome(self, operation: str, *, memory: str) -> Operation:
         """Ask the host what became of an operation, also one of an earlier session; changes nothing.
+
+        Args:
+            operation: Its id.
+            memory: The host's :attr:`memory` when it was sent: another one has forgotten it.
 
         Raises:
             Unreachable: The connection is gone.

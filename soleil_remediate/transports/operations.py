@@ -40,7 +40,7 @@ def read_operation(operation: str, output: Output) -> Operation:
             f"operation {operation} has not begun, but whoever may begin it still holds the lock ({owner}): ask again",
             command=f"tell {operation}",
         )
-    for progress in (Progress.RUNNING, Progress.LOST, Progress.NEVER_BEGUN):
+    for progress in (Progress.RUNNING, Progress.LOST, Progress.FORGOTTEN, Progress.NEVER_BEGUN):
         if word == progress.value:
             return Operation(progress=progress)
     raise FactError(

@@ -112,6 +112,7 @@ class ScriptedHost:
     _files: dict[PurePosixPath, _File] = field(default_factory=dict, init=False)
     _operations: dict[str, Operation] = field(default_factory=dict, init=False)
     _holder: ScriptedSession | None = field(default=None, init=False)
+    _restarts: int = field(default=0, init=False)
 
     def on_read(self, when: When, answer: AnswerOrHow) -> None:
         """Answer questions that fit *when*; a FactError stands for no answer."""
@@ -131,6 +132,12 @@ class ScriptedHost:
     def has_file(self, path: PurePosixPath, content: bytes, identity: FileIdentity) -> None:
         """Let *path* be a file that can be saved as evidence."""
         self._files[path] = _File(identity=identity, content=content)
+
+    def restart(self) -> None:
+        """Forget every operation and who holds the lock, as a host does that restarts."""
+        self._operations.clear()
+        self._holder = None
+        self._restarts += 1
 
     # -- what its sessions do ------------------------------------------------------------------------------------------
 
@@ -174,9 +181,15 @@ class ScriptedHost:
             rule.then(self)
         return Operation(progress=Progress.RUNNING) if rule.fate is Fate.ANSWER_LOST else known
 
-    def became_of(self, operation: str) -> Operation:
-        """Return what became of an operation."""
-        return self._operations.get(operation, Operation(progress=Progress.NEVER_BEGUN))
+    @property
+    def memory(self) -> str:
+        """The name of what it remembers of operations."""
+        return f"{self.name}-{self._restarts}"
+
+    def became_of(self, operation: str, memory: str) -> Operation:
+        """Return what became of an operation that was sent to *memory*."""
+        unknown = Progress.NEVER_BEGUN if memory == self.memory else Progress.FORGOTTEN
+        return self._operations.get(operation, Operation(progress=unknown))
 
     def file(self, path: PurePosixPath, identity: FileIdentity) -> bytes:
         """Return a file's bytes.
@@ -205,6 +218,7 @@ class ScriptedSession:
         self._host = host
         self._scripted = scripted
         self._round_trips = 0
+        self._memory = ""
 
     @property
     def host(self) -> Host:
@@ -215,6 +229,11 @@ class ScriptedSession:
     def access(self) -> Access:
         """With whose rights it looks and changes."""
         return self._scripted.access
+
+    @property
+    def memory(self) -> str:
+        """The name of what the host remembered when the lock was taken; empty before."""
+        return self._memory
 
     @property
     def round_trips(self) -> int:
@@ -242,6 +261,7 @@ class ScriptedSession:
         """
         self._go()
         self._scripted.hold(self, owner)
+        self._memory = self._scripted.memory
 
     def send(self, operation: str, command: Command) -> Output:
         """Do to the host what was prepared for *command*, once for each operation.
@@ -261,14 +281,14 @@ class ScriptedSession:
             f"({why}). It was not sent again and must not be: look first"
         )
 
-    def outcome(self, operation: str) -> Operation:
+    def outcome(self, operation: str, *, memory: str) -> Operation:
         """Return what became of an operation.
 
         Raises:
             Unreachable: The host was prepared so.
         """
         self._go()
-        return self._scripted.became_of(operation)
+        return self._scripted.became_of(operation, memory)
 
     def save(self, preserve: Preserve, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> Saved:
         """Write the prepared file, gzip-compressed, into *into*.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shlex
 import time
 from collections import deque
@@ -98,6 +99,7 @@ class ShellSession:
         self._round_trips = 0
         self._shim_is_in: Shell | None = None
         self._claimed_by: Shell | None = None
+        self._memory = ""
 
     @property
     def host(self) -> Host:
@@ -113,6 +115,11 @@ class ShellSession:
     def round_trips(self) -> int:
         """How many batches were sent and waited for since the session was open."""
         return self._round_trips
+
+    @property
+    def memory(self) -> str:
+        """The name of what the host remembers of operations; empty before the lock was taken."""
+        return self._memory
 
     @classmethod
     def start(cls, host: Host, link: Link, *, base: PurePosixPath = BASE) -> ShellSession:
@@ -252,7 +259,8 @@ class ShellSession:
         if self._main.has_ended:
             self._main = self._another_main()
         name = self._host.name
-        output = self._shim(f"claim {shlex.quote(' '.join(owner.split())[:80])}", within=Duration(5))
+        who = shlex.quote(" ".join(owner.split())[:80])
+        output = self._shim(f"claim {who} {secrets.token_hex(8)}", within=Duration(5))
         if output is None:
             raise ConnectionLost(f"{name} ended the shell that was to take its lock; nothing was changed")
         if output.exit_status == 75:
@@ -265,6 +273,7 @@ class ShellSession:
             needs = "" if self._access.is_root else f"; changes need root ({self._access.why_not})"
             raise Refused(f"the lock of {name} cannot be taken: {_last_line(output)}{needs}. Nothing was sent")
         self._claimed_by = self._main
+        self._memory = output.text.strip()
 
     @property
     def _holds_the_lock(self) -> bool:
@@ -322,7 +331,7 @@ class ShellSession:
             f"({why}). It was not sent again and must not be: look first"
         )
 
-    def outcome(self, operation: str) -> Operation:
+    def outcome(self, operation: str, *, memory: str) -> Operation:
         """Ask the host what became of an operation, also one of an earlier session; changes nothing.
 
         Raises:
@@ -333,7 +342,7 @@ class ShellSession:
             raise ValueError(f"{operation!r} is no operation's id")
         if self._main.has_ended:
             self._main = self._another_main()
-        output = self._shim(f"tell {operation}", within=Duration(5))
+        output = self._shim(f"tell {operation} {shlex.quote(memory)}", within=Duration(5))
         if output is None:
             raise ConnectionLost(f"{self._host.name} ended the shell that was asked about operation {operation}")
         return read_operation(operation, output)

@@ -2,10 +2,10 @@
 # What changes a host: functions for the session's own shell. POSIX sh, coreutils and util-linux; nothing is installed,
 # and nothing is written but a few files under $base, on tmpfs.
 #
-#   claim OWNER                         take the host's lock for as long as this shell lives
+#   claim OWNER NONCE                   take the host's lock for as long as this shell lives; print the memory's name
 #   change ID SECONDS COMMAND STDIN     run a change once, detached from the connection; wait that long; tell
 #   await ID SECONDS                    wait that long for its end; tell
-#   tell ID                             what became of it; changes nothing
+#   tell ID MEMORY                      what became of it, if this is still that memory; changes nothing
 #
 # The lock is flock(2) on the folder itself, held on descriptor 9 and inherited by every change: the kernel keeps it as
 # long as somebody may still be changing this host, and gives it back without our help, also on a full disk. (Opening
@@ -19,6 +19,10 @@
 # Each operation has a folder, which its processes hold locked on descriptor 7 from before it has begun until their
 # end: that tells running from lost. What must be kept when not one block is free is a symbolic link: those need none.
 #
+# A host that restarts, or whose /run is emptied, begins another memory, which knows nothing of what was begun before:
+# "never begun" is an answer only of the memory in which it would have been begun.
+#
+#   memory              a link: this memory's name, the nonce of whoever took the lock first
 #   ops/ID/cmd, in      what is run, and its standard input, which is gone once it has begun
 #   ops/ID/begun, rc    links: it was begun; the exit status it ended with
 #   ops/ID/out, end     the first and the last 64 KiB of what it wrote
@@ -27,7 +31,10 @@
 base=${base:-/run/soleil-remediate}
 
 claim() { # 75: somebody else may be changing this host, and standard output says who; 74: it cannot be taken
-    [ "${claimed-}" != yes ] || return 0
+    if [ "${claimed-}" = yes ]; then
+        readlink "$base/memory"
+        return
+    fi
     (umask 077 && mkdir -p "$base/ops") || return 74
     command exec 9<"$base" || return 74
     flock -w 1 -E 75 9 || {
@@ -42,7 +49,11 @@ claim() { # 75: somebody else may be changing this host, and standard output say
         exec 9<&-
         return 74
     }
-    claimed=yes
+    [ -L "$base/memory" ] || ln -s "$2" "$base/memory" || {
+        exec 9<&-
+        return 74
+    }
+    memory=$(readlink "$base/memory") && claimed=yes && echo "$memory"
 }
 
 change() { # 73: nothing was begun
@@ -97,10 +108,14 @@ await() { # the kernel wakes us at the operation's end
     tell "$1"
 }
 
-tell() { # done STATUS MORE | running | lost | never-begun | unclear OWNER; what a done one wrote comes on the next line
+tell() { # done STATUS MORE | running | lost | forgotten | never-begun | unclear OWNER; what a done one wrote comes on the next line
     is_id "$1" || return 64
     op=$base/ops/$1
     if [ ! -L "$op/begun" ]; then
+        if [ "$(readlink "$base/memory")" != "${2-$memory}" ]; then
+            echo forgotten
+            return 0
+        fi
         # Only a session that holds the lock can still begin it.
         if [ "${claimed-}" = yes ] || [ ! -d "$base" ] || flock -n -s "$base" true; then
             echo never-begun

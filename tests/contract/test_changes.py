@@ -86,14 +86,27 @@ def test_another_operation_is_another_effect(claimed: Session, bed: Bed) -> None
     assert lines(ledger) == 2
 
 
-def test_an_operation_that_was_never_sent_has_never_begun(bed: Bed) -> None:
-    assert bed.open().outcome("op-never") == Operation(progress=Progress.NEVER_BEGUN)
+def test_an_operation_that_was_never_sent_has_never_begun(claimed: Session) -> None:
+    assert claimed.outcome("op-never", memory=claimed.memory) == Operation(progress=Progress.NEVER_BEGUN)
+
+
+def test_of_what_another_memory_was_sent_nothing_is_known(claimed: Session, bed: Bed) -> None:
+    assert claimed.outcome("op-never", memory="anothermemory") == Operation(progress=Progress.FORGOTTEN)
+
+
+def test_a_later_session_finds_the_same_memory(claimed: Session, bed: Bed) -> None:
+    first = claimed.memory
+    claimed.close()
+    later = bed.open()
+    assert later.memory == ""
+    later.claim("ann@office")
+    assert later.memory == first != ""
 
 
 def test_a_later_session_learns_what_became_of_an_operation(claimed: Session, bed: Bed) -> None:
     claimed.send("op-1", Command(("sh", "-c", "echo said; exit 3")))
     claimed.close()
-    known = bed.open().outcome("op-1")
+    known = bed.open().outcome("op-1", memory=claimed.memory)
     assert known.progress is Progress.DONE
     assert known.output is not None
     assert (known.output.exit_status, known.output.stdout) == (3, b"said\n")
@@ -141,12 +154,24 @@ def test_a_change_that_outlives_its_session_keeps_the_lock(ssh: Bed, sshd: Sshd)
         assert isinstance(failed(), OutcomeUnknown)
     ssh.host = ssh_host(sshd)
     later = ssh.open()
-    assert later.outcome("op-long").progress is Progress.RUNNING
+    assert later.outcome("op-long", memory=session.memory).progress is Progress.RUNNING
     with pytest.raises(HostLocked, match="jan@laptop"):
         later.claim("ann")
-    assert eventually(lambda: later.outcome("op-long").progress is Progress.DONE)
+    assert eventually(lambda: later.outcome("op-long", memory=session.memory).progress is Progress.DONE)
     later.claim("ann")
     assert lines(ledger) == 1
+
+
+def test_a_host_that_forgot_everything_never_says_that_an_operation_has_not_begun(ssh: Bed, real: Session) -> None:
+    """As after a restart: /run is a tmpfs."""
+    sent_to = real.memory
+    real.send("op-1", Command(("true",)))
+    real.close()
+    (ssh.open()).ask([Command(("rm", "-rf", str(ssh.base)))])
+    later = ssh.open()
+    later.claim("ann")
+    assert later.memory != sent_to
+    assert later.outcome("op-1", memory=sent_to).progress is Progress.FORGOTTEN
 
 
 @pytest.mark.parametrize("after", [0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.3])
@@ -166,7 +191,7 @@ def test_a_connection_reset_at_any_moment_is_one_effect_or_none_and_never_a_lie(
     ssh.host = ssh_host(sshd)
     later = ssh.open()
     claims(later)  # the reset session's shell and change are gone by then
-    known = later.outcome(operation)
+    known = later.outcome(operation, memory=session.memory)
     assert known.progress in {Progress.DONE, Progress.NEVER_BEGUN}
     assert lines(ledger) == (1 if known.progress is Progress.DONE else 0)
     later.send(operation, adding_to(ledger))
@@ -275,7 +300,7 @@ def test_a_killed_change_is_lost_and_its_outcome_unknown(ssh: Bed, real: Session
     with pytest.raises(OutcomeUnknown, match="lost"):
         # Its parents up to the one that setsid started lead the session that is killed.
         real.send("op-killed", Command(("sh", "-c", "kill -9 $(ps -o pid= -s $(ps -o sid= -p $$))")))
-    assert real.outcome("op-killed").progress is Progress.LOST
+    assert real.outcome("op-killed", memory=real.memory).progress is Progress.LOST
 
 
 def test_a_change_leaves_no_standard_input_behind(real: Session, sshd: Sshd, ssh: Bed) -> None:
@@ -303,8 +328,10 @@ def test_the_tool_leaves_less_than_a_mebibyte_however_much_is_done(real: Session
         real.send(f"op-many-{number}", Command(("head", "-c", "200000", "/dev/zero"), deadline=Duration(5)))
     used = sshd.inside("du", "-sk", str(ssh.base)).stdout.split()[0]
     assert int(used) <= 1024
-    assert real.outcome("op-many-0").output == output(real.outcome("op-many-0").output)
-    assert output(real.outcome("op-many-0").output).exit_status == 0
+    assert real.outcome("op-many-0", memory=real.memory).output == output(
+        real.outcome("op-many-0", memory=real.memory).output
+    )
+    assert output(real.outcome("op-many-0", memory=real.memory).output).exit_status == 0
 
 
 def test_a_shell_that_was_killed_has_lost_the_lock_and_sends_nothing(ssh: Bed, real: Session) -> None:

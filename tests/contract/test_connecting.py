@@ -434,7 +434,7 @@ def test_a_connection_that_breaks_while_nothing_is_asked_is_noticed_at_the_next_
         with pytest.raises(ConnectionLost):
             session.ask([Command(("echo", "x"))])
         with pytest.raises(Unreachable):
-            session.outcome("op-1")
+            session.outcome("op-1", memory="")
 
 
 @pytest.mark.parametrize("setting", ["", "logging.basicConfig(level=logging.INFO)"])

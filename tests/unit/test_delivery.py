@@ -60,14 +60,14 @@ class Wire(ScriptedSession):
             raise trouble
         return super().send(operation, command)
 
-    def outcome(self, operation: str) -> Operation:
+    def outcome(self, operation: str, *, memory: str) -> Operation:
         self.line.log.append("outcome")
         if self.line.outcomes:
             found = self.line.outcomes.pop(0)
             if isinstance(found, Exception):
                 raise found
             return found
-        return super().outcome(operation)
+        return super().outcome(operation, memory=memory)
 
     def save(self, preserve: Preserve, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> Saved:
         self.line.log.append("save")
@@ -437,6 +437,15 @@ def test_a_change_that_never_began_was_refused_and_not_unknown(desk: Desk) -> No
     desk.line.send_raises = [CUT]
     desk.line.outcomes = [NEVER]
     with pytest.raises(Refused, match=f"{OPERATION} was never begun"):
+        desk.send(CHANGE)
+    assert desk.sent == []
+
+
+def test_a_host_that_restarted_since_may_have_been_changed(desk: Desk) -> None:
+    """It says that nothing was begun, and knows nothing of what was begun before."""
+    desk.line.send_raises = [CUT]
+    desk.line.scripted.restart()
+    with pytest.raises(OutcomeUnknown, match="web1 MAY have been changed.*restarted"):
         desk.send(CHANGE)
     assert desk.sent == []
 

@@ -83,7 +83,7 @@ def test_a_change_may_end_unknown(web1: ScriptedHost, fate: Fate, ran: int, then
     with pytest.raises(OutcomeUnknown, match="web1 MAY have been changed"):
         session.send("op-1", Command(RESTART))
     assert len(web1.sent) == ran
-    assert session.outcome("op-1").progress is then
+    assert session.outcome("op-1", memory=session.memory).progress is then
 
 
 def test_a_change_may_be_refused(web1: ScriptedHost) -> None:
@@ -93,7 +93,7 @@ def test_a_change_may_be_refused(web1: ScriptedHost) -> None:
     with pytest.raises(Refused, match="Nothing was begun"):
         session.send("op-1", Command(RESTART))
     assert web1.sent == []
-    assert session.outcome("op-1").progress is Progress.NEVER_BEGUN
+    assert session.outcome("op-1", memory=session.memory).progress is Progress.NEVER_BEGUN
 
 
 def test_a_host_may_be_locked_or_out_of_reach(web1: ScriptedHost) -> None:
@@ -102,7 +102,11 @@ def test_a_host_may_be_locked_or_out_of_reach(web1: ScriptedHost) -> None:
     with pytest.raises(HostLocked, match="ann@office since 03:12:41 UTC"):
         session.claim("me")
     web1.unreachable = ConnectTimedOut("web1 did not answer")
-    for act in (lambda: opened(web1), lambda: session.ask([Command(ASK)]), lambda: session.outcome("op-1")):
+    for act in (
+        lambda: opened(web1),
+        lambda: session.ask([Command(ASK)]),
+        lambda: session.outcome("op-1", memory=session.memory),
+    ):
         with pytest.raises(ConnectTimedOut):
             act()
 
