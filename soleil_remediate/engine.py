@@ -49,6 +49,7 @@ from soleil_remediate.scenario import Case, Step
 from soleil_remediate.stopping import Stop, StopRequested
 from soleil_remediate.task import Check, Health, Look
 from soleil_remediate.transports import Session, Transport
+from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.units import Duration
 
 #: May one change be sent that the approval does not cover? Returns the digests that may, or raises PlanDrifted.
@@ -102,6 +103,7 @@ class HostRun:
         self._say = say
         self._stop = stop
         self._session: Session | None = None
+        self._cancellation = Cancellation()
         self._is_claimed = False
         self._scope: frozenset[str] = frozenset()
         self._has_sent = False
@@ -121,8 +123,13 @@ class HostRun:
             raise AssertionError("the host is looked at before anything else is done")
         return self._session
 
+    def give_up(self) -> None:
+        """Let nothing be waited for any more, connecting included; for another thread than the one that runs this."""
+        self._cancellation.ask()
+        self.close()
+
     def close(self) -> None:
-        """End the session; also from another thread, which makes whatever waits on it fail at once."""
+        """End the session."""
         session = self._session
         if session is not None:
             with suppress(Exception):  # it is gone either way, and a host's end must not end the fleet
@@ -131,7 +138,9 @@ class HostRun:
     def reopen(self) -> Session:
         """Connect anew, and take the lock again where it was ours."""
         self.close()
-        self._session = self._transport.open(self.host, within=self.host.connection.connect_within)
+        self._session = self._transport.open(
+            self.host, within=self.host.connection.connect_within, cancellation=self._cancellation
+        )
         if self._is_claimed:
             self._session.claim(self._owner)
         return self._session

@@ -261,7 +261,7 @@ class _Fleet:
                     for future in futures:
                         future.cancel()
                     for run in self._runs:
-                        run.close()
+                        run.give_up()
         self._drain()
 
     def _not_seen(self, error: Exception) -> HostOutcome:
@@ -336,7 +336,7 @@ class _Fleet:
             while not future.done():
                 self._pump(gate)
                 if self._stop.is_insisted:
-                    run.close()  # what waits for an answer gets none, and says so
+                    run.give_up()  # what waits for an answer gets none, and says so
         self._drain()
         return future.result()
 

@@ -11,6 +11,7 @@ from soleil_remediate.command import Command, Output
 from soleil_remediate.errors import FactError
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Preserve
+from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.units import ByteSize, Duration
 
 
@@ -153,8 +154,8 @@ class Session(Protocol):
 class Transport(Protocol):
     """A way to reach hosts."""
 
-    def open(self, host: Host, *, within: Duration) -> Session:
-        """Connect to *host*; the whole of it takes no longer than *within*.
+    def open(self, host: Host, *, within: Duration, cancellation: Cancellation | None = None) -> Session:
+        """Connect to *host*; the whole of it takes no longer than *within*, nor than until somebody cancels it.
 
         Raises:
             Unreachable: With one of its subclasses; nothing was changed and no password was tried twice.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from soleil_remediate.units import Duration
@@ -15,19 +16,61 @@ class OutOfTime(Exception):
     """The work did not end in time; it was told to give up and is waited for no longer."""
 
 
+class GivenUp(Exception):
+    """Somebody wants no result any more; the work was told to give up and is waited for no longer."""
+
+
+class Cancellation:
+    """By which one thread makes others stop waiting, now and from now on. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[threading.Event] = []
+        self.is_asked = False
+
+    def ask(self) -> None:
+        """Let nobody wait any longer; asking again changes nothing."""
+        with self._lock:
+            self.is_asked = True
+            for event in self._waiting:
+                event.set()
+
+    @contextmanager
+    def waking(self, event: threading.Event) -> Iterator[None]:
+        """Set *event* as soon as somebody asks, while the block lasts."""
+        with self._lock:
+            self._waiting.append(event)
+            if self.is_asked:
+                event.set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting.remove(event)
+
+
 class Attempt(Generic[T]):
     """Work in a thread of its own, of which somebody awaits the end for a limited time.
 
     Args:
         work: What is to be done.
         give_up: Makes the work end soon, where that can be done; called from another thread.
+        cancellation: Who asks it wants no result any more.
         undo: Takes the result back that came after all, when nobody awaited it any more.
     """
 
-    def __init__(self, work: Callable[[], T], *, give_up: Callable[[], None], undo: Callable[[T], None]) -> None:
-        self._work, self._give_up, self._undo = work, give_up, undo
+    def __init__(
+        self,
+        work: Callable[[], T],
+        *,
+        give_up: Callable[[], None],
+        undo: Callable[[T], None],
+        cancellation: Cancellation,
+    ) -> None:
+        self._work, self._give_up, self._undo, self._cancellation = work, give_up, undo, cancellation
         self._lock = threading.Lock()
-        self._ended = threading.Event()
+        self._wake = threading.Event()
+        self._has_ended = False
         self._is_awaited = True
         self._result: list[T] = []
         self._error: BaseException | None = None
@@ -37,17 +80,19 @@ class Attempt(Generic[T]):
 
         Raises:
             OutOfTime: It did not end in time.
+            GivenUp: Somebody asked by the cancellation.
         """
         threading.Thread(target=self._run, daemon=True).start()
         try:
-            self._ended.wait(within)
+            with self._cancellation.waking(self._wake):
+                self._wake.wait(within)
         finally:
             with self._lock:
-                self._is_awaited = self._ended.is_set()
+                self._is_awaited = self._has_ended
             if not self._is_awaited:
                 self._give_up()
         if not self._is_awaited:
-            raise OutOfTime
+            raise GivenUp if self._cancellation.is_asked else OutOfTime
         if self._error is not None:
             raise self._error
         return self._result[0]
@@ -59,7 +104,8 @@ class Attempt(Generic[T]):
             self._error = error
         with self._lock:
             if self._is_awaited:
-                self._ended.set()
+                self._has_ended = True
+                self._wake.set()
                 return
         for late in self._result:
             self._undo(late)

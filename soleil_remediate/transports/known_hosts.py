@@ -12,7 +12,7 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -110,7 +110,8 @@ def look_up(entries: Iterable[Entry], host: str, port: int, *, alias: str | None
     named = bare if alias is not None or port == 22 else f"[{bare}]:{port}"
     found = _about(entries, named)
     if named != bare and not found.accepted:
-        found = _about(entries, bare, shown=named)
+        of_bare = _about(entries, bare, shown=named)
+        found = replace(of_bare, revoked=(*found.revoked, *of_bare.revoked))
     return found
 
 

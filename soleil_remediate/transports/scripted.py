@@ -33,6 +33,7 @@ from soleil_remediate.errors import (
 from soleil_remediate.host import Host
 from soleil_remediate.plan import FileIdentity, Preserve
 from soleil_remediate.transports import Access, Operation, Progress, Saved
+from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.units import ByteSize, Duration
 
 #: Which commands a rule is about: these words whoever runs them, this command exactly, or whatever the function says.
@@ -324,7 +325,13 @@ class ScriptedTransport:
     def __init__(self, *hosts: ScriptedHost) -> None:
         self._hosts = {host.name: host for host in hosts}
 
-    def open(self, host: Host, *, within: Duration) -> ScriptedSession:  # noqa: ARG002  # nothing here takes any time
+    def open(
+        self,
+        host: Host,
+        *,
+        within: Duration,  # noqa: ARG002  # nothing here takes any time
+        cancellation: Cancellation | None = None,  # noqa: ARG002  # likewise
+    ) -> ScriptedSession:
         """Open a session.
 
         Raises:

@@ -35,7 +35,7 @@ from soleil_remediate.errors import (
     Unreachable,
 )
 from soleil_remediate.host import Host
-from soleil_remediate.transports.deadline import Attempt, OutOfTime
+from soleil_remediate.transports.deadline import Attempt, Cancellation, GivenUp, OutOfTime
 from soleil_remediate.transports.dial import Carried, dial
 from soleil_remediate.transports.known_hosts import Known, look_up, preferring, read_entries, why_rejected
 from soleil_remediate.transports.session import BASE, ShellSession
@@ -343,18 +343,26 @@ class SshTransport:
         self.entries = cache(read_entries)
         self.key = cache(paramiko.PKey.from_path)
 
-    def open(self, host: Host, *, within: Duration) -> ShellSession:
-        """Connect to *host*; the whole of it takes no longer than *within*.
+    def open(self, host: Host, *, within: Duration, cancellation: Cancellation | None = None) -> ShellSession:
+        """Connect to *host*; the whole of it takes no longer than *within*, nor than until somebody cancels it.
 
         Raises:
             Unreachable: With one of its subclasses; nothing was changed, and no key was offered twice.
             ConfigError: The ssh configuration or a key's file cannot be used; the host was not contacted.
         """
         opening_ = _Opening(self, host, time.monotonic() + within)
+        attempt = Attempt(
+            opening_.session,
+            give_up=opening_.cut,
+            undo=ShellSession.close,
+            cancellation=cancellation or Cancellation(),
+        )
         try:
-            return Attempt(opening_.session, give_up=opening_.cut, undo=ShellSession.close).result(within)
+            return attempt.result(within)
         except OutOfTime:
             raise ConnectTimedOut(f"{host.name}: {opening_.doing} took longer than {within}") from None
+        except GivenUp:
+            raise ConnectionLost(f"{host.name}: {opening_.doing} was given up") from None
 
 
 class _Opening:
@@ -374,8 +382,9 @@ class _Opening:
                 wanted = host.connection
                 target = self._connection(wanted.address, user=wanted.user, port=wanted.port)
                 for hop in jumps(target.ssh_config):
-                    self._log_in(self._connection(hop))
-                self._log_in(target)
+                    self._log_in(self._connection(hop), key_file=None, password=None)
+                password = wanted.password.resolve() if wanted.password is not None else None
+                self._log_in(target, key_file=wanted.key_file, password=password)
                 link = _Link(
                     self._connections, f"exec sh -c {shlex.quote(opening(become=wanted.become))}", _who(host, target)
                 )
@@ -413,8 +422,15 @@ class _Opening:
         """For paramiko's own deadlines: a little more than is left, so that the one outside speaks first."""
         return max(0.0, self._by - time.monotonic()) + 1
 
-    def _log_in(self, connection: fabric.Connection) -> None:
-        """Connect, check the host's key, and only then authenticate."""
+    def _log_in(self, connection: fabric.Connection, *, key_file: Path | None, password: Secret | None) -> None:
+        """Connect, check the host's key, and only then authenticate.
+
+        Args:
+            connection: To the host or one of its jump hosts.
+            key_file: The only key to offer, where the inventory names one: it names the host's own, so a jump host has
+                to take what the ssh configuration or the agent has.
+            password: Likewise; a jump host must never get it.
+        """
         who = _who(self._host, connection)
         options = connection.ssh_config
         wanted = self._host.connection
@@ -423,8 +439,7 @@ class _Opening:
         known = look_up(entries, connection.host, connection.port, alias=options.get("hostkeyalias"))
         connection.client.set_missing_host_key_policy(_KnownKeys(known, files, who))
         connection.client.set_log_channel(_LOG.name)
-        configured = configured_keys(wanted.key_file, options)
-        password = wanted.password.resolve() if wanted.password is not None else None
+        configured = configured_keys(key_file, options)
         self.doing = f"connecting to {who}"
         self._sock = self._dial(connection)
         self.doing = f"the greeting of {who} and logging in"

@@ -38,7 +38,7 @@ from soleil_remediate.report import (
 from soleil_remediate.units import ByteSize, Duration
 from tests import tiny
 from tests.contract.conftest import Bed, eventually, in_background, through
-from tests.contract.tcp import proxy
+from tests.contract.tcp import listener, proxy, silent
 from tests.sshd import IS_ROOT, Sshd
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="changes need root")
@@ -375,6 +375,16 @@ def test_a_second_ctrl_c_leaves_the_change_to_the_host_and_calls_it_unknown(benc
     assert isinstance(report.outcome, MaybeChanged)
     assert bench.ledger == ["begun good"]
     assert eventually(lambda: bench.ledger == ["begun good", "done good"], within=15)  # detached: it ran to its end
+
+
+def test_ctrl_c_while_a_silent_host_is_connected_to_ends_at_once(bench: Bench, sshd: Sshd) -> None:
+    with listener(silent) as port:
+        bench.host = through(sshd, port)
+        began = time.monotonic()
+        send_signals(0.3)
+        report = bench.run(bench.slow(0))
+    assert time.monotonic() - began < 3, "it waited for the host"
+    assert isinstance(report.outcome, Stopped)
 
 
 def test_ctrl_c_at_the_gate_sends_nothing_and_takes_no_lock(bench: Bench) -> None:

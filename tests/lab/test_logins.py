@@ -59,6 +59,29 @@ def test_a_wrong_password_is_sent_once_and_shown_nowhere(
     assert int(untouched_web1.shell(f"sleep 0.5; {failed}")) == before + 1
 
 
+def test_a_hosts_password_is_never_sent_to_the_jump_host_before_it(
+    untouched_web1: LabHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Both are the same login here: the jump would take the password, and still must not hear it."""
+    monkeypatch.setenv("LAB_PASSWORD", "ops-secret")
+    monkeypatch.setenv("HOME", str(tmp_path))  # no usual keys
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    config = tmp_path / "config"
+    config.write_text(
+        f"Host inner\n HostName {untouched_web1.address}\n ProxyJump ops@jump\n"
+        f"Host jump\n HostName {untouched_web1.address}\n"
+    )
+    host = _by_password(untouched_web1)
+    host = replace(host, connection=replace(host.connection, address="inner", ssh_config=config))
+    heard = "journalctl -u ssh --no-pager | grep -c 'password for ops' || true"
+    before = int(untouched_web1.shell(heard))
+
+    with pytest.raises(AuthenticationFailed, match="could be offered no key"):
+        SshTransport().open(host, within=WITHIN)
+
+    assert int(untouched_web1.shell(f"sleep 0.5; {heard}")) == before
+
+
 @pytest.mark.parametrize(
     "user, why",
     [("ops", "sudo wants a password for ops"), ("guest", "guest")],

@@ -21,6 +21,7 @@ from soleil_remediate.errors import FactError
 from soleil_remediate.host import Host
 from soleil_remediate.lab import Lab
 from soleil_remediate.transports import Access, Session, Transport
+from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.scripted import ScriptedHost
 from soleil_remediate.transports.ssh import SshTransport
 from soleil_remediate.units import Duration
@@ -61,7 +62,7 @@ class _Recorder:
     transport: Transport = field(default_factory=SshTransport)
     heard: dict[str, Any] = field(default_factory=dict)
 
-    def open(self, host: Host, *, within: Duration) -> Any:
+    def open(self, host: Host, *, within: Duration, cancellation: Cancellation | None = None) -> Any:
         return _Listening(self.transport.open(host, within=within), self.heard)
 
 

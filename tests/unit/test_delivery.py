@@ -445,7 +445,7 @@ def test_a_host_that_restarted_since_may_have_been_changed(desk: Desk) -> None:
     """It says that nothing was begun, and knows nothing of what was begun before."""
     desk.line.send_raises = [CUT]
     desk.line.scripted.restart()
-    with pytest.raises(OutcomeUnknown, match="web1 MAY have been changed.*restarted"):
+    with pytest.raises(OutcomeUnknown, match=r"web1 MAY have been changed.*restarted"):
         desk.send(CHANGE)
     assert desk.sent == []
 

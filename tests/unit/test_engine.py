@@ -51,6 +51,7 @@ from soleil_remediate.scenario import Case, LeftOut, Step
 from soleil_remediate.stopping import Stop, StopRequested
 from soleil_remediate.task import Verdict
 from soleil_remediate.transports import Access
+from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.scripted import Fate, ScriptedHost, ScriptedSession, ScriptedTransport
 from soleil_remediate.units import Duration
 from tests import tiny
@@ -68,7 +69,7 @@ class Wires(ScriptedTransport):
         self.closed = 0
         self.on_open: Callable[[int], object] = lambda _: None
 
-    def open(self, host: Host, *, within: Duration) -> ScriptedSession:
+    def open(self, host: Host, *, within: Duration, cancellation: Cancellation | None = None) -> ScriptedSession:
         self.on_open(self.opened)
         session = super().open(host, within=within)
         self.opened += 1

@@ -59,6 +59,7 @@ from soleil_remediate.report import (
 )
 from soleil_remediate.scenario import Case, Step
 from soleil_remediate.task import Task
+from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.scripted import Fate, ScriptedHost, ScriptedSession, ScriptedTransport
 from soleil_remediate.units import Duration
 from tests import tiny
@@ -104,7 +105,7 @@ class Held(ScriptedTransport):
         super().__init__(*hosts)
         self._on_open = on_open
 
-    def open(self, host: Host, *, within: Duration) -> ScriptedSession:
+    def open(self, host: Host, *, within: Duration, cancellation: Cancellation | None = None) -> ScriptedSession:
         self._on_open(host.name)
         return super().open(host, within=within)
 
@@ -282,7 +283,7 @@ def test_hosts_with_nothing_to_do_are_let_go_before_anybody_is_asked(two: Fleet)
     tiny.say(two.hosts[0], "good")
 
     class Closing(Held):
-        def open(self, host: Host, *, within: Duration) -> ScriptedSession:
+        def open(self, host: Host, *, within: Duration, cancellation: Cancellation | None = None) -> ScriptedSession:
             session = super().open(host, within=within)
             session.close = lambda: closed.append(host.name)  # type: ignore[method-assign]  # the only way to see it
             return session

@@ -57,6 +57,14 @@ def test_names_are_matched_as_openssh_does(tmp_path: Path, names: str, host: str
     assert known(tmp_path, f"{names} ssh-ed25519 {ONE}\n", host, port) == ([b"one"] if is_known else [])
 
 
+def test_a_key_revoked_for_the_port_is_not_accepted_for_being_the_bare_names(tmp_path: Path) -> None:
+    lines = f"web1.example ssh-ed25519 {ONE}\n@revoked [web1.example]:2222 ssh-ed25519 {ONE}\n"
+    (tmp_path / "known_hosts").write_text(lines, "utf-8")
+    entries = read_entries(tmp_path / "known_hosts")
+    assert not look_up(entries, "web1.example", 2222).accepts(b"one")
+    assert look_up(entries, "web1.example", 22).accepts(b"one")
+
+
 def test_an_alias_counts_instead_of_name_and_port(tmp_path: Path) -> None:
     text = f"alias ssh-ed25519 {ONE}\n[web1.example]:2222 ssh-ed25519 {TWO}\n"
     assert known(tmp_path, text, port=2222, alias="alias") == [b"one"]
