@@ -2,6 +2,39 @@
 
 No record, no change: what cannot be written here is not sent. Beside the journal lie the copies of what changes
 destroyed. Folders have mode 0700, files 0600; names are chosen here and never by a host.
+
+The journal of run 1a2b3c4d is ``runs/1a2b3c4d.jsonl`` below the state folder. Its first line is
+``{"format": 2, "run": "1a2b3c4d"}``; every other one is an event, one JSON object with these fields first::
+
+    n                1, 2, 3 … without a gap
+    at               when it was written, ISO 8601 in UTC
+    type             what happened; the fields that follow depend on it
+
+    RunStarted       run, scenario, hosts (their names), operator, inputs
+    HostSeen         preview: all that one look saw of preview.host, and preview.steps, what would be done about it
+    GateAnswered     is_open, by (who or what answered), approved (digests of the changes that may be sent)
+    HostClaimed      host, owner: the host's lock is ours
+    CopySaved        host, step, copy: path here, size there, stored here, sha256 of what was there
+    ChangeIntended   host, step, kind, operation, digest, change: from here on the host may have been changed
+    ChangeAnswered   host, operation, exit_status, says (its last lines), took
+    ChangeUnanswered host, operation, why: the host is asked again; a ChangeAnswered may still follow
+    StepEnded        host, step, kind, outcome: its type, why, and in outcome.sent the operations that succeeded
+    HostEnded        host, outcome: its verdict and why; seen, the n of its HostSeen, or null; took; after, how it
+                     stood at the last look since the first change, or null
+    RunEnded         exit_status; verdicts, how many hosts ended with each; sent, how many changes succeeded
+
+Steps count from 0, in the playbook's order. Each thing stands in one line: who wants to know how a host looked before
+follows ``seen``, who wants to know what an operation did looks for its ChangeIntended. Sizes are bytes, durations
+seconds. Everything is ASCII, so that no terminal acts on it. With jq(1)::
+
+    jq -r 'select(.type == "HostEnded") | [.host, .outcome.verdict, .outcome.why] | @tsv' 1a2b3c4d.jsonl
+    jq -r 'select(.type == "ChangeIntended") | [.host, .operation, .change.summary] | @tsv' 1a2b3c4d.jsonl
+    jq -r 'select(.type == "CopySaved") | .copy | "\\(.sha256)  \\(.path)"' 1a2b3c4d.jsonl
+
+A change whose operation stands in a ChangeIntended and in no ChangeAnswered MAY have been made. A last line without an
+end was cut off by a full disk or by this program's death, and never counted: what it intended was not sent. New fields
+may come at any time; ``format`` is raised whenever one changes its meaning or goes away, and
+``runs show RUN -o json`` prints older records as today's.
 """
 
 from __future__ import annotations
@@ -13,7 +46,8 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +55,8 @@ from typing import Any, BinaryIO, Self
 
 from soleil_remediate.clock import Clock
 from soleil_remediate.errors import ConfigError, Refused, UnknownName
-from soleil_remediate.events import CopyProgress, Event, as_data
-
-FORMAT = 1
+from soleil_remediate.events import CopyProgress, Event, HostEnded, HostSeen, RunEnded, StepEnded, as_data
+from soleil_remediate.history import FORMAT, RunSummary, lines, summary
 
 #: A host may name a file with 255 bytes; beside it stand the host's name, the step's number and an ending.
 _LONGEST_NAME = 150
@@ -49,27 +82,6 @@ def new_run() -> str:
     return secrets.token_hex(4)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSummary:
-    """One line of ``runs list``.
-
-    Args:
-        run: Its name.
-        started: When, ISO 8601 in UTC.
-        scenario: Which.
-        operator: Who.
-        hosts: Where.
-        verdict: Each host's word, or ``unfinished`` where the record ends before the run did.
-    """
-
-    run: str
-    started: str
-    scenario: str
-    operator: str
-    hosts: tuple[str, ...]
-    verdict: str
-
-
 class Record:
     """An open journal. Safe to write to from several threads; every line is on disk when :meth:`write` returns."""
 
@@ -80,6 +92,7 @@ class Record:
         self._clock = clock
         self._lock = threading.Lock()
         self._count = 0
+        self._seen: dict[str, int] = {}
         self._broken = ""
 
     def write(self, event: Event) -> None:
@@ -94,7 +107,10 @@ class Record:
             if self._broken:
                 raise RecordNotWritten(self._broken)
             self._count += 1
-            line = {"n": self._count, "at": self._clock.now().isoformat(timespec="milliseconds"), **as_data(event)}
+            at = self._clock.now().isoformat(timespec="milliseconds")
+            line = {"n": self._count, "at": at, **_line(event, self._seen)}
+            if isinstance(event, HostSeen):
+                self._seen[event.preview.host.name] = self._count
             data = json.dumps(line, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
             try:
                 _write_all(self._descriptor, data)
@@ -185,7 +201,7 @@ class Runs:
 
     def list(self) -> tuple[RunSummary, ...]:
         """Return all runs, newest first."""
-        runs = [_summary(path) for path in self._paths()]
+        runs = [summary(path) for path in self._paths()]
         return tuple(sorted(runs, key=lambda run: (run.started, run.run), reverse=True))
 
     def read(self, prefix: str) -> tuple[dict[str, Any], ...]:
@@ -203,7 +219,7 @@ class Runs:
             raise ConfigError(f"{prefix!r} is the beginning of several runs: {', '.join(sorted(found))}")
         path = self._path(found[0])
         try:
-            return tuple(_lines(path))
+            return tuple(lines(path))
         except OSError as error:
             raise ConfigError(f"the record {path} cannot be read: {error.strerror}") from error
 
@@ -216,47 +232,29 @@ class Runs:
             yield from (path for path in folder.iterdir() if path.suffix == ".jsonl" and _RUN.fullmatch(path.stem))
 
 
-def _summary(path: Path) -> RunSummary:
-    """Return what a record says; one that is damaged is listed too, up to where it can be read."""
-    started: dict[str, Any] = {}
-    verdicts: dict[str, str] = {}
-    end = "unfinished"
-    try:
-        for line in _lines(path):
-            if line["type"] == "RunStarted":
-                started = line
-            elif line["type"] == "HostEnded":
-                verdicts[line["report"]["host"]] = line["report"]["outcome"]["verdict"]
-    except (ConfigError, OSError, LookupError, TypeError):
-        end = "unreadable"
-    hosts = tuple(str(host) for host in started.get("hosts", ()))
-    words = [verdicts.get(host, end) for host in hosts]
-    return RunSummary(
-        run=path.stem,
-        started=str(started.get("at", "")),
-        scenario=str(started.get("scenario", "?")),
-        operator=str(started.get("operator", "?")),
-        hosts=hosts,
-        verdict=" · ".join(dict.fromkeys(words)) or end,
-    )
+def _line(event: Event, seen: Mapping[str, int]) -> dict[str, Any]:
+    """Return what the record holds of *event*: what an earlier line says is referred to and not said again.
 
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the events of a record.
-
-    Raises:
-        ConfigError: A whole line cannot be read: somebody else wrote into the file, or its disk is damaged.
+    Args:
+        event: What happened.
+        seen: The number of the line in which each host was seen.
     """
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            if not raw.endswith(b"\n"):
-                return  # the writer died in the middle of this line: what it says never counted
-            try:
-                line = json.loads(raw)
-            except (ValueError, RecursionError) as error:
-                raise ConfigError(f"{path}:{number}: this is no line of a record ({error})") from error
-            if isinstance(line, dict) and "type" in line:
-                yield line
+    data: dict[str, Any] = {"type": type(event).__name__}
+    match event:
+        case StepEnded():
+            data |= as_data(event)
+            if "sent" in data["outcome"]:
+                data["outcome"]["sent"] = [sent["operation"] for sent in data["outcome"]["sent"]]
+        case HostEnded(report=report):
+            about = {"host": report.host, "outcome": report.outcome, "seen": seen.get(report.host.name)}
+            data |= as_data(about | {"after": report.after, "took": report.took})
+        case RunEnded(report=report):
+            verdicts = Counter(host.outcome.word for host in report.hosts)
+            sent = sum(len(host.sent) for host in report.hosts)
+            data |= as_data({"exit_status": report.exit_status, "verdicts": verdicts, "sent": sent})
+        case _:
+            data |= as_data(event)
+    return data
 
 
 def _remedy(error: OSError) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from soleil_remediate.record import RunSummary
+from soleil_remediate.history import RunSummary
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined
 from soleil_remediate.units import ByteSize, Duration
 
@@ -78,8 +78,7 @@ def _said(line: Mapping[str, Any]) -> str:  # noqa: PLR0911  # one sentence a ki
             why = outcome.get("why") or ""
             return f"{host}step {line['step'] + 1} {line['kind']}: {outcome['type'].removeprefix('Step')}. {why}"
         case "HostEnded":
-            report = line["report"]
-            outcome = report["outcome"]
-            return f"{report['host']}  {outcome.get('verdict', '?')}: {outcome['why']}"
+            outcome = line["outcome"]
+            return f"{host}{outcome['verdict']}: {outcome['why']}"
         case _:
             return ""

@@ -192,8 +192,8 @@ def check_truth(two: Fleet, report: RunReport) -> None:
         else:
             assert not isinstance(one.outcome, Fixed)
         assert scripted._holder is None, "the lock was not given back"
-        (ended,) = [line for line in record if line["type"] == "HostEnded" and line["report"]["host"] == scripted.name]
-        assert ended["report"]["outcome"]["verdict"] == one.outcome.word
+        (ended,) = [line for line in record if line["type"] == "HostEnded" and line["host"] == scripted.name]
+        assert ended["outcome"]["verdict"] == one.outcome.word
 
 
 # --- looking ----------------------------------------------------------------------------------------------------------
@@ -759,7 +759,7 @@ def test_signals_to_a_real_process_at_any_moment_leave_the_truth(tmp_path: Path,
     (run,) = Runs(tmp_path).list()
     record = Runs(tmp_path).read(run.run)
     assert record[-1]["type"] == "RunEnded"
-    ended = [line["report"]["outcome"]["verdict"] for line in record if line["type"] == "HostEnded"]
+    ended = [line["outcome"]["verdict"] for line in record if line["type"] == "HostEnded"]
     for verdict, name in zip(ended, did, strict=True):
         mine = [line for line in record if line.get("host") == name]
         assert [line["change"]["after"] for line in mine if line["type"] == "ChangeIntended"] == did[name]

@@ -81,7 +81,7 @@ def test_every_line_stands_on_its_own_with_its_number_and_its_time(runs: Runs, r
             ChangeAnswered(host="web1", operation="o", exit_status=0, says="line\nline \u202e", took=Duration(1))
         )
     lines = [json.loads(line) for line in file_of(runs).read_text("ascii").splitlines()]
-    assert lines[0] == {"format": 1, "run": RUN}
+    assert lines[0] == {"format": 2, "run": RUN}
     assert [(line["n"], line["at"], line["type"]) for line in lines[1:]] == [
         (1, "2031-05-06T03:14:15.926+00:00", "HostClaimed"),
         (2, "2031-05-06T03:14:15.926+00:00", "ChangeAnswered"),
