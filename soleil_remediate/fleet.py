@@ -178,24 +178,23 @@ class _Fleet:
         with self._signals.heard():
             self._start()
             self._look()
-            for index, preview in self._previews.items():
-                report = HostReport(host=preview.host, outcome=preview.outcome, preview=preview, took=preview.looked_in)
-                self._reports.setdefault(index, report)
+            for index, preview in sorted(self._previews.items()):
+                self._end_host(index, preview.outcome, preview, took=preview.looked_in)
             return self._end()
 
     def remediate(self, gate: Gate) -> RunReport:
         with self._signals.heard():
             self._start()
             self._look()
-            pending = {i: p for i, p in sorted(self._previews.items()) if isinstance(p.outcome, WouldFix)}
+            pending: dict[int, Preview] = {}
+            for index, preview in sorted(self._previews.items()):
+                if isinstance(preview.outcome, WouldFix):
+                    pending[index] = preview
+                else:
+                    self._end_host(index, preview.outcome, preview)
             approval = self._ask(gate, pending)
             if approval is not None:
                 self._change(pending, approval, gate)
-            for index, preview in self._previews.items():
-                outcome = preview.outcome
-                if isinstance(outcome, WouldFix):  # reached only where a signal came before it was this host's turn
-                    outcome = self._stopped()
-                self._reports.setdefault(index, HostReport(host=preview.host, outcome=outcome, preview=preview))
             return self._end()
 
     def _stopped(self) -> Stopped:
@@ -214,26 +213,29 @@ class _Fleet:
         )
 
     def _end(self) -> RunReport:
-        for index, run in enumerate(self._runs):
-            if index not in self._reports:
-                self._reports[index] = HostReport(host=run.host, outcome=self._stopped())
+        for index in range(len(self._runs)):
+            if index not in self._reports:  # a signal came before it was this host's turn
+                self._end_host(index, self._stopped(), self._previews.get(index))
         report = RunReport(
             run=self._run,
             scenario=self._scenario,
             hosts=tuple(self._reports[index] for index in range(len(self._runs))),
         )
-        last: list[Event] = [*(HostEnded(report=host) for host in report.hosts), RunEnded(report=report)]
-        for event in last:
-            with suppress(Refused):  # the report is true even where the record's last lines could not be written
-                if self._record is not None:
-                    self._record.write(event)
-            self._inbox.put(event)
+        self._say_all_the_same(RunEnded(report=report))
         self._drain()
         if self._listeners_bug is not None:
             raise self._listeners_bug
         if len(self._misconfigured) == len(self._runs):
             raise self._misconfigured[0]
         return report
+
+    def _end_host(self, index: int, outcome: HostOutcome, preview: Preview | None, **more: Any) -> None:
+        self._report(index, HostReport(host=self._runs[index].host, outcome=outcome, preview=preview, **more))
+
+    def _report(self, index: int, report: HostReport) -> None:
+        """Note what became of a host and tell it at once: if the run dies later, this stands on record."""
+        self._reports[index] = report
+        self._say_all_the_same(HostEnded(report=report))
 
     # --- its three parts ----------------------------------------------------------------------------------------------
 
@@ -247,7 +249,7 @@ class _Fleet:
                 if isinstance(preview.outcome, WouldFix):
                     return
             except Exception as error:  # noqa: BLE001  # one host's bug is that host's failure, never the fleet's end
-                self._reports[index] = HostReport(host=run.host, outcome=self._not_seen(error))
+                self._end_host(index, self._not_seen(error), None)
             run.close()  # nothing more is wanted of it
 
         forks = min(FORKS, len(self._runs))
@@ -296,10 +298,9 @@ class _Fleet:
             outcome = _crash(error)
         else:
             return approval
+        self._say_all_the_same(GateAnswered(is_open=False, by=outcome.why, approved=()))
         for index, preview in pending.items():
-            self._reports[index] = HostReport(host=preview.host, outcome=outcome, preview=preview)
-        with suppress(Refused):  # a record that takes nothing more is no reason to say nothing more
-            self._say(GateAnswered(is_open=False, by=outcome.why, approved=()))
+            self._end_host(index, outcome, preview)
         return None
 
     def _change(self, pending: dict[int, Preview], approval: Approval, gate: Gate) -> None:
@@ -312,8 +313,7 @@ class _Fleet:
             if self._stop.is_asked:
                 return
             if ended_badly:
-                outcome = Refusal(why=f"not tried: {ended_badly}. Nothing was sent")
-                self._reports[index] = HostReport(host=run.host, outcome=outcome, preview=preview)
+                self._end_host(index, Refusal(why=f"not tried: {ended_badly}. Nothing was sent"), preview)
                 continue
 
             def one(run: HostRun = run, preview: Preview = preview) -> HostReport:
@@ -325,7 +325,7 @@ class _Fleet:
                     run.close()  # and with it the host's lock is given back, however long the other hosts take
 
             report = self._wait(one, run, gate)
-            self._reports[index] = report
+            self._report(index, report)
             if not isinstance(report.outcome, Fixed | Eased | NotNeeded):
                 ended_badly = f"{run.host.name} ended {report.outcome.word}"
 
@@ -346,6 +346,13 @@ class _Fleet:
         """Record an event, then let it be heard. Called in any thread."""
         if self._record is not None:
             self._record.write(event)
+        self._inbox.put(event)
+
+    def _say_all_the_same(self, event: Event) -> None:
+        """Say what is true even where the record can no longer take it."""
+        with suppress(Refused):
+            if self._record is not None:
+                self._record.write(event)
         self._inbox.put(event)
 
     def _ask_again(self, host: Host, kind: str, change: Change) -> frozenset[str]:
