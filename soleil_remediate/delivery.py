@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from soleil_remediate.clock import Clock
 from soleil_remediate.command import Command, Output
+from soleil_remediate.copies import NewCopy
 from soleil_remediate.errors import (
     AnswerNotRecorded,
     CommandFailed,
@@ -25,6 +25,7 @@ from soleil_remediate.errors import (
 from soleil_remediate.events import ChangeAnswered, ChangeIntended, ChangeUnanswered, CopyProgress, CopySaved, Event
 from soleil_remediate.plan import Change, Preserve
 from soleil_remediate.report import SavedCopy, Sent
+from soleil_remediate.state import remedy_for
 from soleil_remediate.stopping import Stop
 from soleil_remediate.transports import Operation, Progress, Saved, Session
 from soleil_remediate.units import ByteSize, Duration
@@ -36,7 +37,7 @@ PATIENCE = Duration(60)
 class Copies(Protocol):
     """Where copies are kept; the run's record."""
 
-    def create_copy(self, name: str) -> tuple[Path, BinaryIO]:
+    def create_copy(self, name: str) -> NewCopy:
         """Create a file for a copy, never overwriting one."""
 
 
@@ -195,21 +196,17 @@ class Delivery:
     def _save(self, preserve: Preserve, step: int, number: int) -> SavedCopy:
         host = self.line.session.host.name
         try:
-            path, file = self.copies.create_copy(f"{host}-{step}-{number}-{preserve.path.name}")
+            new = self.copies.create_copy(f"{host}-{step}-{number}-{preserve.path.name}")
         except OSError as error:
-            raise EvidenceNotStored(f"the copy of {preserve.path} cannot be created here: {error.strerror}") from error
-        try:
-            with file:
-                saved = self._stream(preserve, file, path.parent, step)
-            copy = SavedCopy(path=path, size=saved.size, stored=saved.stored, sha256=saved.sha256)
+            why = f"the copy of {preserve.path} cannot be created here: {error.strerror}"
+            raise EvidenceNotStored(f"{why}. To go on: {remedy_for(error)}") from error
+        with new:
+            saved = self._stream(preserve, new, step)
+            copy = SavedCopy(path=new.path, size=saved.size, stored=saved.stored, sha256=saved.sha256)
             self.say(CopySaved(host=host, step=step, copy=copy))
-        except BaseException:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)  # half a copy proves nothing, one nobody recorded neither; both fill disks
-            raise
         return copy
 
-    def _stream(self, preserve: Preserve, file: BinaryIO, folder: Path, step: int) -> Saved:
+    def _stream(self, preserve: Preserve, new: NewCopy, step: int) -> Saved:
         host = self.line.session.host.name
         limit = self.line.session.host.policy.evidence_limit
 
@@ -224,16 +221,13 @@ class Delivery:
 
         check(preserve.size)
         try:
-            saved = self.line.session.save(preserve, file, on_progress)
-            file.flush()
-            os.fsync(file.fileno())
+            saved = self.line.session.save(preserve, new.file, on_progress)
+            check(saved.size)
+            new.finish()
         except OSError as error:
-            with suppress(OSError):
-                file.close()
             raise EvidenceNotStored(
-                f"the copy of {preserve.path} cannot be stored here: {error.strerror} ({_room(folder)})"
+                f"the copy of {preserve.path} cannot be stored here: {error.strerror} ({_room(new.path.parent)})"
             ) from error
-        check(saved.size)
         return saved
 
 

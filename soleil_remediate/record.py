@@ -39,8 +39,6 @@ may come at any time; ``format`` is raised whenever one changes its meaning or g
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
 import os
 import re
@@ -51,30 +49,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from soleil_remediate.clock import Clock
+from soleil_remediate.copies import NewCopy, copies_of
 from soleil_remediate.errors import ConfigError, Refused, UnknownName
 from soleil_remediate.events import CopyProgress, Event, HostEnded, HostSeen, RunEnded, StepEnded, as_data
 from soleil_remediate.history import FORMAT, RunSummary, lines, summary
+from soleil_remediate.state import open_private, remedy_for
 
-#: A host may name a file with 255 bytes; beside it stand the host's name, the step's number and an ending.
-_LONGEST_NAME = 150
 _RUN = re.compile(r"[0-9a-f]{8}", re.ASCII)
 
 
 class RecordNotWritten(Refused):
     """The run's record could not be written, so nothing (more) was sent."""
-
-
-def state_folder() -> Path:
-    """Return where this user's runs are kept.
-
-    That is below ``$XDG_STATE_HOME``, else ``~/.local/state``, as the XDG base directory specification says.
-    """
-    base = os.environ.get("XDG_STATE_HOME", "")
-    root = Path(base) if base.startswith("/") else Path.home() / ".local" / "state"
-    return root / "soleil-remediate"
 
 
 def new_run() -> str:
@@ -85,10 +73,10 @@ def new_run() -> str:
 class Record:
     """An open journal. Safe to write to from several threads; every line is on disk when :meth:`write` returns."""
 
-    def __init__(self, run: str, descriptor: int, evidence: Path, clock: Clock) -> None:
+    def __init__(self, run: str, descriptor: int, state: Path, clock: Clock) -> None:
         self.run = run
         self._descriptor = descriptor
-        self._evidence = evidence
+        self._state = state
         self._clock = clock
         self._lock = threading.Lock()
         self._count = 0
@@ -122,28 +110,13 @@ class Record:
                     raise RecordNotWritten(self._broken) from error
                 raise
 
-    def create_copy(self, name: str) -> tuple[Path, BinaryIO]:
+    def create_copy(self, name: str) -> NewCopy:
         """Create a file for a copy of what a change will destroy.
 
-        Args:
-            name: For people; only its letters, digits, dots, dashes and underscores are used.
-
         Raises:
-            OSError: It cannot be created; a file of that name is never overwritten.
+            OSError: It cannot be created, also where somebody else could change it there.
         """
-        _make_private(self._evidence)
-        safe = re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".-") or "copy"
-        if len(safe) > _LONGEST_NAME:
-            safe = f"{safe[:_LONGEST_NAME]}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:16]}"
-        path = self._evidence / f"{safe}.gz"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            _sync_folder(self._evidence)
-        except OSError:
-            os.close(descriptor)
-            path.unlink(missing_ok=True)
-            raise
-        return path, os.fdopen(descriptor, "wb")
+        return NewCopy(self._state, self.run, name)
 
     def close(self) -> None:
         """Close the journal; closing it twice is harmless."""
@@ -178,26 +151,20 @@ class Runs:
         """
         path = self._path(run)
         try:
-            _make_private(path.parent)
-            descriptor = os.open(
-                path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-            )
+            os.close(open_private(self.folder, "evidence"))  # now, and not when the first copy has nowhere to go
+            folder = open_private(self.folder, "runs")
             try:
-                _write_all(descriptor, json.dumps({"format": FORMAT, "run": run}).encode() + b"\n")
-                os.fsync(descriptor)
-                _sync_folder(path.parent)
-            except OSError:
-                os.close(descriptor)
-                path.unlink(missing_ok=True)  # a record that never began would be listed as a run that never ended
-                raise
+                descriptor = _create(path.name, folder, json.dumps({"format": FORMAT, "run": run}))
+            finally:
+                os.close(folder)
         except OSError as error:
-            why = f"the record {path} cannot be written ({error.strerror})"
-            raise RecordNotWritten(f"{why}. Without a record nothing is sent. To go on: {_remedy(error)}") from error
-        return Record(run, descriptor, self.evidence(run), clock)
+            why = f"the record {path} cannot be written: {error.strerror}"
+            raise RecordNotWritten(f"{why}. Without a record nothing is sent. To go on: {remedy_for(error)}") from error
+        return Record(run, descriptor, self.folder, clock)
 
     def evidence(self, run: str) -> Path:
         """Return the folder for what a run's changes destroyed."""
-        return self.folder / "evidence" / run
+        return copies_of(self.folder, run)
 
     def list(self) -> tuple[RunSummary, ...]:
         """Return all runs, newest first."""
@@ -257,36 +224,23 @@ def _line(event: Event, seen: Mapping[str, int]) -> dict[str, Any]:
     return data
 
 
-def _remedy(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "free space there"
-    return "make that folder writable for you alone, or name another in XDG_STATE_HOME"
-
-
-def _make_private(folder: Path) -> None:
-    """Make *folder* and what is missing above it, for this user alone.
-
-    Raises:
-        OSError: It cannot be made, or somebody else may write to it.
-    """
-    for missing in reversed([path for path in (folder, *folder.parents) if not path.exists()]):
-        with suppress(FileExistsError):  # another run began at the same moment
-            missing.mkdir(mode=0o700)
-            _sync_folder(missing.parent)
-    found = folder.stat()
-    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise PermissionError(errno.EPERM, "somebody else may write there", str(folder))
+def _create(name: str, folder: int, first: str) -> int:
+    """Create a journal below a folder's descriptor, with its first line on disk, and return its own."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, 0o600, dir_fd=folder)
+    try:
+        _write_all(descriptor, first.encode() + b"\n")
+        os.fsync(descriptor)
+        os.fsync(folder)
+    except OSError:
+        os.close(descriptor)
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folder)  # a record that never began would be listed as a run that never ended
+        raise
+    return descriptor
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -20,9 +20,10 @@ from soleil_remediate.loading import (
     parse_inputs,
     shipped_playbooks,
 )
-from soleil_remediate.record import Runs, state_folder
+from soleil_remediate.record import Runs
 from soleil_remediate.report import RunReport
 from soleil_remediate.scenario import Case
+from soleil_remediate.state import state_folder
 from soleil_remediate.transports import Transport
 from soleil_remediate.transports.ssh import SshTransport
 

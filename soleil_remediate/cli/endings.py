@@ -63,7 +63,7 @@ def _bug(call: Call, error: Exception) -> ExitStatus:
             print("\n".join(map(visible, text.splitlines())), file=sys.stderr)  # noqa: T201  # was asked for
     try:
         where = f"Its traceback is in {_kept(text)}"
-    except OSError:
+    except (OSError, ConfigError):
         where = "Its traceback is shown by --verbose"
     message = (
         f"this is a bug in {call.program.name}, not in your input: {type(error).__name__}: {error}\n"
@@ -73,15 +73,18 @@ def _bug(call: Call, error: Exception) -> ExitStatus:
 
 
 def _kept(text: str) -> Path:
-    from soleil_remediate.record import state_folder  # noqa: PLC0415  # only where something went wrong
+    from soleil_remediate.state import open_private, state_folder  # noqa: PLC0415  # only where something went wrong
 
-    folder = state_folder() / "bugs"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    folder = open_private(state_folder(), "bugs")
+    name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(name, flags, 0o600, dir_fd=folder)
+    finally:
+        os.close(folder)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
-    return path
+    return state_folder() / "bugs" / name
 
 
 def _never_fail_to_print() -> None:

@@ -24,13 +24,14 @@ from soleil_remediate.events import as_data
 from soleil_remediate.host import Host
 from soleil_remediate.loading import Inventory, Problem, load_inventory, shipped_playbooks
 from soleil_remediate.loading import lint as lint_files
-from soleil_remediate.record import Runs, state_folder
+from soleil_remediate.record import Runs
 from soleil_remediate.reporters.endings import BAD, GOOD
 from soleil_remediate.reporters.json import list_document
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined
 from soleil_remediate.reporters.records import run_page, runs_page
 from soleil_remediate.reporters.runbook import explain_page, scenarios_page
 from soleil_remediate.reporters.screen import Screen
+from soleil_remediate.state import state_folder
 from soleil_remediate.units import Duration
 
 #: Hosts that are connected to in the same moment.

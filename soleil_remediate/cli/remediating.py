@@ -13,13 +13,14 @@ from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus
 from soleil_remediate.events import Event
 from soleil_remediate.gates import Gate, PersonGate, PlanGate, PolicyGate
-from soleil_remediate.record import Runs, state_folder
+from soleil_remediate.record import Runs
 from soleil_remediate.report import RunReport
 from soleil_remediate.reporters.console import ConsoleReporter
 from soleil_remediate.reporters.json import run_document
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.terminal import Terminal
 from soleil_remediate.scenario import Case
+from soleil_remediate.state import state_folder
 from soleil_remediate.transports.ssh import SshTransport
 
 

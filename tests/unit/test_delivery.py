@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from soleil_remediate.command import Command, Output
+from soleil_remediate.copies import copies_of
 from soleil_remediate.delivery import PATIENCE, Delivery
 from soleil_remediate.errors import (
     AnswerNotRecorded,
@@ -136,7 +137,7 @@ class Desk:
 
     @property
     def copies(self) -> list[Path]:
-        folder = self.record._evidence
+        folder = copies_of(self.record._state, RUN)
         return sorted(folder.iterdir()) if folder.exists() else []
 
 
@@ -276,9 +277,8 @@ def test_no_room_for_the_copy_here_refuses_the_change_and_leaves_no_half_of_it(d
 
 
 def test_a_copy_that_cannot_even_be_created_refuses_the_change(desk: Desk) -> None:
-    desk.record._evidence.parent.mkdir(mode=0o700)
-    desk.record._evidence.write_text("a file in the way")
-    with pytest.raises(EvidenceNotStored, match="cannot be created here"):
+    copies_of(desk.record._state, RUN).write_text("a file in the way")
+    with pytest.raises(EvidenceNotStored, match=r"cannot be created here: .* is no folder. To go on: move it away"):
         desk.send(SAVED)
     assert nothing_was_sent(desk)
 
