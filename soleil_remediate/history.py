@@ -5,20 +5,73 @@ What a line means stands on top of :mod:`soleil_remediate.record`.
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, BinaryIO, get_args
 
+from soleil_remediate.copies import cut_short
 from soleil_remediate.errors import ConfigError, worst
-from soleil_remediate.report import HostOutcome
+from soleil_remediate.report import HostOutcome, StepUnknown
 
 #: Raised whenever a line's field changes its meaning or goes away.
 FORMAT = 2
 
 _STATUS = {kind.word: kind.exit_status for kind in get_args(HostOutcome)}
+
+
+class Ending(Enum):
+    """How a record ends."""
+
+    ENDED = "ended"
+    RUNNING = "running"  # its process still holds it
+    UNFINISHED = "unfinished"  # the process was killed, its machine went down, or its disk was full
+    CUT_OFF = "cut off"  # likewise, in the middle of a line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """A change that may have been made: its intent is on record, and neither its answer nor its host's end is."""
+
+    host: str
+    operation: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """One run's record.
+
+    Args:
+        run: The run's name.
+        lines: Its events, in today's format. A last line that was cut off is not among them: it never counted.
+        ending: How it ends.
+        unanswered: What nobody can say from this record alone.
+        cut_copies: Files here that are no copies: they were never finished.
+    """
+
+    run: str
+    lines: tuple[dict[str, Any], ...]
+    ending: Ending
+    unanswered: tuple[Unanswered, ...] = ()
+    cut_copies: tuple[Path, ...] = ()
+
+    @property
+    def has_intents(self) -> bool:
+        """Whether anything may have been sent to any host."""
+        return any(line["type"] == "ChangeIntended" for line in self.lines)
+
+    @property
+    def untouched(self) -> tuple[str, ...]:
+        """The hosts of which the record has no end, and to which nothing was sent."""
+        hosts = [str(host) for line in self.lines if line["type"] == "RunStarted" for host in line["hosts"]]
+        told = {line["host"] for line in self.lines if line["type"] in ("ChangeIntended", "HostEnded")}
+        return tuple(host for host in hosts if host not in told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +84,8 @@ class RunSummary:
         scenario: Which.
         operator: Who.
         hosts: Where.
-        verdict: Each host's word, or ``unfinished`` where the record ends before the run did.
+        verdict: Each host's word. Where the record has none: how it ends, and ``UNKNOWN`` before that where a change
+            may have been made; ``unreadable`` where it is damaged.
     """
 
     run: str
@@ -42,33 +96,12 @@ class RunSummary:
     verdict: str
 
 
-def summary(path: Path) -> RunSummary:
-    """Return what a record says; one that is damaged is listed too, up to where it can be read."""
-    started: dict[str, Any] = {}
-    verdicts: dict[str, str] = {}
-    end = "unfinished"
-    try:
-        for line in lines(path):
-            if line["type"] == "RunStarted":
-                started = line
-            elif line["type"] == "HostEnded":
-                verdicts[line["host"]] = line["outcome"]["verdict"]
-    except (ConfigError, OSError, LookupError, TypeError):
-        end = "unreadable"
-    hosts = tuple(str(host) for host in started.get("hosts", ()))
-    words = [verdicts.get(host, end) for host in hosts]
-    return RunSummary(
-        run=path.stem,
-        started=str(started.get("at", "")),
-        scenario=str(started.get("scenario", "?")),
-        operator=str(started.get("operator", "?")),
-        hosts=hosts,
-        verdict=" · ".join(dict.fromkeys(words)) or end,
-    )
+def read_history(path: Path, state: Path) -> History:
+    """Return what a record says.
 
-
-def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the events of a record, in today's format.
+    Args:
+        path: Its file.
+        state: The state folder.
 
     Raises:
         ConfigError: A whole line cannot be read: a newer version of this program or somebody else wrote it, or its disk
@@ -76,34 +109,114 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
         OSError: The file cannot be read.
     """
     reader = _Reader()
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            if not raw.endswith(b"\n"):
-                return  # the writer died in the middle of this line: what it says never counted
-            try:
-                line = json.loads(raw)
-                if isinstance(line, dict):
-                    line = reader.read(line)
-                    if "type" in line:
-                        yield line
-            except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-                raise ConfigError(f"{path}:{number}: this is no line of a record ({error})") from error
+    reader.read_all(path)
+    lines = tuple(reader.lines)
+    return History(
+        run=path.stem,
+        lines=lines,
+        ending=reader.ending,
+        unanswered=_unanswered(lines),
+        cut_copies=cut_short(state, path.stem),
+    )
+
+
+def summary(path: Path) -> RunSummary:
+    """Return what a record says in short; one that is damaged is listed too, up to where it can be read."""
+    reader, unreadable = _Reader(), ""
+    started: dict[str, Any] = {}
+    verdicts: dict[str, str] = {}
+    unknown: set[str] = set()
+    try:
+        try:
+            reader.read_all(path)
+        except (ConfigError, OSError):
+            unreadable = "unreadable"
+        for line in reader.lines:
+            if line["type"] == "RunStarted":
+                started = line
+            elif line["type"] == "HostEnded":
+                verdicts[line["host"]] = line["outcome"]["verdict"]
+        unknown = {change.host for change in _unanswered(reader.lines)}
+    except (LookupError, TypeError, AttributeError):
+        unreadable = "unreadable"
+    hosts = tuple(str(host) for host in started.get("hosts", ()))
+    end = unreadable or reader.ending.value
+    words: list[str] = []
+    for host in hosts or ("",):
+        if host in verdicts:
+            words.append(verdicts[host])
+        else:
+            words += ["UNKNOWN", end] if host in unknown and reader.ending is not Ending.RUNNING else [end]
+    return RunSummary(
+        run=path.stem,
+        started=str(started.get("at", "")),
+        scenario=str(started.get("scenario", "?")),
+        operator=str(started.get("operator", "?")),
+        hosts=hosts,
+        verdict=" · ".join(dict.fromkeys(words)),
+    )
+
+
+def _unanswered(lines: Iterable[dict[str, Any]]) -> tuple[Unanswered, ...]:
+    """Return the changes that may have been made; where a host's end is on record, its verdict speaks for them."""
+    found: dict[tuple[str, str], tuple[int, Unanswered]] = {}  # by host and operation, which is one host's own
+    for line in lines:
+        match line["type"]:
+            case "ChangeIntended":
+                summary = str(line["change"]["summary"])
+                change = Unanswered(host=line["host"], operation=line["operation"], summary=summary)
+                found[change.host, change.operation] = line["step"], change
+            case "ChangeAnswered":
+                found.pop((line["host"], line["operation"]), None)
+            case "StepEnded" if line["outcome"]["type"] != StepUnknown.__name__:  # it was refused: nothing was begun
+                ended = line["host"], line["step"]
+                found = {key: (step, one) for key, (step, one) in found.items() if (one.host, step) != ended}
+            case "HostEnded":
+                found = {key: one for key, one in found.items() if key[0] != line["host"]}
+            case _:
+                pass
+    return tuple(change for _, change in found.values())
 
 
 class _Reader:
-    """Reads the lines of one record in their order, and brings older ones to today's format."""
+    """Reads the lines of one record in their order, and brings older ones to today's format.
+
+    Attributes:
+        lines: What was read so far.
+        ending: How the record ends, once all of it was read.
+    """
 
     def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.ending = Ending.UNFINISHED
         self._format = FORMAT
         self._seen: dict[str, int] = {}
 
-    def read(self, line: dict[str, Any]) -> dict[str, Any]:
-        if "type" not in line:
+    def read_all(self, path: Path) -> None:
+        with path.open("rb") as file:
+            is_held = _is_held(file)  # asked first: whoever lets go of it meanwhile has written its last line
+            for number, raw in enumerate(file, start=1):
+                if not raw.endswith(b"\n"):  # what it says never counted
+                    self.ending = Ending.CUT_OFF
+                    break
+                try:
+                    self._read(json.loads(raw))
+                except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+                    raise ConfigError(f"{path}:{number}: this is no line of a record ({error})") from error
+        if self.lines and self.lines[-1]["type"] == "RunEnded":
+            self.ending = Ending.ENDED
+        elif is_held:
+            self.ending = Ending.RUNNING
+
+    def _read(self, line: Any) -> None:
+        if not isinstance(line, dict):
+            return
+        if "type" in line:
+            self.lines.append(self._from_1(line) if self._format == 1 else line)
+        elif "format" in line:
             self._format = int(line["format"])
             if self._format > FORMAT:
                 raise ValueError(f"a newer version of this program wrote it, in format {self._format}")
-            return line
-        return self._from_1(line) if self._format == 1 else line
 
     def _from_1(self, line: dict[str, Any]) -> dict[str, Any]:
         """In format 1 the end of a step, a host and a run repeated what earlier lines said, in full."""
@@ -125,3 +238,20 @@ class _Reader:
             case _:
                 pass
         return line
+
+
+def hold(descriptor: int) -> None:
+    """Let everybody see that a record's run goes on; the kernel lets go of it with the last who has it open."""
+    with suppress(OSError):  # a network's file system may know no locks: then it looks unfinished until it has ended
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_held(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return False

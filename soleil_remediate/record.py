@@ -23,17 +23,20 @@ The journal of run 1a2b3c4d is ``runs/1a2b3c4d.jsonl`` below the state folder. I
                      stood at the last look since the first change, or null
     RunEnded         exit_status; verdicts, how many hosts ended with each; sent, how many changes succeeded
 
-Steps count from 0, in the playbook's order. Each thing stands in one line: who wants to know how a host looked before
-follows ``seen``, who wants to know what an operation did looks for its ChangeIntended. Sizes are bytes, durations
-seconds. Everything is ASCII, so that no terminal acts on it. With jq(1)::
+Steps count from 0, in the playbook's order; an operation's name is one of its host's, other hosts have the same. Each
+thing stands in one line: who wants to know how a host looked before follows ``seen``, who wants to know what an
+operation did looks for its ChangeIntended. Sizes are bytes, durations seconds. Everything is ASCII, so that no terminal
+acts on it. With jq(1)::
 
     jq -r 'select(.type == "HostEnded") | [.host, .outcome.verdict, .outcome.why] | @tsv' 1a2b3c4d.jsonl
     jq -r 'select(.type == "ChangeIntended") | [.host, .operation, .change.summary] | @tsv' 1a2b3c4d.jsonl
     jq -r 'select(.type == "CopySaved") | .copy | "\\(.sha256)  \\(.path)"' 1a2b3c4d.jsonl
 
-A change whose operation stands in a ChangeIntended and in no ChangeAnswered MAY have been made. A last line without an
-end was cut off by a full disk or by this program's death, and never counted: what it intended was not sent. New fields
-may come at any time; ``format`` is raised whenever one changes its meaning or goes away, and
+A change whose host and operation stand in a ChangeIntended and in no ChangeAnswered MAY have been made. A last line
+without an end was cut off by a full disk or by this program's death, and never counted: what it intended was not sent.
+While a run goes on its process holds a lock on the file, see flock(2).
+
+New fields may come at any time; ``format`` is raised whenever one changes its meaning or goes away, and
 ``runs show RUN -o json`` prints older records as today's.
 """
 
@@ -45,7 +48,7 @@ import re
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +58,7 @@ from soleil_remediate.clock import Clock
 from soleil_remediate.copies import NewCopy, copies_of
 from soleil_remediate.errors import ConfigError, Refused, UnknownName
 from soleil_remediate.events import CopyProgress, Event, HostEnded, HostSeen, RunEnded, StepEnded, as_data
-from soleil_remediate.history import FORMAT, RunSummary, lines, summary
+from soleil_remediate.history import FORMAT, History, RunSummary, hold, read_history, summary
 from soleil_remediate.state import open_private, remedy_for
 
 _RUN = re.compile(r"[0-9a-f]{8}", re.ASCII)
@@ -167,12 +170,20 @@ class Runs:
         return copies_of(self.folder, run)
 
     def list(self) -> tuple[RunSummary, ...]:
-        """Return all runs, newest first."""
+        """Return all runs, newest first.
+
+        Raises:
+            ConfigError: The folder with the records cannot be read.
+        """
         runs = [summary(path) for path in self._paths()]
         return tuple(sorted(runs, key=lambda run: (run.started, run.run), reverse=True))
 
     def read(self, prefix: str) -> tuple[dict[str, Any], ...]:
-        """Return the lines of the one run whose name begins with *prefix*; a last line cut off by a crash is left out.
+        """Return the lines of the one run whose name begins with *prefix*, as :meth:`history` does."""
+        return self.history(prefix).lines
+
+    def history(self, prefix: str) -> History:
+        """Return the record of the one run whose name begins with *prefix*, and what it leaves open.
 
         Raises:
             UnknownName: No run's name does.
@@ -186,17 +197,21 @@ class Runs:
             raise ConfigError(f"{prefix!r} is the beginning of several runs: {', '.join(sorted(found))}")
         path = self._path(found[0])
         try:
-            return tuple(lines(path))
+            return read_history(path, self.folder)
         except OSError as error:
             raise ConfigError(f"the record {path} cannot be read: {error.strerror}") from error
 
     def _path(self, run: str) -> Path:
         return self.folder / "runs" / f"{run}.jsonl"
 
-    def _paths(self) -> Iterator[Path]:
+    def _paths(self) -> tuple[Path, ...]:
         folder = self.folder / "runs"
-        if folder.is_dir():
-            yield from (path for path in folder.iterdir() if path.suffix == ".jsonl" and _RUN.fullmatch(path.stem))
+        try:
+            return tuple(path for path in folder.iterdir() if path.suffix == ".jsonl" and _RUN.fullmatch(path.stem))
+        except FileNotFoundError:  # nothing ever ran
+            return ()
+        except OSError as error:
+            raise ConfigError(f"the records in {folder} cannot be read: {error.strerror}") from error
 
 
 def _line(event: Event, seen: Mapping[str, int]) -> dict[str, Any]:
@@ -229,6 +244,7 @@ def _create(name: str, folder: int, first: str) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(name, flags, 0o600, dir_fd=folder)
     try:
+        hold(descriptor)
         _write_all(descriptor, first.encode() + b"\n")
         os.fsync(descriptor)
         os.fsync(folder)

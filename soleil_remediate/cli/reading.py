@@ -43,8 +43,8 @@ def _show(page: Page) -> ExitStatus:
     return ExitStatus.OK
 
 
-def _document(call: Call, key: str, items: Sequence[Any]) -> ExitStatus:
-    print(list_document(call.verb, key, list(items)))  # noqa: T201  # the document
+def _document(call: Call, key: str, items: Sequence[Any], **more: Any) -> ExitStatus:
+    print(list_document(call.verb, key, list(items), **more))  # noqa: T201  # the document
     return ExitStatus.OK
 
 
@@ -235,7 +235,8 @@ def runs_list(call: Call) -> ExitStatus:
 
 def runs_show(call: Call) -> ExitStatus:
     """Show a run's record."""
-    lines = Runs(state_folder()).read(call.text("run"))
+    history = Runs(state_folder()).history(call.text("run"))
     if call.is_json:
-        return _document(call, "lines", lines)
-    return _show(run_page(lines, _width(), is_verbose=call.has("verbose")))
+        open_ends = {"ending": history.ending, "unanswered": history.unanswered, "cut_copies": history.cut_copies}
+        return _document(call, "lines", history.lines, **open_ends)
+    return _show(run_page(history, _width(), is_verbose=call.has("verbose")))

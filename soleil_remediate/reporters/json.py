@@ -88,9 +88,9 @@ def error_document(command: str, name: str, message: str, status: ExitStatus) ->
     return _written({"format": FORMAT, "command": command, "error": error, "exit_status": int(status)})
 
 
-def list_document(command: str, key: str, items: list[Any]) -> str:
-    """Return the document about a list, such as of scenarios."""
-    return _written({"format": FORMAT, "command": command, key: as_data(items)})
+def list_document(command: str, key: str, items: list[Any], **more: Any) -> str:
+    """Return the document about a list, such as of scenarios, and what *more* there is to say about it."""
+    return _written({"format": FORMAT, "command": command, key: as_data(items), **as_data(more)})
 
 
 def _written(document: dict[str, Any]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
-from soleil_remediate.history import RunSummary
+from soleil_remediate.history import Ending, History, RunSummary
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined
 from soleil_remediate.units import ByteSize, Duration
 
@@ -33,17 +33,58 @@ def _local(iso: str, form: str = "%Y-%m-%d %H:%M") -> str:
         return iso
 
 
-def run_page(lines: Sequence[Mapping[str, Any]], width: int, *, is_verbose: bool) -> Page:
-    """Return a run's record: what was seen, decided, sent and answered, in order."""
+def run_page(history: History, width: int, *, is_verbose: bool) -> Page:
+    """Return a run's record: what was seen, decided, sent and answered, in order, and what it leaves open."""
     page = Page(width)
-    for line in lines:
-        text = _said(line)
+    for line in history.lines:
+        try:
+            text = _said(line)
+        except (LookupError, TypeError, ValueError, AttributeError):  # somebody else wrote it
+            text = f"a line that cannot be read: {line.get('type')}"
         if text:
             page.beside(f"{_local(str(line.get('at', '')), '%H:%M:%S')}  ", text, 10, at_most=0 if is_verbose else 6)
-    if lines and lines[-1].get("type") != "RunEnded":
-        page.gap()
-        page.line(("UNFINISHED", HEADING), "  the record ends before the run did: look at the hosts with preview")
+    _put_ending(page, history)
     return page
+
+
+def _put_ending(page: Page, history: History) -> None:
+    page.gap()
+    why = "its process was killed, or the disk here was full"
+    match history.ending:
+        case Ending.ENDED:
+            pass
+        case Ending.RUNNING:
+            page.beside(("RUNNING", HEADING), "its process still holds the record: more may follow", 9)
+        case Ending.UNFINISHED:
+            page.beside(("UNFINISHED", HEADING), f"the record ends before the run did: {why}", 12)
+            _put_open_ends(page, history)
+        case Ending.CUT_OFF:
+            page.beside(("CUT OFF", HEADING), f"the record ends in the middle of a line: {why}", 12)
+            _put_open_ends(page, history)
+        case _:
+            assert_never(history.ending)
+    for path in history.cut_copies:
+        page.line(f"  {path}")
+        is_under_way = history.ending is Ending.RUNNING
+        page.prose(
+            "is being copied"
+            if is_under_way
+            else "is no copy: it was cut short when the run died, and the change it was for was not sent.",
+            4,
+        )
+
+
+def _put_open_ends(page: Page, history: History) -> None:
+    for change in history.unanswered:
+        about = f"{change.operation} ({change.summary}) was intended, and no answer is on record"
+        page.prose(f"{change.host} MAY have been changed: {about}. Look at it with preview first.", 2)
+    if not history.has_intents:
+        page.prose("Nothing was sent to any host.", 2)
+        return
+    if not history.unanswered:
+        page.prose("Every change that was sent is answered above. Look at the hosts with preview.", 2)
+    if history.untouched:
+        page.prose(f"Nothing was sent to {', '.join(history.untouched)}.", 2)
 
 
 def _said(line: Mapping[str, Any]) -> str:  # noqa: PLR0911  # one sentence a kind of line
@@ -66,7 +107,7 @@ def _said(line: Mapping[str, Any]) -> str:  # noqa: PLR0911  # one sentence a ki
             size, stored = ByteSize(copy["size"]), ByteSize(copy["stored"])
             return f"{host}saved {size} ({stored} as gzip) in {copy['path']}, sha256 {copy['sha256']}"
         case "ChangeIntended":
-            return f"{host}sent {line['operation']} {line['kind']}: {line['change']['summary']}"
+            return f"{host}sending {line['operation']} {line['kind']}: {line['change']['summary']}"
         case "ChangeAnswered":
             took = Duration(line["took"])
             said = f": {line['says']}" if line["says"] else ""

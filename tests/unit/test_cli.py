@@ -378,7 +378,9 @@ def test_runs_are_listed_and_shown(soleil: Soleil, inventory: str) -> None:
     (run,) = json.loads(soleil("runs", "list", "-o", "json").out)["runs"]
     shown = soleil("runs", "show", run["run"][:5])
     assert "web1  UNREACHABLE:" in shown.out
-    assert json.loads(soleil("runs", "show", run["run"], "-o", "json").out)["lines"][0]["type"] == "RunStarted"
+    document = json.loads(soleil("runs", "show", run["run"], "-o", "json").out)
+    assert document["lines"][0]["type"] == "RunStarted"
+    assert (document["ending"], document["unanswered"], document["cut_copies"]) == ("ended", [], [])
 
 
 def test_a_host_without_an_inventory_is_looked_at_by_its_own_name(soleil: Soleil) -> None:

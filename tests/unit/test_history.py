@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +15,11 @@ from typing import Any
 import pytest
 
 from soleil_remediate import fleet
+from soleil_remediate.copies import copies_of
 from soleil_remediate.errors import ConfigError, ConnectTimedOut
+from soleil_remediate.events import RunStarted
 from soleil_remediate.gates import PolicyGate
+from soleil_remediate.history import Ending
 from soleil_remediate.record import Runs
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
 from tests import tiny
@@ -130,3 +137,143 @@ def test_a_record_of_a_newer_version_is_not_guessed_at(tmp_path: Path) -> None:
     assert runs.list()[0].verdict == "unreadable"
     with pytest.raises(ConfigError, match="a newer version of this program wrote it, in format 3"):
         runs.read(RUN)
+
+
+# --- how it ends ------------------------------------------------------------------------------------------------------
+
+
+def begun(host: str = "web1", *, number: int = 0, step: int = 0) -> dict[str, Any]:
+    change = {"summary": f"let {number} be"}
+    about = {"host": host, "step": step, "kind": "file.put", "operation": f"{host}-{step}-{number}", "change": change}
+    return {"type": "ChangeIntended", **about}
+
+
+def answered(host: str = "web1", *, number: int = 0, step: int = 0) -> dict[str, Any]:
+    return {"type": "ChangeAnswered", "host": host, "operation": f"{host}-{step}-{number}", "exit_status": 0}
+
+
+def step_ended(kind: str, host: str = "web1", step: int = 0) -> dict[str, Any]:
+    return {"type": "StepEnded", "host": host, "step": step, "outcome": {"type": kind, "why": "w"}}
+
+
+def host_ended(host: str = "web1", verdict: str = "FIXED") -> dict[str, Any]:
+    return {"type": "HostEnded", "host": host, "outcome": {"verdict": verdict, "why": "w"}}
+
+
+STARTED = {"type": "RunStarted", "at": "2031", "hosts": ["web1", "web2"], "scenario": "tiny", "operator": "jan"}
+SILENCE = {"type": "ChangeUnanswered", "host": "web1", "operation": "web1-0-0", "why": "cut"}
+HEADER = {"format": 2, "run": RUN}
+
+
+@pytest.mark.parametrize(
+    "lines, unanswered, untouched, verdict",
+    [
+        ([], [], ["web1", "web2"], "unfinished"),
+        ([begun()], ["web1-0-0"], ["web2"], "UNKNOWN · unfinished"),
+        ([begun(), SILENCE], ["web1-0-0"], ["web2"], "UNKNOWN · unfinished"),
+        ([begun(), answered()], [], ["web2"], "unfinished"),
+        ([begun(), SILENCE, answered()], [], ["web2"], "unfinished"),
+        ([begun(), answered(), begun(number=1)], ["web1-0-1"], ["web2"], "UNKNOWN · unfinished"),
+        ([begun(), step_ended("StepDeclined")], [], ["web2"], "unfinished"),
+        ([begun(), answered(), begun(number=1), step_ended("StepFailed")], [], ["web2"], "unfinished"),
+        ([begun(), step_ended("StepUnknown")], ["web1-0-0"], ["web2"], "UNKNOWN · unfinished"),
+        ([begun(), step_ended("StepRemedied", step=1)], ["web1-0-0"], ["web2"], "UNKNOWN · unfinished"),
+        ([begun(), step_ended("StepRemedied", host="web2")], ["web1-0-0"], ["web2"], "UNKNOWN · unfinished"),
+        ([begun(), host_ended(verdict="UNKNOWN")], [], ["web2"], "UNKNOWN · unfinished"),
+        ([begun(), answered(), host_ended(), begun("web2")], ["web2-0-0"], [], "FIXED · UNKNOWN · unfinished"),
+        ([begun(), answered(), host_ended(), host_ended("web2", "DECLINED")], [], [], "FIXED · DECLINED"),
+    ],
+)
+def test_what_was_intended_and_not_answered_may_have_been_done(
+    tmp_path: Path, lines: list[dict[str, Any]], unanswered: list[str], untouched: list[str], verdict: str
+) -> None:
+    runs = Runs(tmp_path)
+    write(runs, HEADER, STARTED, *lines)
+    history = runs.history(RUN)
+    assert history.ending is Ending.UNFINISHED
+    assert [change.operation for change in history.unanswered] == unanswered
+    assert list(history.untouched) == untouched
+    assert history.has_intents is any(line["type"] == "ChangeIntended" for line in lines)
+    assert runs.list()[0].verdict == verdict
+
+
+def test_a_record_that_was_cut_anywhere_is_read_up_to_there_and_says_so(tmp_path: Path) -> None:
+    """Every length that a killed controller or a full disk can leave behind."""
+    a_run(tmp_path)
+    (path,) = (tmp_path / "runs").iterdir()
+    whole, runs = path.read_bytes(), Runs(tmp_path)
+    every = runs.read(path.stem)
+    ends = [place for place, byte in enumerate(whole, start=1) if byte == ord("\n")]
+    for cut in sorted({*ends, *(end - 1 for end in ends), *range(0, len(whole), 97)}):
+        path.write_bytes(whole[:cut])
+        history, (listed,) = runs.history(path.stem), runs.list()
+        count = sum(1 for end in ends if end <= cut)
+        assert history.lines == every[: max(count - 1, 0)]
+        operations = {
+            kind: [(line["host"], line["operation"]) for line in history.lines if line["type"] == kind]
+            for kind in ("ChangeIntended", "ChangeAnswered")
+        }
+        left = [one for one in operations["ChangeIntended"] if one not in operations["ChangeAnswered"]]
+        assert [(change.host, change.operation) for change in history.unanswered] == left
+        is_whole_line = cut == 0 or cut in ends
+        if count == len(ends):
+            assert history.ending is Ending.ENDED
+        else:
+            assert history.ending is (Ending.UNFINISHED if is_whole_line else Ending.CUT_OFF)
+        assert ("UNKNOWN" in listed.verdict) is bool(left)
+        if len([line for line in history.lines if line["type"] == "HostEnded"]) < 3:
+            assert ("unfinished" if is_whole_line else "cut off") in listed.verdict
+
+
+def test_a_run_that_still_goes_on_is_not_called_dead(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    with runs.begin(RUN, tiny.Clock()) as record:
+        record.write(RunStarted(run=RUN, scenario="tiny", hosts=("web1",), operator="jan", inputs={}))
+        assert runs.history(RUN).ending is Ending.RUNNING
+        assert runs.list()[0].verdict == "running"
+    assert runs.history(RUN).ending is Ending.UNFINISHED
+    assert runs.list()[0].verdict == "unfinished"
+
+
+def test_a_run_that_was_killed_is_not_called_running(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from soleil_remediate.clock import SystemClock\n"
+        "from soleil_remediate.record import Runs\n"
+        f"record = Runs(Path(sys.argv[1])).begin({RUN!r}, SystemClock())\n"
+        "os.write(1, b'BEGUN'); sys.stdin.read(1); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    runs = Runs(tmp_path)
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.read(5) == b"BEGUN"
+        assert runs.history(RUN).ending is Ending.RUNNING
+        process.stdin.close()
+        assert process.wait(20) == -signal.SIGKILL
+    assert runs.history(RUN).ending is Ending.UNFINISHED
+
+
+def test_half_a_copy_is_named_and_a_whole_one_is_not(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    write(runs, HEADER, STARTED)
+    folder = copies_of(tmp_path, RUN)
+    folder.mkdir(parents=True)
+    (folder / "web1-0-0-log.gz").touch()
+    (folder / "web1-0-1-log.gz.partial").touch()
+    assert runs.history(RUN).cut_copies == (folder / "web1-0-1-log.gz.partial",)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="acts for a user who may not read it")
+def test_records_that_may_not_be_read_are_a_mistake_of_the_input_and_no_bug(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    runs = Runs(tmp_path / "state")
+    write(runs, HEADER, STARTED)
+    tmp_path.chmod(0o711)
+    runs.folder.chmod(0o700)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(ConfigError, match=r"the records in .* cannot be read: Permission denied"):
+            runs.list()
+    finally:
+        os.seteuid(0)

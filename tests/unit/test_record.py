@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -14,9 +15,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from soleil_remediate import record as record_module
 from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus, UnknownName
 from soleil_remediate.events import (
@@ -33,6 +36,8 @@ from soleil_remediate.host import Connection, Host
 from soleil_remediate.record import Record, RecordNotWritten, Runs, new_run
 from soleil_remediate.report import Fixed, HostOutcome, HostReport, Refusal
 from soleil_remediate.units import Duration, MiB
+from tests.unit import recorded
+from tests.unit.reporters.samples import SAVED
 
 RUN = "0123abcd"
 needs_root = pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="mounts a small disk")
@@ -162,6 +167,62 @@ def test_what_comes_after_the_end_is_refused_and_not_written_elsewhere(record: R
 
 def test_a_record_that_is_not_written_refuses_and_does_not_fail(record: Record) -> None:
     assert RecordNotWritten.exit_status is ExitStatus.DECLINED
+
+
+# --- the format, as it is written down --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def whole(runs: Runs, record: Record) -> Path:
+    """A record with every sort of line."""
+    with record:
+        for event in recorded.events():
+            record.write(event)
+    return file_of(runs)
+
+
+def rows() -> dict[str, str]:
+    """Return what the module's docstring says about each sort of line."""
+    table, name = dict[str, str](), ""
+    for line in (record_module.__doc__ or "").splitlines():
+        if (row := re.fullmatch(r"    ([A-Z][A-Za-z]+) +(.*)", line)) is not None:
+            name = row[1]
+            table[name] = row[2]
+        elif line.startswith(" " * 10) and name:
+            table[name] += f" {line.strip()}"
+        else:
+            name = ""
+    return table
+
+
+def test_what_is_written_down_about_the_format_names_every_field_of_every_line(whole: Path) -> None:
+    lines = [json.loads(line) for line in whole.read_text("ascii").splitlines()[1:]]
+    assert set(rows()) == {event.__name__ for event in get_args(Event)} - {"CopyProgress"}
+    assert {line["type"] for line in lines} == set(rows())
+    for line in lines:
+        missing = [
+            name
+            for name in line
+            if name not in ("n", "at", "type") and not re.search(rf"\b{name}\b", rows()[line["type"]])
+        ]
+        assert missing == [], line["type"]
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+def test_the_commands_that_are_written_down_print_what_they_promise(whole: Path) -> None:
+    commands = [line.strip() for line in (record_module.__doc__ or "").splitlines() if line.startswith("    jq ")]
+    said = []
+    for command in commands:
+        words = shlex.split(command)
+        assert words[-1] == "1a2b3c4d.jsonl"
+        done = subprocess.run([*words[:-1], whole], capture_output=True, text=True, check=True, timeout=20)
+        said.append([line.split("\t")[:2] for line in done.stdout.splitlines()])
+    copy = "/home/jan/.local/state/soleil-remediate/evidence/7f3a19c2/web1-3-0-log.gz"
+    assert said == [
+        [["web3", "UNREACHABLE"], ["web1", "FIXED"], ["web2", "UNKNOWN"]],
+        [["web1", recorded.OPERATION]],
+        [[f"{SAVED.sha256}  {copy}"]],
+    ]
 
 
 # --- for its owner alone ----------------------------------------------------------------------------------------------

@@ -1,0 +1,66 @@
+"""One run with everything that a record can hold, event by event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from soleil_remediate.events import (
+    ChangeAnswered,
+    ChangeIntended,
+    ChangeUnanswered,
+    CopySaved,
+    Event,
+    GateAnswered,
+    HostClaimed,
+    HostEnded,
+    HostSeen,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+)
+from soleil_remediate.report import MaybeChanged, NotReached, RunReport, StepRemedied
+from soleil_remediate.units import Duration, MiB
+from tests.unit.reporters.samples import CUT_LOG, LOG, RUN, SAVED, SENT, fixed_report, preview, report
+
+OPERATION = f"{RUN}-03-00"
+SILENT = report(NotReached(why="web3: no answer within 10 s", is_retryable=True), name="web3")
+
+
+def events(*, until: int | None = None) -> Sequence[Event]:
+    """A run on three hosts, up to one of its events: web1 is repaired, web2 would have been, web3 is silent."""
+    fixed = fixed_report()
+    seen = preview("web2")
+    copy = replace(SAVED, path=PurePosixPath(f"/home/jan/.local/state/soleil-remediate/evidence/{RUN}/web1-3-0-log.gz"))
+    intent = ChangeIntended(
+        host="web1", step=3, kind="log.truncate", operation=OPERATION, digest="0" * 16, change=CUT_LOG
+    )
+    said: list[Event] = [
+        RunStarted(
+            run=RUN,
+            scenario="disk-full",
+            hosts=("web1", "web2", "web3"),
+            operator="jan@laptop",
+            inputs={"log_limit": MiB(100), "mount": None},
+        ),
+        HostSeen(preview=preview()),
+        HostSeen(preview=seen),
+        HostEnded(report=SILENT),
+        GateAnswered(is_open=True, by="jan@laptop typed 2", approved=("0" * 16, "1" * 16)),
+        HostClaimed(host="web1", owner=f"jan@laptop (run {RUN})"),
+        CopySaved(host="web1", step=3, copy=copy),
+        intent,
+        ChangeUnanswered(host="web1", operation=OPERATION, why="the connection was cut"),
+        ChangeAnswered(host="web1", operation=OPERATION, exit_status=0, says="14.6 GiB cut", took=Duration(1.2)),
+        StepEnded(
+            host="web1",
+            step=3,
+            kind="log.truncate",
+            outcome=StepRemedied(sent=(SENT,), why=f"{LOG} is 64 MiB, within 100 MiB"),
+        ),
+        HostEnded(report=fixed),
+        HostEnded(report=report(MaybeChanged(why="web2 MAY have been changed: …", operation="o"), name="web2")),
+        RunEnded(report=RunReport(run=RUN, scenario="disk-full", hosts=(fixed, fixed, SILENT))),
+    ]
+    return said[:until]
