@@ -146,17 +146,26 @@ class Kind:
             if field.init
         }
 
+    @property
+    def refuses(self) -> str:
+        """What the docstring's ``Raises`` say about :class:`Unplannable`; empty where it says nothing."""
+        return self._entries("Raises").get("Unplannable", "")
+
     @cached_property
     def _docstring(self) -> str:
         return inspect.cleandoc(self.reading.__doc__ or "")
 
     @property
     def _about(self) -> dict[str, str]:
+        return self._entries("Args")
+
+    def _entries(self, wanted: str) -> dict[str, str]:
+        """Return what a section of the docstring says, by name."""
         section, about, name = "", {}, ""
         for line in self._docstring.splitlines():
             if title := _SECTION.fullmatch(line):
                 section = title[1]
-            elif section == "Args" and line.strip():
+            elif section == wanted and line.strip():
                 indent = len(line) - len(line.lstrip())
                 begins = _ARGUMENT.match(line.strip()) if indent <= 4 else None
                 if begins is not None:

@@ -92,7 +92,7 @@ def judge(value: object, annotation: Any) -> tuple[Any, str | None]:
     Paths must be absolute: they are names on a host, where there is no current folder.
     """
     try:
-        valid = _adapter(annotation).validate_json(json.dumps(_as_written(value)), strict=True)
+        valid = _adapter(annotation).validate_json(json.dumps(as_written(value)), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False)[0]
         place = next((part for part in details["loc"] if isinstance(part, int)), None)
@@ -143,7 +143,7 @@ def frozen(value: Any) -> Any:
             return value
 
 
-def _as_written(value: object) -> object:
+def as_written(value: object) -> object:
     """Return *value* as a file would hold it; quantities keep their unit, to the last digit."""
     match value:
         case ByteSize():
@@ -157,9 +157,9 @@ def _as_written(value: object) -> object:
         case Enum():
             return value.value
         case Mapping():
-            return {str(key): _as_written(item) for key, item in value.items()}
+            return {str(key): as_written(item) for key, item in value.items()}
         case list() | tuple():
-            return [_as_written(item) for item in value]
+            return [as_written(item) for item in value]
         case _:
             return value
 

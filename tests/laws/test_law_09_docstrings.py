@@ -1,4 +1,4 @@
-"""Law 9: the Args of a docstring are the fields, and its first line says what the kind does."""
+"""Law 9: the Args of a docstring are the fields, its first line says what the kind does, and the reference is fresh."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from soleil_remediate.catalog import Catalog
+from scripts.reference import PAGE, reference
+from soleil_remediate.catalog import BUILT_IN, Catalog
 from soleil_remediate.task import Reading
 from tests.laws.samples import KINDS
 
@@ -27,3 +28,7 @@ def test_the_first_line_says_what_it_does_in_one_sentence(kind: type[Reading[Any
     assert summary.endswith(".")
     assert summary[0].isupper()
     assert summary.split()[0].isalpha()
+
+
+def test_the_generated_reference_is_fresh() -> None:
+    assert PAGE.read_text(encoding="utf-8") == reference(Catalog.of(*BUILT_IN)), "run scripts/generate"

@@ -103,6 +103,7 @@ def test_a_kind_is_described_by_its_docstring_and_fields() -> None:
     assert kind.summary == "Sweep a floor, and nothing else."
     assert kind.description == "What lies on it is lost.\n\nIt takes a while."
     assert kind.risk is Risk.DESTRUCTIVE
+    assert kind.refuses == "There is no floor."
     assert {
         name: (one.annotation, one.is_required, one.default, one.about) for name, one in kind.arguments.items()
     } == {
@@ -115,7 +116,7 @@ def test_a_kind_is_described_by_its_docstring_and_fields() -> None:
 
 def test_a_kind_without_docstring_or_risk_says_nothing() -> None:
     kind = CATALOG.kind("floor.clean")
-    assert (kind.description, kind.risk, dict(kind.arguments)) == ("", None, {})
+    assert (kind.description, kind.risk, kind.refuses, dict(kind.arguments)) == ("", None, "", {})
 
 
 def test_two_classes_of_one_kind_are_refused() -> None:

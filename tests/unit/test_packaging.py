@@ -20,7 +20,10 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.lock", "requirements-dev.lock")
-COMMANDS = ("scripts/setup", "scripts/test", "scripts/check", "scripts/demo", "scripts/lock", ".ci/run")
+COMMANDS = (
+    *sorted(f"scripts/{file.name}" for file in (ROOT / "scripts").iterdir() if not file.suffix and file.is_file()),
+    ".ci/run",
+)
 
 
 @pytest.fixture(scope="module")
