@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from soleil_remediate.errors import ExitStatus
+from soleil_remediate.errors import WORST_FIRST, ExitStatus
 from soleil_remediate.lab.faulting import faults
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,6 +15,15 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 def test_the_readme_has_every_exit_status_and_no_other() -> None:
     table = re.findall(r"^\| (\d+) \| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert [int(status) for status, _ in table] == [int(status) for status in ExitStatus]
+
+
+def test_the_readme_says_which_exit_status_counts_over_several_hosts() -> None:
+    (order,) = re.findall(
+        r"^Over several hosts the worst counts, in this order: ([0-9, ]+)\.",
+        (ROOT / "README.md").read_text(),
+        re.MULTILINE,
+    )
+    assert [int(status) for status in order.split(", ")] == [int(status) for status in WORST_FIRST]
 
 
 def test_the_readme_names_every_shipped_scenario() -> None:
