@@ -16,6 +16,7 @@ from soleil_remediate import Catalog, Duration, PolicyGate, Runs, open_remediati
 from soleil_remediate.catalog import BUILT_IN
 from soleil_remediate.lab import Lab, registered
 from soleil_remediate.report import Fixed, NotNeeded
+from tests.lab.sessions import Session, differences
 
 if TYPE_CHECKING:
     from tests.lab.conftest import LabHost
@@ -58,6 +59,27 @@ def test_every_command_in_the_readme_and_the_docs_works(web1: LabHost, tmp_path:
     for command in tried:
         done = _run(web1, tmp_path, *command.split())
         assert done.returncode in GOOD, f"{command}\n{done.stdout}{done.stderr}"
+
+
+def test_the_tutorial_shows_what_a_person_then_sees(tmp_path: Path) -> None:
+    lab = Lab(f"test-{os.getpid()}-tutorial")
+    try:
+        lab.up(["web1"])
+        found = differences(ROOT / "docs" / "tutorial.md", Session(lab, _home(tmp_path, lab)))
+        assert not found, "\n".join(found)
+    finally:
+        lab.down()
+
+
+def _home(folder: Path, lab: Lab) -> Path:
+    """Return the home of somebody whose ssh knows web1.example, and has never seen web2.example."""
+    (address,) = {host.address for host in lab.status()}
+    usual = f"  HostName {address}\n  IdentityFile {lab.private_key}\n"
+    (folder / ".ssh").mkdir(mode=0o700)
+    (folder / ".ssh" / "config").write_text(
+        f"Host web1.example\n{usual}  UserKnownHostsFile {lab.known_hosts}\nHost web2.example\n{usual}"
+    )
+    return folder
 
 
 def test_the_example_for_one_host_repairs_it(web1: LabHost, tmp_path: Path) -> None:

@@ -62,3 +62,7 @@ def test_the_lab_page_lists_every_fault_and_no_other() -> None:
 )
 def test_the_pages_show_the_examples_as_they_are(page: str, example: str) -> None:
     assert (ROOT / "examples" / "own_task" / example).read_text() in (ROOT / "docs" / page).read_text()
+
+
+def test_every_session_that_a_page_shows_is_on_a_page_that_is_tried() -> None:
+    assert [page.name for page in PAGES if "```console" in page.read_text()] == ["tutorial.md"]
