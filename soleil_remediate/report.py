@@ -318,9 +318,15 @@ class Standing:
         return symptom | (goal & self.scope if self.scope else goal)
 
     def why(self, health: Health) -> str:
-        """Return what the checks of that health said, the symptom's first."""
-        said = [seen.verdict.why for seen in self.symptom + self.goal_in_scope if seen.verdict.health is health]
+        """Return what the checks of that health said, the symptom's first; of the goal only what that leaves unsaid."""
+        known = frozenset[str]().union(*(seen.verdict.faults for seen in self.symptom if seen.verdict.health is health))
+        goal = [seen for seen in self.goal_in_scope if not self._is_among(seen.verdict, known)]
+        said = [seen.verdict.why for seen in (*self.symptom, *goal) if seen.verdict.health is health]
         return "; ".join(dict.fromkeys(said))
+
+    def _is_among(self, verdict: Verdict, known: frozenset[str]) -> bool:
+        faults = verdict.faults & self.scope if self.scope else verdict.faults
+        return bool(faults) and faults <= known
 
     def _is_elsewhere(self, verdict: Verdict) -> bool:
         return bool(self.scope and verdict.faults) and not verdict.faults & self.scope

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -40,6 +41,8 @@ from soleil_remediate.task import Health, Measure
 
 GOOD, BAD, HALF = "bold green", "bold red", "bold magenta"
 _INDENT = 10
+#: What the verdict's line says of a host that was not touched.
+_NOTHING_SENT = re.compile(r"[.;] nothing was sent(?=[.;]|$)", re.IGNORECASE)
 
 
 def style_of(outcome: HostOutcome) -> str:
@@ -128,7 +131,7 @@ def _in_short(report: HostReport, took: str) -> str:
         case Fixed():
             said = joined([sent, took, "nothing unknown"])
         case Eased():
-            said = joined([sent, took, "the symptom is gone"])
+            said = joined([sent, took])
         case Crashed():
             said = f"a bug in this program · {sent}"
         case NotReached() if report.preview is not None:
@@ -157,15 +160,17 @@ def _sent(report: HostReport) -> str:
 
 
 def _reason(report: HostReport) -> str:
-    """Return why, without what the proof above says already."""
+    """Return why, without what the proof above or the verdict's own line says already."""
     why = report.outcome.why
-    if isinstance(report.outcome, Fixed) and report.after is not None:
-        return why.removeprefix(report.after.why(Health.HEALTHY)).removeprefix("; ")
-    return why
-
-
-def _partly(report: HostReport) -> str:
-    return "" if report.preview is None else " when it fell silent"
+    match report.outcome:
+        case Fixed() if report.after is not None:
+            return why.removeprefix(report.after.why(Health.HEALTHY)).removeprefix("; ")
+        case MaybeChanged():
+            return why.removeprefix(f"{report.host.name} MAY have been changed: ")
+        case Crashed():
+            return why.removeprefix("a bug in this program: ")
+        case _:
+            return why if was_touched(report) else _NOTHING_SENT.sub("", why)
 
 
 def put_next(page: Page, report: HostReport, scenario: Scenario, again: Invocation, run: str) -> None:

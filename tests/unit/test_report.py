@@ -148,3 +148,26 @@ def test_how_a_host_stands(
 
 def test_a_reason_is_said_once() -> None:
     assert standing(red(), red()).why(Health.FAULTY) == "broken"
+
+
+@pytest.mark.parametrize(
+    "symptom, goal, scope, said",
+    [
+        pytest.param(("a",), ("a",), ("a",), "full", id="the same fault, to the goal's measure"),
+        pytest.param(("a",), ("a", "b"), ("a",), "full", id="beside it what does not count"),
+        pytest.param(("a",), ("a", "b"), (), "full; above", id="beside it what counts"),
+        pytest.param(("a",), ("b",), (), "full; above", id="another fault"),
+        pytest.param((), (), (), "full; above", id="faults that cannot be told apart"),
+    ],
+)
+def test_the_goal_does_not_repeat_what_the_symptom_says(
+    symptom: tuple[str, ...], goal: tuple[str, ...], scope: tuple[str, ...], said: str
+) -> None:
+    full = Verdict.faulty("full", faults=frozenset(symptom))
+    above = Verdict.faulty("above", faults=frozenset(goal))
+    assert standing(full, above, frozenset(scope)).why(Health.FAULTY) == said
+
+
+def test_a_goal_that_alone_is_missed_is_still_said() -> None:
+    above = Verdict.faulty("above", faults=frozenset("a"))
+    assert standing(GREEN, above, frozenset("a")).why(Health.FAULTY) == "above"
