@@ -136,7 +136,8 @@ class ConsoleReporter:
         if isinstance(event, RunStarted):
             self._run = "" if self._is_dry else event.run
         elif isinstance(event, HostSeen):
-            self._seen[event.preview.host.name] = event.preview
+            seen = {**self._seen, event.preview.host.name: event.preview}
+            self._seen = {name: seen[name] for name in self._cases if name in seen}  # as the inventory has them
 
     def present(self, previews: Sequence[Preview], screen: Screen | None = None, *, reserve: int = 0) -> bool:
         """Show what would be done, once on each screen; return whether something was left out to fit.
@@ -304,7 +305,10 @@ class ConsoleReporter:
                 put_proof(page, host.preview.standing, host.after, is_everything=self._is_verbose)
                 put_saved(page, host.sent)
                 page.gap()
-        new = [host for host in report.hosts if not self._is_dry or host.preview is None]
+        is_old = not any(map(was_touched, report.hosts))  # what the table above says is said
+        new = [
+            host for host in report.hosts if not is_old or host.preview is None or host.outcome != host.preview.outcome
+        ]
         put_hosts(page, [(host.host.name, host.outcome, host.preview) for host in new])
         page.gap()
         put_total(page, report)

@@ -300,6 +300,24 @@ def test_several_hosts_previewed() -> None:
     approve("several-preview", told(events, names=NAMES, is_dry=True))
 
 
+def test_hosts_are_told_in_the_inventorys_order_whoever_answers_first() -> None:
+    previews, reports = several()
+    events: list[Event] = [started(*NAMES[:4]), *(HostSeen(preview=seen) for seen in reversed(previews))]
+    text = told([*events, *ended(*reports)], names=NAMES[:4], is_dry=True)
+    assert "    web1 web2\n" in text
+    assert "    web3 web4\n" in text
+    assert text.index("web2") < text.index("web3")
+    assert "web1 (production, app soleil), the worst of 2" in text
+
+
+def test_what_the_first_table_said_of_hosts_that_were_left_alone_is_not_said_again() -> None:
+    previews, reports = several()
+    events: list[Event] = [started(*NAMES[2:4]), *(HostSeen(preview=seen) for seen in previews[2:])]
+    text = told([*events, *ended(*reports[2:])], names=NAMES[2:4])
+    assert text.count("web3 web4") == 1
+    assert "2 NOT NEEDED · nothing was changed · exit 0" in text
+
+
 def test_every_plan_that_differs_is_shown_before_anybody_says_yes() -> None:
     other = preview("web2", with_steps=(pending("web2", "backup.prune", PRUNE),))
     previews = [preview("web1"), other, preview("web3")]
