@@ -59,28 +59,44 @@ class Asker(Protocol):
 
 
 def _refuse_observed(hosts: Sequence[Host]) -> None:
-    for host in hosts:
-        if host.policy.mode is Mode.OBSERVE:
-            raise Declined(
-                f"{host.name} is in mode observe: its inventory allows no changes at all. Nothing was sent. "
-                f"To allow them, set policy.mode to act for {host.name}."
-            )
-        if not host.is_listed:
-            raise Declined(
-                f"{host.name} stands in no inventory, so it may only be looked at. Nothing was sent. "
-                "To repair it, list it in an inventory and name that with --inventory."
-            )
+    if names := [host.name for host in hosts if host.policy.mode is Mode.OBSERVE]:
+        whose = "its inventory allows" if len(names) == 1 else "their inventory allows"
+        raise Declined(
+            f"{_named(names)} {_is(names)} in mode observe: {whose} no changes at all. Nothing was sent. "
+            f"To allow them, set policy.mode to act for {', '.join(names)}."
+        )
+    if names := [host.name for host in hosts if not host.is_listed]:
+        stand, them = ("stands", "it") if len(names) == 1 else ("stand", "them")
+        raise Declined(
+            f"{_named(names)} {stand} in no inventory, which allows only to look. Nothing was sent. "
+            f"To repair {them}, list {them} in an inventory and name that with --inventory."
+        )
 
 
 def _excess(scenario: str, previews: Sequence[Preview], *, yes: bool) -> str:
     """Return why the policy does not let everything pass unattended; empty where it does."""
+    beyond: dict[tuple[Risk, Risk], list[str]] = {}
     for preview in previews:
         risk, host = preview.risk, preview.host
         ceiling = host.policy.ceiling(scenario) if yes else Risk.GENTLE
         if risk is not None and risk > ceiling:
-            allowed = f"the policy of {host.name} allows {ceiling.value} at most" if yes else "nobody was asked"
-            return f"the plan for {host.name} is {risk.value}, and {allowed}"
-    return ""
+            beyond.setdefault((risk, ceiling), []).append(host.name)
+    reasons = []
+    for (risk, ceiling), names in beyond.items():
+        whose = f"the policy of {names[0]} allows" if len(names) == 1 else "their policy allows"
+        allowed = f"{whose} {ceiling.value} at most" if yes else "nobody was asked"
+        plans = "plan" if len(names) == 1 else "plans"
+        reasons.append(f"the {plans} for {_named(names)} {_is(names)} {risk.value}, and {allowed}")
+    return "; ".join(reasons)
+
+
+def _named(names: Sequence[str]) -> str:
+    """Return hosts for people: one by its name, several by how many and which."""
+    return names[0] if len(names) == 1 else f"{len(names)} hosts ({', '.join(names)})"
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

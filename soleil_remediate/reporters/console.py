@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import assert_never
 
 from soleil_remediate.clock import Clock
+from soleil_remediate.errors import ExitStatus
 from soleil_remediate.events import (
     ChangeAnswered,
     ChangeIntended,
@@ -314,8 +315,9 @@ class ConsoleReporter:
         put_total(page, report)
         if self._run and any(map(was_touched, report.hosts)):
             page.command("  record", self._again.show(self._run), 9)
-        elif int(report.exit_status):
-            page.command("  next", self._again.remediate() if self._is_dry else self._again.preview(), 9)
+        elif report.exit_status:
+            is_to_go_on = self._is_dry or report.exit_status is ExitStatus.DECLINED
+            page.command("  next", self._again.remediate() if is_to_go_on else self._again.preview(), 9)
 
 
 def _step_in_words(outcome: StepOutcome) -> tuple[str, str]:

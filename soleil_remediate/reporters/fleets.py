@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,31 +45,37 @@ def put_hosts(page: Page, hosts: Sequence[tuple[str, HostOutcome, Preview | None
         if group.plan:
             page.prose(f"plan: {group.plan}", 4, at_most=2)
         if group.about and not isinstance(group.outcome, NotNeeded | Fixed):
-            page.prose(group.about, 4, at_most=2)
+            page.prose(group.about, 4, at_most=5 if isinstance(group.outcome, Refusal) else 2)  # it says how to go on
     if len(groups) > ROWS:
         rest = [name for group in groups[ROWS:] for name in group.names]
         page.prose(f"and {counted(len(rest), 'host')} more: {' '.join(rest)}", 2)
 
 
 def _grouped(hosts: Sequence[tuple[str, HostOutcome, Preview | None]]) -> list[_Group]:
+    shared = Counter(outcome.why for _, outcome, _ in hosts)
     found: dict[tuple[str, Risk | None, str, str], list[tuple[str, HostOutcome]]] = {}
     for name, outcome, preview in hosts:
         risk, plan = None, ""
         if preview is not None and isinstance(outcome, WouldFix | Refusal):
             risk, plan = preview.risk, ", ".join(preview.steps[place].kind for place, _ in preview.pending)
-        alike = _FIGURES.sub("0", outcome.why.replace(name, "it"))
-        found.setdefault((outcome.word, risk, plan, alike), []).append((name, outcome))
+        # what is said of several hosts in the same words is about all of them, whichever it names
+        why = outcome.why if shared[outcome.why] > 1 else _without(name, outcome.why)
+        found.setdefault((outcome.word, risk, plan, _FIGURES.sub("0", why)), []).append((name, outcome))
     groups = []
     for (_, risk, plan, _), members in found.items():
         name, outcome = members[0]
         about = outcome.why
-        if len({other.why.replace(member, "it") for member, other in members}) > 1:
-            about = f"such as {name}: {about}"
-        elif len(members) > 1:
-            about = about.replace(name, "each of them")
+        if len({other.why for _, other in members}) > 1:
+            is_alike = len({_without(member, other.why) for member, other in members}) == 1
+            about = _without(name, about, "each of them") if is_alike else f"such as {name}: {about}"
         names = tuple(member for member, _ in members)
         groups.append(_Group(outcome=outcome, risk=risk, plan=plan, about=about, names=names))
     return sorted(groups, key=lambda group: WORST_FIRST.index(group.outcome.exit_status))
+
+
+def _without(name: str, text: str, instead: str = "it") -> str:
+    """Return *text* with *instead* for a host's name, and not for a part of a longer one."""
+    return re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", instead, text)
 
 
 def worst_of(previews: Sequence[Preview]) -> Preview:

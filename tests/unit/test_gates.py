@@ -99,6 +99,38 @@ def test_unattended_passes_up_to_the_policy_with_yes_and_only_what_is_gentle_wit
     assert risk.value in message
 
 
+@pytest.mark.parametrize(
+    "says_yes, said",
+    [
+        (
+            False,
+            "the plans for 2 hosts (web1, web3) are destructive, and nobody was asked; the plan for web2 is disruptive",
+        ),
+        (True, "the plans for 2 hosts (web1, web3) are destructive, and their policy allows gentle at most"),
+    ],
+)
+def test_a_declined_fleet_hears_how_many_hosts_are_beyond_the_policy_and_which(says_yes: bool, said: str) -> None:
+    previews = [
+        preview(change(DESTRUCTIVE), host=tiny.host("web1")),
+        preview(change(DISRUPTIVE), host=tiny.host("web2", unattended={"tiny": DISRUPTIVE})),
+        preview(change(DESTRUCTIVE), host=tiny.host("web3")),
+        preview(change(GENTLE), host=tiny.host("web4")),
+    ]
+    with pytest.raises(Declined) as caught:
+        PolicyGate(says_yes=says_yes).approve("tiny", previews)
+    assert str(caught.value).startswith(said)
+    assert "web4" not in str(caught.value)
+    assert ("web2" in str(caught.value)) is not says_yes
+
+
+def test_every_host_in_mode_observe_is_named() -> None:
+    watched = [preview(change(GENTLE), host=tiny.host(name, mode=Mode.OBSERVE)) for name in ("web1", "web2")]
+    with pytest.raises(
+        Declined, match=r"2 hosts \(web1, web2\) are in mode observe: their inventory allows no changes"
+    ):
+        PolicyGate(says_yes=True).approve("tiny", [*watched, preview(change(GENTLE), host=tiny.host("web3"))])
+
+
 def test_a_policy_for_one_scenario_is_none_for_another() -> None:
     host = tiny.host(unattended={"other": DESTRUCTIVE})
     with pytest.raises(Declined):

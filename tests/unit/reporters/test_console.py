@@ -33,6 +33,7 @@ from soleil_remediate.report import (
     Crashed,
     Eased,
     EvidenceSeen,
+    HostOutcome,
     HostReport,
     MaybeChanged,
     NotFixed,
@@ -53,7 +54,9 @@ from soleil_remediate.report import (
     Unproven,
 )
 from soleil_remediate.reporters.console import ConsoleReporter
+from soleil_remediate.reporters.fleets import put_hosts
 from soleil_remediate.reporters.invocation import Invocation
+from soleil_remediate.reporters.page import Page
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.task import Measure, Table, Text, Verdict
 from soleil_remediate.units import Duration, MiB
@@ -308,6 +311,40 @@ def test_hosts_are_told_in_the_inventorys_order_whoever_answers_first() -> None:
     assert "    web3 web4\n" in text
     assert text.index("web2") < text.index("web3")
     assert "web1 (production, app soleil), the worst of 2" in text
+
+
+def test_several_hosts_declined_say_how_many_and_which() -> None:
+    previews, _ = several()
+    why = (
+        "the plans for 2 hosts (web1, web2) are destructive, and nobody was asked. Nothing was sent. To go on: add "
+        "--yes, run it at a terminal, or add --approve 369a06fe76c3"
+    )
+    reports = [report(Refusal(why=why), name=seen.host.name, seen=seen) for seen in previews[:2]]
+    healthy = report(previews[2].outcome, name="web3", seen=previews[2])
+    looked: list[Event] = [started(*NAMES[:3]), *(HostSeen(preview=seen) for seen in previews[:3])]
+    closed = GateAnswered(is_open=False, by=why, approved=())
+    text = told([*looked, closed, *ended(*reports, healthy)], names=NAMES[:3])
+    approve("several-declined", text)
+
+
+@pytest.mark.parametrize(
+    "whys, rows",
+    [
+        pytest.param(["full at web1: 3 %", "full at web2: 3 %"], ["full at each of them: 3 %"], id="each its own name"),
+        pytest.param(["full: 3 %", "full: 4 %"], ["such as web1: full: 3 %"], id="other figures"),
+        pytest.param(["web1 and web2 are", "web1 and web2 are"], ["web1 and web2 are"], id="all of them by name"),
+        pytest.param(["web10 is", "web2 is"], ["web10 is", "web2 is"], id="the name of neither"),
+    ],
+)
+def test_what_is_alike_of_several_hosts_is_said_once(whys: list[str], rows: list[str]) -> None:
+    page = Page(80)
+    hosts: list[tuple[str, HostOutcome, Preview | None]] = [
+        (f"web{number}", NotFixed(why=why), None) for number, why in enumerate(whys, 1)
+    ]
+    put_hosts(page, hosts)
+    assert [
+        line.strip() for line in page.text.splitlines() if line.startswith("    ") and "web1 web2" not in line
+    ] == rows
 
 
 def test_what_the_first_table_said_of_hosts_that_were_left_alone_is_not_said_again() -> None:
