@@ -16,7 +16,7 @@ from soleil_remediate.facts.growth import GrowingLog, Growth, read_growth
 from soleil_remediate.facts.largest import Files, FindLargeFiles, Folder, Folders, MeasureFolders
 from soleil_remediate.facts.together import together
 from soleil_remediate.task import Look, Shown, Table, Text
-from soleil_remediate.units import ByteSize, Duration, MiB
+from soleil_remediate.units import ByteSize, Duration, MiB, Percent
 
 #: Used more than this, a file system is worth a search.
 _WORTH_A_SEARCH = 80
@@ -125,6 +125,9 @@ class DiskLargest(Look[tuple[Searched, ...]]):
             rows += _folder_rows(one.folders, one.file_system, self.top, self.within)
             if one.counts is not None:
                 rows += _folder_rows(one.counts, one.file_system, self.top, self.within, is_counting_files=True)
+        if not rows:
+            where = ", ".join(str(one.file_system.mount) for one in seen)
+            return Text(lines=(f"no file and no folder takes {Percent(100 / _PARTS)} of {where}",))
         return Table(columns=("", "takes", "path", "owner", "changed (UTC)"), rows=tuple(rows), align="lrlll")
 
 
@@ -187,8 +190,8 @@ class DiskLogs(Look[Growth]):
         rows = [
             (
                 str(log.file.content),
-                _rate(log.rate),
-                "unknown" if log.until is None else as_text(log.until),
+                "" if log.rate is None else _rate(log.rate),
+                "" if log.until is None else as_text(log.until),
                 str(log.file.path),
             )
             for log in seen.logs
@@ -294,10 +297,8 @@ def _holders(one: DeletedFile) -> str:
     return ", ".join(sorted(names))
 
 
-def _rate(rate: float | None) -> str:
+def _rate(rate: float) -> str:
     """Return bytes a second for people, in the unit in which it is no tiny number."""
-    if rate is None:
-        return "unknown"
     if rate * 60 >= MiB(1):
         return f"{ByteSize(round(rate * 60))}/min"
     return f"{ByteSize(round(rate * 3600))}/h"

@@ -57,7 +57,7 @@ def _put_look(page: Page, label: str, seen: EvidenceSeen, faults: Collection[str
             _put_rest(page, len(said), limit)
         case Table() as table:
             table = _about_first(table, faults)
-            if len(table.rows) == 1 or limit == 1:
+            if len(table.rows) <= 1 or limit == 1:
                 page.beside((label, HEADING), f"{seen.title}: {_in_words(table)}", at_most=2)
                 return
             page.beside((label, HEADING), f"{seen.title}:")
@@ -85,13 +85,13 @@ def _is_about(row: Sequence[str], mounts: Collection[str]) -> bool:
 
 
 def _in_words(table: Table) -> str:
-    """Return the first row as words: figures with their column's heading in front, everything else as it is."""
+    """Return the first row as words, each with its column's heading in front; a path speaks for itself."""
     if not table.rows:
         return "nothing"
     headings = [*table.columns, *[""] * len(table.rows[0])]
     words = [
-        f"{heading} {cell}" if table.align[index : index + 1] == "r" and heading else cell
-        for index, (heading, cell) in enumerate(zip(headings, table.rows[0], strict=False))
+        f"{heading} {cell}" if heading and not cell.startswith("/") else cell
+        for heading, cell in zip(headings, table.rows[0], strict=False)
         if cell
     ]
     return joined(words, ", ")

@@ -103,11 +103,12 @@ def test_a_disk_short_of_inodes_shows_where_the_files_are() -> None:
     assert ("folder", "900 inodes", "/srv/many", "", "") in largest(DiskLargest(), said(FILES), said(FOLDERS), df)
 
 
-def test_where_none_is_full_the_fullest_is_searched() -> None:
+def test_where_none_is_full_the_fullest_is_searched_and_nothing_large_is_said_in_words() -> None:
     look = DiskLargest()
     df = disks(srv="309313536 1000000 300000000 19200 92 19108 /srv")
     rules = ("du", said()), ("find / -xdev", said())
-    assert rows(look, see(look.read(Reader()), HOST[0], ("df -l", df), *rules)) == []
+    seen = see(look.read(Reader()), HOST[0], ("df -l", df), *rules)
+    assert lines(look, seen) == ("no file and no folder takes 1 % of /",)
 
 
 def deleted(*holders: Holder) -> DeletedFile:
@@ -162,7 +163,7 @@ def test_logs_are_shown_with_how_fast_they_grew() -> None:
     assert rows(look, seen) == [
         ("100 MiB", "120 MiB/min", "2026-01-01 11:59", "/srv/a.log"),
         ("100 MiB", "3.4 MiB/h", "2026-01-01 11:59", "/srv/b.log"),
-        ("100 MiB", "unknown", "unknown", "/srv/c.log"),
+        ("100 MiB", "", "", "/srv/c.log"),
     ]
     partial = rows(DiskLogs(within=Duration(3)), growth(is_partial=True))
     assert partial == [("", "", "", "and perhaps more: not all could be seen within 3 s")]

@@ -51,6 +51,18 @@ def test_with_no_room_one_row_is_said_in_words() -> None:
     assert shown(Detail.LEAST, SYSTEMS, LARGEST)[0] == "WHY    Look 1: /srv, used 100 %, inodes 1 %"
 
 
+def test_one_row_is_said_in_words_and_what_is_not_known_of_it_is_left_out() -> None:
+    log = Table(
+        columns=("takes", "grew by", "last line (UTC)", "log"), rows=(("9 MiB", "", "12:00", "/a.log"),), align="rrll"
+    )
+    assert shown(Detail.FULL, log) == ["WHY    Look 1: takes 9 MiB, last line (UTC) 12:00, /a.log"]
+
+
+def test_a_table_without_rows_is_no_heading_over_nothing() -> None:
+    assert shown(Detail.FULL, Table(columns=("takes", "path"))) == ["WHY    Look 1: nothing"]
+    assert shown(Detail.BRIEF, Table(columns=("takes", "path"))) == []
+
+
 def test_what_found_nothing_is_left_out_where_there_is_no_room() -> None:
     nothing = Text(lines=("no deleted file is still open",))
     assert shown(Detail.BRIEF, nothing, SYSTEMS)[0] == "WHY    Look 2:"
