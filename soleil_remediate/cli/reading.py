@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from soleil_remediate.cli.choosing import (
     no_inventory,
 )
 from soleil_remediate.clock import SystemClock
-from soleil_remediate.errors import ExitStatus, Unreachable, worst
+from soleil_remediate.errors import ConfigError, ExitStatus, Unreachable, worst
 from soleil_remediate.events import as_data
 from soleil_remediate.host import Host
 from soleil_remediate.loading import Inventory, Problem, load_inventory, shipped_playbooks
@@ -31,6 +32,7 @@ from soleil_remediate.reporters.page import HEADING, Page, counted, joined
 from soleil_remediate.reporters.records import run_page, runs_page
 from soleil_remediate.reporters.runbook import explain_page, scenarios_page
 from soleil_remediate.reporters.screen import Screen
+from soleil_remediate.scenario import Scenario
 from soleil_remediate.state import state_folder
 from soleil_remediate.units import Duration
 
@@ -239,4 +241,7 @@ def runs_show(call: Call) -> ExitStatus:
     if call.is_json:
         open_ends = {"ending": history.ending, "unanswered": history.unanswered, "cut_copies": history.cut_copies}
         return _document(call, "lines", history.lines, **open_ends)
-    return _show(run_page(history, _width(), is_verbose=call.has("verbose")))
+    known: Mapping[str, Scenario] = {}
+    with suppress(ConfigError):  # a playbook that is broken by now hides no record
+        known = chosen_scenarios(call)[0]
+    return _show(run_page(history, known, _width(), is_verbose=call.has("verbose")))

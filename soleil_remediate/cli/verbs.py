@@ -168,7 +168,7 @@ VERBS: tuple[Verb, ...] = (
         "Show a run's record.",
         "reading:runs_show",
         words=(Word("run", "its name, or how it begins"),),
-        options=(OUTPUT, VERBOSE),
+        options=(PLAYBOOKS, OUTPUT, VERBOSE),
         example="1a2b",
     ),
     Verb(

@@ -45,14 +45,13 @@ from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined
 from soleil_remediate.reporters.plans import Detail, numbers, put_commands, sums
 from soleil_remediate.reporters.previews import fitted, other_plans, preview_page, put_other_plan
+from soleil_remediate.reporters.records import in_units
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.scenario import Case
 from soleil_remediate.units import ByteSize, Duration
 
 #: A plain stream gets a line about a copy no more often than every so many seconds.
 _SPARSE = 10.0
-#: What the gate prints below the plan: its question and the line for the answer.
-_GATE_LINES = 3
 
 
 class ConsoleReporter:
@@ -262,7 +261,7 @@ class ConsoleReporter:
         took = f" in {event.took}" if event.took >= 1 else ""
         if event.exit_status == 0:
             if last[0] and self._is_verbose:
-                self._tell(f"  {last[0]}", event.host)
+                self._tell(f"  {in_units(last[0])}", event.host)
         else:
             self._tell(f"! exit status {event.exit_status}{took}: {event.says or 'it said nothing'}", event.host)
 

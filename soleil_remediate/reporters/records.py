@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, assert_never
 
 from soleil_remediate.history import Ending, History, RunSummary
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined
-from soleil_remediate.units import ByteSize, Duration
+from soleil_remediate.scenario import Scenario
+from soleil_remediate.units import ByteSize, Duration, Percent
+
+#: The types of inputs that have a unit, which JSON has not.
+_UNITS: Mapping[str, Callable[[float], object]] = {
+    "size": lambda value: ByteSize(int(value)),
+    "duration": Duration,
+    "percent": Percent,
+}
+#: A number that a change calls bytes, or says to stay of them.
+_BYTES = re.compile(r"(?<![\w./:-])([0-9]{1,18})(?: bytes\b|(?= stay\b))")
 
 
 def runs_page(runs: Sequence[RunSummary], width: int) -> Page:
@@ -33,14 +45,22 @@ def _local(iso: str, form: str = "%Y-%m-%d %H:%M") -> str:
         return iso
 
 
-def run_page(history: History, width: int, *, is_verbose: bool) -> Page:
-    """Return a run's record: what was seen, decided, sent and answered, in order, and what it leaves open."""
+def run_page(history: History, scenarios: Mapping[str, Scenario], width: int, *, is_verbose: bool) -> Page:
+    """Return a run's record: what was seen, decided, sent and answered, in order, and what it leaves open.
+
+    Args:
+        history: The record.
+        scenarios: Those that are known, by name: a record has plain numbers, and they say which are sizes.
+        width: In columns.
+        is_verbose: Everything is said, to the byte.
+    """
     page = Page(width)
     for line in history.lines:
         try:
-            text = _said(line)
+            text = _said(line, scenarios)
         except (LookupError, TypeError, ValueError, AttributeError):  # somebody else wrote it
             text = f"a line that cannot be read: {line.get('type')}"
+        text = text if is_verbose else in_units(text)
         if text:
             page.beside(f"{_local(str(line.get('at', '')), '%H:%M:%S')}  ", text, 10, at_most=0 if is_verbose else 6)
     _put_ending(page, history)
@@ -48,7 +68,8 @@ def run_page(history: History, width: int, *, is_verbose: bool) -> Page:
 
 
 def _put_ending(page: Page, history: History) -> None:
-    page.gap()
+    if history.ending is not Ending.ENDED or history.cut_copies:
+        page.gap()
     why = "its process was killed, or the disk here was full"
     match history.ending:
         case Ending.ENDED:
@@ -87,11 +108,32 @@ def _put_open_ends(page: Page, history: History) -> None:
         page.prose(f"Nothing was sent to {', '.join(history.untouched)}.", 2)
 
 
-def _said(line: Mapping[str, Any]) -> str:  # noqa: PLR0911  # one sentence a kind of line
+def in_units(text: str) -> str:
+    """Return what a change answered with its bytes in the units that people read."""
+    return _BYTES.sub(lambda match: str(ByteSize(int(match[1]))), text)
+
+
+def _inputs(line: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> str:
+    scenario = scenarios.get(line["scenario"])
+    declared = scenario.inputs if scenario is not None else {}
+    types = {name: one.type for name, one in declared.items()}
+    given = {name: value for name, value in line["inputs"].items() if value is not None}
+    return ", ".join(f"{name}={_quantity(types.get(name, ''), value)}" for name, value in given.items())
+
+
+def _quantity(kind: str, value: object) -> str:
+    """Return an input with its unit, as it is written; what no playbook of today declares as one, as it is."""
+    if kind in _UNITS and isinstance(value, int | float):
+        with suppress(ValueError):
+            return str(_UNITS[kind](value))
+    return str(value)
+
+
+def _said(line: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> str:  # noqa: PLR0911  # one a kind of line
     host = f"{line['host']}  " if "host" in line else ""
     match line.get("type"):
         case "RunStarted":
-            inputs = ", ".join(f"{name}={value}" for name, value in line["inputs"].items() if value is not None)
+            inputs = _inputs(line, scenarios)
             began = _local(str(line.get("at", "")))
             return joined([line["scenario"], f"by {line['operator']}", ", ".join(line["hosts"]), inputs, began])
         case "HostSeen":

@@ -31,7 +31,7 @@ def kept(folder: Path, *, until: int | None = None, cut: int = 0) -> Runs:
 
 def shown(runs: Runs, *, is_verbose: bool = False) -> str:
     """Return the page, without what depends on the time zone."""
-    page = run_page(runs.history(RUN), 80, is_verbose=is_verbose).text
+    page = run_page(runs.history(RUN), {}, 80, is_verbose=is_verbose).text
     page = re.sub(r"\d\d:\d\d:\d\d", "03:14:15", page)
     return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "2031-05-06 03:14", page)
 
@@ -78,7 +78,7 @@ def test_half_a_copy_is_no_copy_once_its_run_is_over(tmp_path: Path, ending: End
     runs = kept(tmp_path, until=6)
     with NewCopy(tmp_path, RUN, "web1-3-0-laravel.log") as new:
         history = History(run=RUN, lines=runs.read(RUN), ending=ending, cut_copies=runs.history(RUN).cut_copies)
-        said = " ".join(run_page(history, 80, is_verbose=False).text.split())
+        said = " ".join(run_page(history, {}, 80, is_verbose=False).text.split())
     where = f"{new.path}.partial"
     what = "is being copied" if ending is Ending.RUNNING else "is no copy: it was cut short when the run died"
     assert f"{where} {what}" in said
@@ -91,7 +91,7 @@ def test_a_line_that_somebody_else_wrote_hides_no_other(damage: dict[str, Any]) 
     history = History(
         run=RUN, lines=(damage, {"type": "HostClaimed", "host": "web1", "owner": "jan"}), ending=Ending.ENDED
     )
-    said = run_page(history, 80, is_verbose=False).text
+    said = run_page(history, {}, 80, is_verbose=False).text
     assert f"cannot be read: {damage['type']}" in said
     assert "locked for jan" in said
 
