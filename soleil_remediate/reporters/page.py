@@ -21,7 +21,8 @@ HEADING = "bold"
 
 #: Between two things on one line.
 SEPARATOR = " · "
-_OPTION = re.compile(r" (?=--?[a-z])")
+#: Where a shell command may go on in the next line: before an option, and before what becomes of its output.
+_BREAK = re.compile(r" (?=--?[a-z]|> |&& )")
 
 
 class Page:
@@ -62,7 +63,7 @@ class Page:
 
         Args:
             label: Ours, in front.
-            command: As typed; it is broken only before an option.
+            command: As typed; it is broken only before an option, ``>`` and ``&&``.
             indent: The column where it begins.
         """
         first, *others = _parts(command)
@@ -136,9 +137,9 @@ class Page:
 
 
 def _parts(command: str) -> list[str]:
-    """Split a command before its options, never inside quotes."""
+    """Split a command where it may go on in the next line, never inside quotes."""
     parts = [""]
-    for part in _OPTION.split(command):
+    for part in _BREAK.split(command):
         if parts[-1].count("'") % 2:
             parts[-1] += f" {part}"
         else:

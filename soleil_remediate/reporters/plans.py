@@ -17,6 +17,7 @@ from soleil_remediate.report import (
     StepSeen,
     StepSkipped,
     StepUndecided,
+    plan_of,
 )
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined, wrapped
 from soleil_remediate.reporters.visible import shown_word, typed, visible
@@ -162,16 +163,52 @@ def put_commands(page: Page, previews: Sequence[Preview]) -> None:
 
 
 def put_by_hand(page: Page, host: Host, change: Change, name: str) -> None:
-    """Put one change's commands on *page*, what must be saved first included."""
+    """Put one change's commands on *page*, what must be saved first included.
+
+    What destroys something goes on only with the number of bytes that were saved, and nobody but the person at the
+    keyboard can fill that in: copied by mistake, it does nothing.
+    """
     _comment(page, f"{name}: {change.summary}" if name else change.summary)
     if change.preserve is not None:
         copy = shlex.quote(f"{host.name.replace('/', '-')}-{change.preserve.path.name}.gz")
-        _comment(page, "first, on your own machine, so that nothing is lost:")
-        page.command("", f"{login(host, f'sudo gzip -c {shown_word(str(change.preserve.path))}')} > {copy}", 0)
-        _comment(page, f"then there; the number is how many bytes were saved (gzip -dc {copy} | wc -c):")
-        page.line(f"echo {int(change.preserve.size)} | \\")
+        save = login(host, f"sudo gzip -c {shown_word(str(change.preserve.path))}")
+        _comment(page, "first save it, on your own machine; the number that this prints is BYTES_SAVED:")
+        page.command("", f"{save} > {copy} && gzip -dc {copy} | wc -c", 0)
+        _comment(page, f"then, in the root shell on {host.name}, complete this with that number:")
+        page.line("BYTES_SAVED=")
+        _comment(page, "and go on there; without the number nothing happens:")
+        page.line('[ "${BYTES_SAVED:?save it first}" -ge 0 ] && echo "$BYTES_SAVED" | \\')
     for line in typed(change.command):
         page.line(line)
+
+
+def put_essentials(page: Page, previews: Sequence[Preview]) -> None:
+    """Put on *page* what is being asked about, on as few lines as it takes: for where the plan has scrolled away."""
+    if len(previews) == 1:
+        _put_steps_in_short(page, previews[0])
+    else:
+        _put_hosts_in_short(page, previews)
+    page.prose(joined([sums(previews), f"plan {plan_of(tuple(previews))}"]))
+
+
+def _put_steps_in_short(page: Page, preview: Preview) -> None:
+    called = numbers(preview)
+    for place, step in preview.pending:
+        first, *others = step.plan.changes
+        effect = f"{first.before} -> {first.after}{f' and {len(others)} more' if others else ''}"
+        risk = (step.plan.risk.name.ljust(11), STYLES[step.plan.risk])
+        page.line(f"  {called[place]!s:<3}", risk, f"  {preview.steps[place].kind}   {effect}")
+
+
+def _put_hosts_in_short(page: Page, previews: Sequence[Preview]) -> None:
+    alike: dict[tuple[Risk, str], list[str]] = {}
+    for preview in previews:
+        if preview.risk is not None:
+            kinds = ", ".join(preview.steps[place].kind for place, _ in preview.pending)
+            alike.setdefault((preview.risk, kinds), []).append(preview.host.name)
+    for (risk, kinds), names in alike.items():
+        who = " ".join(names) if len(names) <= 3 else counted(len(names), "host")
+        page.line("  ", (risk.name.ljust(11), STYLES[risk]), f"  {who}   {kinds}")
 
 
 def _comment(page: Page, text: str) -> None:

@@ -19,7 +19,7 @@ from soleil_remediate.plan import Change, Risk
 from soleil_remediate.report import Preview, StepPending
 from soleil_remediate.reporters.console import ConsoleReporter
 from soleil_remediate.reporters.page import SEPARATOR, Page, counted, joined
-from soleil_remediate.reporters.plans import STYLES, put_by_hand, put_change, put_commands
+from soleil_remediate.reporters.plans import STYLES, put_by_hand, put_change, put_commands, put_essentials
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.visible import visible
 
@@ -146,10 +146,9 @@ class Terminal:
             if answer == "c":
                 page = Page(self._screen.width)
                 put_commands(page, previews)
-                page.gap()
-                self._screen.show(page)
+                self._show_and_remind(page, previews)
             elif answer == "d":
-                self._screen.show(self._reporter.details(previews, self._screen.width))
+                self._show_and_remind(self._reporter.details(previews, self._screen.width), previews)
             elif chosen := _chosen(answer, offered):
                 choice = chosen
                 if choice.risk is Risk.GENTLE:
@@ -160,6 +159,12 @@ class Terminal:
                 self._screen.say(f"{_quoted(answer)} is not {word}. Nothing was sent yet.")
         self._screen.say("No: nothing was sent.")
         return None
+
+    def _show_and_remind(self, page: Page, previews: Sequence[Preview]) -> None:
+        """Show a page that may push the plan off the screen, and below it what the question is about."""
+        page.gap()
+        put_essentials(page, previews)
+        self._screen.show(page)
 
     def _wrapped(self, prompt: str) -> Page:
         """Return the question on as many lines as it takes, broken between two answers."""

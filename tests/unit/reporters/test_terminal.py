@@ -164,23 +164,37 @@ def test_several_hosts_take_their_number() -> None:
         assert watched.screen.count("backup.prune") >= 1
 
 
-def test_c_prints_the_commands_and_asks_again() -> None:
-    with gate("one-step", lines=50) as watched:
+def test_c_prints_the_commands_and_keeps_what_is_asked_about_in_view() -> None:
+    with gate("destructive") as watched:
         watched.wait_for(ANSWER)
         watched.type("c\n")
         watched.wait_for(ANSWER, times=2)
         assert b"cut-open-file /srv/soleil/shared/storage/logs/laravel.log 2049:131 67108864" in watched.raw
+        approve("gate-commands", watched.screen)
+        assert DESTRUCTIVE in watched.screen
+        assert "1  DESTRUCTIVE  log.truncate   14.6 GiB -> about 64 MiB" in watched.screen
         watched.type("\n")
         assert watched.wait() == 4
 
 
-def test_d_shows_what_the_screen_had_no_room_for() -> None:
+def test_d_shows_what_the_screen_had_no_room_for_and_keeps_what_is_asked_about_in_view() -> None:
     with gate("destructive") as watched:
         watched.wait_for("d = details")
         watched.wait_for(ANSWER)
         watched.type("d\n")
         watched.wait_for(ANSWER, times=2)
         assert b"the newest 3, whatever their age" in watched.raw
+        assert "1 host · no downtime · cannot be undone · plan 923d9041ee9e" in watched.screen
+
+
+def test_c_of_several_hosts_keeps_in_view_which_they_are() -> None:
+    with gate("several") as watched:
+        watched.wait_for(ANSWER)
+        watched.type("c\n")
+        watched.wait_for(ANSWER, times=2)
+        assert "  DESTRUCTIVE  web1 web2 web3   log.truncate, backup.prune" in watched.screen
+        assert "3 hosts · no downtime · cannot be undone · plan 35e77aa8b041" in watched.screen
+        assert "Type 3 to run it on 3 hosts" in watched.screen
 
 
 def test_a_change_that_nobody_saw_yet_is_asked_about_by_itself() -> None:
