@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from soleil_remediate.cli.hints import too_many
 from soleil_remediate.cli.usage import GROUPS
 from soleil_remediate.cli.verbs import BY_NAME, MISLEADING, Verb
 from soleil_remediate.errors import ConfigError, UnknownName
@@ -82,8 +83,7 @@ def given(verb: Verb, context: Context, words: Sequence[str], program: str) -> d
                 f"{verb.name} needs {expected.name.upper()}: {program} {verb.name} {verb.example}".rstrip()
             )
     if plain:
-        hint = "; hosts are named with --host" if "--host" in context.flags and verb.name != "lab ssh" else ""
-        raise ConfigError(f"{plain[0][:80]!a} is one word too many for {verb.name}{hint}")
+        raise too_many(verb, plain, words, values, program)
     return values
 
 

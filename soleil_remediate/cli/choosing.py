@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.cli.call import Call
-from soleil_remediate.errors import ConfigError
+from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.host import Host
 from soleil_remediate.loading import (
     Inventory,
@@ -122,11 +123,26 @@ def chosen_cases(call: Call) -> tuple[Case, ...]:
     scenarios, catalog = chosen_scenarios(call)
     if not name:
         raise ConfigError(f"which scenario? Add --scenario; there is: {', '.join(scenarios)}")
-    scenario = scenarios.find(name)
+    try:
+        scenario = scenarios.find(name)
+    except UnknownName:
+        if _is_host(call, name):
+            known = ", ".join(scenarios)
+            right = invocation(call, "SCENARIO").about(name).preview()
+            raise ConfigError(f"{name} is a host and no scenario; there is: {known}. Write {right}") from None
+        raise
     inputs = parse_inputs(scenario, call.many("set"))
     hosts, inventory = chosen_hosts(call)
     _refuse_others(scenario, hosts, inventory)
     return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
+
+
+def _is_host(call: Call, name: str) -> bool:
+    """Whether the inventory has hosts by a name that was given for something else."""
+    with suppress(ConfigError):
+        path = inventory_path(call)
+        return path is not None and not call.text("host") and bool(load_inventory(path).select(name))
+    return False
 
 
 def _refuse_others(scenario: Scenario, hosts: Sequence[Host], inventory: Inventory | None) -> None:
@@ -140,17 +156,12 @@ def _refuse_others(scenario: Scenario, hosts: Sequence[Host], inventory: Invento
 
 def invocation(call: Call, scenario: str) -> Invocation:
     """Return how this program was called, for the commands that it prints."""
-    common: list[str] = []
-    if call.has("all_hosts"):
-        common.append("--all-hosts")
-    for name in ("inventory", "playbooks"):
-        values = call.many(name) if name == "playbooks" else filter(None, [call.text(name)])
-        for value in values:
-            common += [f"--{name}", value]
     return Invocation(
         program=call.program.name,
         scenario=scenario,
         hosts=call.text("host") or "all",
-        common=tuple(common),
+        inventory=call.text("inventory"),
+        playbooks=call.many("playbooks"),
         inputs=call.many("set"),
+        has_all_hosts=call.has("all_hosts"),
     )

@@ -206,13 +206,16 @@ def _command(report: HostReport, again: Invocation) -> tuple[str, str]:
         case Fixed():
             return "", ""
         case NotNeeded():
-            return "If the alert was about something else:", again.other("scenarios")
+            return "If the alert was about something else:", again.scenarios()
+        case WouldFix() | Refusal() if not report.host.is_listed:
+            about = "It stands in no inventory, so it may only be looked at. List it in one, then:"
+            return about, again.about(report.host.connection.address, inventory="FILE").remediate()
         case WouldFix():
             return "", again.remediate()
         case Refusal():
             return "", again.preview("--verbose") if report.preview is None else again.remediate()
         case NotReached():
-            return "", again.ping(report.host.name)
+            return "", again.ping(report.host)
         case Eased() | Stopped() | Unproven() | NotFixed() | MaybeChanged() | Crashed():
             return "", again.preview("--verbose")
         case outcome:

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from soleil_remediate.host import Host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
     """How this program was called, and what it was called about.
 
+    Every command that it prints has the options that it needs to mean the same, and none that it does not take.
+
     Args:
         program: ``soleil-remediate``, ``soleil`` or ``invoke``.
         scenario: Its name.
         hosts: The pattern that ``--host`` gave.
-        common: The options that a next command needs as well, such as ``--inventory`` with its value.
+        inventory: What ``--inventory`` gave; empty where it was not given.
+        playbooks: What ``--playbooks`` gave.
         inputs: What ``--set`` gave, as it was written.
+        has_all_hosts: Whether ``--all-hosts`` was given.
     """
 
     program: str = "soleil-remediate"
     scenario: str = ""
     hosts: str = ""
-    common: tuple[str, ...] = ()
+    inventory: str = ""
+    playbooks: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    has_all_hosts: bool = False
 
     def remediate(self, *more: str) -> str:
         """Return the command that repairs."""
@@ -32,22 +41,53 @@ class Invocation:
         """Return the command that only looks."""
         return self._about("preview", *more)
 
-    def ping(self, host: str) -> str:
-        """Return the command that only connects."""
-        return self._typed("ping", "--host", host, *self.common)
+    def about(self, hosts: str, *, inventory: str = "") -> Invocation:
+        """Return the same about other hosts, and by another inventory where one is named."""
+        return replace(self, hosts=hosts, inventory=inventory or self.inventory, has_all_hosts=False)
+
+    def ping(self, host: Host) -> str:
+        """Return the command that only connects to one host."""
+        name = host.name if host.is_listed else _address(host)
+        return self._typed("ping", "--host", name, *_options("--inventory", [self.inventory]))
 
     def show(self, run: str) -> str:
         """Return the command that shows a run's record."""
-        return self._typed("runs show", run)
+        return self._typed("runs show", run, *_options("--playbooks", self.playbooks))
 
-    def other(self, verb: str, *words: str) -> str:
-        """Return another of this program's commands."""
-        return self._typed(verb, *words)
+    def scenarios(self) -> str:
+        """Return the command that lists what can be repaired."""
+        return self._typed("scenarios", *_options("--playbooks", self.playbooks))
+
+    def explain(self, scenario: str) -> str:
+        """Return the command that shows a scenario's page."""
+        return self._typed("explain", scenario, *_options("--playbooks", self.playbooks))
 
     def _about(self, verb: str, *more: str) -> str:
-        sets = [word for given in self.inputs for word in ("--set", given)]
-        return self._typed(verb, "--scenario", self.scenario, "--host", self.hosts, *self.common, *sets, *more)
+        return self._typed(
+            verb,
+            "--scenario",
+            self.scenario,
+            "--host",
+            self.hosts,
+            *(["--all-hosts"] if self.has_all_hosts else []),
+            *_options("--inventory", [self.inventory]),
+            *_options("--playbooks", self.playbooks),
+            *_options("--set", self.inputs),
+            *more,
+        )
 
     def _typed(self, verb: str, *words: str) -> str:
         spoken = verb.replace(" ", ".") if self.program == "invoke" else verb
         return f"{self.program} {spoken} {shlex.join(words)}".rstrip()
+
+
+def _options(name: str, values: Sequence[str]) -> list[str]:
+    return [word for value in values if value for word in (name, value)]
+
+
+def _address(host: Host) -> str:
+    """Return a host that stands in no inventory as ``--host`` takes it: with its user and its port."""
+    connection = host.connection
+    name = f"[{connection.address}]" if ":" in connection.address else connection.address
+    user = f"{connection.user}@" if connection.user else ""
+    return f"{user}{name}{f':{connection.port}' if connection.port else ''}"

@@ -22,7 +22,7 @@ def scenarios_page(scenarios: Sequence[Scenario], again: Invocation, width: int)
     rows = [(one.name, one.severity.value.upper(), str(one.respond_within), one.title) for one in scenarios]
     page.table([("scenario", "severity", "respond", "title"), *rows])
     page.gap()
-    page.line(f"{again.other('explain', scenarios[0].name)}" if scenarios else "no scenario is known")
+    page.command("", again.explain(scenarios[0].name) if scenarios else "no scenario is known", 0)
     return page
 
 
@@ -53,7 +53,7 @@ def explain_page(scenario: Scenario, catalog: Catalog, again: Invocation, width:
         page.gap()
         page.beside(("ESCALATE", HEADING), f"after {scenario.escalate.after} to {scenario.escalate.to}", _INDENT)
     page.gap()
-    page.line(again.other("preview", scenario.name, "--host", "web1"))
+    page.command("", again.about("web1").preview(), 0)
     page.line(f"from {scenario.origin.file}")
     return page
 

@@ -145,8 +145,12 @@ def test_the_version_is_said(soleil: Soleil) -> None:
         ("remediate --host --yes", "--host needs a value"),
         ("remediate --host web1 --host web2", "--host is given twice: keep one of the two"),
         ("remediate --yes=no", "--yes takes no value"),
-        ("remediate disk-full", "'disk-full' is one word too many for remediate"),
-        ("preview disk-full web1", "'web1' is one word too many for preview; hosts are named with --host"),
+        (
+            "remediate disk-full",
+            "'disk-full' is one word too many for remediate; scenarios are named with --scenario: ",
+        ),
+        ("preview disk-full web1", "'web1' is one word too many for preview; hosts are named with --host: "),
+        ("scenarios disk-full", "'disk-full' is one word too many for scenarios"),
         ("preview", "preview needs SCENARIO: soleil-remediate preview disk-full --host web1"),
         ("explain", "explain needs SCENARIO: soleil-remediate explain disk-full"),
         ("--host web1 ping", "the command comes first, its options after it: soleil-remediate COMMAND --host"),
@@ -165,6 +169,39 @@ def test_what_cannot_be_meant_is_said_in_one_sentence(soleil: Soleil, line: str,
     assert said.out == ""
     assert says in said.err
     assert said.status == ExitStatus.USAGE
+
+
+@pytest.mark.parametrize(
+    "typed, meant",
+    [
+        ("remediate disk-full", "remediate --scenario disk-full --host HOST"),
+        ("remediate no-space-left --host web1 --yes", "remediate --scenario no-space-left --host web1 --yes"),
+        ("remediate web1", "remediate --scenario SCENARIO --host web1"),
+        ("remediate web1 --scenario disk-full", "remediate --host web1 --scenario disk-full"),
+        ("remediate disk-full web1 web2", "remediate --scenario disk-full --host web1:web2"),
+        ("remediate web1 disk-full --set a=b", "remediate --scenario disk-full --host web1 --set a=b"),
+        ("remediate disk-full -v --set 'a=b c'", "remediate --scenario disk-full --host HOST -v --set 'a=b c'"),
+        ("preview disk-full web1", "preview disk-full --host web1"),
+        ("preview web1 disk-full", "preview disk-full --host web1"),
+        ("preview disk-full web1 -o json", "preview disk-full --host web1 -o json"),
+        ("ping web1", "ping --host web1"),
+        ("ping deploy@web1.example:2222", "ping --host deploy@web1.example:2222"),
+    ],
+)  # fmt: skip
+def test_words_in_the_wrong_place_are_answered_with_the_whole_command(soleil: Soleil, typed: str, meant: str) -> None:
+    said = soleil(*shlex.split(typed))
+    text = said.err or json.loads(said.out)["error"]["message"]
+    assert text.rstrip().endswith(f": soleil-remediate {meant}")
+    assert said.status == ExitStatus.USAGE
+
+
+@pytest.mark.parametrize(
+    "typed", ["ping web1 --host web2", "ping '$(id)'", "remediate 'a b'", "preview disk-full disk", f"ping {'x' * 100}"]
+)
+def test_what_nobody_can_have_meant_gets_no_command_to_copy(soleil: Soleil, typed: str) -> None:
+    said = soleil(*shlex.split(typed))
+    assert "one word too many" in said.err
+    assert ": soleil-remediate" not in said.err
 
 
 @pytest.mark.parametrize("option", MISLEADING)
@@ -306,8 +343,12 @@ def test_scenarios_are_listed_and_explained(soleil: Soleil) -> None:
     assert max(len(line) for line in page.splitlines() if not line.startswith("from ")) <= 80
 
 
-def test_a_page_of_the_runbook(soleil: Soleil, tmp_path: Path) -> None:
-    (tmp_path / "disk-sample.yml").write_text(
+def test_a_page_of_the_runbook_goes_on_with_the_same_playbooks(
+    soleil: Soleil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "disk-sample.yml").write_text(
         "scenario: disk-sample\n"
         "title: A Disk\n"
         "severity: medium\n"
@@ -323,10 +364,10 @@ def test_a_page_of_the_runbook(soleil: Soleil, tmp_path: Path) -> None:
         'by_hand: ["See what it is:\\n  du -xh /"]\n'
         "escalate: {after: 30 min, to: devops}\n"
     )
-    said = soleil("explain", "disk-sample", "--playbooks", str(tmp_path))
+    said = soleil("explain", "disk-sample", "--playbooks", "mine")
     assert said.err == ""
-    approve("explain", said.out.replace(str(tmp_path), "DIR"))
-    said = soleil("scenarios", "--playbooks", str(tmp_path))
+    approve("explain", said.out)
+    said = soleil("scenarios", "--playbooks", "mine")
     approve("scenarios", said.out)
 
 
@@ -381,6 +422,20 @@ def test_runs_are_listed_and_shown(soleil: Soleil, inventory: str) -> None:
     document = json.loads(soleil("runs", "show", run["run"], "-o", "json").out)
     assert document["lines"][0]["type"] == "RunStarted"
     assert (document["ending"], document["unanswered"], document["cut_copies"]) == ("ended", [], [])
+
+
+def test_a_hosts_name_in_a_scenarios_place_is_noticed(soleil: Soleil, inventory: str) -> None:
+    said = soleil("preview", "web1", "--inventory", inventory)
+    assert said.status == ExitStatus.USAGE
+    assert said.err == (
+        "web1 is a host and no scenario; there is: disk-full. Write soleil-remediate preview --scenario SCENARIO "
+        f"--host web1 --inventory {inventory}\n"
+    )
+
+
+def test_the_next_command_for_a_host_without_an_inventory_keeps_its_user_and_port(soleil: Soleil) -> None:
+    said = soleil("preview", "disk-full", "--host", "nobody@127.0.0.1:9")
+    assert "next    soleil-remediate ping --host nobody@127.0.0.1:9\n" in said.out
 
 
 def test_a_host_without_an_inventory_is_looked_at_by_its_own_name(soleil: Soleil) -> None:

@@ -38,9 +38,7 @@ from soleil_remediate.units import ByteSize, Duration, MiB, Percent
 RUN = "7f3a19c2"
 LOG = PurePosixPath("/srv/soleil/shared/storage/logs/laravel.log")
 CUT = Script("cut-open-file", 'set -eu\n[ "$(stat -c %i "$1")" = "$2" ]\ntail -c "$3" "$1"')
-AGAIN = Invocation(
-    program="invoke", scenario="disk-full", hosts="web1", common=("--inventory", "inventory/production.yml")
-)
+AGAIN = Invocation(program="invoke", scenario="disk-full", hosts="web1", inventory="inventory/production.yml")
 
 SCENARIO = Scenario(
     name="disk-full",

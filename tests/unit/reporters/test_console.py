@@ -28,6 +28,7 @@ from soleil_remediate.events import (
     RunStarted,
     StepEnded,
 )
+from soleil_remediate.loading import ad_hoc_host
 from soleil_remediate.report import (
     CheckSeen,
     Crashed,
@@ -262,6 +263,26 @@ def test_unknown_begins_with_what_may_have_happened() -> None:
 def test_unreachable() -> None:
     one = report(NotReached(why="web1 (192.0.2.11:22): no answer within 15 s", is_retryable=True))
     approve("unreachable", told(seen_and_ended(one)))
+
+
+def test_a_host_that_stands_in_no_inventory_is_led_to_one() -> None:
+    alone = replace(ad_hoc_host("deploy@web1.example:2222"), policy=case().host.policy)
+    seen = replace(preview("web1"), host=alone)
+    one = replace(report(seen.outcome, seen=seen), host=alone)
+    stream = io.StringIO()
+    cases = [replace(case(), host=alone)]
+    again = Invocation(scenario="disk-full", hosts="deploy@web1.example:2222")
+    reporter = ConsoleReporter(
+        Screen(stream, is_terminal=False), cases=cases, again=again, clock=StillClock(), is_dry=True
+    )
+    for event in seen_and_ended(one):
+        reporter(event)
+    assert stream.getvalue().endswith(
+        "WOULD FIX  web1.example:2222 · nothing was changed · exit 5\n"
+        "  It stands in no inventory, so it may only be looked at. List it in one, then:\n"
+        "  next    soleil-remediate remediate --scenario disk-full --host web1.example \\\n"
+        "            --inventory FILE\n"
+    )
 
 
 def test_stopped_after_a_change() -> None:

@@ -1,0 +1,78 @@
+"""Every command that is printed to go on with is one that both programs take, and means the same hosts and inputs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from invoke.parser.context import ParserContext
+
+from soleil_remediate import cli
+from soleil_remediate.cli.arguments import given
+from soleil_remediate.cli.call import Program
+from soleil_remediate.host import Host
+from soleil_remediate.loading import ad_hoc_host
+from soleil_remediate.reporters.invocation import Invocation
+from tests.unit.reporters.samples import host
+
+FULL = Invocation(
+    scenario="disk-full",
+    hosts="web*:!web3",
+    inventory="my hosts/all.yml",
+    playbooks=("one", "two's"),
+    inputs=("mount=/srv", "target=70%"),
+    has_all_hosts=True,
+)
+SAME = {"inventory": "my hosts/all.yml", "playbooks": ["one", "two's"]}
+ABOUT = {"scenario": "disk-full", "set": ["mount=/srv", "target=70%"], **SAME}
+PLAYBOOKS = {"playbooks": ["one", "two's"]}
+
+
+def understood(line: str) -> tuple[str, dict[str, Any]]:
+    """Return which command the program takes *line* for, and what it was given; what was not given is left out."""
+    program, *words = shlex.split(line)
+    verb, rest = cli._split(words)
+    assert verb is not None
+    task = cli.collection(Program(name=program))[verb.dotted]
+    values = given(verb, ParserContext(args=task.get_arguments()), rest, program)
+    return verb.name, {name: value for name, value in values.items() if value}
+
+
+@pytest.mark.parametrize("program", ["soleil-remediate", "soleil", "invoke"])
+@pytest.mark.parametrize(
+    "typed, verb, meant",
+    [
+        (lambda one: one.remediate(), "remediate", {**ABOUT, "host": "web*:!web3", "all_hosts": True}),
+        (
+            lambda one: one.preview("--verbose"),
+            "preview",
+            {**ABOUT, "host": "web*:!web3", "all_hosts": True, "verbose": True},
+        ),
+        (lambda one: one.about("web1").preview(), "preview", {**ABOUT, "host": "web1"}),
+        (
+            lambda one: one.about("web1", inventory="FILE").remediate(),
+            "remediate",
+            {**ABOUT, "host": "web1", "inventory": "FILE"},
+        ),
+        (lambda one: one.ping(host()), "ping", {"host": "web1", "inventory": "my hosts/all.yml"}),
+        (lambda one: one.show("7f3a"), "runs show", {"run": "7f3a", **PLAYBOOKS}),
+        (lambda one: one.scenarios(), "scenarios", PLAYBOOKS),
+        (lambda one: one.explain("disk-full"), "explain", {"scenario": "disk-full", **PLAYBOOKS}),
+    ],
+)  # fmt: skip
+def test_what_is_printed_can_be_copied_and_means_the_same(
+    program: str, typed: Callable[[Invocation], str], verb: str, meant: dict[str, Any]
+) -> None:
+    one = Invocation(**{field: getattr(FULL, field) for field in FULL.__slots__} | {"program": program})
+    assert understood(typed(one)) == (verb, meant)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["deploy@web1.example", "deploy@web1.example:2222", "web1.example", "[2001:db8::1]:22", "deploy@[2001:db8::1]"],
+)
+def test_a_host_without_an_inventory_is_named_as_it_was_with_its_user_and_its_port(name: str) -> None:
+    one: Host = ad_hoc_host(name)
+    assert understood(Invocation(hosts=name).ping(one)) == ("ping", {"host": name})
