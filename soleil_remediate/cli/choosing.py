@@ -25,6 +25,9 @@ from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.scenario import Case, Scenario
 
 VARIABLE = "SOLEIL_INVENTORY"
+_HOW_TO_NAME_ONE = (
+    f"name one with --inventory FILE or ${VARIABLE}, or write it to ~/.config/soleil-remediate/inventory.yml"
+)
 
 
 def inventory_path(call: Call) -> Path | None:
@@ -73,10 +76,7 @@ def _one_in(path: Path) -> Path:
 
 def no_inventory() -> ConfigError:
     """Return what to say where an inventory is needed and there is none."""
-    return ConfigError(
-        f"there is no inventory: name one with --inventory FILE or ${VARIABLE}, or write it to "
-        "~/.config/soleil-remediate/inventory.yml. To look at a host without one: --host user@name"
-    )
+    return ConfigError(f"there is no inventory: {_HOW_TO_NAME_ONE}. To look at a host without one: --host user@name")
 
 
 def chosen_hosts(call: Call) -> tuple[tuple[Host, ...], Inventory | None]:
@@ -94,7 +94,10 @@ def chosen_hosts(call: Call) -> tuple[tuple[Host, ...], Inventory | None]:
     if path is None:
         if not pattern:
             raise no_inventory()
-        return (ad_hoc_host(pattern),), None
+        try:
+            return (ad_hoc_host(pattern),), None
+        except ConfigError as error:
+            raise ConfigError(f"{error}. No inventory is in use; {_HOW_TO_NAME_ONE}") from None
     inventory = load_inventory(path)
     if not pattern:
         if not call.has("all_hosts"):

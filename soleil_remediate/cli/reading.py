@@ -26,7 +26,7 @@ from soleil_remediate.host import Host
 from soleil_remediate.loading import Inventory, Problem, load_inventory, shipped_playbooks
 from soleil_remediate.loading import lint as lint_files
 from soleil_remediate.record import Runs
-from soleil_remediate.reporters.endings import BAD, GOOD
+from soleil_remediate.reporters.endings import BAD, GOOD, without_inventory
 from soleil_remediate.reporters.json import list_document
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined
 from soleil_remediate.reporters.records import run_page, runs_page
@@ -93,7 +93,7 @@ class _Answer:
 
 def ping(call: Call) -> ExitStatus:
     """Connect to each host, and say as whom and with which rights."""
-    hosts, _ = chosen_hosts(call)
+    hosts, known = chosen_hosts(call)
     is_json = call.is_json
     with ThreadPoolExecutor(min(_FORKS, len(hosts))) as pool:
         answers = list(pool.map(_ping, hosts))
@@ -106,6 +106,10 @@ def ping(call: Call) -> ExitStatus:
             word = ("OK         ", GOOD) if answer.is_reached else ("UNREACHABLE", BAD)
             page.line(f"{answer.host:<{width}}", word, f"  {answer.took}")
             page.prose(answer.says, 4)
+        again = invocation(call, "")
+        if known is None and again.is_by_name and not answers[0].is_reached:
+            page.prose(without_inventory(hosts[0]), 2)
+            page.command("  next", again.about(again.hosts, inventory="FILE").ping_all(), 9)
         _show(page)
     return worst(answer.exit_status for answer in answers)
 

@@ -10,6 +10,7 @@ from typing import assert_never
 
 from rich.cells import cell_len
 
+from soleil_remediate.host import Host
 from soleil_remediate.plan import Change
 from soleil_remediate.report import (
     Crashed,
@@ -214,12 +215,19 @@ def _command(report: HostReport, again: Invocation) -> tuple[str, str]:
             return "", again.remediate()
         case Refusal():
             return "", again.preview("--verbose") if report.preview is None else again.remediate()
+        case NotReached() if not report.host.is_listed and again.is_by_name:
+            return without_inventory(report.host), again.about(again.hosts, inventory="FILE").preview()
         case NotReached():
             return "", again.ping(report.host)
         case Eased() | Stopped() | Unproven() | NotFixed() | MaybeChanged() | Crashed():
             return "", again.preview("--verbose")
         case outcome:
             assert_never(outcome)
+
+
+def without_inventory(host: Host) -> str:
+    """Return what to say of a host that was not reached and that nobody looked up anywhere."""
+    return f"No inventory is in use: {host.name} was taken for the address itself. Where it stands in one, name that:"
 
 
 def _by_hand(page: Page, scenario: Scenario) -> None:

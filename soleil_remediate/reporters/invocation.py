@@ -33,6 +33,11 @@ class Invocation:
     inputs: tuple[str, ...] = ()
     has_all_hosts: bool = False
 
+    @property
+    def is_by_name(self) -> bool:
+        """Whether hosts were named as an inventory names them, not as ``user@name``."""
+        return "@" not in self.hosts
+
     def remediate(self, *more: str) -> str:
         """Return the command that repairs."""
         return self._about("remediate", *more)
@@ -49,6 +54,10 @@ class Invocation:
         """Return the command that only connects to one host."""
         name = host.name if host.is_listed else _address(host)
         return self._typed("ping", "--host", name, *_options("--inventory", [self.inventory]))
+
+    def ping_all(self) -> str:
+        """Return the command that only connects to all the hosts that it is about."""
+        return self._typed("ping", "--host", self.hosts, *_options("--inventory", [self.inventory]))
 
     def show(self, run: str) -> str:
         """Return the command that shows a run's record."""

@@ -82,7 +82,8 @@ def meaning(error: BaseException, who: str) -> RemediateError | None:
     """Return what an error of the libraries below means; ``None`` for what is none of theirs: a bug."""
     if isinstance(error, RemediateError):
         return error
-    why = str(error).strip() or type(error).__name__
+    said = error.strerror if isinstance(error, OSError) else None  # in words, without its number
+    why = said or str(error).strip() or type(error).__name__
     if "protocol banner" in why:
         return ConnectionLost(f"{who} hung up before it greeted: it may have too many connections, or ban this address")
     for theirs, ours, text in MEANINGS:

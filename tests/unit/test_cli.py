@@ -438,6 +438,31 @@ def test_the_next_command_for_a_host_without_an_inventory_keeps_its_user_and_por
     assert "next    soleil-remediate ping --host nobody@127.0.0.1:9\n" in said.out
 
 
+@pytest.mark.parametrize(
+    "words, again",
+    [
+        (("preview", "disk-full"), "preview --scenario disk-full --host web9.invalid --inventory FILE"),
+        (("ping",), "ping --host web9.invalid --inventory FILE"),
+    ],
+)
+def test_a_name_that_nobody_looked_up_says_that_no_inventory_is_in_use(
+    soleil: Soleil, words: tuple[str, ...], again: str
+) -> None:
+    said = soleil(*words, "--host", "web9.invalid")
+    assert said.status == ExitStatus.UNREACHABLE
+    text = " ".join(said.out.replace(" \\\n", "\n").split())
+    assert "No inventory is in use: web9.invalid was taken for the address itself" in text
+    assert text.endswith(f"next soleil-remediate {again}")
+    assert "Errno" not in said.out
+
+
+@pytest.mark.parametrize("pattern", ["web1:web2", "web*", "web:!web3"])
+def test_a_pattern_without_an_inventory_says_so_too(soleil: Soleil, pattern: str) -> None:
+    said = soleil("preview", "disk-full", "--host", pattern)
+    assert said.status == ExitStatus.USAGE
+    assert "No inventory is in use; name one with --inventory FILE or $SOLEIL_INVENTORY" in said.err
+
+
 def test_a_host_without_an_inventory_is_looked_at_by_its_own_name(soleil: Soleil) -> None:
     said = soleil("ping", "--host", "nobody@127.0.0.1:9")
     assert said.status == ExitStatus.UNREACHABLE
