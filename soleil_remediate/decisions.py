@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from soleil_remediate.errors import FactError, Refused, RemediateError, Unplannable, Unreachable
+from soleil_remediate.errors import FactError, NotOnHost, Refused, RemediateError, Unplannable, Unreachable
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Plan
 from soleil_remediate.report import (
@@ -36,6 +36,7 @@ from soleil_remediate.report import (
     Stopped,
     Unproven,
     WouldFix,
+    WrongInput,
 )
 from soleil_remediate.scenario import Step
 from soleil_remediate.stopping import StopRequested
@@ -120,8 +121,17 @@ def relevant(plan: Plan, faults: frozenset[str]) -> Plan:
     return Plan.nothing(f"eases {', '.join(eased)}, which is not what is wrong")
 
 
-def foresee(standing: Standing, steps: Sequence[StepSeen]) -> HostOutcome:
-    """Return what a preview says about a host."""
+def foresee(standing: Standing, steps: Sequence[StepSeen], misnamed: Sequence[NotOnHost] = ()) -> HostOutcome:
+    """Return what a preview says about a host.
+
+    Args:
+        standing: How it stands.
+        steps: What each would do.
+        misnamed: What the checks were to look at and the host has not.
+    """
+    if misnamed:
+        why = "; ".join(dict.fromkeys(map(str, misnamed)))
+        return WrongInput(why=why, given=misnamed[0].given, nearest=misnamed[0].nearest)
     match standing.symptom_health:
         case Health.HEALTHY:
             if not any(isinstance(step.outcome, StepPending) for step in steps):

@@ -19,6 +19,7 @@ from soleil_remediate.errors import (
     AnswerNotRecorded,
     CommandFailed,
     HostLocked,
+    NotOnHost,
     OutcomeUnknown,
     Refused,
     RemediateError,
@@ -58,11 +59,12 @@ AskAgain: TypeAlias = "Callable[[Host, str, Change], frozenset[str]]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Looked:
-    """What one look saw: how the host stands, and what the steps from *first* on read."""
+    """What one look saw: how the host stands, what the steps from *first* on read, and names that it has not."""
 
     standing: Standing
     first: int
     seen: tuple[Any, ...]
+    misnamed: tuple[NotOnHost, ...]
 
     def of(self, index: int) -> Any:
         return self.seen[index - self.first]
@@ -176,7 +178,7 @@ class HostRun:
             standing=standing,
             evidence=evidence,
             steps=steps,
-            outcome=foresee(standing, steps),
+            outcome=foresee(standing, steps, looked.misnamed),
             left_out=tuple(
                 StepSeen(kind=one.kind, outcome=StepSkipped(why=f"needs {', '.join(one.missing)}"))
                 for one in case.left_out
@@ -200,6 +202,7 @@ class HostRun:
                 standing=Standing(symptom=judged[:split], goal=judged[split:], scope=self._scope),
                 first=first,
                 seen=tuple(results[len(checks) + len(evidence) :]),
+                misnamed=tuple(seen for seen in results[: len(checks)] if isinstance(seen, NotOnHost)),
             ),
             tuple(show(item, seen) for item, seen in zip(evidence, shown, strict=True)),
         )

@@ -16,6 +16,7 @@
     ├── Refused                    4   nothing was sent
     │   ├── Declined · Unplannable · PlanDrifted · HostLocked · EvidenceNotStored
     ├── FactError                  1   the host answered, not intelligibly; not touched by this step
+    │   └── NotOnHost              2   what was given names something that the host has not; carries the nearest it has
     ├── ApplyError                 1   something was sent
     │   ├── CommandFailed
     │   ├── AnswerNotRecorded          it was answered, and the record could not take the answer
@@ -32,10 +33,13 @@ so for who wants an exception: it then carries the report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Self
+
+#: More names than this are not read by anybody.
+_MOST = 12
 
 
 class ExitStatus(IntEnum):
@@ -60,10 +64,10 @@ WORST_FIRST: tuple[ExitStatus, ...] = (
     ExitStatus.INTERRUPTED,
     ExitStatus.NOT_FIXED,
     ExitStatus.EASED,
+    ExitStatus.USAGE,  # while a host has not what was given, none is touched
     ExitStatus.UNREACHABLE,
     ExitStatus.DECLINED,
     ExitStatus.WORK_FOUND,
-    ExitStatus.USAGE,
     ExitStatus.OK,
 )
 
@@ -74,6 +78,11 @@ def worst(statuses: Iterable[ExitStatus]) -> ExitStatus:
     if not occurred:
         raise ValueError("no host, no exit status: an empty match must have been refused before")
     return next(status for status in WORST_FIRST if status in occurred)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    """Return the name that is most like *name*; empty where none is."""
+    return next(iter(get_close_matches(name[:200], known, n=1, cutoff=0.5)), "")
 
 
 class RemediateError(Exception):
@@ -113,12 +122,11 @@ class UnknownName(ConfigError):
         self.name = name
         self.known = tuple(sorted(known))
         self.where = where
-        near = get_close_matches(name[:200], self.known, n=1, cutoff=0.5)
-        self.nearest: str | None = near[0] if near else None
+        self.nearest: str | None = _nearest(name, self.known) or None
         if self.nearest is not None:
             hint = f"did you mean {self.nearest!r}?"
         elif self.known:
-            hint = f"known: {', '.join(self.known[:12])}{' …' if len(self.known) > 12 else ''}"
+            hint = f"known: {', '.join(self.known[:_MOST])}{' …' if len(self.known) > _MOST else ''}"
         else:
             hint = "none is known here"
         shown = name if len(name) <= 80 else name[:79] + "…"
@@ -200,6 +208,38 @@ class FactError(RemediateError):
         self.command = command
         self.output = output
         super().__init__(message)
+
+
+class NotOnHost(FactError):
+    """What was given names something that the host has not: it was looked at and not touched.
+
+    Attributes:
+        given: The name.
+        nearest: What may have been meant; empty where nothing is like it.
+    """
+
+    exit_status = ExitStatus.USAGE
+
+    def __init__(self, message: str, *, given: str = "", nearest: str = "") -> None:
+        self.given = given
+        self.nearest = nearest
+        super().__init__(message)
+
+    @classmethod
+    def among(cls, what: str, given: str, known: Iterable[str], *, nearest: str = "") -> Self:
+        """Return it with what there is instead.
+
+        Args:
+            what: The sort of thing that was named, such as ``mount point``.
+            given: The name.
+            known: Every name that would have done.
+            nearest: The one that may have been meant; the most similar unless given.
+        """
+        known = tuple(known)
+        nearest = nearest or _nearest(given, [name for name in known if len(name) > 1])
+        meant = f"did you mean {nearest}? " if nearest else ""
+        there = ", ".join(known[:_MOST]) + (" …" if len(known) > _MOST else "") or "none"
+        return cls(f"{given} is no {what} of this host: {meant}It has {there}", given=given, nearest=nearest)
 
 
 class ApplyError(RemediateError):

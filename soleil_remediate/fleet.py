@@ -19,7 +19,7 @@ from typing import Any, Self, TypeAlias
 
 from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.engine import HostRun
-from soleil_remediate.errors import ConfigError, FactError, Refused, Unreachable
+from soleil_remediate.errors import ConfigError, Declined, FactError, Refused, Unreachable
 from soleil_remediate.events import Event, GateAnswered, HostEnded, RunEnded, RunStarted
 from soleil_remediate.gates import Approval, Gate
 from soleil_remediate.host import Host
@@ -38,6 +38,7 @@ from soleil_remediate.report import (
     RunReport,
     Stopped,
     WouldFix,
+    WrongInput,
 )
 from soleil_remediate.scenario import Case
 from soleil_remediate.stopping import Signals, Stop, StopRequested
@@ -288,6 +289,7 @@ class _Fleet:
             return None
         outcome: HostOutcome
         try:
+            self._refuse_wrong_input()
             approval = self._signals.ask(lambda: gate.approve(self._scenario, tuple(pending.values())))
             self._say(GateAnswered(is_open=True, by=approval.by, approved=tuple(sorted(approval.digests))))
         except StopRequested:
@@ -302,6 +304,13 @@ class _Fleet:
         for index, preview in pending.items():
             self._end_host(index, outcome, preview)
         return None
+
+    def _refuse_wrong_input(self) -> None:
+        """Raise Declined where what was given names something that a host has not: then it is right for none."""
+        wrong = [preview for _, preview in sorted(self._previews.items()) if isinstance(preview.outcome, WrongInput)]
+        if wrong:
+            names = ", ".join(preview.host.name for preview in wrong)
+            raise Declined(f"not tried: what was given is not right for {names}. Nothing was sent to any host")
 
     def _change(self, pending: dict[int, Preview], approval: Approval, gate: Gate) -> None:
         """Change one host after another, in a thread of its own; stop at the first that does not end well."""

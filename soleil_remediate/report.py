@@ -11,6 +11,7 @@ from soleil_remediate.errors import (
     ExitStatus,
     GoalMissed,
     Interrupted,
+    NotOnHost,
     NotRemedied,
     OutcomeUnknown,
     Refused,
@@ -199,6 +200,23 @@ class NotFixed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WrongInput:
+    """What was given names something that this host has not: nothing was sent, to this host or any other.
+
+    Args:
+        given: The name.
+        nearest: What may have been meant; empty where nothing is like it.
+    """
+
+    word: ClassVar[str] = "WRONG INPUT"
+    error: ClassVar[type[RemediateError]] = NotOnHost
+    exit_status: ClassVar[ExitStatus] = error.exit_status
+    why: str
+    given: str = ""
+    nearest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """A person, the policy, a lock or a drifted host said no: nothing was sent."""
 
@@ -251,7 +269,18 @@ class Crashed:
 
 
 HostOutcome: TypeAlias = (
-    NotNeeded | WouldFix | Fixed | Eased | Unproven | NotFixed | Refusal | MaybeChanged | NotReached | Stopped | Crashed
+    NotNeeded
+    | WouldFix
+    | Fixed
+    | Eased
+    | Unproven
+    | NotFixed
+    | WrongInput
+    | Refusal
+    | MaybeChanged
+    | NotReached
+    | Stopped
+    | Crashed
 )
 
 
@@ -356,7 +385,7 @@ class Preview:
         evidence: The looks.
         steps: What each step would do.
         left_out: Steps that this host or these inputs do not call for; they have no place among *steps*.
-        outcome: ``NotNeeded``, ``WouldFix`` or ``NotFixed``.
+        outcome: ``NotNeeded``, ``WouldFix``, ``NotFixed`` or ``WrongInput``.
     """
 
     host: Host
@@ -425,6 +454,7 @@ class HostReport:
 
         Raises:
             NotRemedied: It is not fixed, or that is not proven; also WorkFound and GoalMissed.
+            NotOnHost: What was given names something that it has not.
             Refused: Nothing was sent.
             Unreachable: The host was not reached before anything was sent.
             OutcomeUnknown: A change may have happened: look first.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query, Reader
-from soleil_remediate.errors import FactError
+from soleil_remediate.errors import FactError, NotOnHost
 from soleil_remediate.units import ByteSize, KiB, Percent
 
 #: File systems that hold somebody's files. What is none of these is real only on a block device, or as the root.
@@ -127,7 +127,8 @@ class FileSystems:
         """Return the one mounted there, by any of its places.
 
         Raises:
-            FactError: None is, or it could not be measured.
+            NotOnHost: None is.
+            FactError: It could not be measured.
         """
         for one in self.all:
             if mount in one.aliases:
@@ -135,13 +136,16 @@ class FileSystems:
         for unread in self.unread:
             if mount == unread.mount:
                 raise FactError(f"the file system at {mount} was not measured: {unread.why}")
-        raise FactError(f"{mount} is no mount point; those are {', '.join(str(one.mount) for one in self.all)}")
+        points = [str(one.mount) for one in self.all]
+        above = [str(place) for place in mount.parents if str(place) in points and place.parent != place]
+        raise NotOnHost.among("mount point", str(mount), points, nearest=above[0] if above else "")
 
     def only(self, mount: PurePosixPath) -> FileSystems:
         """Return these with nothing but the one mounted there.
 
         Raises:
-            FactError: None is, or it could not be measured.
+            NotOnHost: None is.
+            FactError: It could not be measured.
         """
         return FileSystems(all=(self.mounted_at(mount),), places=self.places)
 

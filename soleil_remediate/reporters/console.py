@@ -37,6 +37,7 @@ from soleil_remediate.report import (
     StepStillFaulty,
     StepUndecided,
     StepUnknown,
+    WrongInput,
     plan_of,
 )
 from soleil_remediate.reporters.endings import put_next, put_proof, put_saved, put_verdict, was_touched
@@ -314,9 +315,20 @@ class ConsoleReporter:
         put_total(page, report)
         if self._run and any(map(was_touched, report.hosts)):
             page.command("  record", self._again.show(self._run), 9)
-        elif report.exit_status:
-            is_to_go_on = self._is_dry or report.exit_status is ExitStatus.DECLINED
-            page.command("  next", self._again.remediate() if is_to_go_on else self._again.preview(), 9)
+        elif report.exit_status and (command := self._next(report)):
+            page.command("  next", command, 9)
+
+    def _next(self, report: RunReport) -> str:
+        """Return the command that goes on with several hosts; empty where only the person can know it."""
+        wrong = {host.host.name: host.outcome for host in report.hosts if isinstance(host.outcome, WrongInput)}
+        if len(wrong) == len(report.hosts):
+            meant = {(one.given, one.nearest) for one in wrong.values()}
+            given, nearest = meant.pop()
+            return self._again.corrected(given, nearest).preview() if nearest and not meant else ""
+        if wrong:
+            return self._again.without(list(wrong)).preview()
+        is_to_go_on = self._is_dry or report.exit_status is ExitStatus.DECLINED
+        return self._again.remediate() if is_to_go_on else self._again.preview()
 
 
 def _step_in_words(outcome: StepOutcome) -> tuple[str, str]:

@@ -32,6 +32,7 @@ from soleil_remediate.report import (
     Stopped,
     Unproven,
     WouldFix,
+    WrongInput,
 )
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined, wrapped
@@ -51,7 +52,7 @@ def style_of(outcome: HostOutcome) -> str:
     match outcome:
         case NotNeeded() | Fixed():
             return GOOD
-        case NotFixed() | Unproven() | MaybeChanged() | NotReached() | Crashed():
+        case NotFixed() | Unproven() | MaybeChanged() | NotReached() | Crashed() | WrongInput():
             return BAD
         case WouldFix() | Eased() | Refusal() | Stopped():
             return HALF
@@ -137,7 +138,7 @@ def _in_short(report: HostReport, took: str) -> str:
             said = f"a bug in this program · {sent}"
         case NotReached() if report.preview is not None:
             said = f"fell silent · {sent}"
-        case Unproven() | NotFixed() | Stopped() | Refusal() | NotReached():
+        case Unproven() | NotFixed() | Stopped() | Refusal() | NotReached() | WrongInput():
             said = joined([sent, took if was_touched(report) else ""])
         case outcome:
             assert_never(outcome)
@@ -203,26 +204,30 @@ def put_next(page: Page, report: HostReport, scenario: Scenario, again: Invocati
 
 def _command(report: HostReport, again: Invocation) -> tuple[str, str]:
     """Return what to type next, and when it helps; nothing where the case is closed."""
+    about, command = "", ""
     match report.outcome:
         case Fixed():
-            return "", ""
+            pass
         case NotNeeded():
-            return "If the alert was about something else:", again.scenarios()
+            about, command = "If the alert was about something else:", again.scenarios()
         case WouldFix() | Refusal() if not report.host.is_listed:
             about = "It stands in no inventory, so it may only be looked at. List it in one, then:"
-            return about, again.about(report.host.connection.address, inventory="FILE").remediate()
+            command = again.about(report.host.connection.address, inventory="FILE").remediate()
         case WouldFix():
-            return "", again.remediate()
+            command = again.remediate()
         case Refusal():
-            return "", again.preview("--verbose") if report.preview is None else again.remediate()
+            command = again.preview("--verbose") if report.preview is None else again.remediate()
         case NotReached() if not report.host.is_listed and again.is_by_name:
-            return without_inventory(report.host), again.about(again.hosts, inventory="FILE").preview()
+            about, command = without_inventory(report.host), again.about(again.hosts, inventory="FILE").preview()
         case NotReached():
-            return "", again.ping(report.host)
+            command = again.ping(report.host)
+        case WrongInput(given=given, nearest=nearest):
+            command = again.corrected(given, nearest).preview() if nearest else ""
         case Eased() | Stopped() | Unproven() | NotFixed() | MaybeChanged() | Crashed():
-            return "", again.preview("--verbose")
+            command = again.preview("--verbose")
         case outcome:
             assert_never(outcome)
+    return about, command
 
 
 def without_inventory(host: Host) -> str:

@@ -50,6 +50,15 @@ class Invocation:
         """Return the same about other hosts, and by another inventory where one is named."""
         return replace(self, hosts=hosts, inventory=inventory or self.inventory, has_all_hosts=False)
 
+    def without(self, hosts: Sequence[str]) -> Invocation:
+        """Return the same for all but some of its hosts."""
+        return replace(self, hosts=":".join([self.hosts, *(f"!{name}" for name in hosts)]))
+
+    def corrected(self, given: str, meant: str) -> Invocation:
+        """Return the same with another value for the inputs that were *given*."""
+        inputs = (text.partition("=") for text in self.inputs)
+        return replace(self, inputs=tuple(f"{name}={meant if value == given else value}" for name, _, value in inputs))
+
     def ping(self, host: Host) -> str:
         """Return the command that only connects to one host."""
         name = host.name if host.is_listed else _address(host)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from soleil_remediate.report import CheckSeen, NotNeeded, Preview, Standing
+from soleil_remediate.report import CheckSeen, NotNeeded, Preview, Standing, WrongInput
 from soleil_remediate.reporters.evidence import put_evidence
 from soleil_remediate.reporters.page import HEADING, Page, joined
 from soleil_remediate.reporters.plans import Detail, put_plan, sums
@@ -109,6 +109,8 @@ def preview_page(
         page.beside((preview.host.name, HEADING), f"({_about(preview)}){worst}", 0)
     else:
         put_header(page, case.scenario, preview, run)
+        if isinstance(preview.outcome, WrongInput):
+            return page  # what was looked at is not what was meant
         page.gap()
     put_fault(page, preview.standing)
     is_needed = not isinstance(preview.outcome, NotNeeded)

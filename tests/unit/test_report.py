@@ -36,6 +36,7 @@ from soleil_remediate.report import (
     Stopped,
     Unproven,
     WouldFix,
+    WrongInput,
 )
 from soleil_remediate.task import Health, Verdict
 
@@ -46,6 +47,7 @@ OUTCOMES: list[tuple[HostOutcome, type[RemediateError] | None]] = [
     (Eased(why="w"), GoalMissed),
     (Unproven(why="w"), NotRemedied),
     (NotFixed(why="w"), NotRemedied),
+    (WrongInput(why="w"), errors.NotOnHost),
     (Refusal(why="w"), Refused),
     (MaybeChanged(why="w", operation="0-0-0"), OutcomeUnknown),
     (NotReached(why="w", is_retryable=True), Unreachable),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from soleil_remediate.command import Output, Reader
-from soleil_remediate.errors import FactError
+from soleil_remediate.errors import FactError, NotOnHost
 from soleil_remediate.facts.disks import FileSystems, ListMounts, ReadUsage, join, read_file_systems
 from soleil_remediate.units import ByteSize
 from tests.unit.facts.answers import NOT_THERE, ask_here, captured, said, see
@@ -122,8 +122,25 @@ def test_remote_and_unreadable_ones_are_named_and_not_measured() -> None:
     ]
     with pytest.raises(FactError, match="/secret was not measured: df could not"):
         seen.mounted_at(Path("/secret"))
-    with pytest.raises(FactError, match="/nope is no mount point; those are /"):
-        seen.mounted_at(Path("/nope"))
+
+
+@pytest.mark.parametrize(
+    "given, nearest",
+    [
+        pytest.param("/srv/soleil/shared", "/srv", id="a folder on one"),
+        pytest.param("/srv/data/x", "/srv/data", id="the deepest of several that hold it"),
+        pytest.param("/svr", "/srv", id="a slip of the fingers"),
+        pytest.param("/nope-nope-nope", "", id="nothing like it"),
+    ],
+)
+def test_what_is_mounted_nowhere_is_answered_with_what_is(given: str, nearest: str) -> None:
+    mounts = ROOT + "28 1 8:1 / /srv rw - ext4 /dev/sda1 rw\n29 1 8:2 / /srv/data rw - ext4 /dev/sda2 rw\n"
+    seen = file_systems(mounts, DF_HEAD + ROOT_DF + "10 1 9 5 1 4 /srv\n10 1 9 5 1 4 /srv/data\n")
+    with pytest.raises(
+        NotOnHost, match=f"{given} is no mount point of this host: .*It has /, /srv, /srv/data"
+    ) as caught:
+        seen.mounted_at(Path(given))
+    assert caught.value.nearest == nearest
 
 
 def test_names_with_spaces_newlines_and_other_bytes_are_kept_apart() -> None:

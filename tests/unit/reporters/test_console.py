@@ -53,6 +53,7 @@ from soleil_remediate.report import (
     StepUnknown,
     Stopped,
     Unproven,
+    WrongInput,
 )
 from soleil_remediate.reporters.console import ConsoleReporter
 from soleil_remediate.reporters.fleets import put_hosts
@@ -258,6 +259,41 @@ def test_unknown_begins_with_what_may_have_happened() -> None:
     text = told([*applied(step), *ended(one)])
     approve("unknown", text)
     assert "UNKNOWN  web1 MAY have been changed" in text
+
+
+def test_an_input_that_names_what_the_host_has_not() -> None:
+    why = "/svr is no mount point of this host: did you mean /srv? It has /, /srv, /var"
+    seen = preview(outcome=WrongInput(why=why, given="/svr", nearest="/srv"))
+    again = replace(AGAIN, inputs=("mount=/svr", "target=70%"))
+    approve("wrong-input", told(seen_and_ended(report(seen.outcome, seen=seen)), again=again))
+
+
+def test_an_input_that_is_wrong_for_one_host_of_several() -> None:
+    why = "/data is no mount point of this host: It has /, /srv, /var"
+    previews = [preview("web1"), preview("web2", outcome=WrongInput(why=why, given="/data"))]
+    declined = Refusal(why="not tried: what was given is not right for web2. Nothing was sent to any host")
+    reports = [report(declined, seen=previews[0]), report(previews[1].outcome, name="web2", seen=previews[1])]
+    looked: list[Event] = [started(*NAMES[:2]), *(HostSeen(preview=seen) for seen in previews)]
+    closed = GateAnswered(is_open=False, by=declined.why, approved=())
+    again = replace(AGAIN, hosts="web*", inputs=("mount=/data",))
+    text = told([*looked, closed, *ended(*reports)], names=NAMES[:2], again=again)
+    approve("several-wrong-input", text)
+
+
+@pytest.mark.parametrize(
+    "nearest, last",
+    [(("/srv", "/srv"), "--set mount=/srv"), (("/srv", "/data"), "exit 2"), (("", ""), "exit 2")],
+    ids=["all mean the same", "each means another", "nobody knows"],
+)
+def test_an_input_that_is_wrong_for_all_of_several_hosts_is_corrected_where_it_is_known_how(
+    nearest: tuple[str, str], last: str
+) -> None:
+    outcomes = [WrongInput(why=f"/svr {one}", given="/svr", nearest=one) for one in nearest]
+    previews = [preview(name, outcome=outcome) for name, outcome in zip(NAMES, outcomes, strict=False)]
+    reports = [report(seen.outcome, name=seen.host.name, seen=seen) for seen in previews]
+    looked: list[Event] = [started(*NAMES[:2]), *(HostSeen(preview=seen) for seen in previews)]
+    text = told([*looked, *ended(*reports)], names=NAMES[:2], again=replace(AGAIN, inputs=("mount=/svr",)))
+    assert text.rstrip().endswith(last)
 
 
 def test_unreachable() -> None:

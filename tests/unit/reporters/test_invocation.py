@@ -56,6 +56,16 @@ def understood(line: str) -> tuple[str, dict[str, Any]]:
             "remediate",
             {**ABOUT, "host": "web1", "inventory": "FILE"},
         ),
+        (
+            lambda one: one.without(["web1", "web2"]).preview(),
+            "preview",
+            {**ABOUT, "host": "web*:!web3:!web1:!web2", "all_hosts": True},
+        ),
+        (
+            lambda one: one.about("web1").corrected("/srv", "/data").preview(),
+            "preview",
+            {**ABOUT, "host": "web1", "set": ["mount=/data", "target=70%"]},
+        ),
         (lambda one: one.ping(host()), "ping", {"host": "web1", "inventory": "my hosts/all.yml"}),
         (lambda one: one.show("7f3a"), "runs show", {"run": "7f3a", **PLAYBOOKS}),
         (lambda one: one.scenarios(), "scenarios", PLAYBOOKS),
