@@ -79,12 +79,17 @@ def explain(call: Call) -> ExitStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """What connecting to one host gave."""
+    """What connecting to one host gave.
+
+    Args:
+        host_key: The key that it was known by, as ``ssh-keygen -l`` prints it; ``None`` where the way in knows none.
+    """
 
     host: str
     is_reached: bool
     says: str
     took: Duration
+    host_key: str | None = None
 
     @property
     def exit_status(self) -> ExitStatus:
@@ -106,6 +111,8 @@ def ping(call: Call) -> ExitStatus:
             word = ("OK         ", GOOD) if answer.is_reached else ("UNREACHABLE", BAD)
             page.line(f"{answer.host:<{width}}", word, f"  {answer.took}")
             page.prose(answer.says, 4)
+            if answer.host_key is not None:
+                page.line(f"    host key {answer.host_key}")
         again = invocation(call, "")
         if known is None and again.is_by_name and not answers[0].is_reached:
             page.prose(without_inventory(hosts[0]), 2)
@@ -124,10 +131,16 @@ def _ping(host: Host) -> _Answer:
     except Unreachable as error:
         return _Answer(host=host.name, is_reached=False, says=str(error), took=Duration(clock.monotonic() - began))
     took = Duration(clock.monotonic() - began)
-    access = session.access
+    access, key = session.access, session.host_key
     session.close()
     rights = "has root" if access.is_root else f"not root: {access.why_not}"
-    return _Answer(host=host.name, is_reached=True, says=f"{access.login}, {rights}", took=took)
+    return _Answer(
+        host=host.name,
+        is_reached=True,
+        says=f"{access.login}, {rights}",
+        took=took,
+        host_key=None if key is None else str(key),
+    )
 
 
 # --- inventory --------------------------------------------------------------------------------------------------------

@@ -136,7 +136,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "ping",
-        "Connect, and say as whom and with which rights.",
+        "Connect, and say as whom, with which rights, and by which host key.",
         "reading:ping",
         options=(HOST, ALL_HOSTS, INVENTORY, OUTPUT),
         example="--host web1",

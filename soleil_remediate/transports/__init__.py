@@ -30,6 +30,25 @@ class Access:
     why_not: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostKey:
+    """The key by which a host proved to be the known one.
+
+    Args:
+        kind: In capitals, such as ``ED25519``.
+        bits: How long it is.
+        fingerprint: With the name of its digest in front, ``SHA256:…``.
+    """
+
+    kind: str
+    bits: int
+    fingerprint: str
+
+    def __str__(self) -> str:
+        """Return it as ``ssh-keygen -l`` prints it, without a comment."""
+        return f"{self.bits} {self.fingerprint} ({self.kind})"
+
+
 class Progress(Enum):
     """How far an operation has come, as the host itself knows it."""
 
@@ -78,6 +97,10 @@ class Session(Protocol):
     @property
     def access(self) -> Access:
         """With whose rights it looks and changes."""
+
+    @property
+    def host_key(self) -> HostKey | None:
+        """The key that was compared with the known ones; ``None`` where this way in has none, or cannot know it."""
 
     @property
     def round_trips(self) -> int:

@@ -32,7 +32,7 @@ from soleil_remediate.errors import (
 )
 from soleil_remediate.host import Host
 from soleil_remediate.plan import FileIdentity, Preserve
-from soleil_remediate.transports import Access, Operation, Progress, Saved
+from soleil_remediate.transports import Access, HostKey, Operation, Progress, Saved
 from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.units import ByteSize, Duration
 
@@ -92,6 +92,7 @@ class ScriptedHost:
     Args:
         name: The name under which :class:`ScriptedTransport` finds it.
         access: With whose rights its sessions run.
+        host_key: By which its sessions say it proved to be itself; a scripted host has none unless it is given one.
         unreachable: Raised by every opening and every question, where it is set.
         locked_by: Who holds its lock, where it is set: nobody else can claim it.
 
@@ -103,6 +104,7 @@ class ScriptedHost:
 
     name: str
     access: Access = field(default=Access(login="root", is_root=True))
+    host_key: HostKey | None = None
     unreachable: Unreachable | None = None
     locked_by: str | None = None
     asked: list[tuple[Command, ...]] = field(default_factory=list, init=False)
@@ -235,6 +237,11 @@ class ScriptedSession:
     def memory(self) -> str:
         """The name of what the host remembered when the lock was taken; empty before."""
         return self._memory
+
+    @property
+    def host_key(self) -> HostKey | None:
+        """The key that the host was given."""
+        return self._scripted.host_key
 
     @property
     def round_trips(self) -> int:

@@ -23,7 +23,7 @@ from soleil_remediate.errors import (
 )
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Preserve
-from soleil_remediate.transports import Access, Operation, Progress, Saved
+from soleil_remediate.transports import Access, HostKey, Operation, Progress, Saved
 from soleil_remediate.transports.evidence import Copy, copying
 from soleil_remediate.transports.operations import in_time, is_operation_id, read_operation, wait_times
 from soleil_remediate.transports.shell import (
@@ -75,6 +75,7 @@ class ShellSession:
         link: What carries it; closed with the session.
         shell: The first shell, greeted.
         access: With whose rights the shells run.
+        host_key: By which the host proved to be itself, where the link knows one.
         base: Where locks and operations are kept on the host.
         clock: Seconds that never go back.
     """
@@ -86,11 +87,13 @@ class ShellSession:
         *,
         shell: Shell,
         access: Access,
+        host_key: HostKey | None = None,
         base: PurePosixPath = BASE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._host = host
         self._access = access
+        self._host_key = host_key
         self._link = link
         self._main = shell
         self._sides: list[Shell] = []
@@ -112,6 +115,11 @@ class ShellSession:
         return self._access
 
     @property
+    def host_key(self) -> HostKey | None:
+        """The key that was compared with the known ones; ``None`` where the link has none, or cannot know it."""
+        return self._host_key
+
+    @property
     def round_trips(self) -> int:
         """How many batches were sent and waited for since the session was open."""
         return self._round_trips
@@ -122,7 +130,9 @@ class ShellSession:
         return self._memory
 
     @classmethod
-    def start(cls, host: Host, link: Link, *, base: PurePosixPath = BASE) -> ShellSession:
+    def start(
+        cls, host: Host, link: Link, *, base: PurePosixPath = BASE, host_key: HostKey | None = None
+    ) -> ShellSession:
         """Start the first shell on *link* and learn with whose rights it runs; one round trip.
 
         Raises:
@@ -137,7 +147,7 @@ class ShellSession:
         if access is None:
             said = f": {heard}" if (heard := shell.greeting.error_text.strip()[-300:]) else ""
             raise Unreachable(f"{host.name} let us in and gives no shell that can be talked to{said}")
-        return cls(host, link, shell=shell, access=access, base=base)
+        return cls(host, link, shell=shell, access=access, host_key=host_key, base=base)
 
     # -- reads --------------------------------------------------------------------------------------------------------
 

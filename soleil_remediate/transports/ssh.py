@@ -35,9 +35,10 @@ from soleil_remediate.errors import (
     Unreachable,
 )
 from soleil_remediate.host import Host
+from soleil_remediate.transports import HostKey
 from soleil_remediate.transports.deadline import Attempt, Cancellation, GivenUp, OutOfTime
 from soleil_remediate.transports.dial import Carried, dial
-from soleil_remediate.transports.known_hosts import Known, look_up, preferring, read_entries, why_rejected
+from soleil_remediate.transports.known_hosts import Known, fingerprint, look_up, preferring, read_entries, why_rejected
 from soleil_remediate.transports.session import BASE, ShellSession
 from soleil_remediate.transports.shell import Stream, opening
 from soleil_remediate.transports.ssh_config import configured_keys, jumps, known_hosts_files, read_config, usual_keys
@@ -68,6 +69,9 @@ MEANINGS: tuple[tuple[type[BaseException], type[RemediateError], str], ...] = (
 _LOG = logging.getLogger("soleil_remediate.transports.ssh.paramiko")
 _LOG.addHandler(logging.NullHandler())
 _LOG.propagate = False
+
+#: What ssh-keygen calls the types of host keys (OpenSSH's sshkey.c, sshkey_type).
+_KINDS = {"ssh-ed25519": "ED25519", "ssh-rsa": "RSA", "ecdsa-sha2": "ECDSA", "ssh-dss": "DSA"}
 
 _KEEPALIVE = 15
 #: How much a host may send before we take it: what is still under way when a command has run out of time.
@@ -390,7 +394,8 @@ class _Opening:
                     self._connections, f"exec sh -c {shlex.quote(opening(become=wanted.become))}", _who(host, target)
                 )
                 self.doing = "starting a shell"
-                return ShellSession.start(host, link, base=self._files.base)
+                key = target.transport.get_remote_server_key()
+                return ShellSession.start(host, link, base=self._files.base, host_key=_host_key(key))
         except BaseException:
             self.cut()
             raise
@@ -477,6 +482,12 @@ class _Opening:
             config = SSHConfig.from_text(counts + read_config(self._host.connection.ssh_config))
             return Carried(config.lookup(connection.original_host)["proxycommand"])
         return dial(connection.host, connection.port, by=self._by)
+
+
+def _host_key(key: paramiko.PKey) -> HostKey:
+    """Return the key that a connection was made with: another than the one that was checked ends it."""
+    kind = _KINDS.get(key.get_name().partition("-nistp")[0], key.get_name())
+    return HostKey(kind=kind, bits=key.get_bits(), fingerprint=fingerprint(key.asbytes()))
 
 
 def _who(host: Host, connection: fabric.Connection) -> str:
