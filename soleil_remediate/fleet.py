@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self, TypeAlias
 
 from soleil_remediate.clock import Clock, SystemClock
@@ -24,7 +24,7 @@ from soleil_remediate.events import Event, GateAnswered, HostEnded, RunEnded, Ru
 from soleil_remediate.gates import Approval, Gate
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Change
-from soleil_remediate.record import Record, Runs, new_run
+from soleil_remediate.record import Record, RecordNotWritten, Runs, new_run
 from soleil_remediate.report import (
     Crashed,
     Eased,
@@ -37,6 +37,7 @@ from soleil_remediate.report import (
     Refusal,
     RunReport,
     Stopped,
+    Unproven,
     WouldFix,
     WrongInput,
 )
@@ -202,16 +203,13 @@ class _Fleet:
         return Stopped(why=f"{self._stop.request}; nothing was sent")
 
     def _start(self) -> None:
-        case = self._cases[0]
-        self._say(
-            RunStarted(
-                run=self._run,
-                scenario=self._scenario,
-                hosts=tuple(run.host.name for run in self._runs),
-                operator=self._owner,
-                inputs=case.inputs,
-            )
-        )
+        hosts = tuple(run.host.name for run in self._runs)
+        inputs = self._cases[0].inputs
+        event = RunStarted(run=self._run, scenario=self._scenario, hosts=hosts, operator=self._owner, inputs=inputs)
+        try:
+            self._say(event)
+        except RecordNotWritten as error:
+            raise RecordNotWritten(f"{error}. Without a record nothing is sent: no host was looked at") from error
 
     def _end(self) -> RunReport:
         for index in range(len(self._runs)):
@@ -235,8 +233,13 @@ class _Fleet:
 
     def _report(self, index: int, report: HostReport) -> None:
         """Note what became of a host and tell it at once: if the run dies later, this stands on record."""
+        try:
+            if self._record is not None:
+                self._record.write(HostEnded(report=report))
+        except Refused as error:
+            report = _unrecorded(report, str(error))
         self._reports[index] = report
-        self._say_all_the_same(HostEnded(report=report))
+        self._inbox.put(HostEnded(report=report))
 
     # --- its three parts ----------------------------------------------------------------------------------------------
 
@@ -415,6 +418,17 @@ class _Fleet:
             self._listener = _ignore
         except Exception as error:  # noqa: BLE001  # nor does a reporter's bug stop what hosts are in the middle of
             self._listener, self._listeners_bug = _ignore, error
+
+
+def _unrecorded(report: HostReport, why: str) -> HostReport:
+    """Return what became of a host whose end is on no record: nobody who reads the record later can vouch for it."""
+    outcome = report.outcome
+    if not report.was_touched:
+        return report
+    reason = outcome.why if why in outcome.why else f"{outcome.why}; {why}"
+    if isinstance(outcome, Fixed | Eased):
+        return replace(report, outcome=Unproven(why=f"{reason}, so that this end stands on no record"))
+    return replace(report, outcome=replace(outcome, why=reason))
 
 
 def _crash(error: Exception) -> Crashed:

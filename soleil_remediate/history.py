@@ -69,8 +69,16 @@ class History:
     @property
     def untouched(self) -> tuple[str, ...]:
         """The hosts of which the record has no end, and to which nothing was sent."""
+        return self._without("ChangeIntended", "HostEnded")
+
+    @property
+    def is_told(self) -> bool:
+        """Whether every host's end is on record."""
+        return not self._without("HostEnded")
+
+    def _without(self, *kinds: str) -> tuple[str, ...]:
         hosts = [str(host) for line in self.lines if line["type"] == "RunStarted" for host in line["hosts"]]
-        told = {line["host"] for line in self.lines if line["type"] in ("ChangeIntended", "HostEnded")}
+        told = {line["host"] for line in self.lines if line["type"] in kinds}
         return tuple(host for host in hosts if host not in told)
 
 

@@ -80,6 +80,7 @@ class Record:
         self.run = run
         self._descriptor = descriptor
         self._state = state
+        self._path = _path(state, run)
         self._clock = clock
         self._lock = threading.Lock()
         self._count = 0
@@ -108,7 +109,7 @@ class Record:
                 os.fsync(self._descriptor)
             except BaseException as error:  # whatever it was: half a line may stand there, and nothing may follow it
                 why = error.strerror if isinstance(error, OSError) else type(error).__name__
-                self._broken = f"the record of run {self.run} cannot be written: {why}"
+                self._broken = f"the record {self._path} cannot be written: {why}"
                 if isinstance(error, OSError):
                     raise RecordNotWritten(self._broken) from error
                 raise
@@ -152,7 +153,7 @@ class Runs:
         Raises:
             RecordNotWritten: It cannot be created here; nothing was sent.
         """
-        path = self._path(run)
+        path = _path(self.folder, run)
         try:
             os.close(open_private(self.folder, "evidence"))  # now, and not when the first copy has nowhere to go
             folder = open_private(self.folder, "runs")
@@ -195,14 +196,11 @@ class Runs:
             raise UnknownName("run", prefix, names)
         if len(found) > 1:
             raise ConfigError(f"{prefix!r} is the beginning of several runs: {', '.join(sorted(found))}")
-        path = self._path(found[0])
+        path = _path(self.folder, found[0])
         try:
             return read_history(path, self.folder)
         except OSError as error:
             raise ConfigError(f"the record {path} cannot be read: {error.strerror}") from error
-
-    def _path(self, run: str) -> Path:
-        return self.folder / "runs" / f"{run}.jsonl"
 
     def _paths(self) -> tuple[Path, ...]:
         folder = self.folder / "runs"
@@ -212,6 +210,10 @@ class Runs:
             return ()
         except OSError as error:
             raise ConfigError(f"the records in {folder} cannot be read: {error.strerror}") from error
+
+
+def _path(state: Path, run: str) -> Path:
+    return state / "runs" / f"{run}.jsonl"
 
 
 def _line(event: Event, seen: Mapping[str, int]) -> dict[str, Any]:

@@ -181,7 +181,7 @@ class Eased:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unproven:
-    """Something was changed, and no check that was red before vouches for it."""
+    """Something was changed, and no check that was red before vouches for it, or no record does."""
 
     word: ClassVar[str] = "UNPROVEN"
     error: ClassVar[type[RemediateError]] = NotRemedied
@@ -445,6 +445,13 @@ class HostReport:
             for step in self.steps
             if isinstance(step.outcome, StepRemedied | StepStillFaulty | StepFailed | StepUnknown)
             for sent in step.outcome.sent
+        )
+
+    @property
+    def was_touched(self) -> bool:
+        """Whether any change was sent, whatever became of it."""
+        return any(
+            isinstance(step.outcome, StepRemedied | StepStillFaulty | StepFailed | StepUnknown) for step in self.steps
         )
 
     def raise_for_outcome(self) -> None:

@@ -26,9 +26,6 @@ from soleil_remediate.report import (
     Sent,
     Standing,
     StepFailed,
-    StepRemedied,
-    StepStillFaulty,
-    StepUnknown,
     Stopped,
     Unproven,
     WouldFix,
@@ -147,9 +144,7 @@ def _in_short(report: HostReport, took: str) -> str:
 
 def was_touched(report: HostReport) -> bool:
     """Whether any change was sent, whatever became of it."""
-    return any(
-        isinstance(step.outcome, StepRemedied | StepStillFaulty | StepFailed | StepUnknown) for step in report.steps
-    )
+    return report.was_touched
 
 
 def _sent(report: HostReport) -> str:

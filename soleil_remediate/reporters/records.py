@@ -101,11 +101,13 @@ def _put_open_ends(page: Page, history: History) -> None:
         page.prose(f"{change.host} MAY have been changed: {about}. Look at it with preview first.", 2)
     if not history.has_intents:
         page.prose("Nothing was sent to any host.", 2)
-        return
-    if not history.unanswered:
-        page.prose("Every change that was sent is answered above. Look at the hosts with preview.", 2)
-    if history.untouched:
-        page.prose(f"Nothing was sent to {', '.join(history.untouched)}.", 2)
+    elif history.is_told:
+        page.prose("How every host ended stands above.", 2)
+    else:
+        if not history.unanswered:
+            page.prose("Every change that was sent is answered above. Look at the hosts with preview.", 2)
+        if history.untouched:
+            page.prose(f"Nothing was sent to {', '.join(history.untouched)}.", 2)
 
 
 def in_units(text: str) -> str:

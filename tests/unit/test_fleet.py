@@ -55,6 +55,7 @@ from soleil_remediate.report import (
     RunReport,
     StepStillFaulty,
     Stopped,
+    Unproven,
     WouldFix,
 )
 from soleil_remediate.scenario import Case, Step
@@ -569,6 +570,12 @@ def test_a_record_that_fails_at_any_line_never_makes_the_report_a_lie(
             assert not isinstance(one.outcome, Refusal)
         else:
             assert not isinstance(one.outcome, Fixed)
+    told = [event.report.host.name for event in written if isinstance(event, HostEnded)]
+    for one in report.hosts:
+        if len(one.sent) == 1 and one.host.name not in told:
+            assert isinstance(one.outcome, Unproven)
+            assert one.outcome.exit_status is ExitStatus.NOT_FIXED
+            assert "No space left on device" in one.outcome.why
     assert sorted(event.report.host.name for event in two.said(HostEnded)) == ["web1", "web2"]  # in whichever order
     assert two.said(RunEnded)[0].report == report
 
