@@ -133,7 +133,7 @@ class Desk:
     def shown(self) -> str:
         """Return what ``runs show`` says about the only run there is."""
         (run,) = self.runs.list()
-        return " ".join(run_page(self.runs.history(run.run), 80, is_verbose=False).text.split())
+        return " ".join(run_page(self.runs.history(run.run), {}, 80, is_verbose=False).text.split())
 
 
 class Warm:

@@ -403,7 +403,7 @@ def test_a_host_that_freezes_before_a_second_channel_is_not_waited_for(
     with proxy(sshd.port) as between:
         ssh.host = through(sshd, between.port)
         session = ssh.open()
-        monkeypatch.setattr("soleil_remediate.transports.ssh._STEP", Duration(1))
+        monkeypatch.setattr("soleil_remediate.transports.ssh_link._STEP", Duration(1))
         between.freeze()
         began = time.monotonic()
         with pytest.raises(ConnectionLost):
@@ -417,7 +417,7 @@ def test_a_frozen_host_does_not_hold_up_a_big_batch(ssh: Bed, sshd: Sshd, monkey
         ssh.host = through(sshd, between.port)
         session = ssh.open()
         monkeypatch.setattr("soleil_remediate.transports.shell.ON_ITS_WAY", Duration(1))
-        monkeypatch.setattr("soleil_remediate.transports.ssh._STEP", Duration(1))
+        monkeypatch.setattr("soleil_remediate.transports.ssh_link._STEP", Duration(1))
         between.freeze()
         began = time.monotonic()
         with pytest.raises(ConnectionLost):

@@ -14,7 +14,8 @@ import paramiko
 import pytest
 
 from soleil_remediate.errors import AuthenticationFailed, ConfigError, ConnectionLost, RemediateError, Unreachable
-from soleil_remediate.transports.ssh import MEANINGS, _Transport, meaning
+from soleil_remediate.transports.ssh_errors import MEANINGS, meaning
+from soleil_remediate.transports.ssh_link import QuietTransport
 
 #: Modules for other systems, or that need what is not installed.
 NOT_HERE = {"paramiko._winapi", "paramiko.win_openssh", "paramiko.win_pageant"}
@@ -106,7 +107,7 @@ def test_a_transports_thread_dies_in_silence_and_nobody_waits_for_it(
 
     monkeypatch.setattr(paramiko.Transport, "run", broken)
     near, far = socket.socketpair()
-    transport = _Transport(near)
+    transport = QuietTransport(near)
     transport.start_client(event=threading.Event())
     transport.join(5)
     assert not transport.is_alive()
