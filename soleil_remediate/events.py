@@ -111,6 +111,19 @@ class ChangeUnanswered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopHeard:
+    """Somebody asked to stop while a host was being changed.
+
+    Args:
+        why: What asked: ``Ctrl-C``, or a signal's name.
+        is_insisted: It was asked again: not even the change under way is waited for.
+    """
+
+    why: str
+    is_insisted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepEnded:
     """A step is done."""
 
@@ -144,6 +157,7 @@ Event: TypeAlias = (
     | ChangeIntended
     | ChangeAnswered
     | ChangeUnanswered
+    | StopHeard
     | StepEnded
     | HostEnded
     | RunEnded

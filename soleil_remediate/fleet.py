@@ -20,7 +20,7 @@ from typing import Any, Self, TypeAlias
 from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.engine import HostRun
 from soleil_remediate.errors import ConfigError, Declined, FactError, Refused, Unreachable
-from soleil_remediate.events import Event, GateAnswered, HostEnded, RunEnded, RunStarted
+from soleil_remediate.events import Event, GateAnswered, HostEnded, RunEnded, RunStarted, StopHeard
 from soleil_remediate.gates import Approval, Gate
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Change
@@ -166,6 +166,7 @@ class _Fleet:
         self._previews: dict[int, Preview] = {}
         self._reports: dict[int, HostReport] = {}
         self._misconfigured: list[ConfigError] = []
+        self._stops_told = 0
 
     def __enter__(self) -> Self:
         return self
@@ -347,10 +348,18 @@ class _Fleet:
             future.add_done_callback(self._wake)
             while not future.done():
                 self._pump(gate)
+                self._tell_stop()
                 if self._stop.is_insisted:
                     run.give_up()  # what waits for an answer gets none, and says so
         self._drain()
         return future.result()
+
+    def _tell_stop(self) -> None:
+        """Say at once that a stop was heard: who sees nothing asks again, and that means something else."""
+        heard = self._stop.is_asked + self._stop.is_insisted
+        for number in range(self._stops_told, heard):
+            self._say_all_the_same(StopHeard(why=self._stop.why, is_insisted=number > 0))
+        self._stops_told = heard
 
     # --- between the threads ------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from soleil_remediate.events import (
     RunEnded,
     RunStarted,
     StepEnded,
+    StopHeard,
 )
 from soleil_remediate.report import (
     HostReport,
@@ -94,6 +95,7 @@ class ConsoleReporter:
         self._copy_began: dict[tuple[str, int], float] = {}
         self._copy_told = 0.0
         self._opened: float | None = None
+        self._is_insisted = False
 
     # --- events -------------------------------------------------------------------------------------------------------
 
@@ -122,7 +124,9 @@ class ConsoleReporter:
                 self._tell_answer(event)
             case ChangeUnanswered():
                 self._tell(f"? no answer: {event.why}", event.host)
-                self._tell("? asking the host what became of it, over a new connection", event.host)
+                self._tell(self._unanswered(), event.host)
+            case StopHeard():
+                self._tell_stop(event)
             case StepEnded():
                 self._tell_step(event)
             case HostEnded():
@@ -265,6 +269,20 @@ class ConsoleReporter:
                 self._tell(f"  {in_units(last[0])}", event.host)
         else:
             self._tell(f"! exit status {event.exit_status}{took}: {event.says or 'it said nothing'}", event.host)
+
+    def _tell_stop(self, event: StopHeard) -> None:
+        self._is_insisted = event.is_insisted
+        if event.is_insisted:
+            self._tell(f"{event.why} again: what is under way is left to the host")
+        else:
+            self._tell(
+                f"{event.why}: no new change. What is under way is waited for; again = leave it, outcome unknown"
+            )
+
+    def _unanswered(self) -> str:
+        if self._is_insisted:
+            return "? the host is not asked what became of it: there was no time left for that"
+        return "? asking the host what became of it, over a new connection"
 
     def _tell_step(self, event: StepEnded) -> None:
         sign, text = _step_in_words(event.outcome)

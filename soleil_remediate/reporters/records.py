@@ -158,6 +158,9 @@ def _said(line: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> str:  #
             return f"{host}answered {line['operation']}: exit status {line['exit_status']} after {took}{said}"
         case "ChangeUnanswered":
             return f"{host}no answer to {line['operation']}: {line['why']}"
+        case "StopHeard":
+            again = " again: what was under way was left to the host" if line["is_insisted"] else ""
+            return f"stop asked by {line['why']}{again}"
         case "StepEnded":
             outcome = line["outcome"]
             why = outcome.get("why") or ""

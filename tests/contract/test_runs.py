@@ -18,7 +18,7 @@ import pytest
 from soleil_remediate import fleet
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import Declined
-from soleil_remediate.events import ChangeIntended, Event, GateAnswered, HostClaimed
+from soleil_remediate.events import ChangeAnswered, ChangeIntended, Event, GateAnswered, HostClaimed, StopHeard
 from soleil_remediate.gates import Approval
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Change, FileIdentity, Plan, Preserve, Script
@@ -359,6 +359,9 @@ def test_ctrl_c_in_the_middle_of_a_change_waits_for_it_and_sends_no_other(bench:
     assert bench.ledger == ["begun first", "done first"]
     assert len(report.sent) == 1
     assert "first" in report.outcome.why
+    kinds = [type(event) for event in bench.heard]
+    assert kinds.count(StopHeard) == 1
+    assert kinds.index(StopHeard) < kinds.index(ChangeAnswered), "nobody was told in time that the stop was heard"
 
 
 def test_a_second_ctrl_c_leaves_the_change_to_the_host_and_calls_it_unknown(bench: Bench) -> None:

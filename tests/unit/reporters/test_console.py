@@ -27,6 +27,7 @@ from soleil_remediate.events import (
     RunEnded,
     RunStarted,
     StepEnded,
+    StopHeard,
 )
 from soleil_remediate.loading import ad_hoc_host
 from soleil_remediate.report import (
@@ -327,7 +328,20 @@ def test_stopped_after_a_change() -> None:
     one = report(
         Stopped(why="stopped by Ctrl-C; the goal is met"), seen=preview(), with_steps=ended_steps(step), after=after
     )
-    approve("stopped", told([*applied(step), *ended(one)]))
+    events = applied(step)
+    events.insert(-2, StopHeard(why="Ctrl-C", is_insisted=False))
+    approve("stopped", told([*events, *ended(one)]))
+
+
+def test_stopped_twice_during_a_change() -> None:
+    """Nobody asks the host then, and nobody says so."""
+    step = StepUnknown(sent=(), operation=SENT.operation, why="web1 MAY have been changed: the connection was closed")
+    one = report(MaybeChanged(why=step.why, operation=step.operation), seen=preview(), with_steps=ended_steps(step))
+    events = applied(step)
+    events[-2:-2] = [StopHeard(why="Ctrl-C", is_insisted=False), StopHeard(why="Ctrl-C", is_insisted=True)]
+    text = told([*events, *ended(one)])
+    assert "asking the host" not in text
+    approve("stopped-twice", text)
 
 
 def test_a_bug_on_a_host() -> None:
