@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from soleil_remediate.record import Runs
     from soleil_remediate.remediation import Remediation, open_remediation
     from soleil_remediate.report import HostReport, Preview, RunReport
-    from soleil_remediate.task import Check, Look, Measure, Table, Task, Text, Verdict
+    from soleil_remediate.task import Check, Forecast, Look, Measure, Table, Task, Text, Verdict
     from soleil_remediate.units import ByteSize, Duration, KiB, MiB, Percent
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Duration",
     "ExitStatus",
     "FactError",
+    "Forecast",
     "Gate",
     "HostReport",
     "KiB",
@@ -78,7 +79,7 @@ _HOMES = {
     "record": ("Runs",),
     "remediation": ("Remediation", "open_remediation"),
     "report": ("HostReport", "Preview", "RunReport"),
-    "task": ("Check", "Look", "Measure", "Table", "Task", "Text", "Verdict"),
+    "task": ("Check", "Forecast", "Look", "Measure", "Table", "Task", "Text", "Verdict"),
     "units": ("ByteSize", "Duration", "KiB", "MiB", "Percent"),
 }
 

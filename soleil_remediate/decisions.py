@@ -40,7 +40,7 @@ from soleil_remediate.report import (
 )
 from soleil_remediate.scenario import Step
 from soleil_remediate.stopping import StopRequested
-from soleil_remediate.task import Check, Health, Look, Text, Verdict
+from soleil_remediate.task import Check, Forecast, Health, Look, Text, Verdict
 
 _NOTHING = re.compile(r"othing was (sent|begun|changed)")
 
@@ -55,6 +55,17 @@ def show(look: Look[Any], seen: Any) -> EvidenceSeen:
     """Return what *look* shows; where it could not be read, why."""
     shown = Text(lines=(f"unknown: {seen}",)) if isinstance(seen, FactError) else look.show(seen)
     return EvidenceSeen(kind=look.kind, title=look.title, shown=shown)
+
+
+def expected(followed: Sequence[tuple[Forecast, ...] | FactError], scope: frozenset[str]) -> tuple[Forecast, ...]:
+    """Return what will be at fault again, the soonest first; of what was not at fault before the repair, nothing.
+
+    Args:
+        followed: What each look measured after the repair; what could not be measured is not known.
+        scope: What was at fault before; empty where that cannot be told apart.
+    """
+    known = (one for forecasts in followed if not isinstance(forecasts, FactError) for one in forecasts)
+    return tuple(sorted((one for one in known if not scope or one.subject in scope), key=lambda one: one.within))
 
 
 def decide(

@@ -13,11 +13,12 @@ from typing import Any, TypeAlias
 
 from soleil_remediate.clock import Clock
 from soleil_remediate.command import Read, Reader
-from soleil_remediate.decisions import after_changes, conclude, decide, foresee, judge, show, verify
+from soleil_remediate.decisions import after_changes, conclude, decide, expected, foresee, judge, show, verify
 from soleil_remediate.delivery import Copies, Delivery
 from soleil_remediate.errors import (
     AnswerNotRecorded,
     CommandFailed,
+    FactError,
     HostLocked,
     NotOnHost,
     OutcomeUnknown,
@@ -48,7 +49,7 @@ from soleil_remediate.report import (
 )
 from soleil_remediate.scenario import Case, Step
 from soleil_remediate.stopping import Stop, StopRequested
-from soleil_remediate.task import Check, Health, Look
+from soleil_remediate.task import Check, Forecast, Health, Look
 from soleil_remediate.transports import Session, Transport
 from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.units import Duration
@@ -65,6 +66,7 @@ class _Looked:
     first: int
     seen: tuple[Any, ...]
     misnamed: tuple[NotOnHost, ...]
+    forecasts: tuple[Forecast, ...]
 
     def of(self, index: int) -> Any:
         return self.seen[index - self.first]
@@ -110,6 +112,8 @@ class HostRun:
         self._scope: frozenset[str] = frozenset()
         self._has_sent = False
         self._last: Standing | None = None  # how it stood after the last change; none since then where unknown
+        self._followed: tuple[tuple[Look[Any], Any], ...] = ()  # what was seen before, by the looks that may go on
+        self._forecasts: tuple[Forecast, ...] = ()
         self.steps: list[StepSeen] = []
         self._began = clock.monotonic()
 
@@ -188,20 +192,26 @@ class HostRun:
         return preview
 
     def _look(self, first: int, evidence: tuple[Look[Any], ...] = ()) -> tuple[_Looked, tuple[EvidenceSeen, ...]]:
-        """Look once: at the checks, at *evidence*, and at every step from *first* on."""
+        """Look once: at the checks, *evidence* and every step from *first* on; after a change also at what follows."""
         case, reader = self._case, Reader()
         checks: tuple[Check[Any], ...] = (*case.healthy_when, *case.goal)
         tasks = tuple(step.task for step in case.steps[first:])
         reads: list[Read[Any]] = [reading.read(reader) for reading in (*checks, *evidence, *tasks)]
-        results = look(reads, self.session.ask)
+        follows = [item.follow(reader, seen) for item, seen in self._followed] if self._has_sent else []
+        together = look([*reads, *follows], self.session.ask)
+        results, followed = together[: len(reads)], together[len(reads) :]
         judged = tuple(judge(check, seen) for check, seen in zip(checks, results, strict=False))
         shown = results[len(checks) : len(checks) + len(evidence)]
+        if evidence:
+            pairs = zip(evidence, shown, strict=True)
+            self._followed = tuple((item, seen) for item, seen in pairs if not isinstance(seen, FactError))
         split = len(case.healthy_when)
         return (
             _Looked(
                 standing=Standing(symptom=judged[:split], goal=judged[split:], scope=self._scope),
                 first=first,
                 seen=tuple(results[len(checks) + len(evidence) :]),
+                forecasts=expected(followed, self._scope),
                 misnamed=tuple(seen for seen in results[: len(checks)] if isinstance(seen, NotOnHost)),
             ),
             tuple(show(item, seen) for item, seen in zip(evidence, shown, strict=True)),
@@ -225,7 +235,7 @@ class HostRun:
             with suppress(HostLocked):
                 self.reopen()
             looked = self._look(first)[0]
-        self._last = looked.standing
+        self._last, self._forecasts = looked.standing, looked.forecasts
         return looked
 
     def _foresee(self, standing: Standing, looked: _Looked) -> tuple[StepSeen, ...]:
@@ -283,6 +293,7 @@ class HostRun:
             preview=preview,
             steps=tuple(self.steps),
             after=self._last if self._has_sent else None,
+            forecasts=self._forecasts,
             took=Duration(self._clock.monotonic() - self._began),
         )
 
@@ -357,7 +368,7 @@ class HostRun:
 
     def _note_sent(self) -> None:
         self._has_sent = True
-        self._last = None
+        self._last, self._forecasts = None, ()
 
     def _carry_out(
         self, index: int, step: Step, pending: StepPending, delivery: Delivery, sent: list[Sent]

@@ -22,7 +22,7 @@ from soleil_remediate.errors import (
 )
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Change, Plan, Risk, plan_digest
-from soleil_remediate.task import Health, Shown, Verdict
+from soleil_remediate.task import Forecast, Health, Shown, Verdict
 from soleil_remediate.units import ByteSize, Duration
 
 # --- one step ---------------------------------------------------------------------------------------------------------
@@ -427,6 +427,7 @@ class HostReport:
         preview: What was seen at first; ``None`` where no look succeeded.
         steps: What became of each step; empty where none was tried.
         after: How it stood at the last look; ``None`` where nothing was sent, or no look succeeded since.
+        forecasts: When what was repaired is at fault again; empty where that is not known.
         took: From connecting to the end.
     """
 
@@ -435,6 +436,7 @@ class HostReport:
     preview: Preview | None = None
     steps: tuple[StepSeen, ...] = ()
     after: Standing | None = None
+    forecasts: tuple[Forecast, ...] = ()
     took: Duration = Duration(0)
 
     @property

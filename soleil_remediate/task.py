@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import Unplannable
 from soleil_remediate.plan import Plan
+from soleil_remediate.units import Duration
 
 Seen = TypeVar("Seen")
 
@@ -89,6 +90,23 @@ class Verdict:
         return cls(health=Health.UNKNOWN, why=why, measures=measures)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """When something that was repaired will be at fault again, by what was measured after the repair.
+
+    Args:
+        subject: What will be at fault, in the words that :attr:`Verdict.faults` uses.
+        about: The same for people, such as ``/srv is full again``.
+        within: After how long, if what was measured goes on.
+        because: What was measured.
+    """
+
+    subject: str
+    about: str
+    within: Duration
+    because: str
+
+
 class Reading(ABC, Generic[Seen]):
     """Something that can be seen on a host.
 
@@ -119,6 +137,22 @@ class Look(Reading[Seen]):
     @abstractmethod
     def show(self, seen: Seen) -> Shown:
         """Return what a person should see of it."""
+
+    async def follow(self, host: Reader, seen: Seen) -> tuple[Forecast, ...]:
+        """Measure after a repair how soon what was repaired is at fault again; most looks cannot tell.
+
+        Asked together with the look that proves the repair, so it may take no more than its round trips. A guess is no
+        measurement: where nothing is known, nothing is returned.
+
+        Args:
+            host: To be asked.
+            seen: What this look saw before the repair.
+
+        Raises:
+            FactError: It cannot be known.
+        """
+        del host, seen
+        return ()
 
 
 class Check(Reading[Seen]):

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import ClassVar
 
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.deleted import DeletedFile, read_deleted
-from soleil_remediate.facts.disks import FileSystem, FileSystems, read_file_systems
+from soleil_remediate.facts.disks import FileSystem, FileSystems, read_file_systems, space_on
 from soleil_remediate.facts.files import FileStat
 from soleil_remediate.facts.growth import GrowingLog, Growth, read_growth
 from soleil_remediate.facts.largest import Files, FindLargeFiles, Folder, Folders, MeasureFolders
+from soleil_remediate.facts.sizes import Growing, WatchSizes
 from soleil_remediate.facts.together import together
-from soleil_remediate.task import Look, Shown, Table, Text
+from soleil_remediate.task import Forecast, Look, Shown, Table, Text
 from soleil_remediate.units import ByteSize, Duration, MiB, Percent
 
 #: Used more than this, a file system is worth a search.
@@ -24,6 +26,8 @@ _WORTH_A_SEARCH = 80
 _MOST_SEARCHES = 2
 #: A file or folder that takes less than one part in so many of its file system explains nothing.
 _PARTS = 100
+#: Two seconds of growth say nothing about a time further away than this.
+_HORIZON = Duration(3 * 86400)
 #: A log that has said nothing for this long does not grow.
 _QUIET = Duration(3600)
 
@@ -235,6 +239,22 @@ class DiskForecast(Look[Growth]):
             lines.append(f"not all logs could be seen within {self.within}: others may grow as well")
         return Text(lines=tuple(lines) or ("no large log says that it grows",))
 
+    async def follow(self, host: Reader, seen: Growth) -> tuple[Forecast, ...]:
+        """Measure for two seconds how fast the same logs grow now, and when their file systems are full by that.
+
+        What would take longer than three days is not said: two seconds do not tell so much.
+        """
+        if not seen.logs:
+            return ()
+        file_systems, watched = await together(
+            read_file_systems(host), host.ask(WatchSizes(tuple(log.file.path for log in seen.logs)))
+        )
+        return tuple(
+            forecast
+            for one in file_systems
+            if (forecast := _full_again(one, _growing_on(one, file_systems, watched))) is not None
+        )
+
 
 def _worth_a_search(seen: FileSystems) -> tuple[FileSystem, ...]:
     fullest = sorted(seen, key=lambda one: (-_fullness(one), one.mount))
@@ -297,6 +317,33 @@ def _holders(one: DeletedFile) -> str:
     return ", ".join(sorted(names))
 
 
+def _growing_on(
+    one: FileSystem, all_of_them: FileSystems, watched: Mapping[PurePosixPath, Growing]
+) -> dict[PurePosixPath, float]:
+    """Return the logs on one file system that grow, and by how many bytes a second."""
+    return {
+        path: log.rate for path, log in watched.items() if log.rate > 0 and all_of_them.holding(path, log.device) == one
+    }
+
+
+def _full_again(one: FileSystem, growing: Mapping[PurePosixPath, float]) -> Forecast | None:
+    """Return when a file system that has room is full; ``None`` where that is far away, or nothing grows there."""
+    rate = sum(growing.values())
+    if one.available == 0 or one.available > rate * _HORIZON:
+        return None
+    return Forecast(
+        subject=space_on(one.mount),
+        about=f"{one.mount} is full again",
+        within=Duration(one.available / rate),
+        because=f"{_named(tuple(growing))} {'grows' if len(growing) == 1 else 'grow'} by {_rate(rate)}",
+    )
+
+
+def _named(paths: Sequence[PurePosixPath]) -> str:
+    more = f" and {len(paths) - 2} more" if len(paths) > 2 else ""
+    return f"{', '.join(map(str, paths[:2]))}{more}"
+
+
 def _rate(rate: float) -> str:
     """Return bytes a second for people, in the unit in which it is no tiny number."""
     if rate * 60 >= MiB(1):
@@ -311,14 +358,12 @@ def _forecast(one: FileSystem, seen: Growth) -> Iterable[str]:
     rate = sum(log.rate or 0 for log in growing)
     if rate * 3600 < 1:
         return
-    names = ", ".join(str(log.file.path) for log in growing[:2])
-    grow = "grows" if len(growing) == 1 else "grow"
-    more = f" and {len(growing) - 2} more" if len(growing) > 2 else ""
+    names = _named(tuple(log.file.path for log in growing))
     if is_full:
-        hour = ByteSize(round(rate * 3600))
-        yield f"{one.mount} is full; {names}{more} grew by {_rate(rate)}: {hour} for every hour to come"
+        yield f"{one.mount} is full; until then {names} grew by {_rate(rate)}"
     else:
-        yield f"{one.mount} full in about {Duration(one.available / rate)}: {names}{more} {grow} by {_rate(rate)}"
+        grow = "grows" if len(growing) == 1 else "grow"
+        yield f"{one.mount} full in about {Duration(one.available / rate)}: {names} {grow} by {_rate(rate)}"
 
 
 def _is_growing(log: GrowingLog, one: FileSystem, seen: Growth, *, is_full: bool) -> bool:

@@ -41,7 +41,7 @@ from soleil_remediate.report import (
     WrongInput,
     plan_of,
 )
-from soleil_remediate.reporters.endings import put_next, put_proof, put_saved, put_verdict, was_touched
+from soleil_remediate.reporters.endings import put_forecasts, put_next, put_proof, put_saved, put_verdict, was_touched
 from soleil_remediate.reporters.fleets import put_hosts, put_total, worst_of
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined
@@ -315,6 +315,7 @@ class ConsoleReporter:
         put_saved(page, host.sent)
         took = Duration(self._clock.monotonic() - self._opened) if self._opened is not None else ""
         put_verdict(page, host, str(took))
+        put_forecasts(page, host)
         put_next(page, host, self._scenario, self._again, self._run)
 
     def _put_fleet(self, page: Page, report: RunReport) -> None:
@@ -323,6 +324,7 @@ class ConsoleReporter:
                 page.line(host.host.name)
                 put_proof(page, host.preview.standing, host.after, is_everything=self._is_verbose)
                 put_saved(page, host.sent)
+                put_forecasts(page, host)
                 page.gap()
         is_old = not any(map(was_touched, report.hosts))  # what the table above says is said
         new = [

@@ -117,6 +117,12 @@ def put_verdict(page: Page, report: HostReport, took: str = "") -> None:
         page.prose(reason, _INDENT)
 
 
+def put_forecasts(page: Page, report: HostReport) -> None:
+    """Put on *page* that it is not over, where that was measured: when what was repaired is at fault again."""
+    for one in report.forecasts:
+        page.beside(("NOT OVER", HALF), f"{one.about} in about {one.within}: {one.because}", _INDENT)
+
+
 def _in_short(report: HostReport, took: str) -> str:
     """Return what goes on behind the host's name; whether anything was sent is always in it."""
     sent = _sent(report)
@@ -201,6 +207,8 @@ def _command(report: HostReport, again: Invocation) -> tuple[str, str]:
     """Return what to type next, and when it helps; nothing where the case is closed."""
     about, command = "", ""
     match report.outcome:
+        case Fixed() if report.forecasts:
+            about, command = "To see what grows:", again.preview()
         case Fixed():
             pass
         case NotNeeded():

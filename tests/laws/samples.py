@@ -17,7 +17,7 @@ from soleil_remediate.facts.clocks import seconds_at
 from soleil_remediate.look import look
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
 from soleil_remediate.plan import Change
-from soleil_remediate.task import Reading, Task
+from soleil_remediate.task import Look, Reading, Task
 from soleil_remediate.units import Duration, MiB, Percent
 from tests.unit.facts.answers import captured, complaint, record, said
 
@@ -78,6 +78,10 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     ("find /srv -xdev", said(record(_APP_LOG, size=MiB(280), device=_SRV, inode=7))),
     ("stdbuf -o0 find /var/log", said(record(_APP_LOG, size=MiB(280), device=_SRV, inode=7))),
     ("sample-log", said(f"{_MINUTE:1024}\0\0\0{_MINUTE}")),
+    (
+        "watch-sizes",
+        said("".join(f"{at} 9.9\n\0{size} {_SRV}:7 {_APP_LOG}\0\0" for at, size in ((1.0, 0), (3.0, 2**30)))),
+    ),
 )
 
 _PLAYBOOK: dict[str, dict[str, Any]] = {
@@ -152,17 +156,27 @@ def seen_by(reading: Reading[Any]) -> Any:
     return seen
 
 
+def followed(reading: Reading[Any], host: Asked, reader: Reader) -> Any:
+    """Let a look measure, after a repair of the sample host, what becomes of what it saw; nothing where it is none."""
+    if not isinstance(reading, Look):
+        return ()
+    (forecasts,) = look([reading.follow(reader, seen_by(reading))], host.ask)
+    return forecasts
+
+
 def commands_of(reading: Reading[Any]) -> list[Command]:
-    """Return every command it asks on the sample host."""
+    """Return every command it asks on the sample host, before a repair and after it."""
     host = Asked()
     look([reading.read(Reader())], host.ask)
+    followed(reading, host, Reader())
     return host.commands
 
 
 def queries_of(reading: Reading[Any]) -> list[Query[Any]]:
-    """Return every query it asks on the sample host."""
+    """Return every query it asks on the sample host, before a repair and after it."""
     reader = Noting()
     look([reading.read(reader)], Asked().ask)
+    followed(reading, Asked(), reader)
     return reader.queries
 
 

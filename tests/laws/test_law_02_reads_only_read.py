@@ -29,7 +29,7 @@ READERS: dict[str, re.Pattern[str]] = {
 #: Programs that start another, and how many words they take for themselves.
 WRAPPERS = {"stdbuf": 2}
 #: The only words at the beginning of a command in a script that reads.
-SCRIPT_WORDS = frozenset({"set", "head", "tail", "printf", "wc"})
+SCRIPT_WORDS = frozenset({"set", "head", "tail", "printf", "sleep", "stat", "wc"})
 
 
 def why_not(command: Command) -> str:

@@ -9,7 +9,7 @@ import pytest
 from soleil_remediate.command import Reader
 from soleil_remediate.look import look
 from soleil_remediate.task import Reading
-from tests.laws.samples import KINDS, Asked, sample
+from tests.laws.samples import KINDS, LOOKS, Asked, followed, sample
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
@@ -17,6 +17,13 @@ def test_a_read_keeps_to_its_bound(kind: type[Reading[Any]]) -> None:
     host = Asked()
     look([sample(kind).read(Reader())], host.ask)
     assert 1 <= host.rounds <= kind.rounds
+
+
+@pytest.mark.parametrize("kind", LOOKS, ids=lambda kind: kind.kind)
+def test_what_a_look_measures_after_a_repair_keeps_to_the_same_bound(kind: type[Reading[Any]]) -> None:
+    host = Asked()
+    followed(sample(kind), host, Reader())
+    assert host.rounds <= kind.rounds
 
 
 def test_all_kinds_together_take_two_rounds_and_ask_nothing_twice() -> None:

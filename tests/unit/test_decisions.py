@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from soleil_remediate.command import Reader
-from soleil_remediate.decisions import conclude, decide, foresee, judge, relevant, sent_by, show, verify
+from soleil_remediate.decisions import conclude, decide, expected, foresee, judge, relevant, sent_by, show, verify
 from soleil_remediate.errors import ConfigError, ConnectionLost, Declined, FactError, HostKeyRejected, Unplannable
 from soleil_remediate.plan import Change, Plan
 from soleil_remediate.record import RecordNotWritten
@@ -42,7 +42,7 @@ from soleil_remediate.report import (
 )
 from soleil_remediate.scenario import Step
 from soleil_remediate.stopping import StopRequested
-from soleil_remediate.task import Health, Table, Text, Verdict
+from soleil_remediate.task import Forecast, Health, Table, Text, Verdict
 from soleil_remediate.units import Duration, KiB, MiB
 from tests import tiny
 
@@ -239,6 +239,33 @@ def seen(*outcomes: StepOutcome) -> list[StepSeen]:
 )
 def test_what_a_preview_says(at: Standing, steps: list[StepOutcome], expected: HostOutcome) -> None:
     assert foresee(at, seen(*steps)) == expected
+
+
+# --- what will be at fault again --------------------------------------------------------------------------------------
+
+
+def forecast(subject: str, seconds: float) -> Forecast:
+    return Forecast(subject=subject, about=subject, within=Duration(seconds), because="it grows")
+
+
+SOON, LATER, ELSEWHERE = forecast("a", 60), forecast("a", 3600), forecast("b", 1)
+
+
+@pytest.mark.parametrize(
+    "followed, scope, known",
+    [
+        ([], ("a",), ()),
+        ([()], ("a",), ()),
+        ([(LATER,), (ELSEWHERE, SOON)], ("a",), (SOON, LATER)),
+        ([(LATER,), FactError("it cannot be measured")], ("a",), (LATER,)),
+        ([FactError("it cannot be measured")], ("a",), ()),
+        ([(LATER, ELSEWHERE)], (), (ELSEWHERE, LATER)),
+    ],
+)
+def test_only_what_was_measured_of_what_was_at_fault_is_foreseen(
+    followed: list[tuple[Forecast, ...] | FactError], scope: tuple[str, ...], known: tuple[Forecast, ...]
+) -> None:
+    assert expected(followed, frozenset(scope)) == known
 
 
 # --- what a fresh look makes of a step --------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from soleil_remediate.command import Output, Reader
+from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import seconds_at
 from soleil_remediate.facts.deleted import DeletedFile, Holder
 from soleil_remediate.facts.disks import FileSystem, FileSystems, UnreadFileSystem
@@ -13,7 +14,7 @@ from soleil_remediate.facts.growth import GrowingLog, Growth
 from soleil_remediate.facts.processes import Process
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
 from soleil_remediate.plan import FileIdentity
-from soleil_remediate.task import Look, Table, Text
+from soleil_remediate.task import Forecast, Look, Table, Text
 from soleil_remediate.units import ByteSize, Duration, MiB
 from tests.unit.facts.answers import captured, complaint, record, said, see
 from tests.unit.tasks.values import SRV, descriptor, file, file_system, file_systems
@@ -193,7 +194,9 @@ def test_the_forecast_says_when_a_disk_is_full() -> None:
 
 def test_a_full_disk_is_full_and_what_filled_it_may_be_silent_since() -> None:
     (line,) = lines(DiskForecast(), growth(log(MiB(2).real / 60, age=86400)))
-    assert line == "/srv is full; /srv/a.log grew by 2 MiB/min: 120 MiB for every hour to come"
+    assert line == "/srv is full; until then /srv/a.log grew by 2 MiB/min"
+    (line,) = lines(DiskForecast(), growth(log(MiB(2).real / 60), log(MiB(2).real / 60, "b")))
+    assert line == "/srv is full; until then /srv/a.log, /srv/b.log grew by 4 MiB/min"
 
 
 def test_quiet_logs_other_disks_and_unknown_rates_promise_nothing() -> None:
@@ -205,6 +208,66 @@ def test_quiet_logs_other_disks_and_unknown_rates_promise_nothing() -> None:
     assert lines(look, growth(disk=HALF_FULL, is_partial=True)) == (
         "not all logs could be seen within 3 s: others may grow as well",
     )
+
+
+def followed(seen: Growth, df: str, *sizes: tuple[str, int, int]) -> tuple[Forecast, ...]:
+    """Return what is foreseen where *df* is left on /srv, and logs become longer within two seconds as *sizes* say."""
+    mounts = "28 1 0:26 / / rw - overlay overlay rw\n29 28 7:4 / /srv rw - ext4 /dev/loop4 rw\n"
+    usage = f"1B-blocks Used Avail Inodes IUsed IFree Mounted on\n9 1 8 9 1 8 /\n{df} /srv\n"
+    looks = ("".join(f"{one[at]} {SRV}:7 /srv/{one[0]}.log\0" for one in sizes) for at in (1, 2))
+    rules = (
+        ("mountinfo", said(mounts)),
+        ("df", said(usage)),
+        ("watch-sizes", said("".join(f"{at} 9.9\n\0{text}\0" for at, text in zip((1.0, 3.0), looks, strict=True)))),
+    )
+    return see(DiskForecast().follow(Reader(), seen), *rules, most_rounds=1)  # type: ignore[no-any-return]  # by its rules
+
+
+def test_after_a_repair_the_logs_are_watched_and_what_they_gain_says_when_it_is_full_again() -> None:
+    seen = growth(log(None), log(None, "b"))
+    left = "4000000 1000000 3000000 100 1 99"
+    assert followed(seen, left, ("a", 0, 2000), ("b", 500, 500)) == (
+        Forecast(
+            subject="space on /srv",
+            about="/srv is full again",
+            within=Duration(3000),
+            because="/srv/a.log grows by 3.4 MiB/h",
+        ),
+    )
+    (both,) = followed(seen, left, ("a", 0, 2000), ("b", 0, 4000))
+    assert (both.within, both.because) == (Duration(1000), "/srv/a.log, /srv/b.log grow by 10.3 MiB/h")
+
+
+@pytest.mark.parametrize(
+    "df, size",
+    [
+        pytest.param("4000000 1000000 3000000 100 1 99", 0, id="nothing grows"),
+        pytest.param("4000000 4000000 0 100 1 99", 2000, id="it is still full"),
+        pytest.param(f"{2 * 1000 * 259201} 0 {1000 * 259201} 100 1 99", 2000, id="more than three days ahead"),
+    ],
+)
+def test_where_it_is_not_known_when_it_is_full_again_nothing_is_said(df: str, size: int) -> None:
+    assert followed(growth(log(5.0)), df, ("a", 0, size)) == ()
+
+
+def test_three_days_ahead_are_still_said() -> None:
+    (one,) = followed(growth(log(5.0)), f"{2 * 1000 * 259200} 0 {1000 * 259200} 100 1 99", ("a", 0, 2000))
+    assert one.within == Duration(259200)
+
+
+def test_a_host_without_large_logs_is_not_kept_waiting() -> None:
+    assert see(DiskForecast().follow(Reader(), growth()), most_rounds=0) == ()
+
+
+def test_growth_that_cannot_be_measured_is_not_known() -> None:
+    rules = (*HOST, ("watch-sizes", said(status=127)))
+    with pytest.raises(FactError):
+        see(DiskForecast().follow(Reader(), growth(log(5.0))), *rules)
+
+
+def test_looks_that_cannot_tell_ask_nothing() -> None:
+    for one in (DiskOverview(), DiskLargest(), DiskDeletedOpen(), DiskLogs()):
+        assert see(one.follow(Reader(), None), most_rounds=0) == ()  # type: ignore[arg-type]  # it is not looked at
 
 
 @pytest.mark.parametrize("kind", [DiskLargest, DiskDeletedOpen, DiskLogs, DiskForecast])

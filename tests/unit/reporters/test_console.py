@@ -61,7 +61,7 @@ from soleil_remediate.reporters.fleets import put_hosts
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import Page
 from soleil_remediate.reporters.screen import Screen
-from soleil_remediate.task import Measure, Table, Text, Verdict
+from soleil_remediate.task import Forecast, Measure, Table, Text, Verdict
 from soleil_remediate.units import Duration, MiB
 from tests.unit.reporters.approved import approve
 from tests.unit.reporters.samples import (
@@ -198,6 +198,34 @@ def test_fixed_with_its_proof() -> None:
         host="web1", step=4, kind="backup.prune", outcome=StepSkipped(why="not needed: the goal is met")
     )
     approve("fixed", told([*applied(step), skipped, *ended(one)]))
+
+
+def forecast(subject: str = "space on /srv", seconds: float = 9000) -> Forecast:
+    mount = subject.removeprefix("space on ")
+    return Forecast(
+        subject=subject,
+        about=f"{mount} is full again",
+        within=Duration(seconds),
+        because=f"{LOG} grows by 95 MiB/min",
+    )
+
+
+def test_fixed_and_not_over() -> None:
+    one = replace(fixed_report(), forecasts=(forecast(),))
+    step = one.steps[3].outcome
+    assert isinstance(step, StepRemedied)
+    text = told([*applied(step), *ended(one)])
+    approve("fixed-not-over", text)
+    assert "nothing unknown · exit 0\nNOT OVER  /srv is full again in about 2 h 30 min:\n" in text
+
+
+def test_of_several_hosts_those_that_are_not_over_say_so() -> None:
+    previews, reports = several()
+    one = replace(fixed_report(), forecasts=(forecast(), forecast("space on /var", 86400)))
+    events: list[Event] = [started(*NAMES[:4]), *(HostSeen(preview=seen) for seen in previews)]
+    text = told([*events, *ended(one, *reports[1:])], names=NAMES[:4])
+    assert text.index("PROOF") < text.index("NOT OVER  /srv is full again in about 2 h 30 min") < text.index("1 FIXED")
+    assert "NOT OVER  /var is full again in about 1 d" in text
 
 
 def test_not_needed_says_what_was_looked_at() -> None:
