@@ -32,13 +32,13 @@ from soleil_remediate.report import (
     WrongInput,
 )
 from soleil_remediate.reporters.invocation import Invocation
-from soleil_remediate.reporters.page import HEADING, Page, counted, joined, wrapped
+from soleil_remediate.reporters.page import GREEN, HEADING, PURPLE, RED, Page, counted, joined, wrapped
 from soleil_remediate.reporters.plans import put_by_hand
 from soleil_remediate.reporters.visible import visible
 from soleil_remediate.scenario import Scenario
 from soleil_remediate.task import Health, Measure
 
-GOOD, BAD, HALF = "bold green", "bold red", "bold magenta"
+GOOD, BAD, HALF = GREEN, RED, PURPLE
 _INDENT = 10
 #: What the verdict's line says of a host that was not touched.
 _NOTHING_SENT = re.compile(r"[.;] nothing was sent(?=[.;]|$)", re.IGNORECASE)

@@ -18,6 +18,11 @@ Part: TypeAlias = "str | tuple[str, str]"
 MARGIN = 7
 
 HEADING = "bold"
+#: Colours that can be read on white and on black (a contrast of 3.9 and more, as WCAG 2.2 counts it). They are of the
+#: palette of 256: what the first sixteen look like every terminal decides by itself, and bold green is white on many.
+GREEN, RED, PURPLE = "bold color(28)", "bold color(196)", "bold color(129)"
+#: The same for terminals that know no others than the first eight.
+OF_EIGHT = {GREEN: "bold green", RED: "bold red", PURPLE: "bold magenta"}
 
 #: Between two things on one line.
 SEPARATOR = " · "

@@ -19,11 +19,11 @@ from soleil_remediate.report import (
     StepUndecided,
     plan_of,
 )
-from soleil_remediate.reporters.page import HEADING, Page, counted, joined, wrapped
+from soleil_remediate.reporters.page import HEADING, PURPLE, RED, Page, counted, joined, wrapped
 from soleil_remediate.reporters.visible import shown_word, typed, visible
 
-#: Colour says "look here" and nothing else; these are readable on light and on dark.
-STYLES = {Risk.GENTLE: "", Risk.DISRUPTIVE: "bold magenta", Risk.DESTRUCTIVE: "bold red"}
+#: Colour says "look here" and nothing else.
+STYLES = {Risk.GENTLE: "", Risk.DISRUPTIVE: PURPLE, Risk.DESTRUCTIVE: RED}
 
 
 class Detail(IntEnum):

@@ -8,12 +8,12 @@ from typing import Any
 
 from soleil_remediate.report import CheckSeen, NotNeeded, Preview, Standing, WrongInput
 from soleil_remediate.reporters.evidence import put_evidence
-from soleil_remediate.reporters.page import HEADING, Page, joined
+from soleil_remediate.reporters.page import HEADING, RED, Page, joined
 from soleil_remediate.reporters.plans import Detail, put_plan, sums
 from soleil_remediate.scenario import Case, Scenario
 from soleil_remediate.task import Check, Health, Measure
 
-FAULT = "bold red"
+FAULT = RED
 
 
 def put_header(page: Page, scenario: Scenario, preview: Preview, run: str) -> None:

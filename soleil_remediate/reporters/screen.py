@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from rich.console import Console
+from rich.text import Span
 from rich.text import Text as Line
 
-from soleil_remediate.reporters.page import Page, shortened
+from soleil_remediate.reporters.page import OF_EIGHT, Page, shortened
 from soleil_remediate.reporters.visible import visible
 
 #: Wider lines are hard to read; a wider terminal leaves its right side empty.
@@ -38,20 +39,29 @@ class Screen:
         width: In columns.
         height: In lines; how much can be seen at once.
         has_colour: Whether colours and bold are wanted.
+        has_palette: Whether it knows 256 colours; others of the first eight are used where it does not.
     """
 
     def __init__(
-        self, file: TextIO, *, is_terminal: bool, width: int = 80, height: int = 24, has_colour: bool = True
+        self,
+        file: TextIO,
+        *,
+        is_terminal: bool,
+        width: int = 80,
+        height: int = 24,
+        has_colour: bool = True,
+        has_palette: bool = True,
     ) -> None:
         self.is_terminal = is_terminal
         self.width = min(width, WIDEST)
         self.height = height
         self._file = file
         self._is_moving = False
+        self._styles = {} if has_palette else OF_EIGHT
         self._console = _Stream(
             file=file,
             force_terminal=is_terminal and has_colour,
-            color_system="standard" if is_terminal and has_colour else None,
+            color_system="256" if is_terminal and has_colour else None,
             width=max(width, 40),
             markup=False,
             highlight=False,
@@ -77,6 +87,7 @@ class Screen:
             width=columns or 80,
             height=lines or 24,
             has_colour=not environment.get("NO_COLOR"),
+            has_palette="256color" in environment.get("TERM", "") or bool(environment.get("COLORTERM")),
         )
 
     def show(self, page: Page) -> None:
@@ -104,5 +115,7 @@ class Screen:
 
     def _print(self, line: Line) -> None:
         self.settle()
-        self._console.print(line, soft_wrap=True)
+        shown = line.copy()
+        shown.spans = [Span(at.start, at.end, self._styles.get(str(at.style), at.style)) for at in line.spans]
+        self._console.print(shown, soft_wrap=True)
         self._file.flush()

@@ -543,7 +543,7 @@ def test_whatever_a_host_says_a_terminal_shows_it_and_does_nothing_else() -> Non
     for event in events:
         reporter(event)
     raw = stream.getvalue()
-    ours = re.sub(r"\x1b\[(0|1|1;3[125])m|\r\x1b\[K", "", raw)
+    ours = re.sub(r"\x1b\[(0|1|1;38;5;(?:28|129|196))m|\r\x1b\[K", "", raw)
     assert "\x1b" not in ours
     assert not [letter for letter in set(ours) if letter in "\u202e\x9b\x0e\x07"]
     assert not [line for line in ours.split("\n") if line.startswith("FIXED")]

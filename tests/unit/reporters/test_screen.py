@@ -6,9 +6,15 @@ import io
 
 import pyte
 import pytest
+from rich.style import Style
 
-from soleil_remediate.reporters.page import Page
+from soleil_remediate.reporters.endings import BAD, GOOD, HALF
+from soleil_remediate.reporters.page import HEADING, RED, Page
+from soleil_remediate.reporters.plans import STYLES
+from soleil_remediate.reporters.previews import FAULT
 from soleil_remediate.reporters.screen import Screen
+
+Triplet = tuple[int, int, int]
 
 
 class Tty(io.StringIO):
@@ -21,7 +27,7 @@ class Tty(io.StringIO):
 
 def page() -> Page:
     made = Page()
-    made.line(("FAULT", "bold red"), "  [red]not markup[/red] :smile: https://soleil.example 100 %")
+    made.line(("FAULT", RED), "  [red]not markup[/red] :smile: https://soleil.example 100 %")
     return made
 
 
@@ -33,9 +39,48 @@ def test_a_pipe_gets_plain_text() -> None:
 
 def test_a_terminal_gets_colour_only_where_it_was_asked_for() -> None:
     stream = Tty()
-    Screen.of(stream, {"TERM": "xterm"}).show(page())
+    Screen.of(stream, {"TERM": "xterm-256color"}).show(page())
     plain = "  [red]not markup[/red] :smile: https://soleil.example 100 %\n"
-    assert stream.getvalue() == f"\x1b[1;31mFAULT\x1b[0m{plain}"
+    assert stream.getvalue() == f"\x1b[1;38;5;196mFAULT\x1b[0m{plain}"
+
+
+@pytest.mark.parametrize(
+    "environment, code",
+    [
+        ({"TERM": "xterm"}, "1;31"),
+        ({"TERM": "linux"}, "1;31"),
+        ({"TERM": "xterm", "COLORTERM": "truecolor"}, "1;38;5;196"),
+        ({"TERM": "tmux-256color"}, "1;38;5;196"),
+    ],
+)
+def test_a_terminal_gets_only_colours_that_it_knows(environment: dict[str, str], code: str) -> None:
+    stream = Tty()
+    Screen.of(stream, environment).show(page())
+    assert stream.getvalue().startswith(f"\x1b[{code}mFAULT\x1b[0m")
+
+
+def contrast(one: Triplet, other: Triplet) -> float:
+    """How well one colour is read on another, from 1 to 21: WCAG 2.2, contrast ratio."""
+
+    def luminance(colour: Triplet) -> float:
+        parts = [part / 255 for part in colour]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+
+
+@pytest.mark.parametrize("background", [WHITE, BLACK], ids=["white", "black"])
+@pytest.mark.parametrize("style", sorted({GOOD, BAD, HALF, FAULT, HEADING, *STYLES.values()}))
+def test_every_colour_is_read_on_a_light_and_on_a_dark_background(style: str, background: Triplet) -> None:
+    colour = Style.parse(style).color
+    if colour is not None:  # otherwise it is the terminal's own, on its own background
+        assert colour.number is None or colour.number >= 16, "every terminal shows the first sixteen in its own way"
+        assert contrast(colour.get_truecolor(), background) >= 3.9
 
 
 @pytest.mark.parametrize("environment", [{"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}, {}])
