@@ -236,3 +236,49 @@ def test_setting_up_without_any_python_says_so_in_one_sentence(bare_checkout: Pa
 
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "setup: Python 3.11 or newer is needed, and there is no python3 here."
+
+
+# ---- without root, and elsewhere than on Linux -----------------------------------------------------------------------
+
+
+@pytest.fixture(params=["id:1000", "uname:Darwin"])
+def elsewhere(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """The environment of a machine on which no lab can run."""
+    program, _, answer = request.param.partition(":")
+    (tmp_path / program).write_text(f"#!/bin/sh\necho {answer}\n", encoding="utf-8")
+    (tmp_path / program).chmod(0o755)
+    return {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+
+def run(command: str, *words: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [ROOT / command, *words], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_demo_says_why_it_is_none_and_shows_what_a_recorded_host_gives(elsewhere: dict[str, str]) -> None:
+    done = run("scripts/demo", environment=elsewhere)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "demo: the lab of real hosts needs root on Linux, so this is only a preview, of a host that was recorded."
+    ]
+    assert "WOULD FIX  web1 · nothing was changed" in done.stdout
+    assert "preview disk-full --host user@name" in done.stdout
+
+
+def test_the_tests_run_all_the_same(elsewhere: dict[str, str]) -> None:
+    done = run("scripts/test", "--version", environment=elsewhere)
+
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "test: the lab of real hosts needs root on Linux, so what needs it or root is skipped, and named at the end."
+    ]
+    assert done.stdout.startswith("pytest ")
+
+
+def test_the_benchmark_says_why_it_cannot_be(elsewhere: dict[str, str]) -> None:
+    done = run("scripts/bench", environment=elsewhere)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["bench: it measures against the lab of real hosts, which needs root on Linux."]
