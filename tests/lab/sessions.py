@@ -38,7 +38,8 @@ COLUMNS, LINES = 80, 24
 _WITHIN = 300  # seconds for one command; the first of all may build the lab's image
 
 _BLOCK = re.compile(r"^```(console|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_PROMPT = re.compile(r"(?:^|\n)> $")
+#: Of a run or a plan, or a checksum.
+_NAME = re.compile(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{8,64}\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ def is_as_shown(expected: str, actual: str) -> bool:
 
 
 def _without_figures(text: str) -> str:
-    text = re.sub(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{8,64}\b…?", "ID", text)
+    text = re.sub(f"{_NAME.pattern}…?", "ID", text)
     text = re.sub(r"\bSHA256:[\w+/]+", "ID", text)
     text = re.sub(r"\d+(?:[.:-]\d+)*", "0", text)
     text = re.sub(r"\b0 (?:B|KiB|MiB|GiB)\b(?:/(?:min|h)\b)?", "0 B", text)
@@ -172,7 +173,12 @@ def as_it_stands_now(expected: str, actual: str) -> str:
     old, new = expected.splitlines(), actual.splitlines()
     matcher = SequenceMatcher(None, [_without_figures(line) for line in old], [_without_figures(line) for line in new])
     lines: list[str] = []
+    called: dict[str, str] = {}
     for tag, first, last, new_first, new_last in matcher.get_opcodes():
-        is_left_out = set(old[first:last]) == {LEFT_OUT}
-        lines += old[first:last] if tag == "equal" or is_left_out else new[new_first:new_last]
-    return "".join(f"{line}\n" for line in lines)
+        if tag == "equal":
+            for stood, stands in zip(old[first:last], new[new_first:new_last], strict=True):
+                called |= zip(_NAME.findall(stands), _NAME.findall(stood), strict=False)
+        is_kept = tag == "equal" or set(old[first:last]) == {LEFT_OUT}
+        lines += old[first:last] if is_kept else new[new_first:new_last]
+    text = "".join(f"{line}\n" for line in lines)
+    return _NAME.sub(lambda name: called.get(name[0], name[0]), text)

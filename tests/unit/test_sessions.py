@@ -85,3 +85,9 @@ def test_what_is_approved_keeps_the_old_figures_and_what_was_left_out() -> None:
     new = "took 2 s\nlong\nstory\nFIXED  web1 · 1 change\nbye\n"
     assert as_it_stands_now("took 1 s\n…\nbye\n", "took 2 s\nlong\nstory\nbye\nthen\n") == "took 1 s\n…\nbye\nthen\n"
     assert as_it_stands_now(old, new) == "took 1 s\nlong\nstory\nFIXED  web1 · 1 change\nbye\n"
+
+
+def test_what_is_approved_calls_a_run_by_one_name_throughout() -> None:
+    old = "run 64409fa9 began\nshow 64409fa9\n"
+    new = "run c3e530f4 began\nruns show c3e530f4\n"
+    assert as_it_stands_now(old, new) == "run 64409fa9 began\nruns show 64409fa9\n"
