@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from errno import ENOENT
 from pathlib import Path
 
 from soleil_remediate.catalog import Catalog, load_catalog
@@ -21,6 +22,7 @@ from soleil_remediate.loading import (
     parse_inputs,
     shipped_playbooks,
 )
+from soleil_remediate.local_files import is_folder, names_in, shown_path, status_of
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.scenario import Case, Scenario
 
@@ -47,31 +49,39 @@ def inventory_path(call: Call) -> Path | None:
     base = os.environ.get("XDG_CONFIG_HOME", "")
     folder = Path(base) if base.startswith("/") else Path.home() / ".config"
     own = folder / "soleil-remediate" / "inventory.yml"
-    return own if own.is_file() else None
+    return own if _is_there("your inventory", str(own)) else None
 
 
 def _existing(what: str, text: str) -> Path:
     """Return a path that was given and can at least be looked at."""
-    path = Path(text)
-    try:
-        path.stat()
-    except OSError as error:
-        raise ConfigError(f"{what} {text[:200]!a} cannot be read: {error.strerror}") from None
-    return path
+    if not _is_there(what, text):
+        raise ConfigError(f"{what} {shown_path(text)!a} cannot be read: {os.strerror(ENOENT)}")
+    return Path(text)
+
+
+def _is_there(what: str, text: str) -> bool:
+    with _said_of(what, text):
+        return status_of(text) is not None
 
 
 def _one_in(path: Path) -> Path:
-    if not path.is_dir():
+    if not is_folder(path):
         return path
-    found = sorted(
-        file
-        for file in path.iterdir()
-        if file.suffix in {".yml", ".yaml"} and ".example" not in file.name and file.is_file()
-    )
+    with _said_of("the inventory", str(path)):
+        inside = [name for name in names_in(path) if name.endswith((".yml", ".yaml")) and name[0] not in ".~"]
+    found = [name for name in inside if ".example" not in name and not is_folder(path / name)]
     if len(found) != 1:
-        names = ", ".join(file.name for file in found) or "none"
+        names = ", ".join(found) or "none"
         raise ConfigError(f"which inventory? {path} holds {names}: name one with --inventory or ${VARIABLE}")
-    return found[0]
+    return path / found[0]
+
+
+@contextmanager
+def _said_of(what: str, text: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{what} {shown_path(text)!a} cannot be read: {error.strerror}") from None
 
 
 def no_inventory() -> ConfigError:

@@ -16,6 +16,7 @@ from soleil_remediate.loading.binding import bind, parse_inputs
 from soleil_remediate.loading.documents import Node, Problem, Problems, read_document
 from soleil_remediate.loading.inventory import Explained, Inventory, ad_hoc_host, inventory_problems, load_inventory
 from soleil_remediate.loading.playbooks import Scenarios, load_scenarios, read_scenarios
+from soleil_remediate.local_files import is_folder
 
 __all__ = [
     "Explained",
@@ -61,7 +62,7 @@ def lint(paths: Iterable[str | Path], catalog: Catalog) -> tuple[Problem, ...]:
 
 def _is_inventory(path: str | Path) -> bool:
     """Whether a file is an inventory rather than a playbook: its groups give it away."""
-    if Path(path).is_dir():
+    if is_folder(path):
         return False
     try:
         root = read_document(path, Problems(PlaybookError))

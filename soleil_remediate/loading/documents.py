@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from yaml.scanner import Scanner
 
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.host import Origin
+from soleil_remediate.local_files import NotPlain, TooLarge, read_file, shown_path
 
 #: A file of exactly this many bytes is still read.
 SIZE_LIMIT = 1024 * 1024
@@ -155,17 +155,15 @@ def read_document(path: str | Path, problems: Problems) -> Node:
 
 
 def _text(shown: str, problems: Problems) -> str:
-    start = Origin(shown, 1)
+    start = Origin(shown_path(shown), 1)
     try:
-        with open(shown, "rb", opener=_open_without_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise problems.stop(start, "this is not a plain file: name a YAML file")
-            content = file.read(SIZE_LIMIT + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise problems.stop(start, f"cannot be read: {reason}") from None
-    if len(content) > SIZE_LIMIT:
-        raise problems.stop(start, f"larger than {SIZE_LIMIT} bytes: split it")
+        content = read_file(shown, SIZE_LIMIT).content
+    except NotPlain:
+        raise problems.stop(start, "this is not a plain file: name a YAML file") from None
+    except TooLarge:
+        raise problems.stop(start, f"larger than {SIZE_LIMIT} bytes: split it") from None
+    except OSError as error:
+        raise problems.stop(start, f"cannot be read: {error.strerror}") from None
     if content.startswith(b"$ANSIBLE_VAULT;"):
         raise problems.stop(
             start, "encrypted by ansible-vault, which is not read here: write secrets as env:NAME or file:PATH"
@@ -179,10 +177,6 @@ def _text(shown: str, problems: Problems) -> str:
         raise problems.stop(
             Origin(shown, line, column), f"the byte 0x{content[error.start]:02x} is not UTF-8: save the file as UTF-8"
         ) from None
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe nobody writes to would be waited for
 
 
 def _advice(error: yaml.MarkedYAMLError) -> str:

@@ -26,6 +26,7 @@ from soleil_remediate.loading.profiles import (
     read_policy,
 )
 from soleil_remediate.loading.validation import frozen, shown
+from soleil_remediate.local_files import is_folder, names_in
 
 _MERGED = frozenset({"app", "apps", "policy", "contacts"})
 _SUFFIXES = ("", ".yml", ".yaml")
@@ -72,9 +73,10 @@ class _Tree:
         self._groups: dict[str, _Group] = {"all": _Group("all", depth=0)}
         self._hosts: dict[str, dict[str, Node]] = {}
         self._host_origins: dict[str, Origin] = {}
+        self._listings: dict[str, frozenset[str]] = {}
 
     def targets(self) -> Targets:
-        if Path(self._source).is_dir():
+        if is_folder(self._source):
             raise self._problems.stop(Origin(self._source, 1), "this is a folder: name the inventory file in it")
         root = read_document(self._source, self._problems)
         if not isinstance(root.value, dict):
@@ -182,16 +184,32 @@ class _Tree:
 
     def _files(self, folder: str, name: str) -> dict[str, Node]:
         """Read ``FOLDER/NAME``, ``NAME.yml`` or ``NAME.yaml``; a folder holds files that are merged by name."""
-        places = [place for suffix in _SUFFIXES if (place := self._folder / folder / f"{name}{suffix}").exists()]
+        names = [found for suffix in _SUFFIXES if (found := f"{name}{suffix}") in self._listed(folder)]
+        places = [self._folder / folder / found for found in names]
         if len(places) > 1:
             self._problems.add(Origin(str(places[1]), 1), f"{places[0]} is there as well: keep one of the two")
         if not places:
             return {}
         place = places[0]
-        if not place.is_dir():
+        if not is_folder(place):
             return self._variables(place)
-        inside = sorted(path for path in place.iterdir() if path.suffix in _SUFFIXES and path.name[0] not in ".~")
-        return _merge([self._variables(path) for path in inside if not path.is_dir()])
+        inside = [place / found for found in self._names(place) if found.endswith(_SUFFIXES[1:])]
+        return _merge([self._variables(path) for path in inside if path.name[0] not in ".~" and not is_folder(path)])
+
+    def _listed(self, folder: str) -> frozenset[str]:
+        """Return the names in ``group_vars`` or ``host_vars``; none where there is no such folder."""
+        if folder not in self._listings:
+            self._listings[folder] = frozenset(self._names(self._folder / folder))
+        return self._listings[folder]
+
+    def _names(self, folder: Path) -> list[str]:
+        try:
+            return names_in(folder)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self._problems.add(Origin(str(folder), 1), f"cannot be read: {error.strerror}")
+            return []
 
     def _variables(self, path: Path) -> dict[str, Node]:
         node = read_document(path, self._problems)

@@ -16,6 +16,7 @@ from soleil_remediate.loading.documents import Node, Problems, read_document
 from soleil_remediate.loading.patterns import pattern_mistake
 from soleil_remediate.loading.uses import INPUT_TYPES, UseReader
 from soleil_remediate.loading.validation import Prose, Section, frozen, judge, read_model, shown, told
+from soleil_remediate.local_files import is_folder, names_in
 from soleil_remediate.plan import Risk
 from soleil_remediate.scenario import Escalation, Input, Scenario, Severity, Use
 from soleil_remediate.units import Duration
@@ -138,15 +139,19 @@ def read_scenarios(places: Iterable[str | Path], catalog: Catalog, problems: Pro
 
 def _files(places: Iterable[str | Path], problems: Problems) -> Iterator[str]:
     for place in places:
-        if not Path(place).is_dir():
+        if not is_folder(place):
             yield os.fspath(place)
             continue
-        files = sorted(
-            file for file in Path(place).iterdir() if file.suffix in {".yml", ".yaml"} and file.name[0] != "."
-        )
+        start = Origin(os.fspath(place), 1)
+        try:
+            names = names_in(place)
+        except OSError as error:
+            problems.add(start, f"this folder cannot be read: {error.strerror}")
+            continue
+        files = [name for name in names if name.endswith((".yml", ".yaml")) and not name.startswith(".")]
         if not files:
-            problems.add(Origin(os.fspath(place), 1), "there is no playbook in this folder: they end in .yml")
-        yield from map(os.fspath, files)
+            problems.add(start, "there is no playbook in this folder: they end in .yml")
+        yield from (os.fspath(Path(place) / name) for name in files)
 
 
 def read_scenario(file: str | Path, catalog: Catalog, problems: Problems) -> Scenario | None:

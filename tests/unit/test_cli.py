@@ -301,6 +301,7 @@ def test_a_folder_stands_for_the_one_inventory_in_it(soleil: Soleil, tmp_path: P
     (folder / "production.example.yml").write_text("broken: [")
     assert soleil("inventory", "--inventory", str(folder)).status == 0
     (folder / "production.yml").write_text(INVENTORY)
+    (folder / ".#lab.yml").symlink_to("eva@laptop.4711")
     said = soleil("inventory", "--inventory", str(folder))
     assert said.status == ExitStatus.USAGE
     assert "holds lab.yml, production.yml: name one with --inventory" in said.err

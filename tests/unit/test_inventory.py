@@ -1,6 +1,7 @@
 # ruff: noqa: E501  # messages are the product: each stands whole, as a person sees it
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 from textwrap import dedent
 
@@ -12,6 +13,7 @@ from soleil_remediate.loading.inventory import Inventory, ad_hoc_host, inventory
 from soleil_remediate.plan import Risk
 from soleil_remediate.tasks.backups import PruneBackups
 from soleil_remediate.units import Duration, MiB
+from tests.rights import modes_count
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -118,6 +120,44 @@ def test_a_section_that_is_no_mapping_replaces_and_is_then_refused() -> None:
         load("all: {hosts: {web1: }, vars: {policy: {mode: act}}}")
     write("host_vars/web1.yml", "policy: {mode: observe}\n")
     assert load("all: {hosts: {web1: }, vars: {policy: broken}}").host("web1").policy.mode is Mode.OBSERVE
+
+
+def test_a_host_of_the_longest_name_has_no_file_of_variables_that_could_exist() -> None:
+    write("host_vars/web1.yml", "v: 1\n")
+    assert load(f"all: {{hosts: {{{'w' * 253}: }}}}").hosts[0].variables == {}
+
+
+@pytest.mark.parametrize(
+    "make,message",
+    [
+        ("dangling link", "group_vars/all.yml:1:1: cannot be read: No such file or directory"),
+        ("loop", "group_vars/all.yml:1:1: cannot be read: Too many levels of symbolic links"),
+        ("pipe", "group_vars/all.yml:1:1: this is not a plain file: name a YAML file"),
+        ("plain file", "group_vars:1:1: cannot be read: Not a directory"),
+        ("closed", "group_vars:1:1: cannot be read: Permission denied"),
+        ("closed inside", "group_vars/all:1:1: cannot be read: Permission denied"),
+    ],
+)
+def test_variables_that_cannot_be_read_are_not_passed_over(make: str, message: str) -> None:
+    folder = Path("group_vars")
+    if make != "plain file":
+        folder.mkdir()
+    match make:
+        case "dangling link":
+            (folder / "all.yml").symlink_to("elsewhere.yml")
+        case "loop":
+            (folder / "all.yml").symlink_to("all.yml")
+        case "pipe":
+            os.mkfifo(folder / "all.yml")
+        case "plain file":
+            folder.write_text("policy: {mode: observe}\n")
+        case "closed":
+            folder.chmod(0)
+        case _:
+            (folder / "all").mkdir(mode=0)
+    with modes_count(), pytest.raises(InventoryError) as caught:
+        load("all: {hosts: {web1: }}")
+    assert str(caught.value) == message
 
 
 def test_variables_that_are_no_mapping_are_refused() -> None:
