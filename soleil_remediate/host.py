@@ -13,8 +13,12 @@ from typing import Any, Literal
 
 from soleil_remediate.command import Secret
 from soleil_remediate.errors import ConfigError
+from soleil_remediate.local_files import read_file, shown_path
 from soleil_remediate.plan import Risk
 from soleil_remediate.units import ByteSize, Duration, MiB
+
+#: No secret that anybody types or sends is longer.
+_SECRET_LIMIT = 64 * 1024
 
 
 def nothing() -> Mapping[str, Any]:
@@ -58,13 +62,13 @@ class SecretReference:
                 )
             return Secret(text)
         try:
-            with Path(self.name).open(encoding="utf-8") as file:
-                if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-                    raise ConfigError(f"{self.name} holds a secret and others may read it: chmod 600 it")
-                text = file.read(64 * 1024).removesuffix("\n")
-        except (OSError, ValueError) as error:
+            file = read_file(self.name, _SECRET_LIMIT)
+            if stat.S_IMODE(file.status.st_mode) & 0o077:
+                raise ConfigError(f"{self.name} holds a secret and others may read it: chmod 600 it")
+            text = file.content.decode().removesuffix("\n").removesuffix("\r")
+        except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            raise ConfigError(f"the secret in {self.name} cannot be read: {reason}") from None
+            raise ConfigError(f"the secret in {shown_path(self.name)} cannot be read: {reason}") from None
         if not text:
             raise ConfigError(f"{self.name} is empty: the inventory wants a secret in it")
         return Secret(text)

@@ -112,6 +112,11 @@ def shown_path(path: str | Path) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_BEGINNING]}…"
 
 
+def expanded(path: str | Path) -> Path:
+    """Return a path with ``~`` as the home it stands for; that of nobody stays as it is, where nothing is."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # a Path raises where nobody has that name
+
+
 @contextmanager
 def _a_name() -> Iterator[None]:
     """Refuse as an ``OSError`` what Python itself takes for no name: with a NUL, or half a character."""

@@ -33,6 +33,7 @@ from soleil_remediate.host import Connection, Mode, Policy, SecretReference
 from soleil_remediate.loading.documents import Node, Problems
 from soleil_remediate.loading.patterns import name_mistake
 from soleil_remediate.loading.validation import Prose, Section, frozen, read_model, shown
+from soleil_remediate.local_files import expanded
 from soleil_remediate.plan import Risk
 from soleil_remediate.units import ByteSize, Duration
 
@@ -337,7 +338,7 @@ class _Variables:
         return None
 
     def _local(self, text: str) -> Path:
-        return self._folder / Path(text).expanduser()
+        return self._folder / expanded(text)
 
 
 def read_connection(name: str, variables: Mapping[str, Node], folder: Path, problems: Problems) -> Connection:

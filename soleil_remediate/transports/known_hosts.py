@@ -15,6 +15,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from soleil_remediate.errors import ConfigError
+from soleil_remediate.local_files import read_file, shown_path
+
+#: Room for the keys of a hundred thousand hosts, in bytes.
+_LIMIT = 64 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -77,12 +83,14 @@ def read_entries(path: Path) -> tuple[Entry, ...]:
     """Return the lines of a known_hosts file that can be understood; a missing file has none.
 
     Raises:
-        OSError: It is there and cannot be read.
+        ConfigError: It is there and cannot be read.
     """
     try:
-        text = path.read_text("utf-8", "surrogateescape")
-    except FileNotFoundError:
+        text = read_file(path, _LIMIT).content.decode("utf-8", "surrogateescape")
+    except (FileNotFoundError, NotADirectoryError):
         return ()
+    except OSError as error:
+        raise ConfigError(f"the known hosts in {shown_path(path)} cannot be read: {error.strerror}") from error
     entries = []
     for number, line in enumerate(text.splitlines(), 1):
         fields = line.split()

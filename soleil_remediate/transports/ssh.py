@@ -25,6 +25,7 @@ from soleil_remediate.errors import (
     ConnectTimedOut,
 )
 from soleil_remediate.host import Host
+from soleil_remediate.local_files import expanded
 from soleil_remediate.transports import HostKey
 from soleil_remediate.transports.deadline import Attempt, Cancellation, GivenUp, OutOfTime
 from soleil_remediate.transports.dial import Carried, dial
@@ -34,7 +35,7 @@ from soleil_remediate.transports.shell import opening
 from soleil_remediate.transports.ssh_config import configured_keys, jumps, known_hosts_files, read_config
 from soleil_remediate.transports.ssh_errors import boundary
 from soleil_remediate.transports.ssh_link import WINDOW, QuietTransport, SshLink, cut
-from soleil_remediate.transports.ssh_login import Identities, KnownKeys
+from soleil_remediate.transports.ssh_login import Identities, KnownKeys, private_key
 from soleil_remediate.units import Duration
 
 _LOG = logging.getLogger("soleil_remediate.transports.ssh.paramiko")
@@ -58,7 +59,7 @@ class SshTransport:
         self.base = base
         self.config = cache(_configuration)
         self.entries = cache(read_entries)
-        self.key = cache(paramiko.PKey.from_path)
+        self.key = cache(private_key)
 
     def open(self, host: Host, *, within: Duration, cancellation: Cancellation | None = None) -> ShellSession:
         """Connect to *host*; the whole of it takes no longer than *within*, nor than until somebody cancels it.
@@ -153,7 +154,7 @@ class _Opening:
         options = connection.ssh_config
         wanted = self._host.connection
         files = wanted.known_hosts or known_hosts_files(options)
-        entries = [entry for path in files for entry in self._files.entries(path.expanduser())]
+        entries = [entry for path in files for entry in self._files.entries(expanded(path))]
         known = look_up(entries, connection.host, connection.port, alias=options.get("hostkeyalias"))
         connection.client.set_missing_host_key_policy(KnownKeys(known, files, who))
         connection.client.set_log_channel(_LOG.name)

@@ -10,10 +10,12 @@ import re
 import shlex
 import stat
 from collections.abc import Mapping
+from glob import glob
 from pathlib import Path
 from typing import Any
 
 from soleil_remediate.errors import ConfigError
+from soleil_remediate.local_files import expanded, read_file, shown_path, status_of
 
 USER_FILE = Path("~/.ssh/config")
 SYSTEM_FILE = Path("/etc/ssh/ssh_config")
@@ -22,6 +24,8 @@ _INCLUDE = re.compile(r"\s*include[\s=]+(.+)", re.IGNORECASE)
 _BLOCK = re.compile(r"\s*(host|match)[\s=]", re.IGNORECASE)
 #: As deep as OpenSSH goes.
 _DEPTH = 16
+#: Nobody writes a longer one, in bytes.
+_LIMIT = 4 * 1024 * 1024
 
 
 def read_config(named: Path | None) -> str:
@@ -35,10 +39,7 @@ def read_config(named: Path | None) -> str:
     """
     user = USER_FILE.expanduser()
     if named is not None:
-        path = named.expanduser()
-        if not path.is_file():
-            raise ConfigError(f"{named}: no such ssh configuration")
-        return _text(path, user.parent, _DEPTH, by_name=True)
+        return _text(expanded(named), user.parent, _DEPTH, by_name=True)
     texts = [_text(user, user.parent, _DEPTH), _text(SYSTEM_FILE, SYSTEM_FILE.parent, _DEPTH)]
     return "\nHost *\n".join(texts)  # what follows a file does not belong to its last block
 
@@ -72,24 +73,35 @@ def configured_keys(key_file: Path | None, options: Mapping[str, Any]) -> tuple[
         ConfigError: None of those that are named is there.
     """
     named = [str(key_file)] if key_file is not None else options.get("identityfile", [])
-    paths = [Path(name).expanduser() for name in named if name != "none"]
-    found = tuple(path for path in paths if path.exists())
+    paths = [expanded(name) for name in named if name != "none"]
+    found = tuple(path for path in paths if is_there(path))
     if paths and not found:
-        raise ConfigError(f"the private key {paths[0]} does not exist")
+        whose = "" if key_file is not None else "; the ssh configuration names it as IdentityFile"
+        raise ConfigError(f"the private key {shown_path(paths[0])} does not exist{whose}")
     if not found and options.get("identitiesonly") == "yes":
         return usual_keys()
     return found
 
 
+def is_there(path: Path) -> bool:
+    """Whether anything stands there that reading would say more about."""
+    try:
+        return status_of(path) is not None
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError)
+
+
 def _text(path: Path, folder: Path, depth: int, *, by_name: bool = False) -> str:
     try:
-        with path.open(encoding="utf-8", errors="surrogateescape") as file:
-            _check_owner(path, os.fstat(file.fileno()), by_name=by_name)
-            lines = file.read().splitlines()
+        file = read_file(path, _LIMIT)
     except (FileNotFoundError, NotADirectoryError):
+        if by_name:
+            raise ConfigError(f"{path}: no such ssh configuration") from None
         return ""
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        raise ConfigError(f"{shown_path(path)}: cannot be read: {error.strerror}") from error
+    _check_owner(path, file.status, by_name=by_name)
+    lines = file.content.decode("utf-8", "surrogateescape").splitlines()
     block, result = "Host *", []
     for line in lines:
         include = _INCLUDE.fullmatch(line)
@@ -105,8 +117,12 @@ def _text(path: Path, folder: Path, depth: int, *, by_name: bool = False) -> str
 
 
 def _found(pattern: str, folder: Path) -> list[Path]:
-    path = folder / Path(pattern.strip('"')).expanduser()
-    return sorted(found for found in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if found.is_file())
+    path = folder / expanded(pattern.strip('"'))
+    try:
+        found = glob(str(path))  # noqa: PTH207  # a Path raises for patterns that it does not know
+    except ValueError:  # with a NUL
+        return []
+    return sorted(Path(name) for name in found if os.path.isfile(name))  # noqa: PTH113  # a Path may raise
 
 
 def _check_owner(path: Path, found: os.stat_result, *, by_name: bool) -> None:

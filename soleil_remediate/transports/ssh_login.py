@@ -11,8 +11,12 @@ from paramiko.pkey import UnknownKeyType
 
 from soleil_remediate.command import Secret
 from soleil_remediate.errors import AuthenticationFailed, HostKeyRejected
+from soleil_remediate.local_files import read_file
 from soleil_remediate.transports.known_hosts import Known, why_rejected
-from soleil_remediate.transports.ssh_config import usual_keys
+from soleil_remediate.transports.ssh_config import is_there, usual_keys
+
+#: In bytes; the longest that ssh-keygen makes is a fortieth of it.
+_KEY_LIMIT = 512 * 1024
 
 
 class KnownKeys(paramiko.MissingHostKeyPolicy):
@@ -99,11 +103,22 @@ class Identities:
             agent.close()
 
     def _usual(self) -> list[Path]:
-        return [] if self._password is not None else [path for path in usual_keys() if path.exists()]
+        return [] if self._password is not None else [path for path in usual_keys() if is_there(path)]
 
 
 def _public_half(path: Path) -> str | None:
     """Return a key's public half as it stands beside it, or ``None``."""
     with suppress(OSError, IndexError, UnicodeDecodeError):
-        return path.with_name(path.name + ".pub").read_text("utf-8").split()[1]
+        return read_file(f"{path}.pub", _KEY_LIMIT).content.decode().split()[1]
     return None
+
+
+def private_key(path: Path) -> paramiko.PKey:
+    """Read a private key.
+
+    Raises:
+        OSError: The file cannot be read, or not to an end.
+        Exception: Whatever paramiko raises for what is no key that it takes, or one with a passphrase.
+    """
+    read_file(path, _KEY_LIMIT)  # paramiko reads whatever it is given, however long that takes
+    return paramiko.PKey.from_path(path)

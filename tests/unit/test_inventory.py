@@ -320,6 +320,11 @@ def test_ansible_s_connection_variables_are_read(here: Path) -> None:
     assert variables("ansible_become: 'off'").connection.become is False
 
 
+def test_the_home_of_nobody_is_a_place_where_nothing_is() -> None:
+    connection = variables("known_hosts: ~nobody-of-this-name/known_hosts").connection
+    assert connection.known_hosts == (Path("~nobody-of-this-name/known_hosts"),)
+
+
 def test_relative_paths_start_at_the_inventory_s_folder() -> None:
     write("sub/hosts.yml", "all: {hosts: {web1: {known_hosts: known_hosts, ansible_ssh_private_key_file: /abs/id}}}")
     connection = load_inventory("sub/hosts.yml").host("web1").connection
@@ -332,10 +337,13 @@ def test_relative_paths_start_at_the_inventory_s_folder() -> None:
 
 def test_a_secret_is_fetched_when_it_is_needed_and_shown_by_nobody(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PW", "hunter2")
-    write("pw", "hunter3\n")
-    Path("pw").chmod(0o600)
+    Path("pw").write_bytes(b"hunter3\n")
+    Path("dos").write_bytes(b" hunter4 \r\n")
+    for name in ("pw", "dos"):
+        Path(name).chmod(0o600)
     by_env, by_file = SecretReference("env", "PW"), SecretReference("file", "pw")
     assert (by_env.resolve().reveal(), by_file.resolve().reveal()) == ("hunter2", "hunter3")
+    assert SecretReference("file", "dos").resolve().reveal() == " hunter4 "
     assert (str(by_env), str(by_file), str(by_env.resolve())) == ("env:PW", "file:pw", "Secret(…)")
 
 
@@ -348,12 +356,19 @@ def test_a_secret_is_fetched_when_it_is_needed_and_shown_by_nobody(here: Path, m
         ),
         (SecretReference("file", "none"), "the secret in none cannot be read: No such file or directory"),
         (SecretReference("file", "open"), "open holds a secret and others may read it: chmod 600 it"),
+        (SecretReference("file", "/dev/zero"), "the secret in /dev/zero cannot be read: it is not a plain file"),
+        (SecretReference("file", "long"), "the secret in long cannot be read: it is larger than 65536 bytes"),
         (SecretReference("file", "empty"), "empty is empty: the inventory wants a secret in it"),
         (SecretReference("file", "binary"), "the secret in binary cannot be read: it is not UTF-8"),
     ],
 )
 def test_a_secret_that_cannot_be_had_says_why(reference: SecretReference, message: str) -> None:
-    for name, content, mode in (("open", b"x", 0o644), ("empty", b"\n", 0o600), ("binary", b"\xff", 0o600)):
+    for name, content, mode in (
+        ("open", b"x", 0o644),
+        ("empty", b"\n", 0o600),
+        ("binary", b"\xff", 0o600),
+        ("long", b"x" * 65_537, 0o600),
+    ):
         Path(name).write_bytes(content)
         Path(name).chmod(mode)
     with pytest.raises(ConfigError) as caught:

@@ -10,12 +10,16 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from soleil_remediate import cli
-from soleil_remediate.errors import ExitStatus
+from soleil_remediate.errors import ConfigError, ConnectionRefused, ExitStatus
+from soleil_remediate.host import Connection, Host, SecretReference
+from soleil_remediate.transports.ssh import SshTransport
+from soleil_remediate.units import Duration
 from tests.rights import modes_count
 
 pytestmark = pytest.mark.timeout(30)  # a pipe that is waited for ends here
@@ -104,6 +108,8 @@ ENDS = (
     long_name, longer_name, long_step, loop, below_a_file, below_a_closed_folder, closed_file, closed_folder,
     empty_folder, pipe, endless_device, endless_file, nul, half_a_character, missing,
 )  # fmt: skip
+#: There is nothing there at all, which is no mistake where a file may be missing.
+NOTHING = (below_a_file, missing)
 #: No variable of the environment can hold these.
 UNSPEAKABLE = (nul, half_a_character)
 
@@ -206,3 +212,101 @@ def test_whatever_a_path_leads_to_is_said_in_one_sentence(
     (sentence,) = said.err.splitlines() or said.out.splitlines()[:-1]  # lint says at its end what it looked at
     assert 20 < len(sentence) < 1200
     assert "bug" not in sentence
+
+
+# ---- what a connection needs -----------------------------------------------------------------------------------------
+
+
+def opened(**named: object) -> None:
+    """Connect to where nobody listens, with what is *named* beside files that are fine."""
+    for name in ("id", "known_hosts", "config"):
+        Path(name).touch()
+    fine = Connection(
+        address="127.0.0.1", port=9, key_file=Path("id"), known_hosts=(Path("known_hosts"),), ssh_config=Path("config")
+    )
+    SshTransport().open(Host(name="web1", connection=replace(fine, **named)), within=Duration(5))  # type: ignore[arg-type]
+
+
+def configured(line: str) -> None:
+    """Connect to where nobody listens, by an ssh configuration of one line."""
+    Path("configured").write_text(line + "\n", "utf-8", "surrogateescape")
+    opened(ssh_config=Path("configured"), key_file=None, known_hosts=())
+
+
+def known_hosts(path: str) -> None:
+    opened(known_hosts=(Path(path),))
+
+
+def ssh_config(path: str) -> None:
+    opened(ssh_config=Path(path))
+
+
+def password(path: str) -> None:
+    opened(password=SecretReference("file", path))
+
+
+def user_known_hosts_file(path: str) -> None:
+    configured(f"UserKnownHostsFile {path}")
+
+
+def identity_file(path: str) -> None:
+    configured(f"IdentityFile {path}")
+
+
+def include(path: str) -> None:
+    configured(f"Include {path}")
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: str(end.__name__))
+@pytest.mark.parametrize("reader", [ssh_config, password], ids=lambda reader: str(reader.__name__))
+def test_what_must_be_there_to_connect_is_a_mistake_in_the_input_where_it_is_not(
+    reader: Callable[[str], None], end: Callable[[Path], str], folder: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read: [A-Zin]|no such ssh configuration$") as caught:
+        reader(end(folder))
+    assert len(str(caught.value)) < 1200
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: str(end.__name__))
+@pytest.mark.parametrize("reader", [known_hosts, user_known_hosts_file], ids=lambda reader: str(reader.__name__))
+def test_known_hosts_may_be_missing_and_else_must_be_readable(
+    reader: Callable[[str], None], end: Callable[[Path], str], folder: Path
+) -> None:
+    if reader is user_known_hosts_file and end is half_a_character:
+        return  # no file can hold it
+    with pytest.raises(ConnectionRefused if end in NOTHING else ConfigError) as caught:
+        reader(end(folder))
+    assert end in NOTHING or "cannot be read: " in str(caught.value)
+
+
+@pytest.mark.parametrize("end", [end for end in ENDS if end is not half_a_character], ids=lambda end: str(end.__name__))
+@pytest.mark.parametrize("reader", [identity_file, include], ids=lambda reader: str(reader.__name__))
+def test_what_an_ssh_configuration_names_ends_nothing_but_this_connection(
+    reader: Callable[[str], None], end: Callable[[Path], str], folder: Path
+) -> None:
+    with pytest.raises((ConfigError, ConnectionRefused)) as caught:
+        reader(end(folder))
+    assert isinstance(caught.value, ConfigError) or "Connection refused" in str(caught.value)
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: str(end.__name__))
+def test_no_private_key_is_waited_for_or_read_without_an_end(end: Callable[[Path], str], folder: Path) -> None:
+    with pytest.raises(OSError, match=r".") as caught:
+        SshTransport().key(Path(end(folder)))
+    assert caught.value.strerror
+
+
+def test_what_ends_in_somebody_s_home_who_does_not_exist_is_missing(folder: Path) -> None:
+    for line in ("IdentityFile ~nobody-of-this-name/id", "Include ~nobody-of-this-name/config"):
+        with pytest.raises((ConfigError, ConnectionRefused)):
+            configured(line)
+    with pytest.raises(ConnectionRefused):
+        configured("UserKnownHostsFile ~nobody-of-this-name/known_hosts")
+
+
+@pytest.mark.parametrize("pattern", ["a**b", "**", "[", "a\0b", "/", "*/*/*", '""'])
+def test_whatever_an_include_names_it_is_read_or_passed_over(folder: Path, pattern: str) -> None:
+    with pytest.raises((ConfigError, ConnectionRefused)):
+        configured(f"Include {folder}/{pattern}")
+    with pytest.raises((ConfigError, ConnectionRefused)):
+        configured(f"Include {pattern}")
