@@ -370,6 +370,7 @@ FULL = {
     "laravel-log": "/srv",
     "nginx-access-log": "/var/log",
     "old-backups": "/var/backups",
+    "overdue-rotation": "/var/log",
     "package-cache": "/var/cache",
     "reserved-blocks": "/var/backups",
     "run-full": "/run",
