@@ -23,7 +23,8 @@ class Fault:
         name: The file's name without its ending.
         about: One sentence: what is broken.
         scenario: The scenario that is about it.
-        kinds: Checks and tasks that see or repair it.
+        kinds: What it proves: the checks that are red where it is, and the tasks that are sent there, in order. None
+            where it only stands in a repair's way.
         options: By name, the value it has where none is given; the script finds it as ``$OPTION_NAME``.
         file: The script.
     """
@@ -77,7 +78,7 @@ def _read(file: Path) -> Fault:
     header: dict[str, str] = {}
     options: dict[str, str] = {}
     for line in file.read_text().splitlines():
-        match = re.fullmatch(r"# (about|scenario|kinds|option): (.*)", line)
+        match = re.fullmatch(r"# (about|scenario|kinds|option): ?(.*)", line)
         if match and match[1] == "option":
             name, _, value = match[2].split(" ", 1)[0].partition("=")
             options[name] = value

@@ -13,6 +13,7 @@ from testinfra.host import Host as Eyes
 from soleil_remediate import Gate, HostReport, PolicyGate, Remediation, Runs, open_remediation
 from soleil_remediate.events import Event
 from soleil_remediate.fleet import Listener
+from soleil_remediate.task import Health
 from tests.lab.conftest import LabHost
 
 #: Everything that a run which sends nothing must leave alone; what services write by themselves is left out.
@@ -52,6 +53,13 @@ class Rehearsal:
             gate=gate or PolicyGate(says_yes=True), runs=self.runs, listener=listener
         )
         return run.hosts[0]
+
+    def red_checks(self) -> set[str]:
+        """The kinds of those checks that a look now finds faulty, the goal's among them."""
+        seen = self.preview().preview
+        assert seen is not None
+        checks = (*seen.standing.symptom, *seen.standing.goal)
+        return {check.kind for check in checks if check.verdict.health is Health.FAULTY}
 
     def record(self) -> list[dict[str, object]]:
         """The newest run's record, line by line."""

@@ -18,12 +18,13 @@ from soleil_remediate.catalog import BUILT_IN
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.lab import Lab, LabError, registered, why_not_here
 from soleil_remediate.lab.access import inventory_text
-from soleil_remediate.lab.faulting import faults
+from soleil_remediate.lab.faulting import fault_named, faults
 from soleil_remediate.lab.image import ensure_image
 from soleil_remediate.lab.network import Subnet
 from soleil_remediate.lab.registry import MACHINE
 from soleil_remediate.lab.roles import DISKS
-from soleil_remediate.task import Check
+from soleil_remediate.task import Check, Task
+from tests.lab.rehearsals import Rehearsal
 
 if TYPE_CHECKING:
     from tests.lab.conftest import LabHost
@@ -377,6 +378,7 @@ FULL = {
     "two-causes": "/var/log",
     "unknown-file": "/srv",
 }
+CHECKS = {kind.kind for kind in BUILT_IN if issubclass(kind, Check) and not issubclass(kind, Task)}
 
 
 def test_every_fault_is_looked_at_here() -> None:
@@ -387,25 +389,31 @@ def test_every_fault_says_what_it_is_about() -> None:
     for fault in faults():
         assert fault.scenario == "disk-full"
         assert fault.about
-    named = {kind for fault in faults() for kind in fault.kinds}
-    # Every check and every task needs a host on which it has something to see.
-    assert named == {kind.kind for kind in BUILT_IN if issubclass(kind, Check)}
+
+
+def checks_of(fault: str) -> set[str]:
+    """The checks that a fault names; which tasks it names is for the tests that repair it."""
+    return CHECKS.intersection(fault_named(fault).kinds)
 
 
 @pytest.mark.parametrize("fault", FULL)
-def test_a_fault_leaves_no_block_free(web1: LabHost, fault: str) -> None:
+def test_a_fault_leaves_no_block_free_and_makes_exactly_the_checks_red_that_it_names(
+    web1: LabHost, tmp_path: Path, fault: str
+) -> None:
     web1.break_with(fault)
     used, available = web1.shell(f"df --output=pcent,avail {FULL[fault]} | tail -1").split()
     assert (used, available) == ("100%", "0")
     application = web1.shell("curl -s -o /dev/null -w '%{http_code}' http://localhost/api/health/full")
     assert application == ("503" if FULL[fault] == "/srv" else "200")
+    assert Rehearsal(web1, tmp_path).red_checks() == checks_of(fault)
 
 
-def test_inodes_run_out_while_blocks_are_free(web1: LabHost) -> None:
+def test_inodes_run_out_while_blocks_are_free(web1: LabHost, tmp_path: Path) -> None:
     web1.break_with("inodes")
     used, inodes = web1.shell("df --output=pcent,ipcent /var/backups | tail -1").split()
     assert int(used.rstrip("%")) < 50
     assert inodes == "100%"
+    assert Rehearsal(web1, tmp_path).red_checks() == checks_of("inodes")
 
 
 def test_the_writer_of_a_cut_log_goes_on_in_the_same_file(web1: LabHost) -> None:

@@ -1,6 +1,6 @@
 # about: the journal and nginx's access.log share a full /var/log; shrinking the journal to 200 MiB is enough
 # scenario: disk-full
-# kinds: journal.vacuum log.truncate disk.writable disk.used
+# kinds: journal.vacuum disk.writable disk.used
 # option: access_log=20  mebibytes of the access log
 append "$OPTION_ACCESS_LOG" /var/log/nginx/access.log access_lines
 fill_journal

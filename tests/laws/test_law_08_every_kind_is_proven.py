@@ -1,0 +1,49 @@
+"""Law 8, and what law 5 stands on: every kind has a lab fault, and a fault names exactly the kinds it proves.
+
+What a fault proves is what the lab's tests assert of it there: which tasks were sent, in order, and which checks were
+red. This test only compares, so it needs no lab.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from soleil_remediate.lab.faulting import Fault, faults
+from soleil_remediate.task import Check, Task
+from tests.lab import test_disk_full, test_rotation
+from tests.laws.samples import KINDS, TASKS
+
+#: By fault, the tasks that a lab test asserts to have been sent there, and nothing else; several rows are several ways.
+SENT: dict[str, set[tuple[str, ...]]] = {}
+for row in (*test_disk_full.REPAIRED, *test_rotation.REPAIRED):
+    SENT.setdefault(row.fault, set()).add(row.sent)
+
+TASK_KINDS = {kind.kind for kind in TASKS}
+CHECKS = tuple(kind for kind in KINDS if issubclass(kind, Check) and not issubclass(kind, Task))
+FAULTS = faults()
+
+
+def tasks_of(fault: Fault) -> tuple[str, ...]:
+    return tuple(kind for kind in fault.kinds if kind in TASK_KINDS)
+
+
+@pytest.mark.parametrize("kind", TASKS, ids=lambda kind: kind.kind)
+def test_every_task_is_sent_on_some_broken_host_of_the_lab(kind: type[Task[Any]]) -> None:
+    assert [fault.name for fault in FAULTS if kind.kind in tasks_of(fault)]
+
+
+@pytest.mark.parametrize("kind", CHECKS, ids=lambda kind: kind.kind)
+def test_every_check_is_red_on_some_broken_host_of_the_lab(kind: type[Check[Any]]) -> None:
+    assert [fault.name for fault in FAULTS if kind.kind in fault.kinds]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_names_the_tasks_that_its_lab_test_sees_sent_and_no_others(fault: Fault) -> None:
+    assert {tasks_of(fault)} == SENT.get(fault.name, {()})
+
+
+def test_every_kind_a_fault_names_and_every_fault_a_lab_test_repairs_is_there() -> None:
+    assert {kind for fault in FAULTS for kind in fault.kinds} == TASK_KINDS | {kind.kind for kind in CHECKS}
+    assert SENT.keys() <= {fault.name for fault in FAULTS}
