@@ -19,6 +19,7 @@ from soleil_remediate.events import (
     RunEnded,
     RunStarted,
     StepEnded,
+    StopHeard,
 )
 from soleil_remediate.report import MaybeChanged, NotReached, RunReport, StepRemedied
 from soleil_remediate.units import Duration, MiB
@@ -53,6 +54,7 @@ def events(*, until: int | None = None) -> Sequence[Event]:
         intent,
         ChangeUnanswered(host="web1", operation=OPERATION, why="the connection was cut"),
         ChangeAnswered(host="web1", operation=OPERATION, exit_status=0, says="14.6 GiB cut", took=Duration(1.2)),
+        StopHeard(why="Ctrl-C", is_insisted=False),
         StepEnded(
             host="web1",
             step=3,
