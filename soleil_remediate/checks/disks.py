@@ -166,4 +166,5 @@ def _verdict(
 
 
 def _names(seen: FileSystems) -> str:
-    return ", ".join(str(one.mount) for one in seen)
+    """Return one or two by name; of more, how many: the measures name them all."""
+    return ", ".join(str(one.mount) for one in seen) if len(seen.all) <= 2 else f"all {len(seen.all)} file systems"

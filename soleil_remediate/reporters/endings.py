@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path, PurePath
 from typing import assert_never
 
@@ -37,6 +38,7 @@ from soleil_remediate.reporters.plans import put_by_hand
 from soleil_remediate.reporters.visible import visible
 from soleil_remediate.scenario import Scenario
 from soleil_remediate.task import Health, Measure
+from soleil_remediate.units import Duration
 
 GOOD, BAD, HALF = GREEN, RED, PURPLE
 _INDENT = 10
@@ -120,7 +122,13 @@ def put_verdict(page: Page, report: HostReport, took: str = "") -> None:
 def put_forecasts(page: Page, report: HostReport) -> None:
     """Put on *page* that it is not over, where that was measured: when what was repaired is at fault again."""
     for one in report.forecasts:
-        page.beside(("NOT OVER", HALF), f"{one.about} in about {one.within}: {one.because}", _INDENT)
+        page.beside(("NOT OVER", HALF), f"{one.about} in about {_roughly(one.within)}: {one.because}", _INDENT)
+
+
+def _roughly(time: Duration) -> Duration:
+    """Return a time that was only estimated, without the seconds, or minutes, that nobody knows."""
+    step = next(step for most, step in ((60, 1), (600, 10), (7200, 60), (86400, 600), (inf, 3600)) if time < most)
+    return Duration(round(time / step) * step)
 
 
 def _in_short(report: HostReport, took: str) -> str:

@@ -27,6 +27,17 @@ def judge_here(check: Check[FileSystems]) -> Verdict:
     return check.judge(see(check.read(Reader()), *HOST, most_rounds=1))
 
 
+def test_many_file_systems_are_counted_and_few_are_named() -> None:
+    fine = [file_system(mount, number, used=MiB(1), available=MiB(9)) for number, mount in enumerate(("/", "/a", "/b"))]
+    for check, named, counted in (
+        (DiskWritable(user="www-data"), "www-data can write to /, /a", "www-data can write to all 3 file systems"),
+        (DiskUsed(below=Percent(80)), "/, /a below 80 %", "all 3 file systems below 80 %"),
+        (DiskInodes(below=Percent(80)), "inodes of /, /a below 80 %", "inodes of all 3 file systems below 80 %"),
+    ):
+        assert check.judge(file_systems(*fine[:2])).why == named
+        assert check.judge(file_systems(*fine)).why == counted
+
+
 def test_a_real_full_disk_is_seen_by_every_check_and_named() -> None:
     verdict = judge_here(WRITABLE)
     assert verdict.health is Health.FAULTY

@@ -219,6 +219,23 @@ def test_fixed_and_not_over() -> None:
     assert "nothing unknown · exit 0\nNOT OVER  /srv is full again in about 2 h 30 min:\n" in text
 
 
+@pytest.mark.parametrize(
+    "seconds, said",
+    [
+        (9, "9 s"),
+        (64, "1 min"),
+        (148, "2 min 30 s"),
+        (3148, "52 min"),
+        (9143, "2 h 30 min"),
+        (95000, "1 d 2 h"),
+        (0.4, "0 s"),
+    ],
+)
+def test_what_is_estimated_is_not_told_to_the_second(seconds: float, said: str) -> None:
+    one = replace(fixed_report(), forecasts=(forecast(seconds=seconds),))
+    assert f"NOT OVER  /srv is full again in about {said}:" in told(seen_and_ended(one))
+
+
 def test_of_several_hosts_those_that_are_not_over_say_so() -> None:
     previews, reports = several()
     one = replace(fixed_report(), forecasts=(forecast(), forecast("space on /var", 86400)))
