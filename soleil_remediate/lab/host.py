@@ -9,9 +9,9 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from soleil_remediate.lab.access import USERS, Access, make_key
@@ -97,13 +97,20 @@ class Host:
 
     # -- its files
 
-    def prepare(self, image: Image, public_key: str) -> None:
-        """Give the host a pristine copy of everything, in place of what it had. It must not run."""
+    def prepare(self, image: Image, public_key: str, file_systems: Mapping[PurePosixPath, str] | None = None) -> None:
+        """Give the host a pristine copy of everything, in place of what it had. It must not run.
+
+        Args:
+            image: What it is copied from.
+            public_key: Who may log in.
+            file_systems: By mount point, where a disk is to have another one than ext4.
+        """
+        wanted = file_systems or {}
         self._wipe()
         for folder in ("disks", "upper", "work", "root"):
             (self.folder / folder).mkdir(parents=True)
         for disk in self.role.disks:
-            copy_pristine(disk, image.disks, self.folder / "disks")
+            copy_pristine(disk, image.disks, self.folder / "disks", wanted.get(disk.mount_point, "ext4"))
         # Read again at each start: the image of a stopped host stays the one it was prepared from.
         (self.folder / "layers").write_text(":".join(map(str, image.layers)))
         self._mount()

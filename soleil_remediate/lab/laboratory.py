@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.lab import faulting, machine, registry
 from soleil_remediate.lab.access import Access, Answer
 from soleil_remediate.lab.cgroups import ControlGroup
+from soleil_remediate.lab.disks import MAKERS, NEEDS
 from soleil_remediate.lab.errors import LabError
 from soleil_remediate.lab.host import Host, Until
 from soleil_remediate.lab.image import Image, ensure_image
@@ -161,21 +162,35 @@ class Lab:
 
     # -- one host
 
-    def reset(self, name: str, *, until: Until = "ready", on_progress: Progress = _untold) -> None:
+    def reset(
+        self,
+        name: str,
+        *,
+        until: Until = "ready",
+        file_systems: Mapping[str, str] | None = None,
+        on_progress: Progress = _untold,
+    ) -> None:
         """Kill a host and start it anew with pristine files and disks; its keys and address stay.
 
         Args:
             name: The host.
             until: ``"ssh"`` returns about a second later, when it can be logged in; ``"ready"`` when all services run.
+            file_systems: What disks have until the next reset, by mount point, such as ``{"/srv": "xfs"}``; ``ext4``,
+                which all others have, ``xfs`` or ``btrfs``. What makes it is installed on this machine where missing.
             on_progress: Told what is waited for.
 
         Raises:
-            LabError: The lab is down, or the host did not come up.
+            LabError: The lab is down, the host did not come up, or a disk is too small for the file system.
+            UnknownName: There is no such host, disk or file system.
         """
         with self._one(name, on_progress) as host:
+            wanted = _checked(file_systems or {}, host)
+            if missing := machine.missing_packages(wanted.values()):
+                on_progress(f"installing {' '.join(missing)}")
+                machine.install(missing)
             image = ensure_image(self._cache, DISKS, on_progress)
             host.clear()
-            host.prepare(image, self._access.public_key)
+            host.prepare(image, self._access.public_key, wanted)
             host.start()
             host.wait_until(until, self._access)
 
@@ -284,6 +299,24 @@ class Lab:
             futures = [pool.submit(action, host) for host in hosts]
         for future in futures:
             future.result()
+
+
+def _checked(file_systems: Mapping[str, str], host: Host) -> dict[PurePosixPath, str]:
+    """Return the file systems by mount point.
+
+    Raises:
+        UnknownName: The host has no such disk, or there is no such file system.
+        LabError: The disk is too small for it.
+    """
+    disks = {str(disk.mount_point): disk for disk in host.role.disks}
+    for mount_point, name in file_systems.items():
+        if mount_point not in disks:
+            raise UnknownName(f"disk of {host.name}", mount_point, disks)
+        if name not in MAKERS:
+            raise UnknownName("file system of the lab", name, MAKERS)
+        if disks[mount_point].mebibytes < NEEDS[name]:
+            raise LabError(f"{mount_point} has {disks[mount_point].mebibytes} MiB: {name} needs {NEEDS[name]}")
+    return {disks[mount_point].mount_point: name for mount_point, name in file_systems.items()}
 
 
 def _status(host: Host) -> HostStatus:

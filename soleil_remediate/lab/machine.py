@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from soleil_remediate.lab.errors import LabError
@@ -20,6 +21,9 @@ PACKAGES = {
     "util-linux": "setpriv",
     "mount": "losetup",
 }
+
+#: A program that makes a file system, by the Debian package; installed for a disk that is to have it.
+FILE_SYSTEMS = {"ext4": "e2fsprogs", "xfs": "xfsprogs", "btrfs": "btrfs-progs"}
 
 #: All hosts share the machine's limits: with the kernel's default of 128 instances the thirteenth host has no user
 #: sessions any more.
@@ -48,10 +52,11 @@ def require_machine() -> None:
         raise LabError(reason)
 
 
-def missing_packages() -> list[str]:
-    """Return the Debian packages the lab still needs."""
+def missing_packages(file_systems: Iterable[str] = ()) -> list[str]:
+    """Return the Debian packages the lab still needs, those for disks with certain *file_systems* among them."""
     path = "/usr/sbin:/sbin:" + os.environ.get("PATH", "/usr/bin:/bin")
-    missing = [package for package, program in PACKAGES.items() if not shutil.which(program, path=path)]
+    needed = PACKAGES | {FILE_SYSTEMS[name]: f"mkfs.{name}" for name in file_systems}
+    missing = [package for package, program in needed.items() if not shutil.which(program, path=path)]
     if not Path("/usr/share/keyrings/debian-archive-keyring.gpg").exists():
         missing.append("debian-archive-keyring")
     return missing

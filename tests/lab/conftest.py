@@ -4,6 +4,7 @@ Only ask for the fixtures; a machine on which no lab can run skips everything in
 
 ``web1``            the whole application on a host of its own, pristine at the start of each test (3 s after a test
                     that used it)
+``web1_with``       the same with other file systems on its disks: ``web1_with({"/srv": "xfs"})``
 ``untouched_web1``  the same for tests that only look: nothing has to be made pristine after them
 ``light_hosts``     names of 50 hosts with sshd, sudo and nothing else, for many at once; change one, change it back
 ``lab``             the lab they are in: keys, inventory, known hosts, faults, ``run``
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +80,17 @@ def web1(lab: Lab, _used: set[str]) -> LabHost:
         lab.up(["web1"])
     _used.add("web1")
     return LabHost(lab=lab, name="web1")
+
+
+@pytest.fixture
+def web1_with(lab: Lab, _used: set[str]) -> Callable[[dict[str, str]], LabHost]:
+    def prepare(file_systems: dict[str, str]) -> LabHost:
+        lab.up(["web1"])
+        _used.add("web1")
+        lab.reset("web1", file_systems=file_systems)
+        return LabHost(lab=lab, name="web1")
+
+    return prepare
 
 
 @pytest.fixture

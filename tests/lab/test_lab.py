@@ -98,6 +98,28 @@ def test_a_web_host_runs_the_application_and_its_services(untouched_web1: LabHos
     assert untouched_web1.shell("systemctl list-units --failed --plain --no-legend") == ""
 
 
+@pytest.mark.parametrize("kind", ["xfs", "btrfs"])
+def test_a_disk_has_another_file_system_until_the_next_reset(web1: LabHost, kind: str) -> None:
+    files = "cd /srv && find . ! -path '*/storage/*' ! -name lost+found -printf '%p %m %u %g %l\\n' | sort | sha256sum"
+    before = web1.shell(files)
+    web1.lab.reset("web1", file_systems={"/srv": kind})
+    assert web1.shell("findmnt -nro FSTYPE -M /srv; findmnt -nro FSTYPE -M /var/log").split() == [kind, "ext4"]
+    assert web1.shell(files) == before
+    assert '"status":"ok"' in web1.shell("curl -sS http://localhost/api/health/full")
+    web1.lab.stop("web1")
+    web1.lab.start("web1")
+    assert web1.shell("findmnt -nro FSTYPE -M /srv") == kind
+    web1.lab.reset("web1")
+    assert web1.shell("findmnt -nro FSTYPE -M /srv") == "ext4"
+
+
+def test_a_disk_that_is_too_small_for_a_file_system_is_named_and_the_host_left_alone(untouched_web1: LabHost) -> None:
+    before = untouched_web1.shell(BOOT)
+    with pytest.raises(LabError, match="/var/cache has 150 MiB: xfs needs 300"):
+        untouched_web1.lab.reset("web1", file_systems={"/var/cache": "xfs"})
+    assert untouched_web1.shell(BOOT) == before
+
+
 def test_its_disks_are_real_file_systems_of_their_own(untouched_web1: LabHost) -> None:
     for folder in ("/srv", "/var/log", "/var/backups", "/var/cache"):
         kind, source, used = untouched_web1.shell(
@@ -197,6 +219,10 @@ def test_mistakes_are_named(lab: Lab, untouched_web1: LabHost) -> None:
         lab.break_host("web1", "laravel-log", writers="no")
     with pytest.raises(ConfigError, match="plain word"):
         lab.break_host("web1", "laravel-log", writer="$(reboot)")
+    with pytest.raises(UnknownName, match="/srv"):
+        lab.reset("web1", file_systems={"/srb": "xfs"})
+    with pytest.raises(UnknownName, match="btrfs"):
+        lab.reset("web1", file_systems={"/srv": "btrsf"})
     with pytest.raises(ConfigError, match="name"):
         Lab("../other")
     with pytest.raises(LabError, match="is down"):

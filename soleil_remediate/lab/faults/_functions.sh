@@ -13,17 +13,21 @@ available() { stat -f -c %a "$1"; }
 # used_percent FOLDER: as df counts
 used_percent() { df --output=pcent "$1" | tail -n 1 | tr -dc 0-9; }
 
+# is_full FOLDER: nobody can use a block of its file system any more; xfs keeps a few to itself that count as free
+is_full() { [ "$(available "$1")" -le 16 ]; }
+
 # fill FILE COMMAND...: append what COMMAND prints without end, until its file system has no block left
 fill() {
-  local file=$1 rest=0
+  local file=$1 rest=0 size
   shift
   { "$@" | dd of="$file" bs=1M iflag=fullblock oflag=append conv=notrunc status=none; } 2>/dev/null || true
   # Whole megabytes leave a rest, and what was set aside for delayed writes comes back after a sync.
   while [ "$rest" -lt 20 ]; do
     sync -f "$file"
+    size=$(stat -c %s "$file")
     { "$@" | dd of="$file" bs=4k iflag=fullblock oflag=append conv=notrunc status=none; } 2>/dev/null || true
     sync -f "$file"
-    [ "$(available "$file")" -gt 0 ] || return 0
+    if [ "$(available "$file")" -eq 0 ] || { [ "$(stat -c %s "$file")" = "$size" ] && is_full "$file"; }; then return 0; fi
     rest=$((rest + 1))
   done
   fail "$(available "$file") blocks are still free beside $file"
