@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -17,11 +17,15 @@ INODES_NEEDED = 16
 
 @dataclass(frozen=True, kw_only=True)
 class DiskWritable(Check[FileSystems]):
-    """See whether a user can still write: room in bytes, room in inodes, and a file system that is not read only.
+    """See whether there is room for a user to write, in bytes and in inodes, and whether the kernel lets anybody write.
 
-    What counts is what is left for that user: blocks reserved for root are no room for anybody else. Permissions and
-    quotas are not looked at, and nothing is written to find out. Remote file systems (NFS and the like) are left out,
-    since a dead server would hang the question.
+    What counts is what is left for that user: blocks reserved for root are no room for anybody else. Nothing is written
+    to find out, so what else may keep one user from writing is not seen: permissions, and quotas. Where the mount
+    options say that there are quotas, the verdict says that nobody looked at them; those of btrfs show nowhere.
+
+    A file system that is mounted read only is not full: it does not count, unless it is the one named. One that the
+    kernel stopped after an error is at fault, and nothing that frees space helps it. Remote file systems (NFS and the
+    like) are left out, since a dead server would hang the question.
 
     Args:
         user: Who must be able to write; ``root`` may use reserved blocks as well.
@@ -43,7 +47,8 @@ class DiskWritable(Check[FileSystems]):
         faults: set[str] = set()
         reasons: list[str] = []
         measures: list[Measure] = []
-        for one in seen:
+        counted = [one for one in seen if self.mount is not None or not one.is_read_only]
+        for one in counted:
             found = self._faults_of(one)
             faults.update(found)
             if found:
@@ -56,15 +61,15 @@ class DiskWritable(Check[FileSystems]):
                     is_faulty=bool(found),
                 ),
             ]
-        healthy = f"{self.user} can write to {_names(seen)}"
-        return _verdict(seen, healthy, reasons, measures, faults)
+        healthy = f"{self.user} can write to {_all(counted)}{_unseen(seen)}"
+        return _verdict(seen, counted, healthy, reasons, measures, faults)
 
     def room_on(self, one: FileSystem) -> ByteSize:
         """Return what is left there for the user."""
         return one.free if self.user == "root" else one.available
 
     def _faults_of(self, one: FileSystem) -> frozenset[str]:
-        if one.is_read_only:
+        if not one.is_writable:
             return frozenset({f"read only {one.mount}"})
         faults = set()
         if self.room_on(one) < self.room:
@@ -74,8 +79,10 @@ class DiskWritable(Check[FileSystems]):
         return frozenset(faults)
 
     def _reason(self, one: FileSystem) -> str:
+        if one.is_stopped:
+            return f"{one.mount} is not full: the kernel stopped all writing there after an error (see dmesg)"
         if one.is_read_only:
-            return f"{one.mount} is mounted read only"
+            return f"{one.mount} is not full: it is mounted read only"
         inodes = one.share_of_inodes_used
         return (
             f"{one.mount} {one.share_used} of {one.size}, {self.room_on(one)} free for {self.user}"
@@ -86,6 +93,8 @@ class DiskWritable(Check[FileSystems]):
 @dataclass(frozen=True, kw_only=True)
 class DiskUsed(Check[FileSystems]):
     """See whether file systems are used less than a share of what users may use, as df counts it.
+
+    Those where nothing can be written, and so nothing removed, do not count.
 
     Args:
         below: The share; exactly so much used is too much.
@@ -102,12 +111,14 @@ class DiskUsed(Check[FileSystems]):
         return await _read(host, self.mount)
 
     def judge(self, seen: FileSystems) -> Verdict:
-        over = [one for one in seen if one.share_used >= self.below]
+        counted = [one for one in seen if one.is_writable]
+        over = [one for one in counted if one.share_used >= self.below]
         return _verdict(
             seen,
-            f"{_names(seen)} below {self.below}",
+            counted,
+            f"{_all(counted)} below {self.below}",
             [f"{one.mount} {one.share_used} of {one.size}, not below {self.below}" for one in over],
-            [Measure(label=f"{one.mount} used", value=str(one.share_used), is_faulty=one in over) for one in seen],
+            [Measure(label=f"{one.mount} used", value=str(one.share_used), is_faulty=one in over) for one in counted],
             {space_on(one.mount) for one in over},
         )
 
@@ -115,6 +126,8 @@ class DiskUsed(Check[FileSystems]):
 @dataclass(frozen=True, kw_only=True)
 class DiskInodes(Check[FileSystems]):
     """See whether less than a share of the inodes is used; file systems without a limit are always fine.
+
+    Those where nothing can be written, and so nothing removed, do not count.
 
     Args:
         below: The share; exactly so much used is too much.
@@ -131,11 +144,13 @@ class DiskInodes(Check[FileSystems]):
         return await _read(host, self.mount)
 
     def judge(self, seen: FileSystems) -> Verdict:
-        shares = [(one, one.share_of_inodes_used) for one in seen]
+        counted = [one for one in seen if one.is_writable]
+        shares = [(one, one.share_of_inodes_used) for one in counted]
         over = [(one, share) for one, share in shares if share is not None and share >= self.below]
         return _verdict(
             seen,
-            f"inodes of {_names(seen)} below {self.below}",
+            counted,
+            f"inodes of {_all(counted)} below {self.below}",
             [f"{one.mount} inodes {share} of {one.inodes}, not below {self.below}" for one, share in over],
             [
                 Measure(label=f"{one.mount} inodes used", value=str(share), is_faulty=share >= self.below)
@@ -153,18 +168,41 @@ async def _read(host: Reader, mount: PurePosixPath | None) -> FileSystems:
 
 
 def _verdict(
-    seen: FileSystems, healthy: str, reasons: Iterable[str], measures: Iterable[Measure], faults: Iterable[str]
+    seen: FileSystems,
+    counted: Sequence[FileSystem],
+    healthy: str,
+    reasons: Iterable[str],
+    measures: Iterable[Measure],
+    faults: Iterable[str],
 ) -> Verdict:
-    """Faulty where there is a reason; unknown where one that counts was not measured; else healthy."""
+    """Faulty where there is a reason; unknown where one that counts was not measured, or none counts; else healthy."""
     reasons = tuple(reasons)
     if reasons:
         return Verdict.faulty("; ".join(reasons), *measures, faults=frozenset(faults))
     missing = [f"{one.mount}: {one.why}" for one in seen.unread if not one.is_remote]
     if missing:
         return Verdict.unknown("; ".join(missing), *measures)
+    if not counted:
+        return Verdict.unknown(f"nothing can be written to {_names(seen)}, full or not")
     return Verdict.healthy(healthy, *measures)
 
 
-def _names(seen: FileSystems) -> str:
+def _unseen(seen: FileSystems) -> str:
+    """Return what a person should know beside a good verdict: what was left out, and what was not looked at."""
+    left_out = _names(one for one in seen if one.is_read_only)
+    quotas = _names(one for one in seen if one.has_quotas and one.is_writable)
+    return "".join(
+        (
+            f"; mounted read only: {left_out}" if left_out else "",
+            f"; quotas of {quotas} were not looked at" if quotas else "",
+        )
+    )
+
+
+def _names(seen: Iterable[FileSystem]) -> str:
+    return ", ".join(str(one.mount) for one in seen)
+
+
+def _all(counted: Sequence[FileSystem]) -> str:
     """Return one or two by name; of more, how many: the measures name them all."""
-    return ", ".join(str(one.mount) for one in seen) if len(seen.all) <= 2 else f"all {len(seen.all)} file systems"
+    return _names(counted) if len(counted) <= 2 else f"all {len(counted)} file systems"

@@ -24,6 +24,18 @@ _REMOTE = frozenset(
 #: Made full and read only: always at 100 %, never at fault.
 _IMAGES = frozenset("cramfs erofs iso9660 romfs squashfs udf".split())
 
+#: What is free there beyond what users may use is for nobody, root included: btrfs and f2fs count what is set aside for
+#: their own tables and for cleaning up. On others it is reserved for root.
+_SETTING_ASIDE = frozenset(("btrfs", "f2fs"))
+#: xfs makes inodes of free blocks as it needs them, of 2 KiB at most: with the blocks goes the number that df -i shows.
+#: Only where there are fewer than the free blocks would hold, its own limit (imaxpct) is reached.
+_LARGEST_XFS_INODE = KiB(2)
+#: What a kernel shows of a file system that it stopped after an error (ext4 since Linux 6.15); before, and elsewhere,
+#: the file system itself is read only while it is still mounted for writing.
+_STOPPED = frozenset(("emergency_ro", "shutdown"))
+#: How a file system shows that it may refuse a user what others may still write (ext4 and xfs; btrfs does not show it).
+_QUOTAS = re.compile(r"quota|(usr|grp|prj)quota|(usr|grp)jquota=.+")
+
 #: Places for the system's own use: a real file system that shows here only is a file lent to a container, not a disk.
 _SYSTEM_PLACES = tuple(map(PurePosixPath, ("/dev", "/proc", "/run", "/sys")))
 
@@ -51,11 +63,14 @@ class FileSystem:
         aliases: Every place where it, or a part of it, is mounted.
         device: Its device number, as stat(2) gives it.
         type: Such as ``ext4``.
-        is_read_only: The file system itself is, not only this view of it.
+        is_read_only: It is mounted so on purpose, the file system itself and not only one view of it.
+        is_stopped: The kernel lets nobody write any more, after an error, though it is mounted for writing.
+        has_quotas: It may refuse one user what others may still write.
         size: All of it.
         used: What files take.
         available: What a user other than root may still write; less than size - used where blocks are reserved.
-        inodes: How many files it can hold; ``None`` where it has no such limit (btrfs, vfat).
+        inodes: How many files it can hold; ``None`` where it has no such limit (btrfs, vfat), or none but its free
+            space (xfs, unless its own limit is reached).
         inodes_used: How many it holds.
     """
 
@@ -64,6 +79,8 @@ class FileSystem:
     device: int
     type: str
     is_read_only: bool
+    is_stopped: bool
+    has_quotas: bool
     size: ByteSize
     used: ByteSize
     available: ByteSize
@@ -71,9 +88,14 @@ class FileSystem:
     inodes_used: int
 
     @property
+    def is_writable(self) -> bool:
+        """Anything can change there, for the worse and for the better."""
+        return not self.is_read_only and not self.is_stopped
+
+    @property
     def free(self) -> ByteSize:
         """What root may still write: reserved blocks included."""
-        return ByteSize(max(0, self.size - self.used))
+        return self.available if self.type in _SETTING_ASIDE else ByteSize(max(0, self.size - self.used))
 
     @property
     def share_used(self) -> Percent:
@@ -114,11 +136,13 @@ class FileSystems:
         all: Those that were measured.
         unread: Those that were not.
         places: Every mount point and the device visible there, those that are not real included.
+        mounts: The numbers of all mounts, and the device behind each.
     """
 
     all: tuple[FileSystem, ...]
     unread: tuple[UnreadFileSystem, ...] = ()
     places: tuple[tuple[PurePosixPath, int], ...] = ()
+    mounts: tuple[tuple[int, int], ...] = ()
 
     def __iter__(self) -> Iterator[FileSystem]:
         return iter(self.all)
@@ -147,11 +171,15 @@ class FileSystems:
             NotOnHost: None is.
             FactError: It could not be measured.
         """
-        return FileSystems(all=(self.mounted_at(mount),), places=self.places)
+        return FileSystems(all=(self.mounted_at(mount),), places=self.places, mounts=self.mounts)
 
     def on_device(self, device: int) -> FileSystem | None:
         """Return the one with that device number; ``None`` where it is not among the real and measured ones."""
         return next((one for one in self.all if one.device == device), None)
+
+    def behind(self, mount: int) -> FileSystem | None:
+        """Return the one behind the mount of that number; ``None`` where it is not among the real and measured ones."""
+        return next((self.on_device(device) for number, device in self.mounts if number == mount), None)
 
     def holding(self, path: PurePosixPath, device: int) -> FileSystem | None:
         """Return the one a file lies on, by its device number; ``None`` where that is not a real and measured one.
@@ -173,21 +201,31 @@ class Mount:
     """One line of mountinfo.
 
     Args:
+        number: Which mount it is; the files opened through it name it.
         name: The mount point, as bytes: it may hold anything.
         root: Which folder of the file system is visible there.
+        is_view_read_only: It is mounted so; others may see the same file system and write.
+        options: Those of the file system itself, the same wherever it is mounted.
     """
 
+    number: int
     name: bytes
     root: bytes
     device: int
     type: str
     source: str
-    is_read_only: bool
+    is_view_read_only: bool
+    options: frozenset[str]
 
     @property
     def point(self) -> PurePosixPath:
         """The mount point; bytes that are not UTF-8 appear as ``\\xNN``."""
         return PurePosixPath(self.name.decode("utf-8", "backslashreplace"))
+
+    @property
+    def is_read_only(self) -> bool:
+        """The file system itself is, on purpose or not."""
+        return "ro" in self.options
 
     @property
     def is_real(self) -> bool:
@@ -271,6 +309,7 @@ def join(mounts: Iterable[Mount], usage: dict[bytes, Usage]) -> FileSystems:
     Raises:
         FactError: No root is mounted.
     """
+    mounts = tuple(mounts)
     visible = {mount.name: mount for mount in mounts}  # of two at one place the later hides the earlier
     places: dict[int, list[Mount]] = {}
     for mount in visible.values():
@@ -278,7 +317,7 @@ def join(mounts: Iterable[Mount], usage: dict[bytes, Usage]) -> FileSystems:
             places.setdefault(mount.device, []).append(mount)
     found: list[FileSystem] = []
     unread: list[UnreadFileSystem] = []
-    for device, here in places.items():
+    for here in places.values():
         here.sort(key=lambda mount: (mount.root != b"/", len(mount.name), mount.name))
         measured = next((usage[name] for name in (_as_df_prints(mount.name) for mount in here) if name in usage), None)
         best = here[0]
@@ -287,27 +326,40 @@ def join(mounts: Iterable[Mount], usage: dict[bytes, Usage]) -> FileSystems:
         elif measured is None:
             unread.append(UnreadFileSystem(mount=best.point, why="df could not measure it", is_remote=False))
         else:
-            found.append(
-                FileSystem(
-                    mount=best.point,
-                    aliases=tuple(mount.point for mount in here),
-                    device=device,
-                    type=best.type,
-                    is_read_only=best.is_read_only,
-                    size=measured.size,
-                    used=measured.used,
-                    available=measured.available,
-                    inodes=measured.inodes,
-                    inodes_used=measured.inodes_used,
-                )
-            )
+            found.append(_file_system(best, here, measured))
     if b"/" not in visible:
         raise FactError("no root file system is mounted")
     return FileSystems(
         all=tuple(sorted(found, key=lambda one: one.mount)),
         unread=tuple(sorted(unread, key=lambda one: one.mount)),
         places=tuple((mount.point, mount.device) for mount in visible.values()),
+        mounts=tuple((mount.number, mount.device) for mount in mounts),
     )
+
+
+def _file_system(best: Mount, here: Iterable[Mount], measured: Usage) -> FileSystem:
+    is_stopped = bool(best.options & _STOPPED) or (
+        best.is_read_only and not all(mount.is_view_read_only for mount in here)
+    )
+    return FileSystem(
+        mount=best.point,
+        aliases=tuple(mount.point for mount in here),
+        device=best.device,
+        type=best.type,
+        is_read_only=best.is_read_only and not is_stopped,
+        is_stopped=is_stopped,
+        has_quotas=any(_QUOTAS.fullmatch(option) for option in best.options),
+        size=measured.size,
+        used=measured.used,
+        available=measured.available,
+        inodes=None if best.type == "xfs" and _holds_as_many_as_fit(measured) else measured.inodes,
+        inodes_used=measured.inodes_used,
+    )
+
+
+def _holds_as_many_as_fit(usage: Usage) -> bool:
+    """Of an xfs: space is its only limit, so that a lack of inodes would be nothing but the lack of space."""
+    return (usage.inodes or 0) - usage.inodes_used >= usage.available // _LARGEST_XFS_INODE
 
 
 def _mount(line: bytes) -> Mount:
@@ -316,12 +368,14 @@ def _mount(line: bytes) -> Mount:
     dash = fields.index(b"-", 6)
     major, minor = (int(number) for number in fields[2].split(b":"))
     return Mount(
+        number=int(fields[0]),
         name=_unescape(fields[4]),
         root=_unescape(fields[3]),
         device=_device(major, minor),
         type=fields[dash + 1].decode("utf-8", "backslashreplace"),
         source=fields[dash + 2].decode("utf-8", "backslashreplace"),
-        is_read_only=b"ro" in fields[dash + 3].split(b","),
+        is_view_read_only=b"ro" in fields[5].split(b","),
+        options=frozenset(fields[dash + 3].decode("utf-8", "backslashreplace").split(",")),
     )
 
 

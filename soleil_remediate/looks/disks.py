@@ -53,7 +53,7 @@ class DiskOverview(Look[FileSystems]):
                 str(one.available),
                 str(ByteSize(max(0, one.free - one.available))),
                 "no limit" if one.share_of_inodes_used is None else str(one.share_of_inodes_used),
-                "read only" if one.is_read_only else "",
+                "stopped after an error" if one.is_stopped else "read only" if one.is_read_only else "",
             )
             for one in seen
         ]

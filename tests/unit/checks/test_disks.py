@@ -74,8 +74,8 @@ def test_only_the_file_system_asked_for_counts(check: Any) -> None:
         ({"available": MiB(9), "inodes_used": 1001 - INODES_NEEDED}, {"inodes on /srv"}),
         ({"inodes_used": 1000}, {"space on /srv", "inodes on /srv"}),
         ({"available": MiB(9), "inodes": None}, set()),
-        ({"available": MiB(9), "is_read_only": True}, {"read only /srv"}),
-        ({"is_read_only": True}, {"read only /srv"}),
+        ({"available": MiB(9), "is_stopped": True}, {"read only /srv"}),
+        ({"is_stopped": True}, {"read only /srv"}),
     ],
 )
 def test_what_a_user_needs_to_write(other: dict[str, Any], faults: set[str]) -> None:
@@ -84,7 +84,51 @@ def test_what_a_user_needs_to_write(other: dict[str, Any], faults: set[str]) -> 
     assert verdict.health is (Health.FAULTY if faults else Health.HEALTHY)
     assert measures(verdict)["www-data can write to /srv"] == ("no" if faults else "yes", bool(faults))
     if "read only /srv" in faults:
-        assert verdict.why == "/srv is mounted read only"
+        assert verdict.why == "/srv is not full: the kernel stopped all writing there after an error (see dmesg)"
+
+
+EVERY_CHECK = (WRITABLE, DiskUsed(below=Percent(80)), DiskInodes(below=Percent(1)))
+
+
+@pytest.mark.parametrize("check", EVERY_CHECK)
+@pytest.mark.parametrize("used", [MiB(1024), MiB(1)])
+def test_a_file_system_that_is_mounted_read_only_is_not_at_fault_however_full_it_is(check: Any, used: ByteSize) -> None:
+    fine = file_system("/", 1, used=MiB(500), available=MiB(524), inodes_used=0)
+    verdict = check.judge(file_systems(fine, file_system("/usr", is_read_only=True, used=used, inodes_used=1000)))
+    assert (verdict.health, verdict.faults) == (Health.HEALTHY, set())
+    assert not any("/usr" in one.label for one in verdict.measures)
+
+
+def test_what_is_mounted_read_only_is_named_beside_a_good_verdict() -> None:
+    verdict = WRITABLE.judge(file_systems(FINE, file_system("/usr", is_read_only=True)))
+    assert verdict.why == "www-data can write to /; mounted read only: /usr"
+
+
+def test_a_file_system_that_was_named_and_is_read_only_cannot_be_written_and_is_not_full() -> None:
+    seen = file_systems(file_system(is_read_only=True))
+    verdict = DiskWritable(user="www-data", mount=Path("/srv")).judge(seen)
+    assert (verdict.health, verdict.faults) == (Health.FAULTY, {"read only /srv"})
+    assert verdict.why == "/srv is not full: it is mounted read only"
+    for check in (DiskUsed(below=Percent(80), mount=Path("/srv")), DiskInodes(below=Percent(80), mount=Path("/srv"))):
+        verdict = check.judge(seen)
+        assert (verdict.health, verdict.why) == (Health.UNKNOWN, "nothing can be written to /srv, full or not")
+
+
+def test_a_host_on_which_nothing_can_be_written_is_unknown() -> None:
+    verdict = WRITABLE.judge(file_systems(file_system("/", is_read_only=True)))
+    assert (verdict.health, verdict.why) == (Health.UNKNOWN, "nothing can be written to /, full or not")
+
+
+def test_a_full_file_system_that_the_kernel_stopped_is_never_called_full() -> None:
+    seen = file_systems(FINE, file_system(is_stopped=True, inodes_used=1000))
+    assert WRITABLE.judge(seen).faults == {"read only /srv"}
+    for check in (DiskUsed(below=Percent(80)), DiskInodes(below=Percent(80))):
+        assert check.judge(seen).health is Health.HEALTHY
+
+
+def test_quotas_that_nobody_looked_at_are_named_beside_a_good_verdict() -> None:
+    verdict = WRITABLE.judge(file_systems(file_system("/home", 1, available=MiB(9), has_quotas=True), FINE))
+    assert verdict.why == "www-data can write to /home, /; quotas of /home were not looked at"
 
 
 def test_a_file_system_without_a_limit_of_inodes_is_described_without_one() -> None:

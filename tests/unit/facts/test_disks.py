@@ -89,13 +89,66 @@ def test_what_is_mounted_over_another_hides_it() -> None:
     assert file_systems(mounts, DF_HEAD + ROOT_DF + "10 1 9 5 1 4 /srv\n").mounted_at(Path("/srv")).type == "xfs"
 
 
-def test_read_only_is_the_file_system_itself_and_not_one_view_of_it() -> None:
-    mounts = (
-        "27 1 254:0 / / rw,relatime - ext4 /dev/vda ro,errors=remount-ro\n28 27 8:1 / /data ro - ext4 /dev/sda1 rw\n"
-    )
-    seen = file_systems(mounts, DF_HEAD + ROOT_DF + "10 1 9 5 1 4 /data\n")
-    assert seen.mounted_at(Path("/")).is_read_only
-    assert not seen.mounted_at(Path("/data")).is_read_only
+# as Linux 6.18 shows them, and the first of the last three as it did before 6.15
+@pytest.mark.parametrize(
+    "view, options, is_read_only, is_stopped",
+    [
+        ("rw,relatime", "rw,errors=remount-ro", False, False),
+        ("ro,relatime", "ro,errors=remount-ro", True, False),
+        ("ro,relatime", "rw,errors=remount-ro", False, False),
+        ("rw,relatime", "ro,errors=remount-ro", False, True),
+        ("rw,relatime", "rw,errors=remount-ro,emergency_ro", False, True),
+        ("rw,relatime", "rw,shutdown", False, True),
+    ],
+)
+def test_read_only_on_purpose_stopped_after_an_error_and_one_view_that_is_read_only_are_three_things(
+    view: str, options: str, is_read_only: bool, is_stopped: bool
+) -> None:
+    mounts = ROOT + f"28 27 8:1 / /data {view} - ext4 /dev/sda1 {options}\n"
+    data = file_systems(mounts, DF_HEAD + ROOT_DF + "10 1 9 5 1 4 /data\n").mounted_at(Path("/data"))
+    assert (data.is_read_only, data.is_stopped) == (is_read_only, is_stopped)
+    assert data.is_writable is not (is_read_only or is_stopped)
+
+
+def test_a_file_system_that_one_of_its_mounts_may_write_was_stopped_if_it_is_read_only_itself() -> None:
+    mounts = ROOT + "28 27 8:1 / /a ro - ext4 /dev/sda1 ro\n29 27 8:1 / /longer rw - ext4 /dev/sda1 ro\n"
+    assert file_systems(mounts, DF_HEAD + ROOT_DF + "10 1 9 5 1 4 /a\n").mounted_at(Path("/a")).is_stopped
+
+
+@pytest.mark.parametrize(
+    "options, has_quotas",
+    [
+        ("rw,usrquota,grpquota", True),
+        ("rw,jqfmt=vfsv0,usrjquota=aquota.user", True),
+        ("rw,prjquota", True),
+        ("rw,inode64,noquota", False),
+        ("rw,uqnoenforce", False),
+    ],
+)
+def test_quotas_show_in_the_options_of_the_file_system(options: str, has_quotas: bool) -> None:
+    seen = file_systems(f"27 1 254:0 / / rw - xfs /dev/vda {options}\n", DF_HEAD + ROOT_DF)
+    assert seen.mounted_at(Path("/")).has_quotas is has_quotas
+
+
+@pytest.mark.parametrize(
+    "kind, df, inodes",
+    [
+        # what df said about an xfs of 300 MiB, full and empty; then with as many inodes as it may have
+        ("xfs", "247463936 247443456 20480 104 4 100 /\n", None),
+        ("xfs", "268435456 18919424 249516032 163840 3 163837 /\n", None),
+        ("xfs", "268435456 118919424 149516032 163840 163837 3 /\n", 163840),
+        ("ext4", "247463936 247443456 20480 104 4 100 /\n", 104),
+    ],
+)
+def test_on_xfs_a_lack_of_inodes_that_is_only_a_lack_of_space_is_none(kind: str, df: str, inodes: int | None) -> None:
+    seen = file_systems(f"27 1 254:0 / / rw - {kind} /dev/vda rw\n", DF_HEAD + df)
+    assert seen.mounted_at(Path("/")).inodes == inodes
+
+
+@pytest.mark.parametrize("kind, free", [("ext4", 78350336), ("xfs", 78350336), ("btrfs", 0)])
+def test_what_btrfs_sets_aside_is_for_nobody_and_what_ext4_reserves_for_root(kind: str, free: int) -> None:
+    seen = file_systems(f"27 1 254:0 / / rw - {kind} /dev/vda rw\n", DF_HEAD + "314572800 236222464 0 9 1 8 /\n")
+    assert seen.mounted_at(Path("/")).free == free
 
 
 def test_images_and_files_lent_to_a_container_are_no_disks() -> None:
@@ -167,6 +220,19 @@ def test_a_file_is_on_the_file_system_of_its_device_or_of_the_mount_above_it() -
     assert seen.holding(Path("/tmp/x"), 98) is None
     assert seen.holding(Path("relative"), 98) is None
     assert seen.on_device(12345) is None
+
+
+def test_the_number_of_a_mount_says_on_which_file_system_a_file_lies() -> None:
+    mounts = (
+        ROOT
+        + "40 27 0:40 / /data rw - btrfs /dev/vdb rw\n"
+        + "41 27 0:41 / /tmp rw - tmpfs tmpfs rw\n"
+        + "42 27 0:42 / /tmp rw - tmpfs tmpfs rw\n"
+    )
+    seen = file_systems(mounts, DF_HEAD + ROOT_DF + "10 1 9 0 0 0 /data\n")
+    root, data = seen
+    assert (seen.behind(27), seen.behind(40), seen.behind(41), seen.behind(99)) == (root, data, None, None)
+    assert seen.only(Path("/data")).behind(40) is data
 
 
 def test_large_device_numbers_are_those_of_stat() -> None:

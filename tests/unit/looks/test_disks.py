@@ -47,6 +47,7 @@ def test_the_overview_shows_every_disk_and_what_was_not_measured() -> None:
         ("/srv", "ext4", "1 GiB", "100 %", "0 B", "0 B", "no limit", "read only"),
         ("/mnt/nfs", "remote (nfs4)", "", "", "", "", "", "not measured"),
     ]
+    assert rows(look, FileSystems(all=(file_system(is_stopped=True),)))[0][-1] == "stopped after an error"
 
 
 FILES = record("/srv/export.csv", size=MiB(200), device=SRV, owner="www-data", modified=NOW)

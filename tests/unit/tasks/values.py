@@ -25,6 +25,8 @@ def file_system(mount: str = "/srv", device: int = SRV, **other: Any) -> FileSys
         "device": device,
         "type": "ext4",
         "is_read_only": False,
+        "is_stopped": False,
+        "has_quotas": False,
         "size": MiB(1024),
         "used": MiB(1024),
         "available": ByteSize(0),
