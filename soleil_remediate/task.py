@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
 
@@ -157,6 +157,15 @@ class Look(Reading[Seen]):
 
 class Check(Reading[Seen]):
     """Healthy, faulty or unknown, and why."""
+
+    def aim(self) -> str:
+        """Return for people what has to hold, in few words."""
+        given = []
+        for field_ in fields(self):  # type: ignore[arg-type]  # every kind is a dataclass, the catalog sees to it
+            value = getattr(self, field_.name)
+            if value is not None and value != field_.default:
+                given.append(f"{field_.name.replace('_', ' ')} {value}")
+        return f"{self.kind} {', '.join(given)}".rstrip()
 
     @abstractmethod
     def judge(self, seen: Seen) -> Verdict:

@@ -43,6 +43,9 @@ class DiskWritable(Check[FileSystems]):
     async def read(self, host: Reader) -> FileSystems:
         return await _read(host, self.mount)
 
+    def aim(self) -> str:
+        return f"{self.user} can write{_on(self.mount)}"
+
     def judge(self, seen: FileSystems) -> Verdict:
         faults: set[str] = set()
         reasons: list[str] = []
@@ -110,6 +113,9 @@ class DiskUsed(Check[FileSystems]):
     async def read(self, host: Reader) -> FileSystems:
         return await _read(host, self.mount)
 
+    def aim(self) -> str:
+        return f"used below {self.below}{_on(self.mount)}"
+
     def judge(self, seen: FileSystems) -> Verdict:
         counted = [one for one in seen if one.is_writable]
         over = [one for one in counted if one.share_used >= self.below]
@@ -142,6 +148,9 @@ class DiskInodes(Check[FileSystems]):
 
     async def read(self, host: Reader) -> FileSystems:
         return await _read(host, self.mount)
+
+    def aim(self) -> str:
+        return f"inodes below {self.below}{_on(self.mount)}"
 
     def judge(self, seen: FileSystems) -> Verdict:
         counted = [one for one in seen if one.is_writable]
@@ -185,6 +194,10 @@ def _verdict(
     if not counted:
         return Verdict.unknown(f"nothing can be written to {_names(seen)}, full or not")
     return Verdict.healthy(healthy, *measures)
+
+
+def _on(mount: PurePosixPath | None) -> str:
+    return "" if mount is None else f" on {mount}"
 
 
 def _unseen(seen: FileSystems) -> str:

@@ -360,7 +360,7 @@ def _forecast(one: FileSystem, seen: Growth) -> Iterable[str]:
         return
     names = _named(tuple(log.file.path for log in growing))
     if is_full:
-        yield f"{one.mount} is full; until then {names} grew by {_rate(rate)}"
+        yield f"no forecast while {one.mount} is full; until then {names} grew by {_rate(rate)}"
     else:
         grow = "grows" if len(growing) == 1 else "grow"
         yield f"{one.mount} full in about {Duration(one.available / rate)}: {names} {grow} by {_rate(rate)}"

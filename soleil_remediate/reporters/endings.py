@@ -113,7 +113,7 @@ def put_verdict(page: Page, report: HostReport, took: str = "") -> None:
     """
     outcome = report.outcome
     said = joined([report.host.name + _in_short(report, took), f"exit {int(outcome.exit_status)}"])
-    page.line((outcome.word, style_of(outcome)), f"  {said}")
+    page.headline((outcome.word, style_of(outcome)), said, _INDENT)
     reason = _reason(report)
     if reason and not isinstance(outcome, WouldFix):  # its plan stands above
         page.prose(reason, _INDENT)

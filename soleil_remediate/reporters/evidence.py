@@ -8,7 +8,7 @@ from typing import assert_never
 from rich.cells import cell_len
 
 from soleil_remediate.report import EvidenceSeen
-from soleil_remediate.reporters.page import HEADING, MARGIN, Page, counted, joined
+from soleil_remediate.reporters.page import HEADING, MARGIN, Page, counted, joined, wrapped
 from soleil_remediate.reporters.plans import Detail
 from soleil_remediate.reporters.visible import visible
 from soleil_remediate.task import Shown, Table, Text
@@ -58,7 +58,7 @@ def _put_look(page: Page, label: str, seen: EvidenceSeen, faults: Collection[str
         case Table() as table:
             table = _about_first(table, faults)
             if len(table.rows) <= 1 or limit == 1:
-                page.beside((label, HEADING), f"{seen.title}: {_in_words(table)}", at_most=2)
+                page.beside((label, HEADING), _in_words(seen.title, table, page.width - MARGIN), at_most=2)
                 return
             page.beside((label, HEADING), f"{seen.title}:")
             _put_table(page, table, limit)
@@ -84,17 +84,24 @@ def _is_about(row: Sequence[str], mounts: Collection[str]) -> bool:
     return any(cell == mount or cell.startswith(mount.rstrip("/") + "/") for mount in mounts if mount for cell in row)
 
 
-def _in_words(table: Table) -> str:
-    """Return the first row as words, each with its column's heading in front; a path speaks for itself."""
+def _in_words(title: str, table: Table, width: int) -> str:
+    """Return the first row as words, each with its column's heading in front; a path speaks for itself.
+
+    Where two lines of that width are too little the last columns go: figures and what is widest always stay.
+    """
     if not table.rows:
-        return "nothing"
-    headings = [*table.columns, *[""] * len(table.rows[0])]
+        return f"{title}: nothing"
+    cells = [visible(cell, 400) for cell in table.rows[0]]
+    headings = [*table.columns, *[""] * len(cells)]
     words = [
-        f"{heading} {cell}" if heading and not cell.startswith("/") else cell
-        for heading, cell in zip(headings, table.rows[0], strict=False)
-        if cell
+        f"{heading} {cell}" if cell and heading and not cell.startswith("/") else cell
+        for heading, cell in zip(headings, cells, strict=False)
     ]
-    return joined(words, ", ")
+    widest = max(range(len(words)), key=lambda index: cell_len(cells[index]))
+    spare = [index for index in range(1, len(words)) if index != widest and table.align[index : index + 1] != "r"]
+    while spare and len(wrapped(f"{title}: {joined(words, ', ')}", width)) > 2:
+        words[spare.pop()] = ""
+    return f"{title}: {joined(words, ', ')}"
 
 
 def _put_table(page: Page, table: Table, limit: int) -> None:

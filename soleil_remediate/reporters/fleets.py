@@ -11,7 +11,7 @@ from soleil_remediate.errors import WORST_FIRST
 from soleil_remediate.plan import Risk
 from soleil_remediate.report import Fixed, HostOutcome, NotNeeded, Preview, Refusal, RunReport, WouldFix
 from soleil_remediate.reporters.endings import style_of
-from soleil_remediate.reporters.page import Page, counted, joined
+from soleil_remediate.reporters.page import SEPARATOR, Page, counted, joined
 from soleil_remediate.reporters.plans import STYLES
 
 #: More rows than this do not help anybody at night.
@@ -95,9 +95,5 @@ def put_total(page: Page, report: RunReport) -> None:
     worst = min(report.hosts, key=lambda host: WORST_FIRST.index(host.outcome.exit_status)).outcome
     words = joined([f"{number} {word}" for word, number in counts.items()])
     sent = sum(len(host.sent) for host in report.hosts)
-    page.line(
-        (words, style_of(worst)),
-        " · ",
-        joined([f"{counted(sent, 'change')} sent" if sent else "nothing was changed"]),
-        f" · exit {int(report.exit_status)}",
-    )
+    said = f"{counted(sent, 'change')} sent" if sent else "nothing was changed"
+    page.headline((words, style_of(worst)), joined([said, f"exit {int(report.exit_status)}"]), 2, between=SEPARATOR)

@@ -30,6 +30,10 @@ SEPARATOR = " · "
 _BREAK = re.compile(r" (?=--?[a-z]|> |&& )")
 
 
+#: A blank where a line may end: none between a number and its unit.
+_BLANK = re.compile(r"(?<![0-9]) | (?!(?:%|[KMGT]iB|B|s|min|h|d)(?![A-Za-z0-9]))")
+
+
 class Page:
     """Lines that fit a width; whatever is put in goes through :func:`visible`.
 
@@ -113,6 +117,22 @@ class Page:
             line.rstrip()
             self.lines.append(line)
 
+    def headline(self, label: tuple[str, str], text: str, indent: int, *, between: str = "  ") -> None:
+        """Put *label* and *text* on one line; what does not fit goes on in the next ones.
+
+        Args:
+            label: A text, and rich's name of its style.
+            text: From anywhere.
+            indent: The column where further lines begin.
+            between: What stands between the two.
+        """
+        name, style = label
+        room = self.width - cell_len(visible(name)) - cell_len(between)
+        first, *others = wrapped(visible(text), self.width - indent, room)
+        self.line((name, style), f"{between}{first}")
+        for line in others:
+            self.line(" " * indent, line)
+
     def table(self, rows: Sequence[Sequence[str]], *, align: str = "", indent: int = 0, gap: int = 3) -> None:
         """Put *rows* in columns, as wide as they must be; the last column takes what is left and is cut there.
 
@@ -155,6 +175,8 @@ def _parts(command: str) -> list[str]:
 def wrapped(text: str, width: int, first: int | None = None) -> list[str]:
     """Break *text* at blanks into lines of at most *width* columns; a word that is wider is broken anywhere.
 
+    A number and its unit stay together.
+
     Args:
         text: On one line.
         width: Of every line.
@@ -162,7 +184,7 @@ def wrapped(text: str, width: int, first: int | None = None) -> list[str]:
     """
     lines, line = [], ""
     room = width if first is None else first
-    for word in text.split(" "):
+    for word in _BLANK.split(text):
         rest = word
         while True:
             candidate = f"{line} {rest}" if line else rest

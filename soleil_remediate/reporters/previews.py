@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
-from typing import Any
 
 from soleil_remediate.report import CheckSeen, NotNeeded, Preview, Standing, WrongInput
 from soleil_remediate.reporters.evidence import put_evidence
 from soleil_remediate.reporters.page import HEADING, RED, Page, joined
 from soleil_remediate.reporters.plans import Detail, put_plan, sums
 from soleil_remediate.scenario import Case, Scenario
-from soleil_remediate.task import Check, Health, Measure
+from soleil_remediate.task import Health, Measure
 
 FAULT = RED
 
@@ -67,19 +65,9 @@ def _subject(measure: Measure) -> str:
 
 def put_goal(page: Page, case: Case, *, at_most: int = 0) -> None:
     """Put on *page* what must hold afterwards."""
-    wanted = list(dict.fromkeys(aim(check) for check in (*case.goal, *case.healthy_when)))
+    wanted = list(dict.fromkeys(check.aim() for check in (*case.goal, *case.healthy_when)))
     if wanted:
         page.beside(("GOAL", HEADING), joined(wanted), at_most=at_most)
-
-
-def aim(check: Check[Any]) -> str:
-    """Return a check with what it was given, such as ``disk.used below 80 %``."""
-    given = []
-    for field in fields(check):  # type: ignore[arg-type]  # every kind is a dataclass, the catalog sees to it
-        value = getattr(check, field.name)
-        if value is not None and value != field.default:
-            given.append(f"{field.name.replace('_', ' ')} {value}")
-    return f"{check.kind} {', '.join(given)}".rstrip()
 
 
 def preview_page(

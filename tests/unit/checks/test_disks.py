@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePosixPath as Path
 from typing import Any
 
@@ -25,6 +26,13 @@ def measures(verdict: Verdict) -> dict[str, tuple[str, bool]]:
 
 def judge_here(check: Check[FileSystems]) -> Verdict:
     return check.judge(see(check.read(Reader()), *HOST, most_rounds=1))
+
+
+def test_what_has_to_hold_is_said_in_words() -> None:
+    everywhere = (DiskWritable(user="www-data"), DiskUsed(below=Percent(80)), DiskInodes(below=Percent(80)))
+    assert [check.aim() for check in everywhere] == ["www-data can write", "used below 80 %", "inodes below 80 %"]
+    only = [replace(check, mount=Path("/srv")).aim() for check in everywhere]
+    assert only == ["www-data can write on /srv", "used below 80 % on /srv", "inodes below 80 % on /srv"]
 
 
 def test_many_file_systems_are_counted_and_few_are_named() -> None:

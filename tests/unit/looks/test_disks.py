@@ -195,9 +195,9 @@ def test_the_forecast_says_when_a_disk_is_full() -> None:
 
 def test_a_full_disk_is_full_and_what_filled_it_may_be_silent_since() -> None:
     (line,) = lines(DiskForecast(), growth(log(MiB(2).real / 60, age=86400)))
-    assert line == "/srv is full; until then /srv/a.log grew by 2 MiB/min"
+    assert line == "no forecast while /srv is full; until then /srv/a.log grew by 2 MiB/min"
     (line,) = lines(DiskForecast(), growth(log(MiB(2).real / 60), log(MiB(2).real / 60, "b")))
-    assert line == "/srv is full; until then /srv/a.log, /srv/b.log grew by 4 MiB/min"
+    assert line == "no forecast while /srv is full; until then /srv/a.log, /srv/b.log grew by 4 MiB/min"
 
 
 def test_quiet_logs_other_disks_and_unknown_rates_promise_nothing() -> None:

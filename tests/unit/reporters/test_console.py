@@ -63,6 +63,7 @@ from soleil_remediate.reporters.page import Page
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.task import Forecast, Measure, Table, Text, Verdict
 from soleil_remediate.units import Duration, MiB
+from tests import tiny
 from tests.unit.reporters.approved import approve
 from tests.unit.reporters.samples import (
     AGAIN,
@@ -217,6 +218,11 @@ def test_fixed_and_not_over() -> None:
     text = told([*applied(step), *ended(one)])
     approve("fixed-not-over", text)
     assert "nothing unknown · exit 0\nNOT OVER  /srv is full again in about 2 h 30 min:\n" in text
+
+
+def test_a_check_that_says_nothing_else_aims_at_what_it_was_given() -> None:
+    assert tiny.FileSays(text="fine").aim() == "file.says text fine"
+    assert tiny.FileSays().aim() == "file.says"
 
 
 @pytest.mark.parametrize(

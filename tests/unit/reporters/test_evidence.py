@@ -58,6 +58,14 @@ def test_one_row_is_said_in_words_and_what_is_not_known_of_it_is_left_out() -> N
     assert shown(Detail.FULL, log) == ["WHY    Look 1: takes 9 MiB, last line (UTC) 12:00, /a.log"]
 
 
+def test_a_row_in_words_that_is_too_long_loses_what_is_least_and_no_word_in_the_middle() -> None:
+    lines = shown(Detail.LEAST, Table(columns=LARGEST.columns, rows=LARGEST.rows[1:], align=LARGEST.align))
+    text = " ".join(" ".join(lines).split())
+    assert text == f"WHY Look 1: takes 289 MiB, {LARGEST.rows[1][1]}"
+    wide = shown(Detail.LEAST, Table(columns=LARGEST.columns, rows=LARGEST.rows[1:], align=LARGEST.align), width=100)
+    assert "changed 2026-11-23 10:20" in " ".join(" ".join(wide).split())
+
+
 def test_a_table_without_rows_is_no_heading_over_nothing() -> None:
     assert shown(Detail.FULL, Table(columns=("takes", "path"))) == ["WHY    Look 1: nothing"]
     assert shown(Detail.BRIEF, Table(columns=("takes", "path"))) == []

@@ -32,6 +32,21 @@ def test_text_beside_a_label_keeps_its_margin() -> None:
     assert page.text == "FAULT  one two three four five six seven\n       eight nine\n"
 
 
+def test_a_number_and_its_unit_are_never_parted() -> None:
+    text = "used 100 % of 14.6 GiB, 0 B free, grew by 95 MiB/min, about 2 h 30 min, 5 s"
+    for width in range(8, 40):
+        lines = wrapped(text, width)
+        assert [line for line in lines if line.startswith(("%", "GiB", "B ", "MiB", "h ", "min", "s"))] == []
+    assert wrapped("7 hosts 12 Bob 3 dogs", 7) == ["7 hosts", "12 Bob", "3 dogs"]
+    assert wrapped("of 7 hosts", 4) == ["of 7", "host", "s"]
+
+
+def test_a_headline_that_is_too_long_goes_on_below() -> None:
+    page = Page(40)
+    page.headline(("FIXED", "bold"), "web1 · 1 change · 30 s · nothing unknown · exit 0", 10)
+    assert page.text == "FIXED  web1 · 1 change · 30 s · nothing\n          unknown · exit 0\n"
+
+
 def test_a_cut_text_ends_with_an_ellipsis() -> None:
     page = Page(40)
     page.prose("word " * 30, at_most=2)
