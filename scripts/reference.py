@@ -137,7 +137,7 @@ def _entry(kind: Kind, scenarios: Sequence[Scenario]) -> str:
     if used := [one.name for one in scenarios if kind.name in _kinds_of(one)]:
         facts.append(_item("**Used by**", f"{_listed(used)}."))
     if broken := [fault.name for fault in faults() if kind.name in fault.kinds]:
-        facts.append(_item("**Faults about it** in the [lab](lab.md#faults)", f"{_listed(broken)}."))
+        facts.append(_item("**Proved** on real hosts with the [lab's faults](lab.md#faults)", f"{_listed(broken)}."))
     return "\n".join([*parts, "\n".join(facts), ""])
 
 
