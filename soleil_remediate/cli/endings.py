@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -22,22 +23,21 @@ def ended(verb: Verb, call: Call) -> ExitStatus:
     module, _, function = verb.body.partition(":")
     try:
         status: ExitStatus = getattr(import_module(f"soleil_remediate.cli.{module}"), function)(call)
-        sys.stdout.flush()
     except RemediateError as error:
-        return _told(call, type(error).__name__, str(error), error.exit_status)
+        status = _told(call, type(error).__name__, str(error), error.exit_status)
     except KeyboardInterrupt:
-        return _told(call, "KeyboardInterrupt", "stopped by Ctrl-C", ExitStatus.INTERRUPTED)
-    except BrokenPipeError:
-        return _unheard()
+        status = _told(call, "KeyboardInterrupt", "stopped by Ctrl-C", ExitStatus.INTERRUPTED)
+    except BrokenPipeError:  # whoever read the output has gone, as `head` does: nothing is wrong
+        status = ExitStatus.OK
     except Exception as error:  # noqa: BLE001  # whatever it is, a person gets one sentence and a place to look
-        return _bug(call, error)
-    return status
+        status = _bug(call, error)
+    return _heard_out(call, status)
 
 
 def refused(call: Call, why: ConfigError) -> ExitStatus:
     """Say why a call was not even begun."""
     _never_fail_to_print()
-    return _told(call, type(why).__name__, str(why), why.exit_status)
+    return _heard_out(call, _told(call, type(why).__name__, str(why), why.exit_status))
 
 
 def _told(call: Call, name: str, message: str, status: ExitStatus) -> ExitStatus:
@@ -94,8 +94,19 @@ def _never_fail_to_print() -> None:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # text streams of CPython have it
 
 
-def _unheard() -> ExitStatus:
-    """Whoever read the output has gone, as `head` does: nothing is wrong, and Python must not complain at its end."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ExitStatus.OK
+def _heard_out(call: Call, status: ExitStatus) -> ExitStatus:
+    """Return how the command ended, with all of its output written.
+
+    Where nobody can hear it any more, because the terminal or the reader of a pipe has gone, the exit status stays what
+    it is; Python would try again at its end, and make it 120.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError) as error:
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            is_gone = isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.EIO)
+            if status is ExitStatus.OK and isinstance(error, OSError) and not is_gone:
+                return _bug(call, error)
+    return status

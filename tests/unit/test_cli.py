@@ -497,6 +497,27 @@ def test_a_reader_that_goes_away_is_no_error(home: Path) -> None:
     assert said.stderr == ""
 
 
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_what_happened_on_the_hosts_is_the_exit_status_whoever_still_listens(
+    home: Path, inventory: str, form: str
+) -> None:
+    words = ["remediate", "--scenario", "disk-full", "--host", "web1", "--inventory", inventory, "-o", form]
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        said = subprocess.run([PROGRAM, *words], stdout=writes, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(writes)
+    assert (said.returncode, said.stderr) == (ExitStatus.UNREACHABLE, "")
+
+
+def test_output_that_cannot_be_written_is_no_success(home: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        said = subprocess.run([PROGRAM, "scenarios"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert said.returncode == ExitStatus.BUG
+    assert "No space left on device" in said.stderr
+
+
 def test_a_terminal_without_utf_8_gets_escapes_instead_of_an_error(home: Path) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
     said = subprocess.run([PROGRAM, "explain", "disk-full"], env=environment, capture_output=True, check=False)
