@@ -77,9 +77,6 @@ def preview(
         transport: The way to the hosts.
         clock: This machine's, unless another is handed in.
         listener: Told every event, in this thread; what it raises stops it and not the run, and is raised at the end.
-
-    Raises:
-        ConfigError: No host could even be contacted with what the inventory says.
     """
     with _Fleet(cases, transport, clock or SystemClock(), listener) as fleet:
         return fleet.preview()
@@ -108,7 +105,6 @@ def remediate(
         listener: Told every event, in this thread; what it raises stops it and not the run, and is raised at the end.
 
     Raises:
-        ConfigError: No host could even be contacted with what the inventory says.
         RecordNotWritten: No record could be begun, so no host was even looked at.
     """
     clock = clock or SystemClock()
@@ -165,7 +161,6 @@ class _Fleet:
         ]
         self._previews: dict[int, Preview] = {}
         self._reports: dict[int, HostReport] = {}
-        self._misconfigured: list[ConfigError] = []
         self._stops_told = 0
 
     def __enter__(self) -> Self:
@@ -225,8 +220,6 @@ class _Fleet:
         self._drain()
         if self._listeners_bug is not None:
             raise self._listeners_bug
-        if len(self._misconfigured) == len(self._runs):
-            raise self._misconfigured[0]
         return report
 
     def _end_host(self, index: int, outcome: HostOutcome, preview: Preview | None, **more: Any) -> None:
@@ -279,10 +272,7 @@ class _Fleet:
                 return Refusal(why=str(error))
             case Unreachable():
                 return NotReached(why=str(error), is_retryable=error.retryable)
-            case ConfigError():
-                self._misconfigured.append(error)
-                return NotReached(why=str(error), is_retryable=False)
-            case FactError():
+            case ConfigError() | FactError():  # be it the only host: others may have been touched, so it is no exit 2
                 return NotReached(why=str(error), is_retryable=False)
             case _:
                 return _crash(error)

@@ -15,6 +15,7 @@ from soleil_remediate.host import Host
 from soleil_remediate.loading import (
     ad_hoc_host,
     bind,
+    check_local_files,
     load_inventory,
     load_scenarios,
     parse_inputs,
@@ -93,9 +94,12 @@ def open_remediation(  # noqa: PLR0913  # the one call that says what is meant; 
     found = load_scenarios([shipped_playbooks(), *playbooks], catalog).find(scenario)
     values = parse_inputs(found, [f"{name}={value}" for name, value in (inputs or {}).items()])
     chosen = _hosts(hosts, inventory, all_hosts=all_hosts)
+    transport = transport or SshTransport()
+    if isinstance(transport, SshTransport):  # no other needs keys
+        check_local_files(chosen)
     return Remediation(
         cases=tuple(bind(found, host, values, catalog) for host in chosen),
-        transport=transport or SshTransport(),
+        transport=transport,
     )
 
 

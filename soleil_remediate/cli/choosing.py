@@ -17,6 +17,7 @@ from soleil_remediate.loading import (
     Scenarios,
     ad_hoc_host,
     bind,
+    check_local_files,
     load_inventory,
     load_scenarios,
     parse_inputs,
@@ -147,6 +148,7 @@ def chosen_cases(call: Call) -> tuple[Case, ...]:
     inputs = parse_inputs(scenario, call.many("set"))
     hosts, inventory = chosen_hosts(call)
     _refuse_others(scenario, hosts, inventory)
+    check_local_files(hosts)
     return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus, Unreachable, worst
 from soleil_remediate.events import as_data
 from soleil_remediate.host import Host
-from soleil_remediate.loading import Inventory, Problem, load_inventory, shipped_playbooks
+from soleil_remediate.loading import Inventory, Problem, check_local_files, load_inventory, shipped_playbooks
 from soleil_remediate.loading import lint as lint_files
 from soleil_remediate.record import Runs
 from soleil_remediate.reporters.endings import BAD, GOOD, without_inventory
@@ -87,13 +87,17 @@ class _Answer:
 
     host: str
     is_reached: bool
+    exit_status: ExitStatus
     says: str
     took: Duration
     host_key: str | None = None
 
-    @property
-    def exit_status(self) -> ExitStatus:
-        return ExitStatus.OK if self.is_reached else ExitStatus.UNREACHABLE
+
+_WORDS = {
+    ExitStatus.OK: ("OK         ", GOOD),
+    ExitStatus.UNREACHABLE: ("UNREACHABLE", BAD),
+    ExitStatus.USAGE: ("WRONG INPUT", BAD),
+}
 
 
 def ping(call: Call) -> ExitStatus:
@@ -108,7 +112,7 @@ def ping(call: Call) -> ExitStatus:
         page = Page(_width())
         width = max(len(answer.host) for answer in answers) + 2
         for answer in answers:
-            word = ("OK         ", GOOD) if answer.is_reached else ("UNREACHABLE", BAD)
+            word = _WORDS[answer.exit_status]
             page.line(f"{answer.host:<{width}}", word, f"  {answer.took}")
             page.prose(answer.says, 4)
             if answer.host_key is not None:
@@ -126,21 +130,24 @@ def _ping(host: Host) -> _Answer:
 
     clock = SystemClock()
     began = clock.monotonic()
+
+    def answer(status: ExitStatus, says: str) -> _Answer:
+        took = Duration(clock.monotonic() - began)
+        return _Answer(host=host.name, is_reached=not status, exit_status=status, says=says, took=took)
+
+    try:
+        check_local_files((host,))
+    except ConfigError as error:
+        return answer(ExitStatus.USAGE, str(error))
     try:
         session = SshTransport().open(host, within=host.connection.connect_within)
-    except Unreachable as error:
-        return _Answer(host=host.name, is_reached=False, says=str(error), took=Duration(clock.monotonic() - began))
-    took = Duration(clock.monotonic() - began)
+    except (Unreachable, ConfigError) as error:  # as in a run: what is known only now keeps no other host waiting
+        return answer(ExitStatus.UNREACHABLE, str(error))
+    connected = answer(ExitStatus.OK, "")
     access, key = session.access, session.host_key
     session.close()
     rights = "has root" if access.is_root else f"not root: {access.why_not}"
-    return _Answer(
-        host=host.name,
-        is_reached=True,
-        says=f"{access.login}, {rights}",
-        took=took,
-        host_key=None if key is None else str(key),
-    )
+    return replace(connected, says=f"{access.login}, {rights}", host_key=None if key is None else str(key))
 
 
 # --- inventory --------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from soleil_remediate.loading.binding import bind, parse_inputs
 from soleil_remediate.loading.documents import Node, Problem, Problems, read_document
 from soleil_remediate.loading.inventory import Explained, Inventory, ad_hoc_host, inventory_problems, load_inventory
 from soleil_remediate.loading.playbooks import Scenarios, load_scenarios, read_scenarios
+from soleil_remediate.loading.reaching import check_local_files
 from soleil_remediate.local_files import is_folder
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Scenarios",
     "ad_hoc_host",
     "bind",
+    "check_local_files",
     "lint",
     "load_inventory",
     "load_scenarios",

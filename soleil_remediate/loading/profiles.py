@@ -222,8 +222,8 @@ def read_contacts(variables: Mapping[str, Node], problems: Problems) -> Mapping[
 _ADDRESS = ("ansible_host", "ansible_ssh_host")
 _PORT = ("ansible_port", "ansible_ssh_port")
 _USER = ("ansible_user", "ansible_ssh_user")
-_KEY = ("ansible_ssh_private_key_file", "ansible_private_key_file")
-_PASSWORD = ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
+KEY_FILE = ("ansible_ssh_private_key_file", "ansible_private_key_file")
+PASSWORD = ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
 _TIMEOUT = ("ansible_timeout", "ansible_ssh_timeout")
 
 _REFUSED = {
@@ -251,7 +251,7 @@ _IGNORED = frozenset(
     """.split()
 )
 _READ = (
-    *_ADDRESS, *_PORT, *_USER, *_KEY, *_PASSWORD, *_TIMEOUT,
+    *_ADDRESS, *_PORT, *_USER, *KEY_FILE, *PASSWORD, *_TIMEOUT,
     "ansible_become", "ansible_become_method", "ansible_become_user", "ansible_connection",
 )  # fmt: skip
 _TRUE, _FALSE = frozenset({"yes", "on", "true", "1"}), frozenset({"no", "off", "false", "0"})
@@ -365,10 +365,10 @@ def read_connection(name: str, variables: Mapping[str, Node], folder: Path, prob
         address=read.text(*_ADDRESS) or name,
         port=read.number(1, 65535, *_PORT),
         user=read.text(*_USER),
-        key_file=read.path(*_KEY),
+        key_file=read.path(*KEY_FILE),
         known_hosts=read.paths("known_hosts"),
         ssh_config=read.path("ssh_config"),
-        password=read.secret(*_PASSWORD),
+        password=read.secret(*PASSWORD),
         become=read.flag("ansible_become", default=True),
         connect_within=Connection(address=name).connect_within if seconds is None else Duration(seconds),
     )

@@ -6,9 +6,13 @@ import json
 import os
 import re
 import shlex
+import socket
 import stat
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -390,6 +394,83 @@ def test_ping_tells_who_cannot_be_reached_and_ends_with_3(soleil: Soleil, invent
     assert said.out.count("UNREACHABLE") == 2
     document = json.loads(soleil("ping", "--host", "web1", "--inventory", inventory, "-o", "json").out)
     assert document["hosts"][0]["is_reached"] is False
+
+
+@pytest.fixture
+def greeted(tmp_path: Path) -> Iterator[list[str]]:
+    """Who connected to web1 and web2 of the inventory ``keys.yml``, where web2's key is missing."""
+    connected: list[str] = []
+    with ExitStack() as stack:
+        hosts = []
+        for name, key in (("web1", "there"), ("web2", "nope")):
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            stack.callback(listener.shutdown, socket.SHUT_RDWR)
+            port = listener.getsockname()[1]
+            hosts.append(f"    {name}: {{ansible_port: {port}, ansible_ssh_private_key_file: {key}}}\n")
+
+            def hang_up(listener: socket.socket = listener, name: str = name) -> None:
+                with suppress(OSError):
+                    while True:
+                        listener.accept()[0].close()
+                        connected.append(name)
+
+            threading.Thread(target=hang_up, daemon=True).start()
+        (tmp_path / "there").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+        text = "all:\n  vars: {ansible_host: 127.0.0.1}\n  hosts:\n" + "".join(hosts)
+        (tmp_path / "keys.yml").write_text(text)
+        yield connected
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("remediate", "--scenario", "disk-full", "--host", "web1,web2"),
+        ("remediate", "--scenario", "disk-full", "--host", "web2", "--yes"),
+        ("preview", "disk-full", "--host", "web1,web2"),
+    ],
+)
+def test_a_missing_key_is_told_before_any_host_is_contacted(
+    soleil: Soleil, tmp_path: Path, greeted: list[str], words: tuple[str, ...]
+) -> None:
+    said = soleil(*words, "--inventory", str(tmp_path / "keys.yml"))
+    assert said.status == ExitStatus.USAGE
+    assert said.out == ""
+    key = tmp_path / "nope"
+    assert re.fullmatch(rf"{tmp_path}/keys\.yml:5:\d+: web2: the private key {key} does not exist\n", said.err)
+    assert greeted == []
+    assert "no run yet" in soleil("runs", "list").out
+
+
+def test_ping_tells_of_a_missing_key_and_goes_on_to_the_other_hosts(
+    soleil: Soleil, tmp_path: Path, greeted: list[str]
+) -> None:
+    words = ("ping", "--inventory", str(tmp_path / "keys.yml"))
+    said = soleil(*words, "--host", "web1,web2")
+    assert re.search(r"^web1  UNREACHABLE  .*\n    .* hung up", said.out, re.MULTILINE)
+    assert re.search(r"^web2  WRONG INPUT  ", said.out, re.MULTILINE)
+    assert "web2: the private key" in said.out
+    assert said.err == ""
+    assert set(greeted) == {"web1"}
+    assert soleil(*words, "--host", "web2").status == ExitStatus.USAGE
+    (web2,) = json.loads(soleil(*words, "--host", "web2", "-o", "json").out)["hosts"]
+    assert (web2["is_reached"], web2["exit_status"]) == (False, ExitStatus.USAGE)
+
+
+def test_a_key_that_only_the_ssh_configuration_names_ends_as_it_is_printed(
+    soleil: Soleil, home: Path, inventory: str
+) -> None:
+    (home / ".ssh").mkdir(mode=0o700)
+    (home / ".ssh" / "config").write_text("Host *\n  IdentityFile ~/.ssh/nope\n")
+    said = soleil("remediate", "--scenario", "disk-full", "--host", "web1", "--inventory", inventory)
+    assert said.status == ExitStatus.UNREACHABLE
+    assert "UNREACHABLE  web1" in said.out
+    assert "· exit 3\n" in said.out
+    why = f"the private key {home}/.ssh/nope does not exist; the ssh configuration names it as IdentityFile"
+    assert "".join(why.split()) in "".join(said.out.split())  # broken into lines of 80 columns
+    assert said.err == ""
+    said = soleil("ping", "--host", "web1", "--inventory", inventory)
+    assert "web1  UNREACHABLE" in said.out
+    assert said.status == ExitStatus.UNREACHABLE
 
 
 def test_an_unreachable_host_ends_with_3_and_nothing_on_standard_output_but_the_document(

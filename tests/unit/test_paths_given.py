@@ -5,7 +5,9 @@ One table: every place where such a path is opened or looked at, against everyth
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import resource
 import sys
 from collections.abc import Callable, Iterator
@@ -138,6 +140,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 # ---- the command line ------------------------------------------------------------------------------------------------
 
 
+def inventory_with(variable: str, value: str) -> str:
+    """Return an inventory whose host has *value* for a variable, beside a key and known hosts that are fine."""
+    Path("id").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    Path("known_hosts").touch()
+    variables = {
+        "ansible_host": "127.0.0.1",
+        "ansible_port": 9,
+        "ansible_ssh_private_key_file": "id",
+        "known_hosts": "known_hosts",
+        variable: value,
+    }
+    Path("named.yml").write_text(json.dumps({"all": {"hosts": {"web1": variables}}}))
+    return "named.yml"
+
+
 def lint_it(path: str, _: pytest.MonkeyPatch) -> list[str]:
     return ["lint", path]
 
@@ -181,6 +198,23 @@ def runs_show(path: str, _: pytest.MonkeyPatch) -> list[str]:
     return ["runs", "show", path]
 
 
+def key_file(path: str, _: pytest.MonkeyPatch) -> list[str]:
+    return remediate(inventory_with("ansible_ssh_private_key_file", path), _)
+
+
+def secret(path: str, _: pytest.MonkeyPatch) -> list[str]:
+    return remediate(inventory_with("ansible_password", f"file:{path}"), _)
+
+
+def ssh_config_file(path: str, _: pytest.MonkeyPatch) -> list[str]:
+    return remediate(inventory_with("ssh_config", path), _)
+
+
+def known_hosts_file(path: str, _: pytest.MonkeyPatch) -> list[str]:
+    return remediate(inventory_with("known_hosts", path), _)
+
+
+NAMED_BY_THE_INVENTORY = (key_file, secret, ssh_config_file, known_hosts_file)
 PLACES = (
     lint_it, lint_with_inventory, inventory, ping, remediate, inventory_by_variable, inventory_of_ones_own,
     inventory_at_home, playbooks, runs_show,
@@ -212,6 +246,30 @@ def test_whatever_a_path_leads_to_is_said_in_one_sentence(
     (sentence,) = said.err.splitlines() or said.out.splitlines()[:-1]  # lint says at its end what it looked at
     assert 20 < len(sentence) < 1200
     assert "bug" not in sentence
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: str(end.__name__))
+@pytest.mark.parametrize("place", NAMED_BY_THE_INVENTORY, ids=lambda place: str(place.__name__))
+def test_what_an_inventory_names_is_looked_at_before_any_host_is_contacted(
+    place: Callable[[str, pytest.MonkeyPatch], list[str]],
+    end: Callable[[Path], str],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status = cli.main(place(end(folder), monkeypatch))
+    said = capsys.readouterr()
+    if place is known_hosts_file and end in NOTHING:
+        assert status == ExitStatus.UNREACHABLE  # no key is known yet; the host was contacted, and nobody is there
+        return
+    assert status == ExitStatus.USAGE
+    assert said.out == ""
+    sentences = said.err.splitlines()
+    assert len(sentences) == 1 or end in UNSPEAKABLE  # refused as text, before it is a path
+    for sentence in sentences:
+        assert re.match(r"named\.yml:1:\d+: ", sentence)
+        assert ": web1: " in sentence or end in UNSPEAKABLE
+        assert len(sentence) < 1200
 
 
 # ---- what a connection needs -----------------------------------------------------------------------------------------
