@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.facts.clocks import ReadClock
 from soleil_remediate.facts.disks import FileSystems, read_file_systems
+from soleil_remediate.facts.extents import read_shared
 from soleil_remediate.facts.files import RECORD, FileStat, ResolvePaths, parse_records
 from soleil_remediate.facts.together import together
-from soleil_remediate.units import Duration, MiB
+from soleil_remediate.units import ByteSize, Duration, MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class BackupsSeen:
         path: Where it really is: elsewhere where a symlink was on the way.
         files: What lies directly in it.
         now: The host's clock, in seconds since 1970.
+        shared: How much of the largest others have as well, a snapshot or a copy by reference; what could not be told
+            is not in it.
     """
 
     folder: FileStat | None
@@ -51,10 +55,11 @@ class BackupsSeen:
     files: tuple[FileStat, ...]
     now: int
     file_systems: FileSystems
+    shared: Mapping[PurePosixPath, ByteSize] = field(default_factory=dict)
 
 
 async def read_backups(host: Reader, folder: PurePosixPath) -> BackupsSeen:
-    """Ask for what lies in a folder; one round trip.
+    """Ask for what lies in a folder; one round trip, two where files can share their blocks.
 
     Raises:
         FactError: It cannot be told.
@@ -62,10 +67,17 @@ async def read_backups(host: Reader, folder: PurePosixPath) -> BackupsSeen:
     file_systems, (found, real, now) = await together(
         read_file_systems(host), host.ask_all(ListFolder(folder), ResolvePaths((folder,)), ReadClock())
     )
+    files = tuple(file for file in found if file.path != folder)
+    largest = sorted((file for file in files if _may_be_large(file)), key=lambda file: -file.allocated)
     return BackupsSeen(
         folder=next((file for file in found if file.path == folder), None),
         path=real[folder],
-        files=tuple(file for file in found if file.path != folder),
+        files=files,
+        shared=await read_shared(host, [(file.path, file.device) for file in largest], file_systems),
         now=now,
         file_systems=file_systems,
     )
+
+
+def _may_be_large(file: FileStat) -> bool:
+    return file.is_regular and file.is_named_plainly and file.allocated > MiB(1)

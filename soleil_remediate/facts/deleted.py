@@ -14,7 +14,9 @@ from soleil_remediate.facts.processes import (
     DescribeProcesses,
     Descriptor,
     FindOpenFiles,
+    OpenFile,
     Process,
+    ReadMounts,
     judge_complaints,
     read_descriptors,
 )
@@ -95,8 +97,11 @@ async def read_deleted(host: Reader) -> tuple[DeletedFile, ...]:
     if not open_files:
         return ()
     pids = tuple(sorted({one.pid for one in open_files}))
-    descriptors, processes, programs = await together(
-        read_descriptors(host, open_files), host.ask(DescribeProcesses(pids)), host.ask(ReadPrograms(pids))
+    descriptors, processes, programs, mounts = await together(
+        read_descriptors(host, open_files),
+        host.ask(DescribeProcesses(pids)),
+        host.ask(ReadPrograms(pids)),
+        _read_mounts(host, open_files, file_systems),
     )
     names = {(one.pid, one.fd): one.path for one in open_files}
     groups: dict[FileIdentity, list[Descriptor]] = {}
@@ -104,7 +109,13 @@ async def read_deleted(host: Reader) -> tuple[DeletedFile, ...]:
         if descriptor.links == 0:
             groups.setdefault(descriptor.identity, []).append(descriptor)
     found = [
-        _deleted_file(group, names[group[0].pid, group[0].fd], file_systems, processes, programs)
+        _deleted_file(
+            group,
+            names[group[0].pid, group[0].fd],
+            _file_system_of(group, mounts, file_systems),
+            processes,
+            programs,
+        )
         for group in groups.values()
     ]
     return tuple(
@@ -115,18 +126,35 @@ async def read_deleted(host: Reader) -> tuple[DeletedFile, ...]:
     )
 
 
+async def _read_mounts(
+    host: Reader, open_files: tuple[OpenFile, ...], file_systems: FileSystems
+) -> Mapping[tuple[int, int], int]:
+    """Ask through which mounts files were opened, where their own device numbers do not say on which disk they lie."""
+    if not any(one.type == "btrfs" for one in file_systems):
+        return {}
+    return await host.ask(ReadMounts(open_files))
+
+
+def _file_system_of(
+    group: Sequence[Descriptor], mounts: Mapping[tuple[int, int], int], file_systems: FileSystems
+) -> FileSystem | None:
+    """Return where a file lies; on btrfs each subvolume has a device number of its own, which is in no table."""
+    found = file_systems.on_device(group[0].identity.device)
+    behind = (file_systems.behind(mounts[one.pid, one.fd]) for one in group if (one.pid, one.fd) in mounts)
+    return found or next((one for one in behind if one is not None), None)
+
+
 def _deleted_file(
     group: Sequence[Descriptor],
     path: PurePosixPath,
-    file_systems: FileSystems,
+    file_system: FileSystem | None,
     processes: Mapping[int, Process],
     programs: Mapping[int, PurePosixPath],
 ) -> DeletedFile | None:
     """Return the file behind some descriptors; ``None`` where it lies on no real file system."""
-    first = group[0]
-    file_system = file_systems.on_device(first.identity.device)
     if file_system is None:
         return None
+    first = group[0]
     return DeletedFile(
         path=path,
         identity=first.identity,

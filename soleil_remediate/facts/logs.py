@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.disks import FileSystems, read_file_systems
+from soleil_remediate.facts.extents import read_shared
 from soleil_remediate.facts.files import FileStat, FindNamed, ResolvePaths
 from soleil_remediate.facts.processes import Descriptor, FindOpenFiles, read_descriptors
 from soleil_remediate.facts.together import together
@@ -46,12 +47,15 @@ class Log:
         writers: The descriptors through which it is being written.
         newest_lines: How long those lines are that must stay; a FactError where that was not to be told, ``None``
             where it was not asked.
+        shared: How much of it another file has as well, so that it does not come free; nothing also where that was not
+            to be told.
     """
 
     file: FileStat
     path: PurePosixPath
     writers: tuple[Descriptor, ...]
     newest_lines: ByteSize | FactError | None
+    shared: ByteSize = ByteSize(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,19 +82,23 @@ async def read_logs(host: Reader, path: PurePosixPath, *, lines: int, larger_tha
         open_files = ()  # who writes a log that is left alone need not be known: that takes root
     elif isinstance(open_files, FactError):
         raise open_files
-    descriptors, measured = await together(
+    folder = real[path.parent]
+    named = {file.path: folder / file.path.name for file in large}
+    descriptors, measured, shared = await together(
         read_descriptors(host, open_files),
-        host.ask_each([MeasureNewestLines(real[path.parent] / file.path.name, lines) for file in large]),
+        host.ask_each([MeasureNewestLines(path, lines) for path in named.values()]),
+        read_shared(host, [(named[file.path], file.device) for file in large], file_systems),
     )
-    newest = dict(zip((file.path for file in large), measured, strict=True))
+    newest = dict(zip(named, measured, strict=True))
     return LogsSeen(
         file_systems=file_systems,
         logs=tuple(
             Log(
                 file=file,
-                path=real[path.parent] / file.path.name,
+                path=folder / file.path.name,
                 writers=tuple(one for one in descriptors if one.identity == file.identity and one.is_written),
                 newest_lines=newest.get(file.path),
+                shared=shared.get(folder / file.path.name, ByteSize(0)),
             )
             for file in files
         ),

@@ -170,15 +170,24 @@ class ReadFlags(Query[Mapping[tuple[int, int], int]]):
         return Command(("grep", "-H", "^flags:", "--", *_each("fdinfo", self.open_files)))
 
     def parse(self, output: Output) -> Mapping[tuple[int, int], int]:
-        judge_complaints(output)
-        flags = {}
-        for line in _lines(output):
-            name, _, octal = line.partition(":flags:\t")
-            match = re.fullmatch(r"/proc/(\d+)/fdinfo/(\d+)", name)
-            if match is None:
-                raise ValueError(f"no flags: {line!r}")
-            flags[int(match[1]), int(match[2])] = int(octal, 8)
-        return flags
+        return {one: int(octal, 8) for one, octal in _fdinfo(output, "flags").items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMounts(Query[Mapping[tuple[int, int], int]]):
+    """Through which mounts some descriptors were opened (proc(5), fdinfo); closed ones are not in the answer."""
+
+    open_files: tuple[OpenFile, ...]
+    # 1: none is there any more; 2: some are not
+    expects = frozenset({0, 1, 2})
+    empty_is = "all were closed meanwhile, where grep said so"
+
+    @property
+    def command(self) -> Command:
+        return Command(("grep", "-H", "^mnt_id:", "--", *_each("fdinfo", self.open_files)))
+
+    def parse(self, output: Output) -> Mapping[tuple[int, int], int]:
+        return {one: int(number) for one, number in _fdinfo(output, "mnt_id").items()}
 
 
 async def read_descriptors(host: Reader, open_files: Iterable[OpenFile]) -> tuple[Descriptor, ...]:
@@ -200,6 +209,19 @@ async def read_descriptors(host: Reader, open_files: Iterable[OpenFile]) -> tupl
 
 def _lines(output: Output) -> list[str]:
     return [readable(line)[0] for line in records(output.stdout, b"\n")]
+
+
+def _fdinfo(output: Output, name: str) -> dict[tuple[int, int], str]:
+    """Return what grep found under one name in fdinfo, by descriptor."""
+    judge_complaints(output)
+    values = {}
+    for line in _lines(output):
+        file, _, value = line.partition(f":{name}:\t")
+        match = re.fullmatch(r"/proc/(\d+)/fdinfo/(\d+)", file)
+        if match is None:
+            raise ValueError(f"no {name}: {line!r}")
+        values[int(match[1]), int(match[2])] = value
+    return values
 
 
 def _each(folder: str, open_files: Iterable[OpenFile]) -> list[str]:

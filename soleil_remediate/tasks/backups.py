@@ -15,6 +15,7 @@ from soleil_remediate.facts.disks import inodes_on, space_on
 from soleil_remediate.facts.files import FileStat
 from soleil_remediate.plan import Change, Plan, Relief, Risk, Script, Undo
 from soleil_remediate.task import Task
+from soleil_remediate.tasks.freeing import SETTLE, where_to_free
 from soleil_remediate.units import ByteSize, Duration
 
 #: Evidence of an incident is nobody's old backup.
@@ -29,7 +30,8 @@ MOST_FILES = 25_000
 #: a swapped folder or symlink cannot lead elsewhere, and unlink(2) follows none.
 REMOVE_LISTED = Script(
     "remove-listed",
-    r"""set -eu
+    SETTLE
+    + r"""set -eu
 stop() { printf '%s\n' "$1: nothing was removed" >&2; exit 75; }
 cd -P -- "$1" || stop "$1 cannot be entered"
 [ "$(pwd -P)" = "$1" ] || stop "$1 is reached through a link"
@@ -72,6 +74,7 @@ while IFS= read -r line; do
     fi
 done
 flush "$@"
+settle .
 echo "$removed removed, $left left alone because they had changed"
 [ "$left" = 0 ]
 """,
@@ -89,7 +92,7 @@ class PruneBackups(Task[BackupsSeen]):
 
     A backup that is empty, or less than half as large as the largest, was probably cut short, perhaps every night for
     weeks. So besides the newest, as many stay that are not, and the largest itself. Nothing is read to see whether a
-    backup can be restored.
+    backup can be restored. What a snapshot or a copy by reference holds as well (btrfs, xfs) does not come free.
 
     Args:
         directory: The folder, absolute, at least two levels deep, without a symlink on the way.
@@ -99,11 +102,12 @@ class PruneBackups(Task[BackupsSeen]):
         protect: Shell patterns of what is never removed; ``incident-*`` never is in any case.
 
     Raises:
-        Unplannable: *directory* is no such folder, or the list would be longer than 25,000 files.
+        Unplannable: *directory* is no such folder, the list would be longer than 25,000 files, or most of what they
+            take would not come free.
     """
 
     kind = "backup.prune"
-    rounds = 1
+    rounds = 2
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
 
     directory: PurePosixPath
@@ -144,10 +148,14 @@ class PruneBackups(Task[BackupsSeen]):
         )
 
     def _removal(self, old: list[FileStat], seen: BackupsSeen, folder: FileStat, kept: Sequence[FileStat]) -> Change:
-        file_system = seen.file_systems.holding(seen.path, folder.device)
-        if file_system is None:
-            raise Unplannable(f"{self.directory} is on no file system that was measured")
-        freed = ByteSize(sum(file.allocated for file in old))
+        file_system = where_to_free(seen.path, seen.file_systems.holding(seen.path, folder.device))
+        shared = ByteSize(sum(seen.shared.get(file.path, 0) for file in old))
+        freed = ByteSize(max(0, sum(file.allocated for file in old) - shared))
+        if freed < shared:
+            raise Unplannable(
+                f"{shared} of the old backups in {self.directory} are in a snapshot or a copy of them, too: removed, "
+                "they would not come free"
+            )
         total = ByteSize(sum(file.allocated for file in seen.files))
         space = (Relief(subject=space_on(file_system.mount), amount=str(freed)),) if freed else ()
         return Change(

@@ -6,25 +6,27 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from soleil_remediate.command import Command, Reader
-from soleil_remediate.errors import Unplannable
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.disks import space_on
 from soleil_remediate.facts.journals import SMALLEST, Journal, read_journal
 from soleil_remediate.plan import Change, Plan, Relief, Risk, Script, Undo
 from soleil_remediate.task import Task
+from soleil_remediate.tasks.freeing import SETTLE, where_to_free
 from soleil_remediate.units import ByteSize, Duration
 
 #: Shrink the journal in folder $2 to $1 bytes. Only closed files can go, so one being written that is longer than the
 #: smallest ($3 KiB) is closed too; but first the others make room: on a full disk no new one could be begun.
 VACUUM_JOURNAL = Script(
     "vacuum-journal",
-    """set -eu
+    SETTLE
+    + """set -eu
 journalctl --quiet --vacuum-size="$1"
 long=$(find "$2" -maxdepth 1 -type f -name '*.journal' ! -name '*@*' -size "+$3k")
 if [ -n "$long" ]; then
     journalctl --rotate
     journalctl --quiet --vacuum-size="$1"
 fi
+settle "$2"
 journalctl --disk-usage
 """,
 )
@@ -64,8 +66,7 @@ class VacuumJournal(Task[Journal]):
             return Plan.nothing("no journal is kept on disk")
         if seen.removable <= self.to:
             return Plan.nothing(f"the journal takes {ByteSize(seen.archived + seen.active)}, its limit is {self.to}")
-        if seen.file_system is None:
-            raise Unplannable(f"{seen.folder} is on no file system that was measured")
+        file_system = where_to_free(seen.folder, seen.file_system)
         freed = ByteSize(seen.removable - self.to)
         began = self._left_from(seen)
         return Plan.of(
@@ -80,7 +81,7 @@ class VacuumJournal(Task[Journal]):
                 after=f"about {self.to}",
                 loses="entries up to now" if began is None else f"entries before {as_text(began)} UTC",
                 keeps="the newest entries; journald carries on",
-                relieves=(Relief(subject=space_on(seen.file_system.mount), amount=f"at least {freed}"),),
+                relieves=(Relief(subject=space_on(file_system.mount), amount=f"at least {freed}"),),
             ),
             because=f"the journal takes {ByteSize(seen.archived + seen.active)}, its limit is {self.to}",
         )

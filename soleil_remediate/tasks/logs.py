@@ -12,6 +12,7 @@ from soleil_remediate.facts.disks import FileSystem, space_on
 from soleil_remediate.facts.logs import Log, LogsSeen, read_logs
 from soleil_remediate.plan import Change, Plan, Preserve, Relief, Risk, Script, Undo
 from soleil_remediate.task import Task
+from soleil_remediate.tasks.freeing import SETTLE, where_to_free
 from soleil_remediate.units import ByteSize, Duration, MiB
 
 #: Cut the front off an open file. $1 its path without a symlink, $2 device:inode, $3 how many bytes and $4 how many
@@ -24,7 +25,8 @@ from soleil_remediate.units import ByteSize, Duration, MiB
 #: front becomes a hole: its space is free and the file keeps its length.
 CUT_OPEN_FILE = Script(
     "cut-open-file",
-    r"""set -eu
+    SETTLE
+    + r"""set -eu
 stop() { printf '%s\n' "$1: nothing was cut" >&2; exit 75; }
 read -r saved || :
 case $saved in
@@ -49,11 +51,13 @@ cut=$((size - stay))
 cut=$((cut / block * block))
 [ "$cut" -gt 0 ] || stop "all of $1 must stay"
 if fallocate --collapse-range --offset 0 --length "$cut" "$file" 2>/dev/null; then
-    echo "$cut bytes cut off the front, $((size - cut)) stay"
+    says="$cut bytes cut off the front, $((size - cut)) stay"
 else
     fallocate --punch-hole --offset 0 --length "$cut" "$file"
-    echo "$cut bytes at the front are free, $((size - cut)) stay; the length is as before"
+    says="$cut bytes at the front are free, $((size - cut)) stay; the length is as before"
 fi
+settle "$file"
+echo "$says"
 """,
 )
 
@@ -68,7 +72,8 @@ class TruncateLog(Task[LogsSeen]):
     cut falls on a block of the file system, so the first line left may be the end of one.
 
     ext4 and xfs take the front away without a free block. Others (btrfs, tmpfs) leave a hole of the same length there:
-    its space comes free, the file looks as long as before. What counts is therefore what a log takes on the disk.
+    its space comes free, the file looks as long as before. What counts is therefore what a log takes on the disk. What
+    a snapshot or a copy by reference holds as well (btrfs, xfs) does not come free.
 
     Args:
         path: The log on the host, absolute; its last part may be a shell pattern such as ``laravel-*.log``. A symlink
@@ -78,7 +83,8 @@ class TruncateLog(Task[LogsSeen]):
         keep_lines: How many of its newest lines stay at least, if they are longer than that.
 
     Raises:
-        Unplannable: No log that is too large is a plain file of its own with writers that append.
+        Unplannable: No log that is too large is a plain file of its own with writers that append, whose space would
+            come free.
     """
 
     kind = "log.truncate"
@@ -133,7 +139,11 @@ class TruncateLog(Task[LogsSeen]):
         stay = max(self.keep, newest)
         if stay + self.keep > self.larger_than:
             raise Unplannable(f"the newest {self.keep_lines} lines of {log.path} alone take {newest}")
-        freed = ByteSize(log.file.content - stay)
+        freed = ByteSize(max(0, log.file.content - stay - log.shared))
+        if freed < log.shared:
+            raise Unplannable(
+                f"{log.shared} of {log.path} are in a snapshot or a copy of it as well: cut, they would not come free"
+            )
         return Change(
             summary=f"cut {log.path} to its newest {stay}",
             command=Command(
@@ -167,10 +177,7 @@ def _refuse_unless_plain(log: Log, seen: LogsSeen) -> FileSystem:
     if careless:
         pids = ", ".join(map(str, careless))
         raise Unplannable(f"{log.path} is written without O_APPEND by process {pids}: cut, it would grow back")
-    file_system = seen.file_systems.holding(log.path, log.file.device)
-    if file_system is None:
-        raise Unplannable(f"{log.path} is on no file system that was measured")
-    return file_system
+    return where_to_free(log.path, seen.file_systems.holding(log.path, log.file.device))
 
 
 def _writers(log: Log) -> str:

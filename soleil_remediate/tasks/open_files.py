@@ -15,18 +15,22 @@ from soleil_remediate.facts.disks import space_on
 from soleil_remediate.facts.processes import Process
 from soleil_remediate.plan import Change, Plan, Relief, Risk, Script, Undo
 from soleil_remediate.task import Task
+from soleil_remediate.tasks.freeing import SETTLE
 from soleil_remediate.units import ByteSize, Duration, MiB
 
 #: Ask process $1, started at $2 (clock ticks since the boot), running program $3, with signal $4 to reopen its logs;
 #: then wait up to ten seconds until neither it nor a child of it has any of the files $5 (device:inode, a space between
-#: two) open without a name (a new log may get the number of the old one), and as long again until the file systems
-#: mounted at $6… have given their blocks back: the kernel does that after the last descriptor is gone, little by little
-#: for a large file.
+#: two) open without a name (a new log may get the number of the old one), and until the file systems mounted at $6…
+#: have given their blocks back.
+#:
+#: On a file system that is full to the last block no new log can be begun (xfs: not even an empty one), so the old one
+#: stays open. Then it is emptied first, through the very descriptor that was compared, and the process is asked again:
+#: what the file held goes with its last descriptor in any case.
 ASK_TO_REOPEN = Script(
     "ask-to-reopen",
-    r"""set -eu
-pid=$1 started=$2 program=$3 signal=$4
-files=$(printf '%s' "$5" | tr ' ' '\n' | sed 's/$/ 0/')
+    SETTLE
+    + r"""set -eu
+pid=$1 started=$2 program=$3 signal=$4 files=" $5 "
 shift 5
 stop() { printf '%s\n' "process $pid $1: no signal was sent" >&2; exit 75; }
 line=$(cat "/proc/$pid/stat") || stop "has ended"
@@ -34,30 +38,54 @@ rest=${line##*) }
 [ "$(printf '%s\n' "$rest" | cut -d ' ' -f 20)" = "$started" ] || stop "is another one by now"
 is=$(readlink "/proc/$pid/exe")
 [ "${is% (deleted)}" = "$program" ] || stop "runs another program by now"
+is_meant() {
+    [ "$2" = 0 ] || return 1
+    case $files in *" $1 "*) ;; *) return 1 ;; esac
+}
 held() {
     children=$(cat "/proc/$pid/task/$pid/children")
     for one in $pid $children; do
-        stat -L -c '%d:%i %h' "/proc/$one/fd/"* 2>/dev/null || :
-    done | grep -c -x -F -e "$files" || :
+        stat -L -c '%d:%i %h %n' "/proc/$one/fd/"* 2>/dev/null || :
+    done | while read -r file links name; do
+        if is_meant "$file" "$links"; then printf '%s\n' "$name"; fi
+    done
 }
+await() {
+    for turn in $(seq "$1"); do
+        open=$(held)
+        [ -n "$open" ] || return 0
+        sleep 0.1
+    done
+}
+is_full() {
+    for place do
+        [ "$(stat -f -c %a -- "$place")" -ge 256 ] || return 0
+    done
+    return 1
+}
+empty() {
+    for name in $open; do
+        {
+            # shellcheck disable=SC2046  # two words: which file, and how many names it has
+            if is_meant $(stat -L -c '%d:%i %h' /proc/self/fd/4); then
+                truncate -s 0 /proc/self/fd/4
+                emptied=', emptied before it could'
+            fi
+        } 4>>"$name" || :
+    done
+}
+emptied=
 kill -s "$signal" "$pid"
-turn=0
-open=$(held)
-while [ "$open" -gt 0 ] && [ "$turn" -lt 100 ]; do
-    turn=$((turn + 1))
-    sleep 0.1
-    open=$(held)
-done
-free='' same=0 turn=0
-while [ "$same" -lt 3 ] && [ "$turn" -lt 100 ]; do
-    turn=$((turn + 1))
-    was=$free
-    free=$(stat -f -c %f -- "$@")
-    if [ "$free" = "$was" ]; then same=$((same + 1)); else same=0; fi
-    sleep 0.1
-done
-echo "signal $signal sent, $open descriptors still open"
-[ "$open" = 0 ]
+await 20
+if [ -n "$open" ] && is_full "$@"; then
+    empty
+    settle "$@"
+    kill -s "$signal" "$pid"
+fi
+await 80
+settle "$@"
+echo "signal $signal sent, $(printf '%s' "$open" | grep -c . || :) descriptors still open$emptied"
+[ -z "$open" ]
 """,
 )
 

@@ -13,13 +13,15 @@ from soleil_remediate.facts.files import FileStat
 from soleil_remediate.facts.rotations import RotatedLog, RotationsSeen, Rule, is_compressed, read_rotations
 from soleil_remediate.plan import Change, Plan, Relief, Risk, Script, Undo
 from soleil_remediate.task import Task
+from soleil_remediate.tasks.freeing import SETTLE, where_to_free
 from soleil_remediate.units import ByteSize, Duration, MiB
 
 #: Rotate log $1, which is device:inode $2, by the rule on standard input. logrotate takes rules from a plain file
 #: only; that one lies in memory, for as long as this takes.
 ROTATE_LOG = Script(
     "rotate-log",
-    r"""set -eu
+    SETTLE
+    + r"""set -eu
 umask 077
 stop() { printf '%s\n' "$1" >&2; exit 75; }
 [ "$(stat -c '%d:%i' -- "$1")" = "$2" ] || stop "$1 is another file by now: nothing was rotated"
@@ -31,6 +33,7 @@ is=$(stat -c '%d:%i' -- "$1" 2>/dev/null || :)
 if [ "$is" = "$2" ] && [ -s "$1" ]; then
     stop "logrotate left $1 as it was"
 fi
+settle "${1%/*}/"
 echo rotated
 """,
 )
@@ -109,9 +112,7 @@ class RotateLog(Task[RotationsSeen]):
             Unplannable: It may not be rotated.
         """
         _refuse_unless_safe(log, rule)
-        file_system = seen.file_systems.holding(log.path, log.file.device)
-        if file_system is None:
-            raise Unplannable(f"{log.path} is on no file system that was measured")
+        file_system = where_to_free(log.path, seen.file_systems.holding(log.path, log.file.device))
         shrinks = _shrinks(log, rule)
         if shrinks is None:
             return f"rotating {log.path} compresses nothing yet"

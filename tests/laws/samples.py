@@ -14,6 +14,9 @@ from soleil_remediate.catalog import BUILT_IN
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import seconds_at
+from soleil_remediate.facts.extents import MeasureShared
+from soleil_remediate.facts.files import StatFile
+from soleil_remediate.facts.processes import OpenFile, ReadMounts
 from soleil_remediate.look import look
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
 from soleil_remediate.plan import Change
@@ -82,6 +85,13 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
         "watch-sizes",
         said("".join(f"{at} 9.9\n\0{size} {_SRV}:7 {_APP_LOG}\0\0" for at, size in ((1.0, 0), (3.0, 2**30)))),
     ),
+)
+
+#: What the sample host is not asked: what only users' own tasks ask, and what only other file systems need.
+RARE: tuple[Query[Any], ...] = (
+    StatFile(Path("/srv/x")),
+    MeasureShared((Path("/srv/x"),)),
+    ReadMounts((OpenFile(pid=12, fd=3, path=Path("/srv/x"), is_deleted=True),)),
 )
 
 _PLAYBOOK: dict[str, dict[str, Any]] = {

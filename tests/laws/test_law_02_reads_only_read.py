@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import soleil_remediate.facts
-from soleil_remediate.command import Command
+from soleil_remediate.command import Command, Query
 from soleil_remediate.plan import Script
 from soleil_remediate.task import Reading
-from tests.laws.samples import KINDS, changes_of, commands_of, sample
+from tests.laws.samples import KINDS, RARE, changes_of, commands_of, sample
 
 #: Every program a query may start, and which of its arguments would do more than read.
 READERS: dict[str, re.Pattern[str]] = {
@@ -21,6 +21,7 @@ READERS: dict[str, re.Pattern[str]] = {
     "date": re.compile(r"(?!\+).*"),
     "df": re.compile(r"--sync"),
     "du": re.compile(r"(?!)"),
+    "filefrag": re.compile(r"-[a-zA-Z]*[sS].*|--sync"),
     "find": re.compile(r"-(delete|exec|execdir|ok|okdir|fls|fprint|fprint0|fprintf)"),
     "grep": re.compile(r"(?!)"),
     "realpath": re.compile(r"(?!)"),
@@ -76,6 +77,11 @@ def test_a_read_only_reads(kind: type[Reading[Any]]) -> None:
     assert [why_not(command) for command in commands] == [""] * len(commands)
 
 
+@pytest.mark.parametrize("query", RARE, ids=lambda query: type(query).__name__)
+def test_a_rare_question_only_reads(query: Query[Any]) -> None:
+    assert why_not(query.command) == ""
+
+
 @pytest.mark.parametrize("text", sorted(READING_SCRIPTS))
 def test_a_script_among_the_facts_only_reads(text: str) -> None:
     assert may_change(text) == ""
@@ -99,6 +105,7 @@ def test_a_change_would_be_noticed_among_the_reads(kind: type[Reading[Any]]) -> 
         ("sh", "-c", "rm -rf /srv"),
         ("sh", "/tmp/script"),
         ("date", "-s", "tomorrow"),
+        ("filefrag", "-vs", "/srv/x"),
         ("date", "--set=tomorrow"),
         ("env", "rm", "/srv"),
         ("journalctl", "--vacuum-size=1"),

@@ -6,7 +6,6 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Sequence
-from pathlib import PurePosixPath as Path
 from typing import Any
 
 import pytest
@@ -14,10 +13,9 @@ import pytest
 import soleil_remediate.facts
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.files import StatFile
 from soleil_remediate.look import look
 from soleil_remediate.task import Reading
-from tests.laws.samples import KINDS, queries_of, sample
+from tests.laws.samples import KINDS, RARE, queries_of, sample
 
 GARBAGE = (
     b"garbage",
@@ -44,8 +42,8 @@ def _classes() -> list[type[Query[Any]]]:
 
 
 def _queries() -> list[Query[Any]]:
-    """Return one of every class that the samples ask, and those that only users' own tasks ask."""
-    asked: dict[type, Query[Any]] = {StatFile: StatFile(Path("/srv/x"))}
+    """Return one of every class that the samples ask, and those that they do not."""
+    asked: dict[type, Query[Any]] = {type(query): query for query in RARE}
     for kind in KINDS:
         for query in queries_of(sample(kind)):
             asked.setdefault(type(query), query)

@@ -54,6 +54,27 @@ def record(
     return "\t".join(map(str, fields)).encode() + b"\t" + name + b"\0"
 
 
+#: A host with a btrfs on /srv, full; 52 could be the device number of a subvolume there.
+BTRFS = (
+    ("mountinfo", said("27 1 254:0 / / rw - ext4 /dev/vda rw\n40 27 0:40 / /srv rw - btrfs /dev/vdb rw\n")),
+    ("df", said("1B-blocks Used Avail Inodes IUsed IFree Mounted on\n9 4 5 10 4 6 /\n9 9 0 0 0 0 /srv\n")),
+)
+
+
+def extents(path: str, *, shared: int) -> str:
+    """Return what filefrag -v of Debian 12 says of a file of which *shared* blocks are in a snapshot as well."""
+    return f"""\
+Filesystem type is: 9123683e
+File size of {path} is 52428805 (12801 blocks of 4096 bytes)
+ ext:     logical_offset:        physical_offset: length:   expected: flags:
+   0:        0..    7679:      15616..     23295: {shared - 1:6}:             shared
+   1:     7680..   12799:      23808..     28927:      1:      23296: encoded,shared
+   2:    12800..   12800:          0..         0:      0:             last,unknown_loc,delalloc,eof
+   3:    12801..   12802:       3328..      3329:      2:      28928: last,eof
+{path}: 4 extents found
+"""
+
+
 @dataclass
 class Prepared:
     """Answers commands by the first rule whose text stands in them."""

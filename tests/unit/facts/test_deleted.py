@@ -8,7 +8,7 @@ import pytest
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.deleted import DeletedFile, ReadPrograms, read_deleted
-from tests.unit.facts.answers import NOT_THERE, captured, complaint, said, see
+from tests.unit.facts.answers import BTRFS, NOT_THERE, captured, complaint, said, see
 
 HOST = ("mountinfo", captured("mountinfo")), ("df", captured("df"))
 REAL = (
@@ -51,6 +51,22 @@ def test_a_file_with_a_name_is_not_deleted_whatever_it_is_called() -> None:
         )
         == ()
     )
+
+
+@pytest.mark.parametrize("mount, where", [(40, ["/srv"]), (99, [])])
+def test_on_btrfs_the_mount_says_where_a_deleted_file_lies(mount: int, where: list[str]) -> None:
+    # 99 is the mount of memory that has no name
+    found = see(
+        read_deleted(Reader()),
+        *BTRFS,
+        ("find /proc /proc/1", said("/proc/12/fd/3\t/srv/x (deleted)\0")),
+        ("stat -L", said("/proc/12/fd/3\t52\t2\t0\t10\t8\n")),
+        ("flags", said("/proc/12/fdinfo/3:flags:\t01\n")),
+        ("mnt_id", said(f"/proc/12/fdinfo/3:mnt_id:\t{mount}\n")),
+        ("cgroup", said()),
+        ("exe", said()),
+    )
+    assert [str(one.file_system.mount) for one in found] == where
 
 
 def test_a_program_that_was_upgraded_is_still_that_program() -> None:

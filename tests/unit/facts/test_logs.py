@@ -10,7 +10,7 @@ from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.logs import LogsSeen, MeasureNewestLines, read_logs
 from soleil_remediate.units import KiB
-from tests.unit.facts.answers import ask_here, captured, complaint, record, said, see
+from tests.unit.facts.answers import BTRFS, ask_here, captured, complaint, extents, record, said, see
 
 FOLDER = "/srv/app/logs"
 HOST = ("mountinfo", captured("mountinfo")), ("df", captured("df"))
@@ -35,6 +35,19 @@ def test_a_large_log_is_seen_with_its_writers_and_the_length_of_its_newest_lines
     (log,) = seen.logs
     assert (log.path, log.newest_lines) == (Path(f"{FOLDER}/laravel.log"), 900)
     assert [(one.pid, one.is_appending) for one in log.writers] == [(12, True)]
+
+
+def test_how_much_of_a_log_a_snapshot_has_as_well_is_asked_where_that_can_be() -> None:
+    seen = see(
+        read_logs(Reader(), Path("/link/a.log"), lines=1000, larger_than=KiB(1)),
+        *BTRFS,
+        ("realpath", said("/srv\0")),
+        ("find /proc", said()),
+        ("find -H", said(record("/link/a.log", size=5000, device=52))),
+        ("tail", said("900\n")),
+        ("filefrag -b4096 -v -- /srv/a.log", said(extents("/srv/a.log", shared=3))),
+    )
+    assert [log.shared for log in seen.logs] == [3 * 4096]
 
 
 def test_small_logs_and_what_is_no_log_cost_no_second_round() -> None:

@@ -15,7 +15,7 @@ from soleil_remediate.facts.files import FileStat
 from soleil_remediate.plan import Change, Risk
 from soleil_remediate.tasks import backups
 from soleil_remediate.tasks.backups import REMOVE_LISTED, PruneBackups
-from soleil_remediate.units import ByteSize, Duration
+from soleil_remediate.units import ByteSize, Duration, MiB
 from tests.unit.facts.answers import captured, record, said, see
 from tests.unit.tasks.values import SRV, file, file_system, file_systems, nothing, refusal
 
@@ -117,6 +117,15 @@ def test_one_that_was_far_larger_does_not_take_the_place_of_the_newest() -> None
 
 def test_where_none_is_better_the_newest_short_ones_stay() -> None:
     assert removed(*(backup(f"{days}.sql", days, 0) for days in (10, 20, 30))) == ["30.sql"]
+
+
+def test_what_a_snapshot_holds_as_well_is_not_promised_and_removed_for_nothing() -> None:
+    files = [backup(f"{days}.sql", days, 10, inode=days) for days in (1, 2, 30, 60)]
+    some = replace(seen(*files), shared={files[2].path: MiB(10), files[0].path: MiB(10)})
+    (change,) = TASK.plan(some).changes
+    assert [one.amount for one in change.relieves] == ["10 MiB", "2 inodes"]
+    most = replace(some, shared={files[2].path: MiB(10), files[3].path: MiB(1)})
+    assert "11 MiB of the old backups in /srv/backups are in a snapshot or a copy of them, too" in refusal(TASK, most)
 
 
 def test_empty_files_give_back_inodes_and_no_space() -> None:

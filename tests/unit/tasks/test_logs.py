@@ -23,7 +23,12 @@ TASK = TruncateLog(path=PATH, larger_than=MiB(10))
 
 
 def log(size: float = 100, name: str = "laravel.log", **other: Any) -> Log:
-    said: dict[str, Any] = {"path": PATH.with_name(name), "writers": (), "newest_lines": KiB(100)}
+    said: dict[str, Any] = {
+        "path": PATH.with_name(name),
+        "writers": (),
+        "newest_lines": KiB(100),
+        "shared": ByteSize(0),
+    }
     known = {key: other.pop(key) for key in list(other) if key in said}
     return Log(file=file(f"/srv/app/{name}", size, **other), **{**said, **known})
 
@@ -55,6 +60,23 @@ def test_long_newest_lines_all_stay() -> None:
     assert change.after == "about 3 MiB"
 
 
+def test_what_a_snapshot_holds_as_well_is_not_promised() -> None:
+    (change,) = TASK.plan(seen(log(shared=MiB(49)))).changes
+    assert [one.amount for one in change.relieves] == ["50 MiB"]
+
+
+@pytest.mark.parametrize(
+    "other, why",
+    [
+        ({"is_stopped": True}, "is on /srv, where the kernel stopped all writing after an error"),
+        ({"is_read_only": True}, "is on /srv, which is mounted read only"),
+    ],
+)
+def test_nothing_is_cut_where_nothing_can_be_written(other: dict[str, Any], why: str) -> None:
+    one = LogsSeen(file_systems=file_systems(file_system(**other)), logs=(log(),))
+    assert refusal(TASK, one) == f"{PATH} {why}"
+
+
 def test_a_log_within_its_limit_is_left_alone() -> None:
     assert nothing(TASK, seen()) == f"{PATH} does not exist"
     assert nothing(TASK, seen(log(10))) == f"{PATH} takes 10 MiB, within 10 MiB"
@@ -77,6 +99,7 @@ def test_a_hole_takes_nothing() -> None:
         (log(device=99, path=PATH), "no file system that was measured"),
         (log(newest_lines=FactError("tail: gone")), "cannot be measured: tail: gone"),
         (log(newest_lines=None), "cannot be measured"),
+        (log(shared=MiB(50)), "50 MiB of /srv/app/laravel.log are in a snapshot or a copy of it as well"),
         (log(newest_lines=MiB(9.5)), "newest 1000 lines of /srv/app/laravel.log alone take 9.5 MiB"),
     ],
 )

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from soleil_remediate.command import Reader
 from soleil_remediate.plan import Risk
 from soleil_remediate.tasks.packages import CleanPackageCache, PackageCacheSeen
 from soleil_remediate.units import MiB
 from tests.unit.facts.answers import captured, complaint, see
-from tests.unit.tasks.values import file, file_system, file_systems, nothing
+from tests.unit.tasks.values import file, file_system, file_systems, nothing, refusal
 
 TASK = CleanPackageCache()
 
@@ -21,7 +24,8 @@ def test_downloads_go_and_each_file_system_gets_its_own_back() -> None:
     (change,) = TASK.plan(
         seen(file("/a/1.deb", 20, device=2), file("/a/2.deb", 30, device=2), file("/b/pkgcache.bin", 5, device=1))
     ).changes
-    assert change.command.words == ("apt-get", "clean")
+    assert change.command.words[3:] == ("clean-packages", "/", "/var/cache")
+    assert "\napt-get clean\n" in change.command.words[2]
     assert (change.risk, change.before) == (Risk.GENTLE, "55 MiB")
     assert [(one.subject, one.amount) for one in change.relieves] == [
         ("space on /", "5 MiB"),
@@ -29,10 +33,13 @@ def test_downloads_go_and_each_file_system_gets_its_own_back() -> None:
     ]
 
 
-def test_what_lies_on_no_measured_file_system_is_not_promised() -> None:
-    disks = file_systems(file_system("/srv", 1))
-    (change,) = TASK.plan(PackageCacheSeen(files=(file("/nfs/1.deb", 20, device=7),), file_systems=disks)).changes
-    assert change.relieves == ()
+@pytest.mark.parametrize("other", [{}, {"is_read_only": True}, {"is_stopped": True}])
+def test_what_lies_where_nothing_can_be_freed_is_not_promised(other: dict[str, Any]) -> None:
+    disks = file_systems(file_system("/srv", 1), *([file_system("/nfs", 7, **other)] if other else []))
+    lost = PackageCacheSeen(files=(file("/nfs/1.deb", 20, device=7),), file_systems=disks)
+    assert "no file system that was measured and can be written" in refusal(TASK, lost)
+    (change,) = TASK.plan(replace(lost, files=(*lost.files, file("/srv/1.deb", 5, device=1)))).changes
+    assert [(one.subject, one.amount) for one in change.relieves] == [("space on /srv", "5 MiB")]
 
 
 def test_next_to_nothing_is_left_alone() -> None:
