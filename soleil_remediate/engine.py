@@ -26,7 +26,7 @@ from soleil_remediate.errors import (
     RemediateError,
     Unreachable,
 )
-from soleil_remediate.events import Event, HostClaimed, HostSeen, StepEnded
+from soleil_remediate.events import CopySaved, Event, HostClaimed, HostSeen, StepEnded
 from soleil_remediate.host import Host, Mode
 from soleil_remediate.look import look
 from soleil_remediate.plan import Change
@@ -35,6 +35,7 @@ from soleil_remediate.report import (
     HostOutcome,
     HostReport,
     Preview,
+    SavedCopy,
     Sent,
     Standing,
     StepDeclined,
@@ -111,6 +112,7 @@ class HostRun:
         self._is_claimed = False
         self._scope: frozenset[str] = frozenset()
         self._has_sent = False
+        self._copies: list[SavedCopy] = []
         self._last: Standing | None = None  # how it stood after the last change; none since then where unknown
         self._followed: tuple[tuple[Look[Any], Any], ...] = ()  # what was seen before, by the looks that may go on
         self._forecasts: tuple[Forecast, ...] = ()
@@ -273,7 +275,7 @@ class HostRun:
             before = looked.standing
             consent = _Consent(preview.digests, approved, ask_again)
             delivery = Delivery(
-                run=self._run, line=self, copies=copies, clock=self._clock, say=self._say, stop=self._stop
+                run=self._run, line=self, copies=copies, clock=self._clock, say=self._note, stop=self._stop
             )
             for index, step in enumerate(self._case.steps):
                 self._stop.check()
@@ -285,6 +287,12 @@ class HostRun:
             error = self._stop.request if self._stop.is_insisted else ended
         return self.report(conclude(before, self._last, self.steps, error), preview)
 
+    def _note(self, event: Event) -> None:
+        """Tell an event of a change, and keep what a report needs of it whatever becomes of the change."""
+        self._say(event)
+        if isinstance(event, CopySaved):
+            self._copies.append(event.copy)
+
     def report(self, outcome: HostOutcome, preview: Preview | None) -> HostReport:
         """Return what became of this host, with the steps so far and how it stood after the last change."""
         return HostReport(
@@ -293,6 +301,7 @@ class HostRun:
             preview=preview,
             steps=tuple(self.steps),
             after=self._last if self._has_sent else None,
+            copies=tuple(self._copies),
             forecasts=self._forecasts,
             took=Duration(self._clock.monotonic() - self._began),
         )

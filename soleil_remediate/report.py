@@ -427,6 +427,7 @@ class HostReport:
         preview: What was seen at first; ``None`` where no look succeeded.
         steps: What became of each step; empty where none was tried.
         after: How it stood at the last look; ``None`` where nothing was sent, or no look succeeded since.
+        copies: What was saved off the host before its changes, whatever became of these.
         forecasts: When what was repaired is at fault again; empty where that is not known.
         took: From connecting to the end.
     """
@@ -436,6 +437,7 @@ class HostReport:
     preview: Preview | None = None
     steps: tuple[StepSeen, ...] = ()
     after: Standing | None = None
+    copies: tuple[SavedCopy, ...] = ()
     forecasts: tuple[Forecast, ...] = ()
     took: Duration = Duration(0)
 

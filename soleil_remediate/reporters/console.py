@@ -312,7 +312,7 @@ class ConsoleReporter:
     def _put_host(self, page: Page, host: HostReport) -> None:
         if host.preview is not None and host.after is not None and was_touched(host):
             put_proof(page, host.preview.standing, host.after, is_everything=self._is_verbose)
-        put_saved(page, host.sent)
+        put_saved(page, host.copies)
         took = Duration(self._clock.monotonic() - self._opened) if self._opened is not None else ""
         put_verdict(page, host, str(took))
         put_forecasts(page, host)
@@ -323,7 +323,7 @@ class ConsoleReporter:
             if was_touched(host) and host.preview is not None and host.after is not None:
                 page.line(host.host.name)
                 put_proof(page, host.preview.standing, host.after, is_everything=self._is_verbose)
-                put_saved(page, host.sent)
+                put_saved(page, host.copies)
                 put_forecasts(page, host)
                 page.gap()
         is_old = not any(map(was_touched, report.hosts))  # what the table above says is said

@@ -24,7 +24,7 @@ from soleil_remediate.report import (
     NotNeeded,
     NotReached,
     Refusal,
-    Sent,
+    SavedCopy,
     Standing,
     StepFailed,
     Stopped,
@@ -92,12 +92,11 @@ def _value(measure: Measure | None) -> str:
     return "-" if measure is None else measure.value
 
 
-def put_saved(page: Page, sent: Sequence[Sent]) -> None:
-    """Put on *page* where what was destroyed on the host is kept here."""
-    for one in sent:
-        if one.saved is not None:
-            page.line(f"saved  {_from_home(one.saved.path)}")
-            page.prose(f"{one.saved.size}, {one.saved.stored} as gzip, sha256 {one.saved.sha256[:16]}…", 7)
+def put_saved(page: Page, copies: Sequence[SavedCopy]) -> None:
+    """Put on *page* where what was, or may have been, destroyed on the host is kept here."""
+    for copy in copies:
+        page.line(f"saved  {_from_home(copy.path)}")
+        page.prose(f"{copy.size}, {copy.stored} as gzip, sha256 {copy.sha256[:16]}…", 7)
 
 
 def _from_home(path: PurePath) -> str:

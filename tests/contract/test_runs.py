@@ -248,6 +248,19 @@ def test_what_a_change_destroys_is_kept_here_first(bench: Bench) -> None:
     assert gzip.decompress(Path(saved.path).read_bytes()) == b"bad\n"
 
 
+def test_what_was_saved_is_reported_also_where_the_change_failed(bench: Bench) -> None:
+    """It matters most then: half of the file may be gone."""
+    found = bench.file.stat()
+    task = SavedPut(
+        path=PurePosixPath(bench.file), identity=FileIdentity(found.st_dev, found.st_ino), takes=5, within=0.5
+    )
+    report = bench.run(task)
+    assert isinstance(report.outcome, NotFixed)
+    assert report.sent == ()
+    (copy,) = report.copies
+    assert gzip.decompress(Path(copy.path).read_bytes()) == b"bad\n"
+
+
 def test_a_file_that_is_another_by_then_is_not_destroyed(bench: Bench) -> None:
     found = bench.file.stat()
     task = SavedPut(path=PurePosixPath(bench.file), identity=FileIdentity(found.st_dev, found.st_ino + 1))

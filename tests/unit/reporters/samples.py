@@ -268,7 +268,13 @@ def report(
     after: Standing | None = None,
 ) -> HostReport:
     return HostReport(
-        host=host(name), outcome=outcome, preview=seen, steps=tuple(with_steps), after=after, took=Duration(82)
+        host=host(name),
+        outcome=outcome,
+        preview=seen,
+        steps=tuple(with_steps),
+        after=after,
+        copies=(SAVED,) if with_steps else (),
+        took=Duration(82),
     )
 
 
