@@ -97,9 +97,9 @@ class Delivery:
         """
         self.stop.check()
         host = self.line.session.host.name
-        saved = self._save(change.preserve, step, number) if change.preserve else None
+        saved, receipt = self._save(change.preserve, step, number) if change.preserve else (None, None)
         self.stop.check()
-        command = replace(change.command, stdin=f"{saved.size:d}\n") if saved else change.command
+        command = replace(change.command, stdin=receipt) if receipt else change.command
         operation = self.operation(step, number)
         self.say(
             ChangeIntended(
@@ -193,7 +193,8 @@ class Delivery:
         except HostLocked:
             return self.line.session, False
 
-    def _save(self, preserve: Preserve, step: int, number: int) -> SavedCopy:
+    def _save(self, preserve: Preserve, step: int, number: int) -> tuple[SavedCopy, str]:
+        """Return the copy, and what the change must be told about it."""
         host = self.line.session.host.name
         try:
             new = self.copies.create_copy(f"{host}-{step}-{number}-{preserve.path.name}")
@@ -204,7 +205,7 @@ class Delivery:
             saved = self._stream(preserve, new, step)
             copy = SavedCopy(path=new.path, size=saved.size, stored=saved.stored, sha256=saved.sha256)
             self.say(CopySaved(host=host, step=step, copy=copy))
-        return copy
+        return copy, saved.receipt
 
     def _stream(self, preserve: Preserve, new: NewCopy, step: int) -> Saved:
         host = self.line.session.host.name

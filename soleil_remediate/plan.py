@@ -95,8 +95,9 @@ class Undo:
 class Preserve:
     """What must be saved off the host, complete and with a matching checksum, before a change may be sent.
 
-    The change's command then reads on its standard input how many bytes were saved, in decimal, and destroys nothing
-    beyond them: what was written while the copy was made stays.
+    The change's command then reads a line on its standard input: how many bytes were saved, in decimal, and the SHA-256
+    of the last 64 KiB of them. It destroys nothing beyond them, so that what was written while the copy was made stays,
+    and nothing at all where the file does not hold them any more.
 
     Args:
         path: The file on the host.

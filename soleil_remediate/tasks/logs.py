@@ -16,19 +16,22 @@ from soleil_remediate.tasks.freeing import SETTLE, where_to_free
 from soleil_remediate.units import ByteSize, Duration, MiB
 
 #: Cut the front off an open file. $1 its path without a symlink, $2 device:inode, $3 how many bytes and $4 how many
-#: lines stay at least; standard input: how many bytes were saved, beyond which nothing is cut.
+#: lines stay at least; standard input: how many bytes were saved, beyond which nothing is cut, and the SHA-256 of the
+#: last 64 KiB of them, which a person by hand may leave out.
 #:
 #: Everything happens to one descriptor, opened once and compared with what the plan saw: one name only, and then that
 #: name's true path must be the approved one. In this order: were it opened through a second name, a hard link that is
 #: gone by the time the names are counted, the kernel would call that path deleted. (The other order was tried: a racer
 #: won within seconds.) collapse-range moves what stays to the front and needs no free block (ext4, xfs); elsewhere the
-#: front becomes a hole: its space is free and the file keeps its length.
+#: front becomes a hole: its space is free and the file keeps its length. Immediately before either it is compared with
+#: what was saved: a log that was emptied in place meanwhile and filled again (logrotate's copytruncate) has the same
+#: inode, is perhaps even longer, and holds lines that nobody saved.
 CUT_OPEN_FILE = Script(
     "cut-open-file",
     SETTLE
     + r"""set -eu
 stop() { printf '%s\n' "$1: nothing was cut" >&2; exit 75; }
-read -r saved || :
+read -r saved sum || :
 case $saved in
     0 | [1-9]*) ;;
     *) stop "no number of saved bytes arrived" ;;
@@ -40,8 +43,16 @@ exec 3<"$1"
 file=/proc/$$/fd/3
 [ "$(stat -L -c '%d:%i %h %F' "$file")" = "$2 1 regular file" ] || stop "$1 is another file by now"
 [ "$(readlink "$file")" = "$1" ] || stop "$1 is reached through a link"
+end=65536
+[ "$saved" -ge "$end" ] || end=$saved
+compare() {
+    [ "$(stat -L -c %s "$file")" -ge "$saved" ] || stop "$1 is shorter than what was saved"
+    [ -n "$sum" ] || return 0
+    is=$(tail -c "+$((saved - end + 1))" -- "$file" | head -c "$end" | sha256sum)
+    [ "$is" = "$sum  -" ] || stop "$1 was emptied and written anew since it was saved"
+}
+compare "$1"
 size=$(stat -L -c %s "$file")
-[ "$size" -ge "$saved" ] || stop "$1 is shorter than what was saved"
 block=$(stat -L -f -c %S "$file")
 stay=$(tail -n "$4" <&3 | wc -c)
 [ "$stay" -gt 0 ] || stop "the newest lines of $1 cannot be read"
@@ -50,9 +61,11 @@ cut=$((size - stay))
 [ "$cut" -le "$saved" ] || cut=$saved
 cut=$((cut / block * block))
 [ "$cut" -gt 0 ] || stop "all of $1 must stay"
+compare "$1"
 if fallocate --collapse-range --offset 0 --length "$cut" "$file" 2>/dev/null; then
     says="$cut bytes cut off the front, $((size - cut)) stay"
 else
+    compare "$1"
     fallocate --punch-hole --offset 0 --length "$cut" "$file"
     says="$cut bytes at the front are free, $((size - cut)) stay; the length is as before"
 fi

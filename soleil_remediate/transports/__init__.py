@@ -80,11 +80,18 @@ class Saved:
         size: How many bytes of the file were copied, from its beginning.
         stored: How many bytes that is compressed.
         sha256: Of the file's bytes, computed on the host and again on this side, alike.
+        tail_sha256: Of their last 64 KiB.
     """
 
     size: ByteSize
     stored: ByteSize
     sha256: str
+    tail_sha256: str
+
+    @property
+    def receipt(self) -> str:
+        """What the change reads that may destroy what was saved, and only that (:class:`~..plan.Preserve`)."""
+        return f"{self.size:d} {self.tail_sha256}\n"
 
 
 class Session(Protocol):

@@ -13,10 +13,12 @@ from soleil_remediate.errors import EvidenceNotStored
 from soleil_remediate.plan import Preserve, Script
 from soleil_remediate.transports import Saved
 from soleil_remediate.transports.shell import Kept
-from soleil_remediate.units import ByteSize, MiB
+from soleil_remediate.units import ByteSize, KiB, MiB
 
 #: How much is decompressed at once, however much the host packed into few bytes.
 _PIECE = MiB(1)
+#: So much of its end tells later whether a file still holds what was saved.
+TAIL = KiB(64)
 #: A copy slower than this is given up by the host itself, so that nothing of it stays behind there.
 _SLOWEST = 64 * 1024
 
@@ -59,6 +61,7 @@ class Copy:
         self._on_progress = on_progress
         self._unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
         self._sum = hashlib.sha256()
+        self._tail = b""
         self._size = 0
         self.stored = 0
         self.said = Kept(2**16)
@@ -72,6 +75,7 @@ class Copy:
             while not self._unzip.eof:
                 piece = self._unzip.decompress(data, _PIECE)
                 self._sum.update(piece)
+                self._tail = (self._tail + piece)[-TAIL:]
                 self._size += len(piece)
                 data = self._unzip.unconsumed_tail
                 if not data and len(piece) < _PIECE:
@@ -101,7 +105,12 @@ class Copy:
             raise self._refused(f"it changed while it was copied: {self._size} of {size[1]} bytes")
         if digest[1] != self._sum.hexdigest():
             raise self._refused("the checksums differ")
-        return Saved(size=ByteSize(self._size), stored=ByteSize(self.stored), sha256=digest[1])
+        return Saved(
+            size=ByteSize(self._size),
+            stored=ByteSize(self.stored),
+            sha256=digest[1],
+            tail_sha256=hashlib.sha256(self._tail).hexdigest(),
+        )
 
     def _refused(self, why: str) -> EvidenceNotStored:
         return EvidenceNotStored(f"{self._preserve.path} was not saved: {why}. Nothing was changed")

@@ -34,6 +34,7 @@ from soleil_remediate.host import Host
 from soleil_remediate.plan import FileIdentity, Preserve
 from soleil_remediate.transports import Access, HostKey, Operation, Progress, Saved
 from soleil_remediate.transports.deadline import Cancellation
+from soleil_remediate.transports.evidence import TAIL
 from soleil_remediate.units import ByteSize, Duration
 
 #: Which commands a rule is about: these words whoever runs them, this command exactly, or whatever the function says.
@@ -314,6 +315,7 @@ class ScriptedSession:
             size=ByteSize(len(content)),
             stored=ByteSize(len(stored)),
             sha256=hashlib.sha256(content).hexdigest(),
+            tail_sha256=hashlib.sha256(content[-TAIL:]).hexdigest(),
         )
 
     def close(self) -> None:

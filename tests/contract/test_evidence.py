@@ -43,6 +43,7 @@ def test_a_saved_file_is_the_file(bed: Bed, content: bytes) -> None:
     assert gzip.decompress(into.getvalue()) == content
     assert (saved.size, saved.stored) == (len(content), len(into.getvalue()))
     assert saved.sha256 == hashlib.sha256(content).hexdigest()
+    assert saved.receipt == f"{len(content)} {hashlib.sha256(content[-65536:]).hexdigest()}\n"
     assert heard[-1:] == [len(content)]
     assert heard == sorted(heard)
 

@@ -14,6 +14,7 @@ from soleil_remediate import Gate, HostReport, PolicyGate, Remediation, Runs, op
 from soleil_remediate.events import Event
 from soleil_remediate.fleet import Listener
 from soleil_remediate.task import Health
+from soleil_remediate.transports import Transport
 from tests.lab.conftest import LabHost
 
 #: Everything that a run which sends nothing must leave alone; what services write by themselves is left out.
@@ -47,9 +48,14 @@ class Rehearsal:
         return self._open(inputs).preview().hosts[0]
 
     def remediate(
-        self, *, gate: Gate | None = None, listener: Listener = ignore, inputs: Mapping[str, str] | None = None
+        self,
+        *,
+        gate: Gate | None = None,
+        listener: Listener = ignore,
+        inputs: Mapping[str, str] | None = None,
+        transport: Transport | None = None,
     ) -> HostReport:
-        run = self._open(inputs or {}).remediate(
+        run = self._open(inputs or {}, transport).remediate(
             gate=gate or PolicyGate(says_yes=True), runs=self.runs, listener=listener
         )
         return run.hosts[0]
@@ -97,7 +103,11 @@ class Rehearsal:
             f"ssh://root@{self.host.address}", ssh_config=str(config), ssh_identity_file=str(self.host.lab.private_key)
         )
 
-    def _open(self, inputs: Mapping[str, str]) -> Remediation:
+    def _open(self, inputs: Mapping[str, str], transport: Transport | None = None) -> Remediation:
         return open_remediation(
-            scenario="disk-full", hosts=self.host.name, inventory=self.host.lab.inventory, inputs=inputs
+            scenario="disk-full",
+            hosts=self.host.name,
+            inventory=self.host.lab.inventory,
+            inputs=inputs,
+            transport=transport,
         )

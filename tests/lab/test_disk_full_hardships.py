@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,7 +16,9 @@ from soleil_remediate import Approval, Change, PolicyGate, Preview
 from soleil_remediate.errors import ExitStatus
 from soleil_remediate.events import ChangeIntended, Event
 from soleil_remediate.host import Host
-from soleil_remediate.report import Fixed, NotNeeded, Refusal
+from soleil_remediate.report import Fixed, NotFixed, NotNeeded, Refusal
+from soleil_remediate.transports.ssh import SshTransport
+from soleil_remediate.units import Duration
 from tests.lab.rehearsals import Rehearsal
 
 if TYPE_CHECKING:
@@ -137,6 +139,44 @@ def test_a_log_swapped_for_a_symlink_at_full_speed_never_leads_elsewhere(rehears
         assert tries < 200
     assert tries >= 3
     assert rehearsal.host.shell("stat -c '%i %s' /etc/precious.conf; sha256sum /etc/precious.conf") == precious
+
+
+@dataclass(frozen=True, slots=True)
+class Racing:
+    """The way over SSH; as soon as a copy is complete, and before anything else is sent, something happens."""
+
+    then: Callable[[], None]
+    session: Any = None
+
+    def open(self, host: Host, *, within: Duration) -> Any:
+        return Racing(self.then, SshTransport().open(host, within=within))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.session, name)
+
+    def save(self, *arguments: Any) -> Any:
+        saved = self.session.save(*arguments)
+        self.then()
+        return saved
+
+
+def test_a_log_emptied_in_place_and_filled_again_between_copy_and_cut_keeps_every_line(rehearsal: Rehearsal) -> None:
+    host, seen = rehearsal.host, list[str]()
+    host.break_with("laravel-log", writer="no")
+    host.shell(f"truncate -s -20M {LOG}; dd if=/dev/zero of=/srv/rest bs=64k status=none 2>/dev/null || true")
+    length = int(host.shell(f"stat -c %s {LOG}"))
+
+    def empty_and_fill() -> None:  # as logrotate's copytruncate does, and then a busy night
+        fill = f"dd of={LOG} bs=64k oflag=append conv=notrunc iflag=fullblock status=none"
+        host.shell(f"rm /srv/rest; : > {LOG}; {{ yes 'a line that nobody saved' | {fill}; }} 2>/dev/null || true; sync")
+        seen.append(host.shell(f"stat -c '%i %s %b' {LOG}; sha256sum {LOG}"))
+
+    report = rehearsal.remediate(transport=Racing(empty_and_fill))
+
+    assert isinstance(report.outcome, NotFixed), report.outcome
+    assert "was emptied and written anew since it was saved: nothing was cut" in report.outcome.why
+    assert int(seen[0].split()[1]) > length, "longer than what was saved: its length tells nothing"
+    assert host.shell(f"stat -c '%i %s %b' {LOG}; sha256sum {LOG}") == seen[0]
 
 
 def test_a_connection_cut_in_the_middle_of_a_change_is_unknown_until_the_host_was_asked(rehearsal: Rehearsal) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path as Here
@@ -219,6 +220,72 @@ def test_in_doubt_nothing_is_cut(path: Here, saved: object, other: dict[str, Any
     assert why in done.stderr
     assert done.stderr.endswith("nothing was cut\n")
     assert path.read_bytes() == before
+
+
+LINES = "".join(f"line {number:06}\n" for number in range(100_000)).encode()
+
+
+def receipt(content: bytes) -> str:
+    return f"{len(content)} {hashlib.sha256(content[-65536:]).hexdigest()}\n"
+
+
+def test_a_log_that_still_holds_what_was_saved_is_cut_however_much_longer_it_is(path: Here) -> None:
+    with path.open("ab") as file:
+        file.write(LINES)
+    assert cut(path, receipt(LINES)).returncode == 0
+    kept = path.read_bytes().lstrip(b"\0")
+    assert kept.endswith(LINES)
+    assert len(kept) < len(LINES) + 4096
+
+
+@pytest.mark.parametrize("size", [1, 65536, 65537])
+def test_a_short_copy_is_compared_as_a_whole(path: Here, size: int) -> None:
+    done = cut(path, receipt(LINES[:size]), keep=1, lines=1)
+    assert done.returncode == (75 if size < 4096 else 0)
+    assert size >= 4096 or "must stay" in done.stderr
+    assert "written anew" in cut(path, receipt(b"x" * size), keep=1, lines=1).stderr
+
+
+def test_a_log_that_was_emptied_in_place_and_grew_past_what_was_saved_is_not_cut(path: Here) -> None:
+    saved = receipt(LINES)
+    anew = LINES.replace(b"line", b"next") * 2
+    with path.open("r+b") as file:
+        file.truncate()
+        file.write(anew)
+    done = cut(path, saved)
+    assert (done.returncode, path.read_bytes()) == (75, anew)
+    assert "was emptied and written anew since it was saved: nothing was cut" in done.stderr
+
+
+COPYTRUNCATE = """
+import os, sys
+path, size = sys.argv[1], int(sys.argv[2])
+log = os.open(path, os.O_WRONLY | os.O_APPEND)
+turn = 0
+while True:
+    turn += 1
+    os.ftruncate(log, 0)
+    for _ in range(size // 22_000):
+        os.write(log, (b"%021d\\n" % turn) * 1000)
+"""
+
+
+def test_a_racer_that_empties_and_fills_the_log_all_the_time_never_loses_a_line_that_was_not_saved(path: Here) -> None:
+    saved = receipt(LINES)
+    info = path.stat()
+    words = CUT_OPEN_FILE.bind(path, f"{info.st_dev}:{info.st_ino}", 4096, 10)
+    racer = subprocess.Popen([sys.executable, "-c", COPYTRUNCATE, str(path), str(3 * len(LINES))])
+    try:
+        while path.read_bytes()[:1] != b"0":
+            pass
+        for _ in range(100):
+            done = subprocess.run(words, input=saved, capture_output=True, text=True, check=False, timeout=20)
+            assert done.returncode != 0, done.stdout
+    finally:
+        racer.kill()
+        racer.wait()
+    size, blocks = path.stat().st_size, path.stat().st_blocks
+    assert blocks * 512 >= size // 4096 * 4096, "a hole: something was cut"
 
 
 def test_another_way_to_the_same_file_is_refused(path: Here) -> None:
