@@ -78,7 +78,8 @@ def preview(
         clock: This machine's, unless another is handed in.
         listener: Told every event, in this thread; what it raises stops it and not the run, and is raised at the end.
     """
-    with _Fleet(cases, transport, clock or SystemClock(), listener) as fleet:
+    signals = Signals(Stop(), clock or SystemClock())
+    with signals.heard(), _Fleet(cases, transport, signals, listener) as fleet:
         return fleet.preview()
 
 
@@ -108,8 +109,12 @@ def remediate(
         RecordNotWritten: No record could be begun, so no host was even looked at.
     """
     clock = clock or SystemClock()
-    run = new_run()
-    with runs.begin(run, clock) as record, _Fleet(cases, transport, clock, listener, run, record) as fleet:
+    signals, run = Signals(Stop(), clock), new_run()
+    with (
+        signals.heard(),  # until the record is closed: what was done must not be called interrupted
+        runs.begin(run, clock) as record,
+        _Fleet(cases, transport, signals, listener, run, record) as fleet,
+    ):
         return fleet.remediate(gate)
 
 
@@ -130,7 +135,7 @@ class _Fleet:
         self,
         cases: Sequence[Case],
         transport: Transport,
-        clock: Clock,
+        signals: Signals,
         listener: Listener,
         run: str | None = None,
         record: Record | None = None,
@@ -143,8 +148,8 @@ class _Fleet:
         self._listener = listener
         self._inbox: queue.SimpleQueue[Event | _Question | None] = queue.SimpleQueue()
         self._listeners_bug: Exception | None = None
-        self._stop = Stop()
-        self._signals = Signals(self._stop, clock)
+        self._signals = signals
+        self._stop = signals.stop
         self._owner = operator()
         self._cases = cases
         self._runs = [
@@ -153,7 +158,7 @@ class _Fleet:
                 run=self._run,
                 owner=f"{self._owner} (run {self._run})",
                 transport=transport,
-                clock=clock,
+                clock=signals.clock,
                 say=self._say,
                 stop=self._stop,
             )
@@ -173,27 +178,25 @@ class _Fleet:
     # --- the two ways through -----------------------------------------------------------------------------------------
 
     def preview(self) -> RunReport:
-        with self._signals.heard():
-            self._start()
-            self._look()
-            for index, preview in sorted(self._previews.items()):
-                self._end_host(index, preview.outcome, preview, took=preview.looked_in)
-            return self._end()
+        self._start()
+        self._look()
+        for index, preview in sorted(self._previews.items()):
+            self._end_host(index, preview.outcome, preview, took=preview.looked_in)
+        return self._end()
 
     def remediate(self, gate: Gate) -> RunReport:
-        with self._signals.heard():
-            self._start()
-            self._look()
-            pending: dict[int, Preview] = {}
-            for index, preview in sorted(self._previews.items()):
-                if isinstance(preview.outcome, WouldFix):
-                    pending[index] = preview
-                else:
-                    self._end_host(index, preview.outcome, preview)
-            approval = self._ask(gate, pending)
-            if approval is not None:
-                self._change(pending, approval, gate)
-            return self._end()
+        self._start()
+        self._look()
+        pending: dict[int, Preview] = {}
+        for index, preview in sorted(self._previews.items()):
+            if isinstance(preview.outcome, WouldFix):
+                pending[index] = preview
+            else:
+                self._end_host(index, preview.outcome, preview)
+        approval = self._ask(gate, pending)
+        if approval is not None:
+            self._change(pending, approval, gate)
+        return self._end()
 
     def _stopped(self) -> Stopped:
         return Stopped(why=f"{self._stop.request}; nothing was sent")

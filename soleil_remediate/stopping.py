@@ -75,8 +75,8 @@ class Signals:
     """
 
     def __init__(self, stop: Stop, clock: Clock) -> None:
-        self._stop = stop
-        self._clock = clock
+        self.stop = stop
+        self.clock = clock
         self._last_at = 0.0
         self._is_asking = False
 
@@ -106,21 +106,21 @@ class Signals:
         try:
             try:
                 self._is_asking = True
-                self._stop.check()
+                self.stop.check()
                 return question()
             finally:
                 self._is_asking = False
         except (_Now, KeyboardInterrupt):
-            if not self._stop.is_asked:
-                self._stop.ask("Ctrl-C")
-            raise self._stop.request from None
+            if not self.stop.is_asked:
+                self.stop.ask("Ctrl-C")
+            raise self.stop.request from None
 
     def _hear(self, number: int, _: FrameType | None) -> None:
-        at = self._clock.monotonic()
-        is_another = not self._stop.is_asked or at - self._last_at > _TOGETHER
+        at = self.clock.monotonic()
+        is_another = not self.stop.is_asked or at - self._last_at > _TOGETHER
         self._last_at = at
         if is_another:
-            self._stop.ask("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
+            self.stop.ask("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
         if self._is_asking:
             self._is_asking = False  # once: whoever is interrupted tidies up undisturbed
             raise _Now

@@ -74,6 +74,22 @@ class Desk:
         self.file.write_text("bad\n")
         Path(f"{self.file}.ledger").unlink(missing_ok=True)
 
+    def forget(self) -> None:
+        """Throw the records away."""
+        shutil.rmtree(self.state, ignore_errors=True)
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether anybody may still change the host."""
+        free = "cd /run/soleil-remediate 2>/dev/null || exit 0; exec flock -n . true"  # it would make what is missing
+        return self.sshd.inside("sh", "-c", free).returncode != 0
+
+    @property
+    def record(self) -> tuple[dict[str, Any], ...]:
+        """The lines of the only run; none where there is no run."""
+        runs = self.runs.list()
+        return self.runs.read(runs[0].run) if runs else ()
+
     @property
     def file(self) -> Path:
         return self.host / "one"
