@@ -16,6 +16,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from string import ascii_letters
 
@@ -24,10 +25,13 @@ from soleil_remediate.host import Host
 
 #: More hosts than this in one range is taken for a slip of the finger.
 RANGE_LIMIT = 10_000
+#: So many hosts can still be typed, and so many names still be read.
+_NAMED, _KNOWN = 6, 12
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _DIGITS = re.compile(r"[0-9]+")
 _RANGE = re.compile(r"\[([^\]\[:]*):([^\]\[:]*)(?::([0-9]+))?\]")
+_GLOBS = re.compile(r"[*?]|\[!?[A-Za-z0-9_.-]+\]")
 #: Ansible's positions in a group, and what looks like them: ansible/inventory/manager.py, PATTERN_WITH_SUBSCRIPT.
 _POSITION = re.compile(r".+\[-?[0-9]+(?:[:-][0-9]*)?\]")
 
@@ -89,6 +93,9 @@ class _Term:
     name: str
     app: str | None
 
+    def __str__(self) -> str:
+        return f"{self.sign}{self.name}{'' if self.app is None else f'/{self.app}'}"
+
     @property
     def is_glob(self) -> bool:
         return any(character in self.name for character in "*?[")
@@ -123,27 +130,50 @@ class Selection:
         terms = _terms(pattern)
         included = [term for term in terms if not term.sign] or [_Term("", "all", None)]
         required = [term for term in terms if term.sign == "&"]
-        if not all_hosts and not required and any(term.means_everything for term in included):
-            raise ConfigError(
-                f"{pattern!r} means every host of {self.source}: add --all-hosts if that is what you want"
-            )
-        chosen: set[str] = set()
+        excluded = [term for term in terms if term.sign == "!"]
+        begin: set[str] = set()
         for term in included:
-            chosen |= self._targets(term)
+            begin |= self._targets(term)
         for term in required:
-            chosen &= self._targets(term)
-        for term in terms:
-            if term.sign == "!":
-                chosen -= self._targets(term)
+            begin &= self._targets(term)
+        chosen = begin.difference(*map(self._targets, excluded))
         if not chosen:
             raise InventoryError(f"{self.source}: {pattern!r} matches no host")
+        every = [term for term in included if term.means_everything]
+        if every and not required and not all_hosts:
+            raise ConfigError(f"{pattern!r} {self._on_every_host(every, begin, chosen, excluded)}")
         self._refuse_ambiguous(chosen, included + required)
         return tuple(host for hosts in self.targets.values() for host in hosts if host.name in chosen)
 
+    def _on_every_host(self, every: list[_Term], begin: set[str], chosen: set[str], excluded: list[_Term]) -> str:
+        """Return what a pattern means that begins with every host, and what to type instead."""
+        apps = [term.app for term in every if term.app is not None]
+        everything = f"{' and '.join(apps)} on " if len(apps) == len(every) else ""
+        everything += f"every host of {self.source}"
+        if not excluded:
+            return f"means {everything}: add --all-hosts if that is what you want"
+        groups = {name: len(self._of_machines(members) & chosen) for name, members in self.groups.items()}
+        largest = max((name for name in groups if name != "all"), key=lambda name: groups[name], default="")
+        if len(chosen) <= _NAMED:
+            names = [host.name for hosts in self.targets.values() for host in hosts if host.name in chosen]
+            instead = f"name what is left: {':'.join(names)!r}"
+        elif largest and groups[largest]:
+            instead = f"begin with a group, as in {':'.join([largest, *map(str, excluded)])!r}"
+        else:
+            instead = "name hosts"
+        return (
+            f"begins with {everything} and leaves out {len(begin - chosen)} of {len(begin)}: add --all-hosts if that "
+            f"is what you want, or {instead}"
+        )
+
+    def _of_machines(self, machines: Iterable[str]) -> set[str]:
+        return {host.name for machine in machines for host in self.targets[machine]}
+
     def _targets(self, term: _Term) -> set[str]:
-        hosts = [host for machine in self._machines(term.name) for host in self.targets[machine]]
+        machines = self._machines(term.name)
         if term.app is None:
-            return {host.name for host in hosts}
+            return self._of_machines(machines)
+        hosts = [host for machine in machines for host in self.targets[machine]]
         found = {host.name for host in hosts if host.app_name == term.app}
         if not found:
             raise UnknownName(f"application on {term.name}", term.app, {host.app_name for host in hosts} - {""})
@@ -163,7 +193,11 @@ class Selection:
             if group != "all" and fnmatchcase(group, name):
                 found |= members
         if not found:
-            raise InventoryError(f"{self.source}: {name!r} matches no host or group")
+            known = sorted({*self.targets, *self.groups} - {"all"})
+            near = get_close_matches(_GLOBS.sub("", name), known, n=1, cutoff=0.5)
+            more = " …" if len(known) > _KNOWN else ""
+            hint = f": did you mean {near[0]!r}?" if near else f"; known: {', '.join(known[:_KNOWN])}{more}"
+            raise InventoryError(f"{self.source}: {name!r} matches no host or group{hint}")
         return found
 
     def _refuse_ambiguous(self, chosen: set[str], terms: Iterable[_Term]) -> None:
@@ -200,7 +234,7 @@ def _terms(pattern: str) -> list[_Term]:
             raise ConfigError(
                 f"{ascii(name)[:80]}: positions in a group are not read here: name the hosts, or use web?"
             )
-        letters = re.sub(r"[*?]|\[!?[A-Za-z0-9_.-]+\]", "", name)
+        letters = _GLOBS.sub("", name)
         for text in (letters, app):
             if text and (mistake := name_mistake(text if text[0] not in ".-" else f"x{text}")):
                 raise ConfigError(mistake)

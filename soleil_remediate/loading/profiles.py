@@ -278,6 +278,8 @@ class _Variables:
                 return None
             if not node.value.startswith("-"):
                 return node.value
+            self._problems.add(node.origin, f"{name} must not begin with a dash: {shown(node.value)}")
+            return None
         self._problems.add(node.origin, f"{name} must be text, not {shown(node.plain)}")
         return None
 

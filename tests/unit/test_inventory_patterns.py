@@ -67,20 +67,70 @@ def chosen(pattern: str, *, all_hosts: bool = False) -> list[str]:
 )
 def test_a_pattern_chooses_in_the_inventory_s_order(pattern: str, names: list[str] | None) -> None:
     if names is None:  # a glob never means the group `all`
-        with pytest.raises(InventoryError, match=r"^hosts\.yml: 'a\*' matches no host or group$"):
+        with pytest.raises(InventoryError, match=r"^hosts\.yml: 'a\*' matches no host or group; known: db, db1, "):
             chosen(pattern)
     else:
         assert chosen(pattern) == names
 
 
 @pytest.mark.parametrize(
-    "pattern", ["all", "*", "**", "?*", "all:!db", "!db", "*:!db", "web1:all", "*/soleil", "!db:!web3"]
+    "pattern,says",
+    [
+        *((pattern, "means every host of hosts.yml") for pattern in ("all", "*", "**", "?*", "web1:all")),
+        ("*/soleil", "means soleil on every host of hosts.yml"),
+        ("*/soleil:*/blog", "means soleil and blog on every host of hosts.yml"),
+        ("all:*/soleil", "means every host of hosts.yml"),
+    ],
 )
-def test_every_host_is_chosen_only_when_somebody_says_so(pattern: str) -> None:
+def test_every_host_is_chosen_only_when_somebody_says_so(pattern: str, says: str) -> None:
     with pytest.raises(ConfigError) as caught:
         chosen(pattern)
-    assert str(caught.value) == f"{pattern!r} means every host of hosts.yml: add --all-hosts if that is what you want"
+    assert str(caught.value) == f"{pattern!r} {says}: add --all-hosts if that is what you want"
     assert chosen(pattern, all_hosts=True)
+
+
+@pytest.mark.parametrize(
+    "pattern,says,left",
+    [
+        ("all:!web1", "every host of hosts.yml and leaves out 1 of 6", "'web2:web3/soleil:web3/blog:db1:solo'"),
+        ("!web", "every host of hosts.yml and leaves out 4 of 6", "'db1:solo'"),
+        ("*:!db", "every host of hosts.yml and leaves out 1 of 6", "'web1:web2:web3/soleil:web3/blog:solo'"),
+        ("!web:!solo", "every host of hosts.yml and leaves out 5 of 6", "'db1'"),
+        ("*/soleil:!web1", "soleil on every host of hosts.yml and leaves out 1 of 3", "'web2:web3/soleil'"),
+        ("web1:all:!web", "every host of hosts.yml and leaves out 4 of 6", "'db1:solo'"),
+    ],
+)
+def test_a_pattern_that_only_leaves_out_says_what_is_left_and_how_to_name_that(
+    pattern: str, says: str, left: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        chosen(pattern)
+    assert str(caught.value) == (
+        f"{pattern!r} begins with {says}: add --all-hosts if that is what you want, or name what is left: {left}"
+    )
+    assert chosen(left.strip("'")) == chosen(pattern, all_hosts=True)
+
+
+def test_where_many_are_left_the_largest_group_is_named() -> None:
+    def fleet(groups: dict[str, frozenset[str]]) -> Selection:
+        return Selection({name: [target(name)] for name in names}, {"all": frozenset(names), **groups}, "hosts.yml")
+
+    names = [f"web{number}" for number in range(1, 9)]
+    groups = {"web": frozenset(names), "even": frozenset(names[1::2]), "first": frozenset(names[:1])}
+    for known, hint in ((groups, "begin with a group, as in 'web:!web1'"), ({}, "name hosts")):
+        with pytest.raises(ConfigError) as caught:
+            fleet(known).select("all:!web1")
+        assert str(caught.value) == (
+            "'all:!web1' begins with every host of hosts.yml and leaves out 1 of 8: add --all-hosts if that is what "
+            f"you want, or {hint}"
+        )
+
+
+def test_what_is_misspelt_beside_every_host_is_told_first() -> None:
+    with pytest.raises(UnknownName, match=r"^unknown host or group 'wbe1': did you mean 'web1'\?$"):
+        chosen("all:!wbe1")
+    with pytest.raises(InventoryError, match=r"^hosts\.yml: 'all:!all' matches no host$"):
+        chosen("all:!all")
 
 
 def test_all_means_every_application_of_every_host() -> None:
@@ -106,7 +156,11 @@ def test_no_question_is_left_where_one_application_is_excluded() -> None:
         ("web1:!dd", UnknownName, "unknown host or group 'dd': did you mean 'db'?"),
         ("web1:&dbb", UnknownName, "unknown host or group 'dbb': did you mean 'db'?"),
         ("WEB1", UnknownName, "unknown host or group 'WEB1': known: all, db, db1, empty, old, solo, web, web1, web2, web3"),
-        ("web:!wbe*", InventoryError, "hosts.yml: 'wbe*' matches no host or group"),
+        ("web:!wbe*", InventoryError, "hosts.yml: 'wbe*' matches no host or group: did you mean 'web'?"),
+        ("wbe?", InventoryError, "hosts.yml: 'wbe?' matches no host or group: did you mean 'web'?"),
+        ("*web9", InventoryError, "hosts.yml: '*web9' matches no host or group: did you mean 'web'?"),
+        ("sol[b-z]z", InventoryError, "hosts.yml: 'sol[b-z]z' matches no host or group: did you mean 'solo'?"),
+        ("x*", InventoryError, "hosts.yml: 'x*' matches no host or group; known: db, db1, empty, old, solo, web, web1, web2, web3"),
         ("web1:&db", InventoryError, "hosts.yml: 'web1:&db' matches no host"),
         ("web1:!web", InventoryError, "hosts.yml: 'web1:!web' matches no host"),
         ("empty", InventoryError, "hosts.yml: 'empty' matches no host"),
