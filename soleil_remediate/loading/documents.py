@@ -137,8 +137,19 @@ def read_document(path: str | Path, problems: Problems) -> Node:
     Raises:
         ConfigError: Of the class that *problems* raises; the file cannot be read at all, or not beyond some place.
     """
-    shown = os.fspath(path)
-    text = _text(shown, problems)
+    return compose(read_text(path, problems), os.fspath(path), problems)
+
+
+def compose(text: str, shown: str, problems: Problems) -> Node:
+    """Read one YAML document from a file's text, as :func:`read_document` does.
+
+    Args:
+        shown: The file, for places.
+        problems: Where mistakes are added.
+
+    Raises:
+        ConfigError: Of the class that *problems* raises; it cannot be read at all, or not beyond some place.
+    """
     try:
         return _Composer(text, shown, problems).document()
     except yaml.reader.ReaderError as error:
@@ -154,10 +165,16 @@ def read_document(path: str | Path, problems: Problems) -> Node:
         raise problems.stop(origin, _advice(error)) from None
 
 
-def _text(shown: str, problems: Problems) -> str:
-    start = Origin(shown_path(shown), 1)
+def read_text(path: str | Path, problems: Problems) -> str:
+    """Return a file's text.
+
+    Raises:
+        ConfigError: Of the class that *problems* raises; it cannot be read, or is no UTF-8.
+    """
+    shown = shown_path(path)
+    start = Origin(shown, 1)
     try:
-        content = read_file(shown, SIZE_LIMIT).content
+        content = read_file(path, SIZE_LIMIT).content
     except NotPlain:
         raise problems.stop(start, "this is not a plain file: name a YAML file") from None
     except TooLarge:

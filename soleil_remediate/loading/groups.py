@@ -15,7 +15,8 @@ from typing import Any
 
 from soleil_remediate.command import Secret
 from soleil_remediate.host import Host, Origin
-from soleil_remediate.loading.documents import Node, Problems, read_document
+from soleil_remediate.loading.documents import Node, Problems, compose, read_document, read_text
+from soleil_remediate.loading.foreign import foreign_inventory, ini_inventory
 from soleil_remediate.loading.patterns import expand, name_mistake
 from soleil_remediate.loading.profiles import (
     SECTIONS,
@@ -78,7 +79,12 @@ class _Tree:
     def targets(self) -> Targets:
         if is_folder(self._source):
             raise self._problems.stop(Origin(self._source, 1), "this is a folder: name the inventory file in it")
-        root = read_document(self._source, self._problems)
+        text = read_text(self._source, self._problems)
+        if found := ini_inventory(text, self._source):
+            raise self._problems.stop(*found)
+        root = compose(text, self._source, self._problems)
+        if found := foreign_inventory(root):
+            raise self._problems.stop(*found)
         if not isinstance(root.value, dict):
             raise self._problems.stop(
                 root.origin, f"an inventory is a mapping that begins with all:, not {shown(root.plain)}"

@@ -13,6 +13,7 @@ from soleil_remediate.catalog import Catalog, Family
 from soleil_remediate.errors import ConfigError, PlaybookError, UnknownName
 from soleil_remediate.host import Origin
 from soleil_remediate.loading.documents import Node, Problems, read_document
+from soleil_remediate.loading.foreign import ansible_playbook
 from soleil_remediate.loading.patterns import pattern_mistake
 from soleil_remediate.loading.uses import INPUT_TYPES, UseReader
 from soleil_remediate.loading.validation import Prose, Section, frozen, judge, read_model, shown, told
@@ -162,6 +163,9 @@ def read_scenario(file: str | Path, catalog: Catalog, problems: Problems) -> Sce
     """
     before = len(problems)
     node = read_document(file, problems)
+    if found := ansible_playbook(node):
+        problems.add(*found)
+        return None
     playbook = read_model(node, Playbook, problems)
     if playbook is None:
         return None

@@ -382,6 +382,9 @@ def test_a_secret_that_cannot_be_had_says_why(reference: SecretReference, messag
 @pytest.mark.parametrize(
     "text,message",
     [
+        ("[web]\nweb1\n", "hosts.yml:1:1: this is an INI inventory, which is not read; `ansible-inventory -i hosts.yml --list --yaml` converts it"),
+        ("plugin: amazon.aws.aws_ec2\n", "hosts.yml:1:1: this configures an inventory plugin, and none is run here; `ansible-inventory -i hosts.yml --list --yaml` writes what it finds"),
+        ('{"_meta": {"hostvars": {}}, "all": {"children": ["web"]}}\n', "hosts.yml:1:2: this is JSON as programs give it to Ansible; `ansible-inventory -i hosts.yml --list --yaml` converts it"),
         ("- web1\n", "hosts.yml:1:1: an inventory is a mapping that begins with all:, not a list"),
         ("all: {}\n", "hosts.yml:1:1: there is no host in this inventory"),
         ("all:\n  hosts: [web1]\n", "hosts.yml:2:10: hosts must be a mapping, not a list: write lines like 'web1:'"),

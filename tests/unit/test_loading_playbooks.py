@@ -213,6 +213,8 @@ def test_a_playbook_becomes_a_scenario_that_remembers_every_place() -> None:
     "text,message",
     [
         ("- a\n", "p.yml:1:1: the file must be a mapping, not a list"),
+        ("- hosts: web\n  tasks: []\n- import_playbook: other.yml\n", "p.yml:1:1: this is a playbook of Ansible's, which is not read: one of ours is a mapping, `scenario:` first"),
+        ("- hosts: web\n- a\n", "p.yml:1:1: the file must be a mapping, not a list"),
         (HEAD, "p.yml:1:1: healthy_when needs at least one check: without it no repair can be proved"),
         (HEAD + "healthy_when: []\n", "p.yml:6:15: healthy_when needs at least one check: without it no repair can be proved"),
         (HEAD.replace("title", "titel") + HEALTHY, "p.yml:1:1: the top level needs 'title'\np.yml:2:1: unknown key in the top level 'titel': did you mean 'title'?"),
