@@ -55,12 +55,33 @@ no_space_for() {
 # health CHECK: what the application says about itself
 health() { curl -sS -m 10 http://localhost/api/health/full | tr -d ' ' | grep -o "\"$1\":{\"status\":\"[a-z]*\"" | cut -d'"' -f6; }
 
-# Text that stands in real logs, without end.
-laravel_lines() {
-  yes "[$(date '+%F %T')] production.ERROR: SQLSTATE[08006] [7] connection to server at \"127.0.0.1\", port 5432 failed: Connection refused (SQL: select * from bookings order by id desc limit 20)"
+# growing ROOM UNTIL BEFORE FORMAT AFTER: lines as of a log that grew by 100 MiB an hour and had so much room for it until
+# that time, each with its time between BEFORE and AFTER; then more of that time, without end. ROOM is a number of
+# mebibytes, or a file: what its disk has left.
+growing() {
+  local bytes
+  case $1 in
+    /*) bytes=$(($(available "$1") * 4096)) ;;
+    *) bytes=$(($1 * 1024 * 1024)) ;;
+  esac
+  # shellcheck disable=SC2016  # perl's variables
+  perl -MPOSIX=strftime -e '
+    my ($bytes, $until, $before, $format, $after) = @ARGV;
+    my $line = sub { $before . strftime($format, gmtime $_[0]) . "$after\n" };
+    my $lines = int(100 * 1024 * 1024 / 3600 / length $line->($until)) || 1;
+    my $time = $until - int($bytes / ($lines * length $line->($until)));
+    while (print $line->($time) x $lines) { $time++ if $time < $until }' \
+    "$bytes" "$(date -d "$2" +%s)" "$3" "$4" "$5"
 }
+
+# Text that stands in real logs, without end; see growing.
+# laravel_lines ROOM
+laravel_lines() {
+  growing "$1" now '[' '%F %T' '] production.ERROR: SQLSTATE[08006] [7] connection to server at "127.0.0.1", port 5432 failed: Connection refused (SQL: select * from bookings order by id desc limit 20)'
+}
+# access_lines ROOM [UNTIL]
 access_lines() {
-  yes "203.0.113.7 - - [$(date '+%d/%b/%Y:%T %z')] \"GET /api/bookings?page=$RANDOM HTTP/1.1\" 200 1874 \"-\" \"Mozilla/5.0 (X11; Linux x86_64)\""
+  growing "$1" "${2:-now}" '203.0.113.7 - - [' '%d/%b/%Y:%T %z' "] \"GET /api/bookings?page=$RANDOM HTTP/1.1\" 200 1874 \"-\" \"Mozilla/5.0 (X11; Linux x86_64)\""
 }
 
 # write_lines FILE: go on writing to it as a process that holds it open, a numbered line every 0.2 s, also while the disk is full

@@ -9,7 +9,7 @@ append $(($(available /srv) * OPTION_UNKNOWN / 100 / 256)) "$file" yes '4711,202
 sync -f "$file"
 [ "$(used_percent /srv)" -ge $((OPTION_UNKNOWN - 1)) ] || fail "the unknown file takes only $(used_percent /srv) %"
 [ -e "$log" ] || install -m 664 -o www-data -g www-data /dev/null "$log"
+fill "$log" laravel_lines "$log"
 write_lines "$log"
-fill "$log" laravel_lines
 no_space_for www-data /srv/soleil/shared/storage/logs
 [ "$(health storage)" = fail ] || fail "the application still writes"

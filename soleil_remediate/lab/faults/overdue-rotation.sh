@@ -10,10 +10,11 @@ rm "$disk"
 log=/var/log/nginx/access.log
 curl -sS -o /dev/null http://localhost/api/health/live
 install -m 640 -o www-data -g adm /dev/null "$log.1"
-append $(($(available /var/log) / 256 / 2)) "$log.1" access_lines
+half=$(($(available /var/log) / 256 / 2))
+append "$half" "$log.1" access_lines "$half" yesterday
 touch -d yesterday "$log.1"
 for size in 1M 4k; do
-  { access_lines | setpriv --reuid www-data --regid www-data --init-groups \
+  { access_lines "$log" | setpriv --reuid www-data --regid www-data --init-groups \
     dd of="$log" bs=$size iflag=fullblock oflag=append conv=notrunc status=none; } 2>/dev/null || true
   sync -f "$log"
 done

@@ -2,6 +2,6 @@
 # scenario: disk-full
 # kinds: journal.vacuum disk.writable disk.used
 # option: access_log=20  mebibytes of the access log
-append "$OPTION_ACCESS_LOG" /var/log/nginx/access.log access_lines
+append "$OPTION_ACCESS_LOG" /var/log/nginx/access.log access_lines "$OPTION_ACCESS_LOG"
 fill_journal
 no_space_for root /var/log
