@@ -201,7 +201,7 @@ class DiskLogs(Look[Growth]):
             for log in seen.logs
         ]
         if seen.is_partial:
-            rows.append(("", "", "", f"and perhaps more: not all could be seen within {self.within}"))
+            rows.append(("", "", "", _partly(self.within)))
         if not rows:
             return Text(lines=("no log takes more than 1 MiB",))
         return Table(columns=("takes", "grew by", "last line (UTC)", "log"), rows=tuple(rows), align="rrll")
@@ -236,7 +236,7 @@ class DiskForecast(Look[Growth]):
     def show(self, seen: Growth) -> Shown:
         lines = [line for one in seen.file_systems for line in _forecast(one, seen)]
         if seen.is_partial:
-            lines.append(f"not all logs could be seen within {self.within}: others may grow as well")
+            lines.append(f"not all logs could be seen {_for_want(self.within)}: others may grow as well")
         return Text(lines=tuple(lines) or ("no large log says that it grows",))
 
     async def follow(self, host: Reader, seen: Growth) -> tuple[Forecast, ...]:
@@ -306,7 +306,11 @@ def _is_explained(folder: Folder, found: Folders) -> bool:
 
 
 def _partly(within: Duration) -> str:
-    return f"and perhaps more: not all could be seen within {within}"
+    return f"and perhaps more: not all could be seen {_for_want(within)}"
+
+
+def _for_want(within: Duration) -> str:
+    return f"(within {within}, or for want of rights)"
 
 
 def _holders(one: DeletedFile) -> str:

@@ -231,6 +231,9 @@ def _command(report: HostReport, again: Invocation) -> tuple[str, str]:
             about, command = without_inventory(report.host), again.about(again.hosts, inventory="FILE").preview()
         case NotReached():
             command = again.ping(report.host)
+        case NotFixed() if not report.host.is_listed and report.preview is not None and report.preview.left_out:
+            about = "It stands in no inventory, so not every step could be looked into. List it in one, then:"
+            command = again.about(report.host.connection.address, inventory="FILE").preview()
         case WrongInput(given=given, nearest=nearest):
             command = again.corrected(given, nearest).preview() if nearest else ""
         case Eased() | Stopped() | Unproven() | NotFixed() | MaybeChanged() | Crashed():

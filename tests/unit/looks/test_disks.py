@@ -79,7 +79,7 @@ def test_the_fullest_disk_is_searched_and_what_explains_most_is_shown() -> None:
 
 def test_what_there_was_no_time_for_is_said() -> None:
     look = DiskLargest(within=Duration(5))
-    partial = ("", "", "and perhaps more: not all could be seen within 5 s", "", "")
+    partial = ("", "", "and perhaps more: not all could be seen (within 5 s, or for want of rights)", "", "")
     found = largest(look, said(FILES, status=124), said(FOLDERS, status=124))
     assert found.count(partial) == 2
     assert largest(look, said(status=124), said(status=124)) == [partial, partial]
@@ -168,7 +168,7 @@ def test_logs_are_shown_with_how_fast_they_grew() -> None:
         ("100 MiB", "", "", "/srv/c.log"),
     ]
     partial = rows(DiskLogs(within=Duration(3)), growth(is_partial=True))
-    assert partial == [("", "", "", "and perhaps more: not all could be seen within 3 s")]
+    assert partial == [("", "", "", "and perhaps more: not all could be seen (within 3 s, or for want of rights)")]
     assert lines(look, growth()) == ("no log takes more than 1 MiB",)
 
 
@@ -207,7 +207,7 @@ def test_quiet_logs_other_disks_and_unknown_rates_promise_nothing() -> None:
     assert lines(look, growth(log(9.0, device=99), disk=file_system("/other", 5))) == silent
     assert lines(look, growth(log(None), log(0.0), disk=HALF_FULL)) == silent
     assert lines(look, growth(disk=HALF_FULL, is_partial=True)) == (
-        "not all logs could be seen within 3 s: others may grow as well",
+        "not all logs could be seen (within 3 s, or for want of rights): others may grow as well",
     )
 
 

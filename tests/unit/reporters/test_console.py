@@ -353,9 +353,37 @@ def test_unreachable() -> None:
     approve("unreachable", told(seen_and_ended(one)))
 
 
-def test_a_host_that_stands_in_no_inventory_is_led_to_one() -> None:
+@pytest.mark.parametrize(
+    "seen, last",
+    [
+        (
+            preview(),
+            (
+                "WOULD FIX  web1.example:2222 · nothing was changed · exit 5\n"
+                "  It stands in no inventory, so it may only be looked at. List it in one, then:\n"
+                "  next    soleil-remediate remediate --scenario disk-full --host web1.example \\\n"
+                "            --inventory FILE\n"
+            ),
+        ),
+        (
+            replace(
+                preview(with_steps=(), outcome=NotFixed(why="it is full")),
+                left_out=(StepSeen(kind="log.truncate", outcome=StepSkipped(why="needs app.logs")),),
+            ),
+            (
+                "          it is full\n"
+                "  It stands in no inventory, so not every step could be looked into. List it in\n"
+                "  one, then:\n"
+                "  next    soleil-remediate preview --scenario disk-full --host web1.example \\\n"
+                "            --inventory FILE\n"
+            ),
+        ),
+    ],
+    ids=["something could be done", "nothing is known of its application"],
+)
+def test_a_host_that_stands_in_no_inventory_is_led_to_one(seen: Preview, last: str) -> None:
     alone = replace(ad_hoc_host("deploy@web1.example:2222"), policy=case().host.policy)
-    seen = replace(preview("web1"), host=alone)
+    seen = replace(seen, host=alone)
     one = replace(report(seen.outcome, seen=seen), host=alone)
     stream = io.StringIO()
     cases = [replace(case(), host=alone)]
@@ -365,12 +393,7 @@ def test_a_host_that_stands_in_no_inventory_is_led_to_one() -> None:
     )
     for event in seen_and_ended(one):
         reporter(event)
-    assert stream.getvalue().endswith(
-        "WOULD FIX  web1.example:2222 · nothing was changed · exit 5\n"
-        "  It stands in no inventory, so it may only be looked at. List it in one, then:\n"
-        "  next    soleil-remediate remediate --scenario disk-full --host web1.example \\\n"
-        "            --inventory FILE\n"
-    )
+    assert last in stream.getvalue()
 
 
 def test_stopped_after_a_change() -> None:
