@@ -20,6 +20,8 @@ from soleil_remediate.facts.together import together
 from soleil_remediate.task import Forecast, Look, Shown, Table, Text
 from soleil_remediate.units import ByteSize, Duration, MiB, Percent
 
+#: A deleted file that takes less explains nothing.
+_WORTH_A_WORD = MiB(1)
 #: Used more than this, a file system is worth a search.
 _WORTH_A_SEARCH = 80
 #: A search reads every folder: no more than this many file systems at once.
@@ -137,7 +139,7 @@ class DiskLargest(Look[tuple[Searched, ...]]):
 
 @dataclass(frozen=True, kw_only=True)
 class DiskDeletedOpen(Look[tuple[DeletedFile, ...]]):
-    """Show deleted files whose space does not come free, and who holds them.
+    """Show deleted files whose space does not come free, 1 MiB and more of it, and who holds them.
 
     Args:
         top: So many of the largest.
@@ -157,10 +159,11 @@ class DiskDeletedOpen(Look[tuple[DeletedFile, ...]]):
         return await read_deleted(host)
 
     def show(self, seen: tuple[DeletedFile, ...]) -> Shown:
-        if not seen:
-            return Text(lines=("no deleted file is still open",))
+        large = [one for one in seen if one.allocated >= _WORTH_A_WORD]
+        if not large:
+            return Text(lines=(f"no deleted file that is still open takes {_WORTH_A_WORD}",))
         rows = [
-            (str(one.allocated), str(one.file_system.mount), str(one.path), _holders(one)) for one in seen[: self.top]
+            (str(one.allocated), str(one.file_system.mount), str(one.path), _holders(one)) for one in large[: self.top]
         ]
         return Table(columns=("takes", "on", "was called", "held by"), rows=tuple(rows), align="rlll")
 

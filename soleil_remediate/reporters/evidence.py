@@ -14,7 +14,7 @@ from soleil_remediate.reporters.visible import visible
 from soleil_remediate.task import Shown, Table, Text
 
 #: Rows of each look, by how much is said; 0 is all of them.
-_ROWS = {Detail.ALL: 0, Detail.FULL: 5, Detail.BRIEF: 2, Detail.LEAST: 1}
+_ROWS = {Detail.ALL: 0, Detail.FULL: 5, Detail.BRIEF: 2, Detail.LEAST: 1, Detail.BARE: 1}
 _GAP = 2
 
 
@@ -30,8 +30,12 @@ def put_evidence(
         detail: How much is said.
         label: Of the first.
     """
+    if detail is Detail.BARE:
+        return
     for seen in evidence:
         if detail >= Detail.BRIEF and _found_nothing(seen.shown):
+            continue
+        if detail is Detail.LEAST and _repeats(seen.shown, faults):
             continue
         _put_look(page, label, seen, faults, detail)
         label = ""
@@ -41,6 +45,18 @@ def _found_nothing(shown: Shown) -> bool:
     if isinstance(shown, Table):
         return not shown.rows
     return all(line.startswith("no ") or not line.strip() for line in shown.lines)
+
+
+def _repeats(shown: Shown, faults: Collection[str]) -> bool:
+    """Whether all there is room for would be a row about the fault as a whole, which stands above."""
+    if not isinstance(shown, Table) or not shown.rows:
+        return False
+    first = _about_first(shown, faults).rows[0]
+    return first[:1] != () and first[0] in _mounts(faults)
+
+
+def _mounts(faults: Collection[str]) -> set[str]:
+    return {fault.partition(" on ")[2] or fault for fault in faults}
 
 
 def _put_look(page: Page, label: str, seen: EvidenceSeen, faults: Collection[str], detail: Detail) -> None:
@@ -74,7 +90,7 @@ def _put_rest(page: Page, count: int, limit: int) -> None:
 
 def _about_first(table: Table, faults: Collection[str]) -> Table:
     """Return *table* with the rows about a mount at fault first, otherwise in their order."""
-    mounts = {fault.partition(" on ")[2] or fault for fault in faults}
+    mounts = _mounts(faults)
     about = [row for row in table.rows if _is_about(row, mounts)]
     others = [row for row in table.rows if not _is_about(row, mounts)]
     return Table(columns=table.columns, rows=(*about, *others), align=table.align)

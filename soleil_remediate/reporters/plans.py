@@ -27,12 +27,13 @@ STYLES = {Risk.GENTLE: "", Risk.DISRUPTIVE: PURPLE, Risk.DESTRUCTIVE: RED}
 
 
 class Detail(IntEnum):
-    """How much is said: everything, what a person needs, that on few lines, or only what decides."""
+    """How much is said: everything, what a person needs, that on few lines, only what decides, or that without why."""
 
     ALL = 0
     FULL = 1
     BRIEF = 2
     LEAST = 3
+    BARE = 4
 
 
 _INDENT = 7
@@ -101,7 +102,7 @@ def put_step(
     if tail and not is_wide:
         page.prose(tail, _INDENT)
     changes = pending.plan.changes
-    shown = changes[: (len(changes), 6, 3, 1)[detail]]
+    shown = changes[: (len(changes), 6, 3, 1, 1)[detail]]
     for change in shown:
         put_change(page, change, detail)
     if len(shown) < len(changes):
@@ -110,7 +111,7 @@ def put_step(
 
 def put_change(page: Page, change: Change, detail: Detail = Detail.FULL) -> None:
     """Put on *page* what a change does, what is lost by it, and how it is undone."""
-    at_most = (0, 0, 2, 2)[detail]
+    at_most = (0, 0, 2, 2, 2)[detail]
     page.prose(change.summary, _INDENT, at_most=at_most)
     gains = joined((f"frees {relief.amount} ({relief.subject})" for relief in change.relieves), ", ")
     notice = "" if change.downtime == "none" else f"users notice: {change.downtime}"
@@ -120,7 +121,7 @@ def put_change(page: Page, change: Change, detail: Detail = Detail.FULL) -> None
     if change.undo.command is None and not undo.startswith("none"):
         undo = f"none: {undo}"
     loses = "" if change.loses == "nothing" else change.loses
-    if detail is Detail.LEAST:
+    if detail >= Detail.LEAST:
         saves = "saved first" if change.preserve is not None else ""
         page.prose(joined([saves, loses and f"loses {loses}", f"undo {undo}"]), _INDENT, at_most=3)
         return

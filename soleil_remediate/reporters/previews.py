@@ -29,8 +29,8 @@ def _about(preview: Preview) -> str:
     return joined([host.policy.environment, host.app_name and f"app {host.app_name}"], ", ")
 
 
-def put_fault(page: Page, standing: Standing) -> None:
-    """Put on *page* what is wrong, what cannot be known, and what is fine."""
+def put_fault(page: Page, standing: Standing, detail: Detail = Detail.FULL) -> None:
+    """Put on *page* what is wrong, what cannot be known, and where there is room what is fine."""
     wrong = [seen for seen in standing.symptom if seen.verdict.health is Health.FAULTY]
     unsure = [seen for seen in standing.symptom if seen.verdict.health is Health.UNKNOWN]
     beyond = [seen for seen in standing.goal_in_scope if seen.verdict.health is not Health.HEALTHY]
@@ -43,7 +43,7 @@ def put_fault(page: Page, standing: Standing) -> None:
         for number, why in enumerate(_distinct(beyond)):
             page.beside(("GOAL" if number == 0 else "", HEADING), f"missed: {why}")
     fine = fine_measures(standing)
-    if fine:
+    if fine and detail is not Detail.BARE:
         label = "" if wrong or unsure or beyond else "SEEN"
         page.beside((label, HEADING), f"fine: {joined(fine, '  ')}", at_most=2)
 
@@ -100,13 +100,13 @@ def preview_page(
         if isinstance(preview.outcome, WrongInput):
             return page  # what was looked at is not what was meant
         page.gap()
-    put_fault(page, preview.standing)
+    put_fault(page, preview.standing, detail)
     is_needed = not isinstance(preview.outcome, NotNeeded)
     put_evidence(page, preview.evidence, preview.standing.faults, detail, label="WHY" if is_needed else "")
     if preview.pending:
-        put_goal(page, case, at_most=1 if detail is Detail.LEAST else 0)
+        put_goal(page, case, at_most=1 if detail >= Detail.LEAST else 0)
     if preview.steps and (is_needed or detail is Detail.ALL):
-        if detail is not Detail.LEAST:
+        if detail < Detail.LEAST:
             page.gap()
         put_plan(page, preview, detail)
     if preview.pending and not part_of:
@@ -137,8 +137,8 @@ def _plan_in_words(preview: Preview) -> tuple[tuple[str, str], ...]:
 
 def fitted(make: Callable[[Detail], Page], height: int) -> tuple[Page, bool]:
     """Return the page that says most within *height* lines, and whether it leaves something out."""
-    for detail in (Detail.FULL, Detail.BRIEF, Detail.LEAST):
+    for detail in (Detail.FULL, Detail.BRIEF, Detail.LEAST, Detail.BARE):
         page = make(detail)
         if len(page) <= height:
             return page, detail is not Detail.FULL
-    return make(Detail.LEAST), True
+    return make(Detail.BARE), True

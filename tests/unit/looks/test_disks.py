@@ -113,12 +113,12 @@ def test_where_none_is_full_the_fullest_is_searched_and_nothing_large_is_said_in
     assert lines(look, seen) == ("no file and no folder takes 1 % of /",)
 
 
-def deleted(*holders: Holder) -> DeletedFile:
+def deleted(*holders: Holder, size: ByteSize = MiB(5)) -> DeletedFile:  # a size never changes
     return DeletedFile(
         path=Path("/srv/a.log"),
         identity=FileIdentity(SRV, 10),
-        size=MiB(5),
-        allocated=MiB(5),
+        size=size,
+        allocated=size,
         file_system=file_system(),
         holders=holders,
     )
@@ -131,7 +131,9 @@ def test_deleted_files_are_shown_with_who_holds_them() -> None:
     ended = Holder(descriptor=descriptor(8), process=None, program=None)
     one = deleted(known, ended, known)
     assert rows(look, (one, one)) == [("5 MiB", "/srv", "/srv/a.log", "nginx (7), process 8")]
-    assert lines(look, ()) == ("no deleted file is still open",)
+    assert len(rows(DiskDeletedOpen(), (deleted(size=MiB(1)), deleted(size=ByteSize(MiB(1) - 1))))) == 1
+    assert lines(look, (deleted(size=ByteSize(0)),)) == ("no deleted file that is still open takes 1 MiB",)
+    assert lines(look, ()) == ("no deleted file that is still open takes 1 MiB",)
 
 
 def test_a_real_hosts_deleted_log_is_shown() -> None:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 
 from soleil_remediate.errors import Refused
 from soleil_remediate.events import HostSeen, RunStarted
 from soleil_remediate.gates import PersonGate, PolicyGate
-from soleil_remediate.report import Preview
+from soleil_remediate.report import EvidenceSeen, Preview
 from soleil_remediate.reporters.console import ConsoleReporter
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.terminal import Terminal
+from soleil_remediate.task import Table
 from tests.unit.reporters.samples import (
     AGAIN,
     PRUNE,
@@ -28,7 +30,17 @@ from tests.unit.reporters.samples import (
     preview,
 )
 
+#: A host that has much to show: two destructive steps, and evidence of two lines each.
+FULL = replace(
+    preview(),
+    evidence=tuple(
+        EvidenceSeen(kind="k", title=f"look {number}", shown=Table(rows=(("14.6 GiB", f"/srv/{'x' * 60}"), ("", ""))))
+        for number in range(5)
+    ),
+)
+
 SAMPLES: dict[str, list[Preview]] = {
+    "full": [FULL],
     "destructive": [preview()],
     "one-step": [preview(with_steps=[preview().steps[3]])],
     "disruptive": [preview(with_steps=[pending("web1", "service.restart", RELOAD)])],

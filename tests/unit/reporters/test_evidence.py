@@ -47,8 +47,15 @@ def test_a_table_that_is_too_wide_loses_columns_and_never_a_path() -> None:
     assert max(map(len, lines)) <= 80
 
 
-def test_with_no_room_one_row_is_said_in_words() -> None:
-    assert shown(Detail.LEAST, SYSTEMS, LARGEST)[0] == "WHY    Look 1: /srv, used 100 %, inodes 1 %"
+def test_with_no_room_one_row_is_said_in_words_and_none_that_only_repeats_the_fault() -> None:
+    lines = shown(Detail.LEAST, SYSTEMS, LARGEST)
+    assert lines[0] == "WHY    Look 2: takes 289 MiB,"
+    elsewhere = Table(columns=SYSTEMS.columns, rows=SYSTEMS.rows[:1], align=SYSTEMS.align)
+    assert shown(Detail.LEAST, elsewhere) == ["WHY    Look 1: /, used 25 %, inodes 4 %"]
+
+
+def test_with_even_less_room_there_is_no_evidence() -> None:
+    assert shown(Detail.BARE, SYSTEMS, LARGEST) == []
 
 
 def test_one_row_is_said_in_words_and_what_is_not_known_of_it_is_left_out() -> None:

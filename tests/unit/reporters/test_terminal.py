@@ -49,6 +49,18 @@ def test_the_gate_fits_other_terminals(columns: int, lines: int) -> None:
         assert "1  DESTRUCTIVE  log.truncate" in watched.screen
 
 
+def test_a_gate_with_much_to_show_leaves_out_why_and_never_what_and_where() -> None:
+    with gate("full") as watched:
+        watched.wait_for(ANSWER)
+        approve("gate-full", watched.screen)
+        assert watched.rows[0].startswith("disk-full · web1")
+        assert DESTRUCTIVE in watched.screen
+        assert "d = details" in watched.screen
+        watched.type("d\n")
+        watched.wait_for(ANSWER, times=2)
+        assert b"look 4" in watched.raw
+
+
 @pytest.mark.parametrize("answer", ["", "n", "no"])
 def test_enter_and_no_are_no(answer: str) -> None:
     with gate("destructive") as watched:
