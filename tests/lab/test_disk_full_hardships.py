@@ -17,6 +17,7 @@ from soleil_remediate.errors import ExitStatus
 from soleil_remediate.events import ChangeIntended, Event
 from soleil_remediate.host import Host
 from soleil_remediate.report import Fixed, NotFixed, NotNeeded, Refusal
+from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.ssh import SshTransport
 from soleil_remediate.units import Duration
 from tests.lab.rehearsals import Rehearsal
@@ -148,8 +149,8 @@ class Racing:
     then: Callable[[], None]
     session: Any = None
 
-    def open(self, host: Host, *, within: Duration) -> Any:
-        return Racing(self.then, SshTransport().open(host, within=within))
+    def open(self, host: Host, *, within: Duration, cancellation: Cancellation | None = None) -> Any:
+        return Racing(self.then, SshTransport().open(host, within=within, cancellation=cancellation))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.session, name)
