@@ -23,9 +23,10 @@ from soleil_remediate.units import ByteSize, Duration, MiB
 #: two) open without a name (a new log may get the number of the old one), and until the file systems mounted at $6…
 #: have given their blocks back.
 #:
-#: On a file system that is full to the last block no new log can be begun (xfs: not even an empty one), so the old one
-#: stays open. Then it is emptied first, through the very descriptor that was compared, and the process is asked again:
-#: what the file held goes with its last descriptor in any case.
+#: Reopening takes room: a full xfs lets not even an empty log be begun, and supervisord 4.2.5 ends when it cannot write
+#: its last line into the old one. So where there is next to none the files are emptied first, each through a descriptor
+#: of our own that was compared: what they hold goes with the last descriptor in any case. A process that writes into
+#: other full file systems as well is not asked.
 ASK_TO_REOPEN = Script(
     "ask-to-reopen",
     SETTLE
@@ -38,6 +39,23 @@ rest=${line##*) }
 [ "$(printf '%s\n' "$rest" | cut -d ' ' -f 20)" = "$started" ] || stop "is another one by now"
 is=$(readlink "/proc/$pid/exe")
 [ "${is% (deleted)}" = "$program" ] || stop "runs another program by now"
+has_room() {
+    set -- $(stat -f -c '%a %S' -- "$1")
+    [ $(($1 * $2)) -ge 1048576 ]
+}
+ids=' ' is_full=
+for place do
+    ids="$ids$(stat -f -c %i -- "$place") "
+    has_room "$place" || is_full=yes
+done
+for fd in "/proc/$pid/fd/"*; do
+    [ -f "$fd" ] && grep -q '^flags:.*[12]$' "/proc/$pid/fdinfo/${fd##*/}" || continue
+    has_room "$fd" && continue
+    case $ids in
+        *" $(stat -f -c %i -- "$fd") "*) ;;
+        *) stop "writes $(readlink "$fd") as well, where there is no room" ;;
+    esac
+done
 is_meant() {
     [ "$2" = 0 ] || return 1
     case $files in *" $1 "*) ;; *) return 1 ;; esac
@@ -50,41 +68,26 @@ held() {
         if is_meant "$file" "$links"; then printf '%s\n' "$name"; fi
     done
 }
-await() {
-    for turn in $(seq "$1"); do
-        open=$(held)
-        [ -n "$open" ] || return 0
-        sleep 0.1
-    done
-}
-is_full() {
-    for place do
-        [ "$(stat -f -c %a -- "$place")" -ge 256 ] || return 0
-    done
-    return 1
-}
-empty() {
-    for name in $open; do
+first=
+if [ -n "$is_full" ]; then
+    for name in $(held); do
         {
-            # shellcheck disable=SC2046  # two words: which file, and how many names it has
             if is_meant $(stat -L -c '%d:%i %h' /proc/self/fd/4); then
                 truncate -s 0 /proc/self/fd/4
-                emptied=', emptied before it could'
+                first=' after they were emptied'
             fi
         } 4>>"$name" || :
     done
-}
-emptied=
-kill -s "$signal" "$pid"
-await 20
-if [ -n "$open" ] && is_full "$@"; then
-    empty
     settle "$@"
-    kill -s "$signal" "$pid"
 fi
-await 80
+kill -s "$signal" "$pid"
+for turn in $(seq 100); do
+    open=$(held)
+    [ -n "$open" ] || break
+    sleep 0.1
+done
 settle "$@"
-echo "signal $signal sent, $(printf '%s' "$open" | grep -c . || :) descriptors still open$emptied"
+echo "signal $signal sent$first, $(printf '%s' "$open" | grep -c . || :) descriptors still open"
 [ -z "$open" ]
 """,
 )
@@ -125,7 +128,8 @@ class ReopenFile(Task[tuple[DeletedFile, ...]]):
 
     nginx, php-fpm, rsyslog and supervisor promise to do so on a signal, and go on serving. The signal goes to the
     process seen while planning and to no other: its number, start time and program are compared again. Any other
-    program would have to be restarted: its file is named in the reason, and left alone.
+    program would have to be restarted: its file is named in the reason, and left alone. Where the file system is
+    full the deleted file is emptied first, since reopening takes room.
 
     Args:
         larger_than: Deleted files that take no more than this are left alone.

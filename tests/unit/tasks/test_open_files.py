@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path as Here
 from pathlib import PurePosixPath as Path
 
@@ -159,8 +160,9 @@ def logger(tmp_path: Here, request: pytest.FixtureRequest) -> Iterator[tuple[Pro
 
 def ask(asked: tuple[Process, str, Path], **other: object) -> subprocess.CompletedProcess[str]:
     process, identity, program = asked
-    said = {"pid": process.pid, "started": process.started, "program": program, **other}
-    words = ASK_TO_REOPEN.bind(said["pid"], said["started"], said["program"], "USR1", f"{identity} 1:2", "/dev/shm")
+    said = {"pid": process.pid, "started": process.started, "program": program, "place": "/dev/shm", **other}
+    files = f"{identity} 1:2"
+    words = ASK_TO_REOPEN.bind(said["pid"], said["started"], said["program"], "USR1", files, said["place"])
     return subprocess.run(words, capture_output=True, text=True, check=False, timeout=40)
 
 
@@ -175,6 +177,79 @@ def test_a_process_that_reopens_gives_the_space_back(logger: tuple[Process, str,
 def test_a_process_that_does_not_is_no_success(logger: tuple[Process, str, Path]) -> None:
     done = ask(logger)
     assert (done.returncode, done.stdout) == (1, "signal USR1 sent, 1 descriptors still open\n")
+
+
+# ---- and on file systems that are full to the last block, which only root can make
+
+#: Holds a deleted log, and another that is none; as supervisord does, it ends when it cannot write as it reopens.
+DYING = """
+import os, signal, sys
+path, other = sys.argv[1:]
+log, second = open(path, "ab", 0), open(other, "ab", 0)
+def reopen(number, frame):
+    global log, second
+    for stream in (log, second):
+        stream.write(b"reopened\\n" * 1000)
+        stream.close()
+    log, second = open(path, "ab", 0), open(other, "ab", 0)
+signal.signal(signal.SIGUSR1, reopen)
+os.unlink(path)
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def full(tmp_path: Here) -> Iterator[tuple[Here, Here]]:
+    """Two file systems of 2 MiB, each with a log that fills it."""
+    if os.geteuid():
+        pytest.skip("needs root: file systems are mounted")
+    folders = tmp_path / "one", tmp_path / "two"
+    for folder in folders:
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
+        (folder / "a.log").write_bytes(b"x" * 2**21)
+    try:
+        yield folders
+    finally:
+        for folder in folders:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def dying(path: Here, other: Here) -> Iterator[tuple[Process, str, Path]]:
+    info = path.stat()
+    with subprocess.Popen([sys.executable, "-c", DYING, str(path), str(other)], stdout=subprocess.PIPE) as running:
+        try:
+            assert running.stdout is not None
+            running.stdout.readline()
+            process = ask_here(DescribeProcesses((running.pid,)))[running.pid]
+            yield process, f"{info.st_dev}:{info.st_ino}", Path(Here(f"/proc/{running.pid}/exe").readlink())
+            assert running.poll() is None, "it has ended"
+        finally:
+            running.kill()
+
+
+def test_on_a_full_file_system_the_deleted_file_is_emptied_before_anybody_is_asked(
+    full: tuple[Here, Here], tmp_path: Here
+) -> None:
+    log = full[0] / "a.log"
+    with dying(log, tmp_path / "other.log") as asked:
+        done = ask(asked, place=full[0])
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == "signal USR1 sent after they were emptied, 0 descriptors still open\n"
+        assert log.stat().st_size == 0
+        assert os.statvfs(full[0]).f_bavail * 4096 == 2**21
+
+
+def test_a_process_that_writes_to_another_full_file_system_is_not_asked(full: tuple[Here, Here]) -> None:
+    one, two = full
+    with dying(one / "a.log", two / "a.log") as asked:
+        done = ask(asked, place=one)
+        assert done.returncode == 75
+        assert f"writes {two}/a.log as well, where there is no room: no signal was sent" in done.stderr
+        assert os.statvfs(one).f_bavail == 0, "nothing was emptied either"
 
 
 @pytest.mark.parametrize(
