@@ -178,7 +178,12 @@ def as_it_stands_now(expected: str, actual: str) -> str:
         if tag == "equal":
             for stood, stands in zip(old[first:last], new[new_first:new_last], strict=True):
                 called |= zip(_NAME.findall(stands), _NAME.findall(stood), strict=False)
-        is_kept = tag == "equal" or set(old[first:last]) == {LEFT_OUT}
-        lines += old[first:last] if is_kept else new[new_first:new_last]
+        was, now = old[first:last], new[new_first:new_last]
+        if LEFT_OUT in was:  # as many lines before it and behind it as there were
+            place = was.index(LEFT_OUT)
+            behind = len(now) - (len(was) - place - 1)
+            now = [*now[:place], LEFT_OUT, *now[max(behind, place) :]]
+        lines += was if tag == "equal" else now
     text = "".join(f"{line}\n" for line in lines)
+    text = text if is_as_shown(text, actual) else actual
     return _NAME.sub(lambda name: called.get(name[0], name[0]), text)

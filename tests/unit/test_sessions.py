@@ -80,11 +80,19 @@ def test_nothing_else_may(expected: str, actual: str) -> None:
     assert not is_as_shown(expected, actual)
 
 
-def test_what_is_approved_keeps_the_old_figures_and_what_was_left_out() -> None:
-    old = "took 1 s\n…\nFIXED  web1\nbye\n"
-    new = "took 2 s\nlong\nstory\nFIXED  web1 · 1 change\nbye\n"
-    assert as_it_stands_now("took 1 s\n…\nbye\n", "took 2 s\nlong\nstory\nbye\nthen\n") == "took 1 s\n…\nbye\nthen\n"
-    assert as_it_stands_now(old, new) == "took 1 s\nlong\nstory\nFIXED  web1 · 1 change\nbye\n"
+@pytest.mark.parametrize(
+    "old, new, stands",
+    [
+        ("took 1 s\n…\nbye\n", "took 2 s\nlong\nstory\nbye\nthen\n", "took 1 s\n…\nbye\nthen\n"),
+        ("took 1 s\n…\nold\nbye\n", "took 2 s\nlong\nstory\nnew\nbye\n", "took 1 s\n…\nnew\nbye\n"),
+        ("old\n…\nbye\n", "new\nlong\nstory\nbye\n", "new\n…\nbye\n"),
+        ("took 1 s\n…\nbye\n", "took 2 s\nbye\n", "took 1 s\n…\nbye\n"),
+        ("", "said\n", "said\n"),
+    ],
+)
+def test_what_is_approved_keeps_the_old_figures_and_what_was_left_out(old: str, new: str, stands: str) -> None:
+    assert as_it_stands_now(old, new) == stands
+    assert is_as_shown(stands, new)
 
 
 def test_what_is_approved_calls_a_run_by_one_name_throughout() -> None:
