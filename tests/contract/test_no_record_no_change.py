@@ -90,6 +90,11 @@ def test_in_the_home_of_somebody_else_as_sudo_may_leave_it_nothing_is_begun(desk
 
 def test_a_user_without_a_home_and_without_a_name_is_told_what_to_set(work: Path, sshd: Sshd) -> None:
     desk = Desk.at(work, work, sshd)
+    key, inventory = work / "key", work / "inventory.yml"
+    key.write_bytes(sshd.key.read_bytes())  # one that this user may read
+    key.chmod(0o600)
+    os.chown(key, 60_999, 60_999)
+    inventory.write_text(inventory.read_text().replace(str(sshd.key), str(key)))
     connections = desk.connections
     desk.environment = {"XDG_STATE_HOME": ""}
     said = desk.run(*desk.words(), before=("env", "-u", "HOME", "setpriv", "--reuid=60999", "--clear-groups"))
