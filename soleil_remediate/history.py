@@ -236,7 +236,7 @@ class _Reader:
             case "HostEnded":
                 report = line.pop("report")
                 line |= {"host": report["host"], "seen": self._seen.get(report["host"])}
-                line |= {name: report[name] for name in ("outcome", "after", "took")}
+                line |= {name: report[name] for name in ("outcome", "after", "took")} | {"forecasts": []}
             case "RunEnded":
                 hosts = line.pop("report")["hosts"]
                 verdicts = Counter(host["outcome"]["verdict"] for host in hosts)

@@ -21,7 +21,7 @@ The journal of run 1a2b3c4d is ``runs/1a2b3c4d.jsonl`` below the state folder. I
     ChangeUnanswered host, operation, why: the host is asked again; a ChangeAnswered may still follow
     StepEnded        host, step, kind, outcome: its type, why, and in outcome.sent the operations that succeeded
     HostEnded        host, outcome: its verdict and why; seen, the n of its HostSeen, or null; took; after, how it
-                     stood at the last look since the first change, or null
+                     stood at the last look since the first change, or null; forecasts, when it is at fault again
     RunEnded         exit_status; verdicts, how many hosts ended with each; sent, how many changes succeeded
 
 Steps count from 0, in the playbook's order; an operation's name is one of its host's, other hosts have the same. Each
@@ -232,7 +232,7 @@ def _line(event: Event, seen: Mapping[str, int]) -> dict[str, Any]:
                 data["outcome"]["sent"] = [sent["operation"] for sent in data["outcome"]["sent"]]
         case HostEnded(report=report):
             about = {"host": report.host, "outcome": report.outcome, "seen": seen.get(report.host.name)}
-            data |= as_data(about | {"after": report.after, "took": report.took})
+            data |= as_data(about | {"after": report.after, "forecasts": report.forecasts, "took": report.took})
         case RunEnded(report=report):
             verdicts = Counter(host.outcome.word for host in report.hosts)
             sent = sum(len(host.sent) for host in report.hosts)
