@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from soleil_remediate.command import Secret
+from soleil_remediate.errors import ConfigError
 from soleil_remediate.host import Host, Origin
 from soleil_remediate.loading.documents import Node, Problems, compose, read_document, read_text
 from soleil_remediate.loading.foreign import foreign_inventory, ini_inventory
@@ -55,6 +56,25 @@ def read_targets(source: str, problems: Problems) -> Targets:
     return _Tree(source, problems).targets()
 
 
+def read_variables(path: Path, problems: Problems) -> dict[str, Node]:
+    """Read a file of variables, or those of a folder, merged by name; mistakes are added to *problems*.
+
+    Raises:
+        ConfigError: Of the class that *problems* raises; one of them cannot be read.
+    """
+    if not is_folder(path):
+        node = read_document(path, problems)
+        if node.value is not None and not isinstance(node.value, dict):
+            problems.add(node.origin, f"variables are a mapping of names to values, not {shown(node.plain)}")
+        return node.entries
+    try:
+        names = names_in(path)
+    except OSError as error:
+        raise problems.stop(Origin(str(path), 1), f"cannot be read: {error.strerror}") from None
+    files = [path / name for name in names if name.endswith(_SUFFIXES[1:]) and name[0] not in ".~"]
+    return _merge([read_variables(file, problems) for file in files if not is_folder(file)])
+
+
 @dataclass
 class _Group:
     name: str
@@ -75,6 +95,7 @@ class _Tree:
         self._hosts: dict[str, dict[str, Node]] = {}
         self._host_origins: dict[str, Origin] = {}
         self._listings: dict[str, frozenset[str]] = {}
+        self._is_whole = True
 
     def targets(self) -> Targets:
         if is_folder(self._source):
@@ -95,12 +116,15 @@ class _Tree:
         members = self._members()
         order = sorted(self._groups.values(), key=lambda group: (group.depth, self._priority(group), group.name))
         files = {group.name: self._files("group_vars", group.name) for group in order}
+        own_files = {name: self._files("host_vars", name) for name in self._hosts}
+        if not self._is_whole:
+            return Targets((), frozen(members))  # what a host is without its variables cannot be judged
         hosts: list[Host] = []
         for name, own in self._hosts.items():
             mine = [group for group in order if name in members[group.name]]
             layers = [group.variables for group in mine]
             layers += [files[group.name] for group in mine]
-            merged = _merge([*layers, own, self._files("host_vars", name)])
+            merged = _merge([*layers, own, own_files[name]])
             hosts += self._hosts_of(name, tuple(group.name for group in mine), merged)
         if not self._hosts and not len(self._problems):
             self._problems.add(root.origin, "there is no host in this inventory")
@@ -189,39 +213,30 @@ class _Tree:
         return node.value if node is not None and isinstance(node.value, int) else 1
 
     def _files(self, folder: str, name: str) -> dict[str, Node]:
-        """Read ``FOLDER/NAME``, ``NAME.yml`` or ``NAME.yaml``; a folder holds files that are merged by name."""
+        """Read ``FOLDER/NAME``, ``NAME.yml`` or ``NAME.yaml``."""
         names = [found for suffix in _SUFFIXES if (found := f"{name}{suffix}") in self._listed(folder)]
         places = [self._folder / folder / found for found in names]
         if len(places) > 1:
             self._problems.add(Origin(str(places[1]), 1), f"{places[0]} is there as well: keep one of the two")
         if not places:
             return {}
-        place = places[0]
-        if not is_folder(place):
-            return self._variables(place)
-        inside = [place / found for found in self._names(place) if found.endswith(_SUFFIXES[1:])]
-        return _merge([self._variables(path) for path in inside if path.name[0] not in ".~" and not is_folder(path)])
+        try:
+            return read_variables(places[0], self._problems)
+        except ConfigError:  # among the problems already, as those of the other files will be
+            self._is_whole = False
+            return {}
 
     def _listed(self, folder: str) -> frozenset[str]:
         """Return the names in ``group_vars`` or ``host_vars``; none where there is no such folder."""
         if folder not in self._listings:
-            self._listings[folder] = frozenset(self._names(self._folder / folder))
+            try:
+                self._listings[folder] = frozenset(names_in(self._folder / folder))
+            except FileNotFoundError:
+                self._listings[folder] = frozenset()
+            except OSError as error:
+                place = Origin(str(self._folder / folder), 1)
+                raise self._problems.stop(place, f"cannot be read: {error.strerror}") from None
         return self._listings[folder]
-
-    def _names(self, folder: Path) -> list[str]:
-        try:
-            return names_in(folder)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            self._problems.add(Origin(str(folder), 1), f"cannot be read: {error.strerror}")
-            return []
-
-    def _variables(self, path: Path) -> dict[str, Node]:
-        node = read_document(path, self._problems)
-        if node.value is not None and not isinstance(node.value, dict):
-            self._problems.add(node.origin, f"variables are a mapping of names to values, not {shown(node.plain)}")
-        return node.entries
 
     def _hosts_of(self, name: str, groups: tuple[str, ...], variables: dict[str, Node]) -> Iterator[Host]:
         before = len(self._problems)
