@@ -16,7 +16,7 @@ from typing import Any
 from soleil_remediate.command import Secret
 from soleil_remediate.errors import ConfigError
 from soleil_remediate.host import Host, Origin
-from soleil_remediate.loading.documents import Node, Problems, compose, read_document, read_text
+from soleil_remediate.loading.documents import Node, Problems, compose, read_text
 from soleil_remediate.loading.foreign import foreign_inventory, ini_inventory
 from soleil_remediate.loading.patterns import expand, name_mistake
 from soleil_remediate.loading.profiles import (
@@ -63,7 +63,10 @@ def read_variables(path: Path, problems: Problems) -> dict[str, Node]:
         ConfigError: Of the class that *problems* raises; one of them cannot be read.
     """
     if not is_folder(path):
-        node = read_document(path, problems)
+        text = read_text(path, problems)
+        if all(line.strip() == "" or line.lstrip().startswith("#") for line in text.splitlines()):
+            return {}  # a group may have none yet
+        node = compose(text, str(path), problems)
         if node.value is not None and not isinstance(node.value, dict):
             problems.add(node.origin, f"variables are a mapping of names to values, not {shown(node.plain)}")
         return node.entries

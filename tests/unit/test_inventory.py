@@ -112,6 +112,12 @@ def test_folders_of_variables_hold_yaml_files_and_nothing_else() -> None:
     assert load("all: {hosts: {web1: }}").host("web1").variables == {"v": "b"}
 
 
+@pytest.mark.parametrize("text", ["", "\n", "# nothing yet\n", "---\n", "---\n# nothing yet\n...\n", "\ufeff"])
+def test_a_file_of_variables_may_be_empty_as_it_may_for_ansible(text: str) -> None:
+    write("host_vars/web1.yml", text)
+    assert load("all: {hosts: {web1: {v: 1}}}").host("web1").variables == {"v": 1}
+
+
 def test_a_section_that_is_no_mapping_replaces_and_is_then_refused() -> None:
     write("host_vars/web1.yml", "policy: none of yours\n")
     with pytest.raises(
