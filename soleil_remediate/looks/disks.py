@@ -32,6 +32,12 @@ _PARTS = 100
 _HORIZON = Duration(3 * 86400)
 #: A log that has said nothing for this long does not grow.
 _QUIET = Duration(3600)
+#: With less room than this a file system is full, as disk.writable has it: xfs and btrfs never count to the last byte.
+_ROOM = MiB(1)
+#: What was last written before this did not fill the disk that is full now.
+_LONG_AGO = Duration(7 * 86400)
+#: Nobody has to be woken by what is further ahead.
+_FAR_AHEAD = Duration(30 * 86400)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +203,7 @@ class DiskLogs(Look[Growth]):
         rows = [
             (
                 str(log.file.content),
-                "" if log.rate is None else _rate(log.rate),
+                _grew_by(log),
                 "" if log.until is None else as_text(log.until),
                 str(log.file.path),
             )
@@ -212,10 +218,12 @@ class DiskLogs(Look[Growth]):
 
 @dataclass(frozen=True, kw_only=True)
 class DiskForecast(Look[Growth]):
-    """Show when file systems will be full, if their logs go on growing as their newest lines say.
+    """Show when file systems will be full, if their logs go on growing as steadily as their own lines say they did.
 
-    A log that has been quiet for an hour does not count, unless its file system is full: then it may be silent only
-    because nothing can be written. What else grows there is not seen, so this is the latest time, not the earliest.
+    A rate is what a log kept up for a minute at least; a burst has none, and is shown as what it was. A log that has
+    been silent for an hour, or for longer than it was seen to grow, does not count. On a full file system it may be
+    silent only because nothing can be written: there it is shown how it grew until then. What else grows is not seen,
+    so this is the latest time, not the earliest.
 
     Args:
         top: So many of the largest logs are looked at.
@@ -237,7 +245,7 @@ class DiskForecast(Look[Growth]):
         return await read_growth(host, top=self.top, within=self.within)
 
     def show(self, seen: Growth) -> Shown:
-        lines = [line for one in seen.file_systems for line in _forecast(one, seen)]
+        lines = [line for one in seen.file_systems if (line := _forecast(one, seen))]
         if seen.is_partial:
             lines.append(f"not all logs could be seen {_for_want(self.within)}: others may grow as well")
         return Text(lines=tuple(lines) or ("no large log says that it grows",))
@@ -351,6 +359,13 @@ def _named(paths: Sequence[PurePosixPath]) -> str:
     return f"{', '.join(map(str, paths[:2]))}{more}"
 
 
+def _grew_by(log: GrowingLog) -> str:
+    """Return how a log grew: steadily, in a burst, or nothing where it does not say."""
+    if log.rate is not None:
+        return _rate(log.rate)
+    return "" if log.took is None else f"{log.grown} within {log.took}"
+
+
 def _rate(rate: float) -> str:
     """Return bytes a second for people, in the unit in which it is no tiny number."""
     if rate * 60 >= MiB(1):
@@ -358,22 +373,45 @@ def _rate(rate: float) -> str:
     return f"{ByteSize(round(rate * 3600))}/h"
 
 
-def _forecast(one: FileSystem, seen: Growth) -> Iterable[str]:
+def _forecast(one: FileSystem, seen: Growth) -> str:
     """Return what is to be said about one file system; nothing where no log grows there."""
-    is_full = one.share_used >= 100
-    growing = [log for log in seen.logs if _is_growing(log, one, seen, is_full=is_full)]
-    rate = sum(log.rate or 0 for log in growing)
-    if rate * 3600 < 1:
-        return
-    names = _named(tuple(log.file.path for log in growing))
-    if is_full:
-        yield f"no forecast while {one.mount} is full; until then {names} grew by {_rate(rate)}"
-    else:
-        grow = "grows" if len(growing) == 1 else "grow"
-        yield f"{one.mount} full in about {Duration(one.available / rate)}: {names} {grow} by {_rate(rate)}"
+    there = [log for log in seen.logs if seen.file_systems.holding(log.file.path, log.file.device) == one]
+    if not one.is_writable:
+        return ""
+    if one.available < _ROOM:
+        return _until_full(one, [log for log in there if _may_have_filled(log, seen.now)])
+    growing = [log for log in there if _is_growing(log, seen.now)]
+    steady = {log: log.rate for log in growing if log.rate is not None}
+    if not steady:
+        bursts = [f"{log.file.path} grew by {_grew_by(log)}" for log in growing if log.took is not None]
+        return f"no forecast for {one.mount}: {'; '.join(bursts[:2])}, which is no rate" if bursts else ""
+    rate = sum(steady.values())
+    since = as_text(max(log.since for log in steady if log.since is not None))
+    names = _named([log.file.path for log in steady])
+    grow = f"{names} {'grows' if len(steady) == 1 else 'grow'} by {_rate(rate)} since {since}"
+    if one.available > rate * _FAR_AHEAD:
+        return f"no steady log fills {one.mount} within {_FAR_AHEAD}: {grow}"
+    sooner = " or sooner" if len(growing) > len(steady) else ""
+    return f"{one.mount} full in about {Duration(one.available / rate)}{sooner}: {grow}"
 
 
-def _is_growing(log: GrowingLog, one: FileSystem, seen: Growth, *, is_full: bool) -> bool:
-    if log.rate is None or log.until is None or seen.file_systems.holding(log.file.path, log.file.device) != one:
-        return False
-    return is_full or seen.now - log.until <= _QUIET
+def _until_full(one: FileSystem, logs: Iterable[GrowingLog]) -> str:
+    """Return how the logs on a full file system grew until nothing could be written, the fastest first."""
+    grew: list[tuple[float, str]] = []
+    for log in logs:
+        if log.took is not None and log.since is not None and log.until is not None:
+            when = f"at {as_text(log.until)}" if log.rate is None else f"{as_text(log.since)} to {as_text(log.until)}"
+            grew.append((log.grown / log.took, f"{log.file.path} grew by {_grew_by(log)}, {when}"))
+    fastest = "; ".join(said for _, said in sorted(grew, reverse=True)[:2])
+    return f"no forecast while {one.mount} is full; until then {fastest}" if fastest else ""
+
+
+def _is_growing(log: GrowingLog, now: int) -> bool:
+    """It was written lately: its silence is short, beside an hour and beside the time for which it was seen to grow."""
+    silent = now - log.file.modified
+    is_short = log.rate is None or log.took is None or silent <= log.took
+    return silent <= _QUIET and is_short and not log.is_rotated
+
+
+def _may_have_filled(log: GrowingLog, now: int) -> bool:
+    return now - log.file.modified <= _LONG_AGO and not log.is_rotated

@@ -22,7 +22,7 @@ from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLarg
 from soleil_remediate.plan import Change
 from soleil_remediate.task import Look, Reading, Task
 from soleil_remediate.units import Duration, MiB, Percent
-from tests.unit.facts.answers import captured, complaint, record, said
+from tests.unit.facts.answers import captured, complaint, log_sample, record, said
 
 LOOKS: tuple[type[Reading[Any]], ...] = (DiskOverview, DiskLargest, DiskDeletedOpen, DiskLogs, DiskForecast)
 
@@ -37,7 +37,7 @@ _DUMP_LIST = record(_DUMPS, kind="d", device=_SRV, inode=2) + b"".join(
     record(f"{_DUMPS}/{age}.sql.gz", size=MiB(30), device=_SRV, inode=age, modified=_NOW - age * 86400)
     for age in (1, 2, 3, 30, 60)
 )
-_MINUTE = "[2026-11-23 09:59:00] a\n[2026-11-23 10:00:00] b\n"
+_MINUTES = "".join(f"{f'[2026-11-23 09:{minute}:00] a':4095}\n" for minute in range(45, 60))
 
 #: What one host answers, by a part of the command that asks; the first that fits counts.
 ANSWERS: tuple[tuple[str, Output], ...] = (
@@ -79,8 +79,8 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     (f"find {_DUMPS}", said(_DUMP_LIST)),
     ("du -x", said("300000000\t/srv/app\x00302000000\t/srv\0")),
     ("find /srv -xdev", said(record(_APP_LOG, size=MiB(280), device=_SRV, inode=7))),
-    ("stdbuf -o0 find /var/log", said(record(_APP_LOG, size=MiB(280), device=_SRV, inode=7))),
-    ("sample-log", said(f"{_MINUTE:1024}\0\0\0{_MINUTE}")),
+    ("stdbuf -o0 find /var/log", said(record(_APP_LOG, size=MiB(280), device=_SRV, inode=7, modified=_NOW))),
+    ("sample-log", log_sample(tail=_MINUTES, size=MiB(280))),
     (
         "watch-sizes",
         said("".join(f"{at} 9.9\n\0{size} {_SRV}:7 {_APP_LOG}\0\0" for at, size in ((1.0, 0), (3.0, 2**30)))),

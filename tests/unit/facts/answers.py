@@ -75,6 +75,12 @@ File size of {path} is 52428805 (12801 blocks of 4096 bytes)
 """
 
 
+def log_sample(head: str = "", tail: str = "", *, part: str = "", size: int = 1024**2) -> Output:
+    """Return a sample of a log that begins and ends so, with the same *part* wherever it was looked at between."""
+    between = "\0\0\0".join([part.ljust(8192)] * 6)
+    return said(f"{head:1024}\0\0\0{between}\0\0\0{tail:\n>65536}\0\0\0{int(size)} /x.log\n")
+
+
 @dataclass
 class Prepared:
     """Answers commands by the first rule whose text stands in them."""

@@ -16,7 +16,7 @@ from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLarg
 from soleil_remediate.plan import FileIdentity
 from soleil_remediate.task import Forecast, Look, Table, Text
 from soleil_remediate.units import ByteSize, Duration, MiB
-from tests.unit.facts.answers import captured, complaint, record, said, see
+from tests.unit.facts.answers import captured, complaint, log_sample, record, said, see
 from tests.unit.tasks.values import SRV, descriptor, file, file_system, file_systems
 
 HOST = ("mountinfo", captured("mountinfo")), ("df", captured("df"))
@@ -149,9 +149,19 @@ def test_a_real_hosts_deleted_log_is_shown() -> None:
     assert (mount, path, held) == ("/var/log", "/var/log/nginx/access.log", "nginx (44), nginx (45), nginx (46)")
 
 
-def log(rate: float | None, name: str = "a", age: int = 60, device: int = SRV) -> GrowingLog:
-    until = None if rate is None else NOW - age
-    return GrowingLog(file=file(f"/srv/{name}.log", 100, device=device), rate=rate, since=0, until=until)
+def log(rate: float | None, name: str = "a", age: int = 60, device: int = SRV, **other: Any) -> GrowingLog:
+    """Return a log that grew for an hour until so many seconds ago; without a rate one that says nothing."""
+    until = NOW - age
+    said: dict[str, Any] = {"since": None, "until": None}
+    if rate is not None:
+        said = {"since": until - 3600, "until": until, "grown": ByteSize(round(rate * 3600))}
+    one = file(f"/srv/{name}", 100, device=device, modified=until)
+    return GrowingLog(**{"file": one, "rate": rate, **said, **other})
+
+
+def burst(size: float, took: int, name: str = "a", age: int = 60) -> GrowingLog:
+    """Return a log that became so many MiB longer within so many seconds, and keeps no rate."""
+    return log(None, name, age, since=NOW - age - took, until=NOW - age, grown=MiB(size))
 
 
 def growth(*logs: GrowingLog, disk: FileSystem | None = None, is_partial: bool = False) -> Growth:
@@ -161,13 +171,15 @@ def growth(*logs: GrowingLog, disk: FileSystem | None = None, is_partial: bool =
 HALF_FULL = file_system(used=MiB(512), available=MiB(512))
 
 
-def test_logs_are_shown_with_how_fast_they_grew() -> None:
+def test_logs_are_shown_with_how_they_grew_as_far_as_they_say() -> None:
     look = DiskLogs()
-    seen = growth(log(2**21), log(1000.0, "b"), log(None, "c"))
+    seen = growth(log(2**21), log(1000.0, "b"), log(None, "c"), burst(289, 3, "d"), burst(2, 0, "e"))
     assert rows(look, seen) == [
-        ("100 MiB", "120 MiB/min", "2026-01-01 11:59", "/srv/a.log"),
-        ("100 MiB", "3.4 MiB/h", "2026-01-01 11:59", "/srv/b.log"),
-        ("100 MiB", "", "", "/srv/c.log"),
+        ("100 MiB", "120 MiB/min", "2026-01-01 11:59", "/srv/a"),
+        ("100 MiB", "3.4 MiB/h", "2026-01-01 11:59", "/srv/b"),
+        ("100 MiB", "", "", "/srv/c"),
+        ("100 MiB", "289 MiB within 3 s", "2026-01-01 11:59", "/srv/d"),
+        ("100 MiB", "2 MiB within 1 s", "2026-01-01 11:59", "/srv/e"),
     ]
     partial = rows(DiskLogs(within=Duration(3)), growth(is_partial=True))
     assert partial == [("", "", "", "and perhaps more: not all could be seen (within 3 s, or for want of rights)")]
@@ -176,48 +188,116 @@ def test_logs_are_shown_with_how_fast_they_grew() -> None:
 
 @pytest.mark.parametrize("kind", [DiskLogs, DiskForecast])
 def test_growth_is_read_from_a_host(kind: type[Look[Growth]]) -> None:
-    minute = f"{'[2026-01-01 11:58:59] x':1023}\n\0\0\0[2026-01-01 11:58:59] a\n[2026-01-01 11:59:59] b\n"
+    minute = "".join(f"{f'[2026-01-01 11:{minute}:59] x':4095}\n" for minute in range(45, 60))
     rules = (
         ("find", said(record("/srv/a.log", size=MiB(9), device=SRV))),
         ("date", said(f"{NOW}\n")),
-        ("sample-log", said(minute)),
+        ("sample-log", log_sample(tail=minute, size=MiB(9))),
     )
     look = kind()
     (seen,) = see(look.read(Reader()), *HOST, *rules).logs
-    assert seen.rate == 24 / 60
+    assert seen.rate == 4096 / 60
 
 
-def test_the_forecast_says_when_a_disk_is_full() -> None:
-    look = DiskForecast()
-    (line,) = lines(look, growth(log(2**20 / 64), disk=HALF_FULL))
-    assert line == "/srv full in about 9 h 6 min: /srv/a.log grows by 56.2 MiB/h"
-    (line,) = lines(look, growth(log(2**14), log(1.0, "b"), log(1.0, "c"), disk=HALF_FULL))
-    assert line.startswith("/srv full in about 9 h 6 min: /srv/a.log, /srv/b.log and 1 more grow by ")
+def forecast(*logs: GrowingLog, disk: FileSystem = HALF_FULL) -> tuple[str, ...]:
+    return lines(DiskForecast(within=Duration(3)), growth(*logs, disk=disk))
 
 
-def test_a_full_disk_is_full_and_what_filled_it_may_be_silent_since() -> None:
-    (line,) = lines(DiskForecast(), growth(log(MiB(2).real / 60, age=86400)))
-    assert line == "no forecast while /srv is full; until then /srv/a.log grew by 2 MiB/min"
-    (line,) = lines(DiskForecast(), growth(log(MiB(2).real / 60), log(MiB(2).real / 60, "b")))
-    assert line == "no forecast while /srv is full; until then /srv/a.log, /srv/b.log grew by 4 MiB/min"
+NOTHING = ("no large log says that it grows",)
 
 
-def test_quiet_logs_other_disks_and_unknown_rates_promise_nothing() -> None:
-    silent = ("no large log says that it grows",)
-    look = DiskForecast(within=Duration(3))
-    assert lines(look, growth(log(9.0, age=3601), disk=HALF_FULL)) == silent
-    assert lines(look, growth(log(9.0, device=99), disk=file_system("/other", 5))) == silent
-    assert lines(look, growth(log(None), log(0.0), disk=HALF_FULL)) == silent
-    assert lines(look, growth(disk=HALF_FULL, is_partial=True)) == (
+def test_the_forecast_says_when_a_disk_is_full_and_since_when_that_is_so() -> None:
+    (line,) = forecast(log(2**20 / 64))
+    assert line == "/srv full in about 9 h 6 min: /srv/a grows by 56.2 MiB/h since 2026-01-01 10:59"
+    (line,) = forecast(log(2**14), log(1.0, "b", age=0), log(1.0, "c"))
+    assert line.startswith("/srv full in about 9 h 6 min: /srv/a, /srv/b and 1 more grow by ")
+    assert line.endswith(" since 2026-01-01 11:00")
+
+
+def test_beside_a_log_that_grows_nobody_knows_how_fast_it_may_be_sooner() -> None:
+    (line,) = forecast(log(2**14), log(None, "b"))
+    assert line.startswith("/srv full in about 9 h 6 min or sooner: /srv/a grows by ")
+
+
+def test_what_is_weeks_ahead_is_not_counted_in_days() -> None:
+    (line,) = forecast(log(100.0))
+    assert line == "no steady log fills /srv within 30 d: /srv/a grows by 352 KiB/h since 2026-01-01 10:59"
+    month = file_system(used=MiB(512), available=ByteSize(200 * 30 * 86400))
+    assert forecast(log(200.0), disk=month)[0].startswith("/srv full in about 30 d: ")
+    assert forecast(log(199.0), disk=month)[0].startswith("no steady log fills /srv within 30 d: ")
+    assert forecast(log(0.5))[0].startswith("no steady log fills /srv within 30 d: ")
+
+
+def test_a_burst_is_no_forecast() -> None:
+    (line,) = forecast(burst(289, 3))
+    assert line == "no forecast for /srv: /srv/a grew by 289 MiB within 3 s, which is no rate"
+    (line,) = forecast(burst(9, 3), burst(8, 2, "b"), burst(7, 1, "c"))
+    assert line == (
+        "no forecast for /srv: /srv/a grew by 9 MiB within 3 s; /srv/b grew by 8 MiB within 2 s, which is no rate"
+    )
+
+
+def test_a_full_disk_is_full_and_what_filled_it_is_told_as_it_grew_until_then() -> None:
+    full = file_system()
+    (line,) = forecast(log(MiB(2).real / 60, age=86400), disk=full)
+    assert line == (
+        "no forecast while /srv is full; until then /srv/a grew by 2 MiB/min, 2025-12-31 11:00 to 2025-12-31 12:00"
+    )
+    (line,) = forecast(log(1000.0), burst(289, 3, "b"), log(None, "c"), log(2000.0, "d"), disk=full)
+    assert line == (
+        "no forecast while /srv is full; until then /srv/b grew by 289 MiB within 3 s, at 2026-01-01 11:59; "
+        "/srv/d grew by 6.9 MiB/h, 2026-01-01 10:59 to 2026-01-01 11:59"
+    )
+
+
+@pytest.mark.parametrize(
+    "disk, is_full",
+    [
+        (file_system(type="xfs", used=ByteSize(2**30 - 2**16), available=ByteSize(2**16)), True),
+        (file_system(used=MiB(1023), available=ByteSize(2**20 - 1)), True),
+        (file_system(used=MiB(1023), available=MiB(1)), False),
+    ],
+)
+def test_a_disk_with_less_room_than_a_mebibyte_is_full(disk: FileSystem, *, is_full: bool) -> None:
+    (line,) = forecast(log(2000.0), disk=disk)
+    assert line.startswith("no forecast while /srv is full; ") is is_full
+
+
+@pytest.mark.parametrize("why", ["is_read_only", "is_stopped"])
+def test_nothing_grows_where_nobody_can_write(why: str) -> None:
+    assert forecast(log(2000.0), disk=file_system(used=MiB(512), available=MiB(512), **{why: True})) == NOTHING
+
+
+def test_what_was_last_written_long_ago_or_rotated_did_not_fill_a_disk() -> None:
+    full, week = file_system(), 7 * 86400
+    assert forecast(log(9.0, age=week), disk=full) != NOTHING
+    assert forecast(log(9.0, age=week + 1), disk=full) == NOTHING
+    assert forecast(log(9.0, "a.log.1"), disk=full) == NOTHING
+
+
+def test_quiet_and_rotated_logs_other_disks_and_unknown_rates_promise_nothing() -> None:
+    assert forecast(log(9.0, age=3600)) != NOTHING
+    assert forecast(log(9.0, age=3601)) == NOTHING
+    assert forecast(log(9.0, "a.log.1")) == NOTHING
+    assert forecast(burst(9, 3, age=3601)) == NOTHING
+    assert forecast(log(9.0, device=99), disk=file_system("/other", 5)) == NOTHING
+    assert forecast(log(None)) == NOTHING
+    assert lines(DiskForecast(within=Duration(3)), growth(disk=HALF_FULL, is_partial=True)) == (
         "not all logs could be seen (within 3 s, or for want of rights): others may grow as well",
     )
+
+
+@pytest.mark.parametrize("age, is_counted", [(300, True), (301, False)])
+def test_a_log_that_is_silent_for_longer_than_it_grew_is_not_expected_to_go_on(age: int, *, is_counted: bool) -> None:
+    seen = log(1000.0, age=age, since=NOW - age - 300)
+    assert (forecast(seen) != NOTHING) is is_counted
 
 
 def followed(seen: Growth, df: str, *sizes: tuple[str, int, int]) -> tuple[Forecast, ...]:
     """Return what is foreseen where *df* is left on /srv, and logs become longer within two seconds as *sizes* say."""
     mounts = "28 1 0:26 / / rw - overlay overlay rw\n29 28 7:4 / /srv rw - ext4 /dev/loop4 rw\n"
     usage = f"1B-blocks Used Avail Inodes IUsed IFree Mounted on\n9 1 8 9 1 8 /\n{df} /srv\n"
-    looks = ("".join(f"{one[at]} {SRV}:7 /srv/{one[0]}.log\0" for one in sizes) for at in (1, 2))
+    looks = ("".join(f"{one[at]} {SRV}:7 /srv/{one[0]}\0" for one in sizes) for at in (1, 2))
     rules = (
         ("mountinfo", said(mounts)),
         ("df", said(usage)),
@@ -234,11 +314,11 @@ def test_after_a_repair_the_logs_are_watched_and_what_they_gain_says_when_it_is_
             subject="space on /srv",
             about="/srv is full again",
             within=Duration(3000),
-            because="/srv/a.log grows by 3.4 MiB/h",
+            because="/srv/a grows by 3.4 MiB/h",
         ),
     )
     (both,) = followed(seen, left, ("a", 0, 2000), ("b", 0, 4000))
-    assert (both.within, both.because) == (Duration(1000), "/srv/a.log, /srv/b.log grow by 10.3 MiB/h")
+    assert (both.within, both.because) == (Duration(1000), "/srv/a, /srv/b grow by 10.3 MiB/h")
 
 
 @pytest.mark.parametrize(
