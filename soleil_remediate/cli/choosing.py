@@ -143,7 +143,7 @@ def chosen_cases(call: Call) -> tuple[Case, ...]:
         if _is_host(call, name):
             known = ", ".join(scenarios)
             right = invocation(call, "SCENARIO").about(name).preview()
-            raise ConfigError(f"{name} is a host and no scenario; there is: {known}. Write {right}") from None
+            raise ConfigError(f"{name} is a host and no scenario; there is: {known}. Write\n  {right}") from None
         raise
     inputs = parse_inputs(scenario, call.many("set"))
     hosts, inventory = chosen_hosts(call)

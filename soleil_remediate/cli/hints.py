@@ -38,7 +38,7 @@ def too_many(
     is_scenario = extra[0] in known and values.get("scenario", "") not in known
     about = "scenarios are named with --scenario" if is_scenario else "hosts are named with --host"
     meant = _meant(verb, extra, words, values, known)
-    return ConfigError(f"{said}; {about}{f': {program} {verb.name} {meant}' if meant else ''}")
+    return ConfigError(f"{said}; {about}" + (f":\n  {program} {verb.name} {meant}" if meant else ""))
 
 
 def _meant(

@@ -116,7 +116,7 @@ def ping(call: Call) -> ExitStatus:
             page.line(f"{answer.host:<{width}}", word, f"  {answer.took}")
             page.prose(answer.says, 4)
             if answer.host_key is not None:
-                page.line(f"    host key {answer.host_key}")
+                page.prose(f"host key {answer.host_key}", 4)
         again = invocation(call, "")
         if known is None and again.is_by_name and not answers[0].is_reached:
             page.prose(without_inventory(hosts[0]), 2)

@@ -9,8 +9,6 @@ from math import inf
 from pathlib import Path, PurePath
 from typing import assert_never
 
-from rich.cells import cell_len
-
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Change
 from soleil_remediate.report import (
@@ -33,7 +31,7 @@ from soleil_remediate.report import (
     WrongInput,
 )
 from soleil_remediate.reporters.invocation import Invocation
-from soleil_remediate.reporters.page import GREEN, HEADING, PURPLE, RED, Page, counted, joined, wrapped
+from soleil_remediate.reporters.page import GREEN, HEADING, PURPLE, RED, Page, advised, counted, joined
 from soleil_remediate.reporters.plans import put_by_hand
 from soleil_remediate.reporters.visible import visible
 from soleil_remediate.scenario import Scenario
@@ -251,18 +249,9 @@ def without_inventory(host: Host) -> str:
 def _by_hand(page: Page, scenario: Scenario) -> None:
     label = "  by hand"
     for advice in scenario.by_hand:
-        for line in _in_lines(advice, page.width - _INDENT):
+        for line in advised(advice, page.width - _INDENT):
             page.line(label.ljust(_INDENT), line)
             label = ""
-
-
-def _in_lines(advice: str, width: int) -> list[str]:
-    """Return advice as lines: sentences wrapped, a command whole, on a line of its own where it does not fit."""
-    first, *rest = advice.rstrip().split("\n")
-    about, colon, command = first.partition(": ")
-    if colon and not first.endswith(".") and ("  " in first or cell_len(first) > width):
-        return [f"{about}:", f"  {command.strip()}", *rest]
-    return [*wrapped(visible(first), width), *rest]
 
 
 def _escalate(page: Page, report: HostReport, scenario: Scenario) -> None:

@@ -202,6 +202,15 @@ def wrapped(text: str, width: int, first: int | None = None) -> list[str]:
     return [*lines, line] if line else lines
 
 
+def advised(advice: str, width: int) -> list[str]:
+    """Return advice as lines: sentences wrapped, a command whole, on a line of its own where it does not fit."""
+    first, *rest = advice.rstrip().split("\n")
+    about, colon, command = first.partition(": ")
+    if colon and not first.endswith(".") and ("  " in first or cell_len(first) > width):
+        return [f"{about}:", f"  {command.strip()}", *rest]
+    return [*wrapped(visible(first), width), *rest]
+
+
 def _head(text: str, columns: int) -> str:
     used = 0
     for index, character in enumerate(text):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from soleil_remediate.catalog import Catalog
 from soleil_remediate.reporters.invocation import Invocation
-from soleil_remediate.reporters.page import HEADING, Page
+from soleil_remediate.reporters.page import HEADING, Page, advised
 from soleil_remediate.reporters.plans import STYLES
 from soleil_remediate.reporters.visible import visible
 from soleil_remediate.scenario import Input, Scenario, Use
@@ -62,9 +62,9 @@ def _put_list(page: Page, heading: str, items: Sequence[str]) -> None:
     if items:
         page.gap()
     for number, item in enumerate(items):
-        first, *rest = item.rstrip().split("\n")
+        first, *rest = advised(item, page.width - _INDENT)
         name = heading if number == 0 else ""
-        page.beside((f"{name:<{_INDENT - 2}}- ", HEADING), first, _INDENT)
+        page.line((f"{name:<{_INDENT - 2}}- ", HEADING), first)
         for line in rest:
             page.line(" " * _INDENT, line)
 
@@ -106,5 +106,5 @@ def _arguments(use: Use) -> str:
 
 
 def _value(value: object) -> str:
-    """Return a value as written, a template's names without their braces."""
-    return _TEMPLATE.sub(r"\1", visible(str(value), 200))
+    """Return a value as written, and for a template which value is filled in: ``<target>``."""
+    return _TEMPLATE.sub(r"<\1>", visible(str(value), 200))
