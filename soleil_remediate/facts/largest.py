@@ -48,12 +48,14 @@ class MeasureFolders(Query[Folders]):
         at_least: Smaller ones are left out.
         is_counting_files: Inodes are counted, not bytes.
         within: What was measured until then is the answer.
+        also: More places where a part of it is mounted that cannot be reached from *mount*.
     """
 
     mount: PurePosixPath
     at_least: int
     within: Duration
     is_counting_files: bool = False
+    also: tuple[PurePosixPath, ...] = ()
     # 1: some folders may not be looked into, or were removed meanwhile; 124: no time for more
     expects = frozenset({0, 1, TIMED_OUT})
     empty_is = "not one folder was measured in time; du ended well or was ended"
@@ -61,8 +63,9 @@ class MeasureFolders(Query[Folders]):
     @property
     def command(self) -> Command:
         what = "--inodes" if self.is_counting_files else "-B1"
+        where = map(str, (self.mount, *self.also))
         return Command(
-            (*_UNBUFFERED, "du", "-x", "-0", what, "-d", str(_DEPTH), "-t", str(self.at_least), "--", str(self.mount)),
+            (*_UNBUFFERED, "du", "-x", "-0", what, "-d", str(_DEPTH), "-t", str(self.at_least), "--", *where),
             deadline=self.within,
             output_limit=KiB(4096),
             is_slow=True,
@@ -100,20 +103,22 @@ class FindLargeFiles(Query[Files]):
         mount: Where it is mounted.
         larger_than: Smaller ones are left out; counted in whole KiB.
         within: What was found until then is the answer.
+        also: More places where a part of it is mounted that cannot be reached from *mount*.
     """
 
     mount: PurePosixPath
     larger_than: ByteSize
     within: Duration
+    also: tuple[PurePosixPath, ...] = ()
     # 1: some folders may not be looked into, or were removed meanwhile; 124: no time for more
     expects = frozenset({0, 1, TIMED_OUT})
     empty_is = "no large file, where find ended well or was ended"
 
     @property
     def command(self) -> Command:
-        size = f"+{self.larger_than // 1024}k"
+        size, where = f"+{self.larger_than // 1024}k", map(str, (self.mount, *self.also))
         return Command(
-            (*_UNBUFFERED, "find", str(self.mount), "-xdev", "-type", "f", "-size", size, "-printf", RECORD),
+            (*_UNBUFFERED, "find", *where, "-xdev", "-type", "f", "-size", size, "-printf", RECORD),
             deadline=self.within,
             output_limit=KiB(4096),
             is_slow=True,
@@ -121,7 +126,8 @@ class FindLargeFiles(Query[Files]):
 
     def parse(self, output: Output) -> Files:
         files = parse_found(output.stdout, is_cut_short=output.exit_status == TIMED_OUT)
+        once = {file.identity: file for file in files}.values()  # the same folder may be mounted at two of the places
         return Files(
-            files=tuple(sorted(files, key=lambda file: (-file.allocated, file.path))),
+            files=tuple(sorted(once, key=lambda file: (-file.allocated, file.path))),
             is_partial=output.exit_status != 0,
         )

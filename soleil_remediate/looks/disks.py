@@ -88,7 +88,8 @@ class DiskLargest(Look[tuple[Searched, ...]]):
     """Show the largest folders and files of the fullest file systems, as far as the time allows.
 
     File systems above 80 % are searched, in bytes or in inodes, two at most; without one, the fullest. Large files
-    that nobody knows are shown like any other: what they are for is for a person to say.
+    that nobody knows are shown like any other: what they are for is for a person to say. A subvolume of btrfs is looked
+    into where it is mounted by itself.
 
     Args:
         top: So many folders and so many files a file system.
@@ -121,14 +122,22 @@ class DiskLargest(Look[tuple[Searched, ...]]):
         )
 
     def _files(self, one: FileSystem) -> FindLargeFiles:
-        return FindLargeFiles(mount=one.mount, larger_than=ByteSize(one.size // _PARTS), within=self.within)
+        larger_than = ByteSize(one.size // _PARTS)
+        return FindLargeFiles(mount=one.mount, larger_than=larger_than, within=self.within, also=_out_of_reach(one))
 
     def _folders(self, one: FileSystem) -> MeasureFolders:
-        return MeasureFolders(mount=one.mount, at_least=one.size // _PARTS, within=self.within)
+        at_least = one.size // _PARTS
+        return MeasureFolders(mount=one.mount, at_least=at_least, within=self.within, also=_out_of_reach(one))
 
     def _counts(self, one: FileSystem) -> MeasureFolders:
         at_least = one.inodes_used // _PARTS
-        return MeasureFolders(mount=one.mount, at_least=at_least, within=self.within, is_counting_files=True)
+        return MeasureFolders(
+            mount=one.mount,
+            at_least=at_least,
+            within=self.within,
+            is_counting_files=True,
+            also=_out_of_reach(one),
+        )
 
     def show(self, seen: tuple[Searched, ...]) -> Shown:
         rows: list[tuple[str, ...]] = []
@@ -277,6 +286,11 @@ def _fullness(one: FileSystem) -> float:
     return max(one.share_used, one.share_of_inodes_used or 0)
 
 
+def _out_of_reach(one: FileSystem) -> tuple[PurePosixPath, ...]:
+    """Return where else a search must begin: what keeps to one file system leaves out other subvolumes of btrfs."""
+    return tuple(place for place in one.aliases if place != one.mount) if one.type == "btrfs" else ()
+
+
 def _is_short_of_inodes(one: FileSystem) -> bool:
     return (one.share_of_inodes_used or 0) >= _WORTH_A_SEARCH
 
@@ -297,7 +311,9 @@ def _folder_rows(
 ) -> list[tuple[str, ...]]:
     if isinstance(found, FactError):
         return [("folder", "", f"unknown: {found}", "", "")]
-    below = [folder for folder in found.folders if folder.path != one.mount and not _is_explained(folder, found)][:top]
+    below = [folder for folder in found.folders if folder.path not in one.aliases and not _is_explained(folder, found)][
+        :top
+    ]
     rows: list[tuple[str, ...]] = [
         (
             "folder",

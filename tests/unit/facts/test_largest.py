@@ -27,6 +27,18 @@ def test_folders_come_by_size_and_files_too(tmp_path: Here) -> None:
     assert [folder.amount for folder in ask_here(counted).folders] == [5, 2, 2]
 
 
+def test_a_search_may_begin_at_several_places_and_counts_each_file_once(tmp_path: Here) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_bytes(b"x" * 80_000)
+    first, second, deadline = Path(tmp_path / "one"), Path(tmp_path / "two"), Duration(5)
+    also = (second, first)
+    files = ask_here(FindLargeFiles(mount=first, larger_than=KiB(10), within=deadline, also=also))
+    assert [file.path.parent for file in files.files] == [first, second]
+    folders = ask_here(MeasureFolders(mount=first, at_least=1000, within=deadline, also=also))
+    assert {folder.path for folder in folders.folders} == {first, second}
+
+
 def test_what_was_found_until_the_deadline_is_partial() -> None:
     assert FOLDERS.answer(said("5000\t/srv/a\x0090\t/sr", status=124)).is_partial
     assert [str(one.path) for one in FOLDERS.answer(said("5000\t/srv/a\x0090\t/sr", status=124)).folders] == ["/srv/a"]

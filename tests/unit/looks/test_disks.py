@@ -77,6 +77,14 @@ def test_the_fullest_disk_is_searched_and_what_explains_most_is_shown() -> None:
     assert len(largest(DiskLargest(top=1), said(FILES * 3), said(FOLDERS))) == 2
 
 
+def test_on_btrfs_every_subvolume_that_is_mounted_by_itself_is_searched() -> None:
+    mounts = said("27 1 0:40 /@ / rw - btrfs /dev/vda rw\n28 27 0:40 /@home /home rw - btrfs /dev/vda rw\n")
+    df = said("1B-blocks Used Avail Inodes IUsed IFree Mounted on\n300000000 300000000 0 0 0 0 /\n")
+    rules = ("df -l", df), ("-- / /home", said("205000000\t/\x00204000000\t/home\x00204000000\t/home/logs\0"))
+    asked = see(DiskLargest().read(Reader()), ("mountinfo", mounts), *rules, ("find / /home -xdev", said()))
+    assert rows(DiskLargest(), asked) == [("folder", "195 MiB", "/home/logs", "", "")]
+
+
 def test_what_there_was_no_time_for_is_said() -> None:
     look = DiskLargest(within=Duration(5))
     partial = ("", "", "and perhaps more: not all could be seen (within 5 s, or for want of rights)", "", "")
