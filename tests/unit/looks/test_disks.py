@@ -271,9 +271,15 @@ def test_a_disk_with_less_room_than_a_mebibyte_is_full(disk: FileSystem, *, is_f
     assert line.startswith("no forecast while /srv is full; ") is is_full
 
 
-@pytest.mark.parametrize("why", ["is_read_only", "is_stopped"])
-def test_nothing_grows_where_nobody_can_write(why: str) -> None:
-    assert forecast(log(2000.0), disk=file_system(used=MiB(512), available=MiB(512), **{why: True})) == NOTHING
+@pytest.mark.parametrize(
+    "disk",
+    [
+        file_system(used=MiB(512), available=MiB(512), is_read_only=True),
+        file_system(used=MiB(512), available=MiB(512), is_stopped=True),
+    ],
+)
+def test_nothing_grows_where_nobody_can_write(disk: FileSystem) -> None:
+    assert forecast(log(2000.0), disk=disk) == NOTHING
 
 
 def test_what_was_last_written_long_ago_or_rotated_did_not_fill_a_disk() -> None:
