@@ -166,11 +166,12 @@ class ConsoleReporter:
 
     def details(self, previews: Sequence[Preview], width: int) -> Page:
         """Return everything there is to say about *previews*."""
-        page = Page(width)
-        for preview in previews:
+        page, plan = Page(width), plan_of(tuple(previews)) if len(previews) == 1 else ""
+        for number, preview in enumerate(previews):
+            if number:
+                page.gap()
             case = self._cases[preview.host.name]
-            page.add(preview_page(case, preview, self._run, width=width, detail=Detail.ALL))
-            page.gap()
+            page.add(preview_page(case, preview, self._run, width=width, detail=Detail.ALL, plan=plan))
         return page
 
     # --- before -------------------------------------------------------------------------------------------------------

@@ -110,7 +110,8 @@ class Terminal:
         page = Page(self._screen.width)
         page.gap()
         page.line(f"{host.name} has changed since it was looked at. This was not in the plan:")
-        page.line("  +  ", (change.risk.name, STYLES[change.risk]), f"  {kind}")
+        risk = (change.risk.name, STYLES[change.risk])
+        page.line("  +  ", risk, f"  {kind}")
         put_change(page, change)
         page.line()
         self._screen.show(page)
@@ -122,6 +123,8 @@ class Terminal:
             if answer == "c":
                 page = Page(self._screen.width)
                 put_by_hand(page, host, change, kind)
+                page.gap()
+                page.line("  +  ", risk, f"  {kind}   {change.before} -> {change.after}")
                 self._screen.show(page)
             elif answer == word:
                 return True
@@ -146,9 +149,15 @@ class Terminal:
             if answer == "c":
                 page = Page(self._screen.width)
                 put_commands(page, previews)
-                self._show_and_remind(page, previews)
+                page.gap()
+                put_essentials(page, previews)
+                self._screen.show(page)
             elif answer == "d":
-                self._show_and_remind(self._reporter.details(previews, self._screen.width), previews)
+                page = self._reporter.details(previews, self._screen.width)
+                if len(previews) > 1:  # one host's plan ends with what it comes to
+                    page.gap()
+                    put_essentials(page, previews)
+                self._screen.show(page)
             elif chosen := _chosen(answer, offered):
                 choice = chosen
                 if choice.risk is Risk.GENTLE:
@@ -159,12 +168,6 @@ class Terminal:
                 self._screen.say(f"{_quoted(answer)} is not {word}. Nothing was sent yet.")
         self._screen.say("No: nothing was sent.")
         return None
-
-    def _show_and_remind(self, page: Page, previews: Sequence[Preview]) -> None:
-        """Show a page that may push the plan off the screen, and below it what the question is about."""
-        page.gap()
-        put_essentials(page, previews)
-        self._screen.show(page)
 
     def _wrapped(self, prompt: str) -> Page:
         """Return the question on as many lines as it takes, broken between two answers."""

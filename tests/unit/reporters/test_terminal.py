@@ -214,6 +214,10 @@ def test_a_change_that_nobody_saw_yet_is_asked_about_by_itself() -> None:
         watched.wait_for("This was not in the plan")
         watched.wait_for(ANSWER)
         approve("gate-again", watched.screen)
+        watched.type("c\n")
+        watched.wait_for(ANSWER, times=2)
+        assert b"rm -- /srv/backups/soleil-1.sql.gz" in watched.raw
+        assert watched.screen.count("  +  DESTRUCTIVE  backup.prune") == 2
         watched.type("web1\n")
         watched.wait()
         assert "AGAIN True" in watched.screen
