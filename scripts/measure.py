@@ -20,9 +20,9 @@ import paramiko
 
 from soleil_remediate import Catalog, Check, Command, Output, Query, Reader, Remediation, Verdict, open_remediation
 from soleil_remediate.host import Host
+from soleil_remediate.host_outcomes import NotNeeded
 from soleil_remediate.lab import Lab
 from soleil_remediate.loading import bind, load_inventory, load_scenarios
-from soleil_remediate.report import NotNeeded
 from soleil_remediate.transports.ssh import SshTransport
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"

@@ -24,11 +24,12 @@ from soleil_remediate.loading import load_scenarios, shipped_playbooks
 from soleil_remediate.loading.uses import INPUT_TYPES
 from soleil_remediate.loading.validation import as_written
 from soleil_remediate.plan import Risk
-from soleil_remediate.report import EvidenceSeen, StepPending
 from soleil_remediate.reporters.evidence import put_evidence
 from soleil_remediate.reporters.page import Page
 from soleil_remediate.reporters.plans import Detail, put_step
 from soleil_remediate.scenario import Scenario
+from soleil_remediate.seen import EvidenceSeen
+from soleil_remediate.step_outcomes import StepPending
 from soleil_remediate.task import Check, Look, Reading, Task
 from soleil_remediate.units import ByteSize, Duration, Percent
 from tests.laws.samples import sample, seen_by

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from soleil_remediate.plan import Change, Plan, Relief, Risk, Script, Undo
     from soleil_remediate.record import Runs
     from soleil_remediate.remediation import Remediation, open_remediation
-    from soleil_remediate.report import HostReport, Preview, RunReport
+    from soleil_remediate.report import HostReport, RunReport
+    from soleil_remediate.seen import Preview
     from soleil_remediate.task import Check, Forecast, Look, Measure, Table, Task, Text, Verdict
     from soleil_remediate.units import ByteSize, Duration, KiB, MiB, Percent
 
@@ -78,7 +79,8 @@ _HOMES = {
     "plan": ("Change", "Plan", "Relief", "Risk", "Script", "Undo"),
     "record": ("Runs",),
     "remediation": ("Remediation", "open_remediation"),
-    "report": ("HostReport", "Preview", "RunReport"),
+    "report": ("HostReport", "RunReport"),
+    "seen": ("Preview",),
     "task": ("Check", "Forecast", "Look", "Measure", "Table", "Task", "Text", "Verdict"),
     "units": ("ByteSize", "Duration", "KiB", "MiB", "Percent"),
 }

@@ -8,11 +8,8 @@ from typing import Any
 
 from soleil_remediate.errors import FactError, NotOnHost, Refused, RemediateError, Unplannable, Unreachable
 from soleil_remediate.host import Host
-from soleil_remediate.plan import Plan
-from soleil_remediate.report import (
-    CheckSeen,
+from soleil_remediate.host_outcomes import (
     Eased,
-    EvidenceSeen,
     Fixed,
     HostOutcome,
     MaybeChanged,
@@ -20,8 +17,16 @@ from soleil_remediate.report import (
     NotNeeded,
     NotReached,
     Refusal,
+    Stopped,
+    Unproven,
+    WouldFix,
+    WrongInput,
+)
+from soleil_remediate.plan import Plan
+from soleil_remediate.scenario import Step
+from soleil_remediate.seen import CheckSeen, EvidenceSeen, Standing
+from soleil_remediate.step_outcomes import (
     Sent,
-    Standing,
     StepDeclined,
     StepFailed,
     StepHealthy,
@@ -33,12 +38,7 @@ from soleil_remediate.report import (
     StepStillFaulty,
     StepUndecided,
     StepUnknown,
-    Stopped,
-    Unproven,
-    WouldFix,
-    WrongInput,
 )
-from soleil_remediate.scenario import Step
 from soleil_remediate.stopping import StopRequested
 from soleil_remediate.task import Check, Forecast, Health, Look, Text, Verdict
 

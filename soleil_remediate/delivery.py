@@ -24,8 +24,8 @@ from soleil_remediate.errors import (
 )
 from soleil_remediate.events import ChangeAnswered, ChangeIntended, ChangeUnanswered, CopyProgress, CopySaved, Event
 from soleil_remediate.plan import Change, Preserve
-from soleil_remediate.report import SavedCopy, Sent
 from soleil_remediate.state import remedy_for
+from soleil_remediate.step_outcomes import SavedCopy, Sent
 from soleil_remediate.stopping import Stop
 from soleil_remediate.transports import Operation, Progress, Saved, Session
 from soleil_remediate.units import ByteSize, Duration

@@ -28,16 +28,15 @@ from soleil_remediate.errors import (
 )
 from soleil_remediate.events import CopySaved, Event, HostClaimed, HostSeen, StepEnded
 from soleil_remediate.host import Host, Mode
+from soleil_remediate.host_outcomes import HostOutcome
 from soleil_remediate.look import look
 from soleil_remediate.plan import Change
-from soleil_remediate.report import (
-    EvidenceSeen,
-    HostOutcome,
-    HostReport,
-    Preview,
+from soleil_remediate.report import HostReport
+from soleil_remediate.scenario import Case, Step
+from soleil_remediate.seen import EvidenceSeen, Preview, Standing
+from soleil_remediate.step_outcomes import (
     SavedCopy,
     Sent,
-    Standing,
     StepDeclined,
     StepFailed,
     StepOutcome,
@@ -48,7 +47,6 @@ from soleil_remediate.report import (
     StepStillFaulty,
     StepUnknown,
 )
-from soleil_remediate.scenario import Case, Step
 from soleil_remediate.stopping import Stop, StopRequested
 from soleil_remediate.task import Check, Forecast, Health, Look
 from soleil_remediate.transports import Session, Transport

@@ -13,7 +13,9 @@ from typing import Any, TypeAlias
 from soleil_remediate.command import Secret
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Change
-from soleil_remediate.report import HostReport, Preview, RunReport, SavedCopy, StepOutcome
+from soleil_remediate.report import HostReport, RunReport
+from soleil_remediate.seen import Preview
+from soleil_remediate.step_outcomes import SavedCopy, StepOutcome
 from soleil_remediate.units import ByteSize, Duration
 
 

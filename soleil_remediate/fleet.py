@@ -23,25 +23,24 @@ from soleil_remediate.errors import ConfigError, Declined, FactError, Refused, U
 from soleil_remediate.events import Event, GateAnswered, HostEnded, RunEnded, RunStarted, StopHeard
 from soleil_remediate.gates import Approval, Gate
 from soleil_remediate.host import Host
-from soleil_remediate.plan import Change
-from soleil_remediate.record import Record, RecordNotWritten, Runs, new_run
-from soleil_remediate.report import (
+from soleil_remediate.host_outcomes import (
     Crashed,
     Eased,
     Fixed,
     HostOutcome,
-    HostReport,
     NotNeeded,
     NotReached,
-    Preview,
     Refusal,
-    RunReport,
     Stopped,
     Unproven,
     WouldFix,
     WrongInput,
 )
+from soleil_remediate.plan import Change
+from soleil_remediate.record import Record, RecordNotWritten, Runs, new_run
+from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.scenario import Case
+from soleil_remediate.seen import Preview
 from soleil_remediate.stopping import Signals, Stop, StopRequested
 from soleil_remediate.transports import Transport
 

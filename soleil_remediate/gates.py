@@ -9,7 +9,8 @@ from typing import Protocol
 from soleil_remediate.errors import Declined, PlanDrifted
 from soleil_remediate.host import Host, Mode
 from soleil_remediate.plan import Change, Risk
-from soleil_remediate.report import Preview, StepPending, plan_of
+from soleil_remediate.seen import Preview, plan_of
+from soleil_remediate.step_outcomes import StepPending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,8 @@ from typing import Any, BinaryIO, get_args
 
 from soleil_remediate.copies import cut_short
 from soleil_remediate.errors import ConfigError, worst
-from soleil_remediate.report import HostOutcome, StepUnknown
+from soleil_remediate.host_outcomes import HostOutcome
+from soleil_remediate.step_outcomes import StepUnknown
 
 #: Raised whenever a line's field changes its meaning or goes away.
 FORMAT = 2

@@ -24,10 +24,19 @@ from soleil_remediate.events import (
     StepEnded,
     StopHeard,
 )
-from soleil_remediate.report import (
-    HostReport,
-    Preview,
-    RunReport,
+from soleil_remediate.host_outcomes import WrongInput
+from soleil_remediate.report import HostReport, RunReport
+from soleil_remediate.reporters.endings import put_forecasts, put_next, put_proof, put_saved, put_verdict, was_touched
+from soleil_remediate.reporters.fleets import put_hosts, put_total, worst_of
+from soleil_remediate.reporters.invocation import Invocation
+from soleil_remediate.reporters.page import HEADING, Page, counted, joined
+from soleil_remediate.reporters.plans import Detail, numbers, put_commands, sums
+from soleil_remediate.reporters.previews import fitted, other_plans, preview_page, put_other_plan
+from soleil_remediate.reporters.records import in_units
+from soleil_remediate.reporters.screen import Screen
+from soleil_remediate.scenario import Case
+from soleil_remediate.seen import Preview, plan_of
+from soleil_remediate.step_outcomes import (
     StepDeclined,
     StepFailed,
     StepHealthy,
@@ -38,18 +47,7 @@ from soleil_remediate.report import (
     StepStillFaulty,
     StepUndecided,
     StepUnknown,
-    WrongInput,
-    plan_of,
 )
-from soleil_remediate.reporters.endings import put_forecasts, put_next, put_proof, put_saved, put_verdict, was_touched
-from soleil_remediate.reporters.fleets import put_hosts, put_total, worst_of
-from soleil_remediate.reporters.invocation import Invocation
-from soleil_remediate.reporters.page import HEADING, Page, counted, joined
-from soleil_remediate.reporters.plans import Detail, numbers, put_commands, sums
-from soleil_remediate.reporters.previews import fitted, other_plans, preview_page, put_other_plan
-from soleil_remediate.reporters.records import in_units
-from soleil_remediate.reporters.screen import Screen
-from soleil_remediate.scenario import Case
 from soleil_remediate.units import ByteSize, Duration
 
 #: A plain stream gets a line about a copy no more often than every so many seconds.

@@ -10,31 +10,30 @@ from pathlib import Path, PurePath
 from typing import assert_never
 
 from soleil_remediate.host import Host
-from soleil_remediate.plan import Change
-from soleil_remediate.report import (
+from soleil_remediate.host_outcomes import (
     Crashed,
     Eased,
     Fixed,
     HostOutcome,
-    HostReport,
     MaybeChanged,
     NotFixed,
     NotNeeded,
     NotReached,
     Refusal,
-    SavedCopy,
-    Standing,
-    StepFailed,
     Stopped,
     Unproven,
     WouldFix,
     WrongInput,
 )
+from soleil_remediate.plan import Change
+from soleil_remediate.report import HostReport
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import GREEN, HEADING, PURPLE, RED, Page, advised, counted, joined
 from soleil_remediate.reporters.plans import put_by_hand
 from soleil_remediate.reporters.visible import visible
 from soleil_remediate.scenario import Scenario
+from soleil_remediate.seen import Standing
+from soleil_remediate.step_outcomes import SavedCopy, StepFailed
 from soleil_remediate.task import Health, Measure
 from soleil_remediate.units import Duration
 

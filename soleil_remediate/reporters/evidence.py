@@ -7,10 +7,10 @@ from typing import assert_never
 
 from rich.cells import cell_len
 
-from soleil_remediate.report import EvidenceSeen
 from soleil_remediate.reporters.page import HEADING, MARGIN, Page, counted, joined, wrapped
 from soleil_remediate.reporters.plans import Detail
 from soleil_remediate.reporters.visible import visible
+from soleil_remediate.seen import EvidenceSeen
 from soleil_remediate.task import Shown, Table, Text
 
 #: Rows of each look, by how much is said; 0 is all of them.

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from soleil_remediate.errors import WORST_FIRST
+from soleil_remediate.host_outcomes import Fixed, HostOutcome, NotNeeded, Refusal, WouldFix
 from soleil_remediate.plan import Risk
-from soleil_remediate.report import Fixed, HostOutcome, NotNeeded, Preview, Refusal, RunReport, WouldFix
+from soleil_remediate.report import RunReport
 from soleil_remediate.reporters.endings import style_of
 from soleil_remediate.reporters.page import SEPARATOR, Page, counted, joined
 from soleil_remediate.reporters.plans import STYLES
+from soleil_remediate.seen import Preview
 
 #: More rows than this do not help anybody at night.
 ROWS = 16

@@ -34,8 +34,10 @@ from typing import Any
 
 from soleil_remediate.errors import ExitStatus
 from soleil_remediate.events import as_data
-from soleil_remediate.report import MaybeChanged, RunReport, StepUnknown
+from soleil_remediate.host_outcomes import MaybeChanged
+from soleil_remediate.report import RunReport
 from soleil_remediate.reporters.endings import was_touched
+from soleil_remediate.step_outcomes import StepUnknown
 
 FORMAT = 1
 

@@ -9,18 +9,10 @@ from enum import IntEnum
 from soleil_remediate.gates import downtime
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Change, Risk
-from soleil_remediate.report import (
-    Preview,
-    StepDeclined,
-    StepHealthy,
-    StepPending,
-    StepSeen,
-    StepSkipped,
-    StepUndecided,
-    plan_of,
-)
 from soleil_remediate.reporters.page import HEADING, PURPLE, RED, Page, counted, joined, wrapped
 from soleil_remediate.reporters.visible import shown_word, typed, visible
+from soleil_remediate.seen import Preview, plan_of
+from soleil_remediate.step_outcomes import StepDeclined, StepHealthy, StepPending, StepSeen, StepSkipped, StepUndecided
 
 #: Colour says "look here" and nothing else.
 STYLES = {Risk.GENTLE: "", Risk.DISRUPTIVE: PURPLE, Risk.DESTRUCTIVE: RED}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from soleil_remediate.report import CheckSeen, NotNeeded, Preview, Standing, WrongInput
+from soleil_remediate.host_outcomes import NotNeeded, WrongInput
 from soleil_remediate.reporters.evidence import put_evidence
 from soleil_remediate.reporters.page import HEADING, RED, Page, joined
 from soleil_remediate.reporters.plans import Detail, put_plan, sums
 from soleil_remediate.scenario import Case, Scenario
+from soleil_remediate.seen import CheckSeen, Preview, Standing
 from soleil_remediate.task import Health, Measure
 
 FAULT = RED

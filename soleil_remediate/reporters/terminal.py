@@ -16,12 +16,13 @@ from typing import Self
 
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Change, Risk
-from soleil_remediate.report import Preview, StepPending
 from soleil_remediate.reporters.console import ConsoleReporter
 from soleil_remediate.reporters.page import SEPARATOR, Page, counted, joined
 from soleil_remediate.reporters.plans import STYLES, put_by_hand, put_change, put_commands, put_essentials
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.visible import visible
+from soleil_remediate.seen import Preview
+from soleil_remediate.step_outcomes import StepPending
 
 TERMINAL = "/dev/tty"
 

@@ -21,20 +21,11 @@ from soleil_remediate.errors import Declined
 from soleil_remediate.events import ChangeAnswered, ChangeIntended, Event, GateAnswered, HostClaimed, StopHeard
 from soleil_remediate.gates import Approval
 from soleil_remediate.host import Host
+from soleil_remediate.host_outcomes import Fixed, MaybeChanged, NotFixed, NotNeeded, NotReached, Refusal, Stopped
 from soleil_remediate.plan import Change, FileIdentity, Plan, Preserve, Script
 from soleil_remediate.record import Runs
-from soleil_remediate.report import (
-    Fixed,
-    HostReport,
-    MaybeChanged,
-    NotFixed,
-    NotNeeded,
-    NotReached,
-    Preview,
-    Refusal,
-    RunReport,
-    Stopped,
-)
+from soleil_remediate.report import HostReport, RunReport
+from soleil_remediate.seen import Preview
 from soleil_remediate.units import ByteSize, Duration
 from tests import tiny
 from tests.contract.conftest import Bed, eventually, in_background, through

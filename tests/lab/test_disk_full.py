@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from soleil_remediate.report import Eased, Fixed, NotFixed, NotNeeded, WouldFix
+from soleil_remediate.host_outcomes import Eased, Fixed, NotFixed, NotNeeded, WouldFix
 from soleil_remediate.task import Health
 from tests.lab.rehearsals import Rehearsal
 

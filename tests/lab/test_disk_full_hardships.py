@@ -16,7 +16,7 @@ from soleil_remediate import Approval, Change, PolicyGate, Preview
 from soleil_remediate.errors import ExitStatus
 from soleil_remediate.events import ChangeIntended, Event
 from soleil_remediate.host import Host
-from soleil_remediate.report import Fixed, NotFixed, NotNeeded, Refusal
+from soleil_remediate.host_outcomes import Fixed, NotFixed, NotNeeded, Refusal
 from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.ssh import SshTransport
 from soleil_remediate.units import Duration

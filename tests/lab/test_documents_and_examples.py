@@ -14,8 +14,8 @@ import pytest
 
 from soleil_remediate import Catalog, Duration, PolicyGate, Runs, open_remediation
 from soleil_remediate.catalog import BUILT_IN
+from soleil_remediate.host_outcomes import Fixed, NotNeeded
 from soleil_remediate.lab import Lab, registered
-from soleil_remediate.report import Fixed, NotNeeded
 from tests.lab.sessions import Session, differences
 
 if TYPE_CHECKING:

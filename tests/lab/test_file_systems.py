@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from soleil_remediate.report import Fixed, HostReport, NotFixed, NotNeeded, StepRemedied, WouldFix
+from soleil_remediate.host_outcomes import Fixed, NotFixed, NotNeeded, WouldFix
+from soleil_remediate.report import HostReport
+from soleil_remediate.step_outcomes import StepRemedied
 from soleil_remediate.task import Health
 from tests.lab.rehearsals import Rehearsal
 

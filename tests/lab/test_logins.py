@@ -12,7 +12,7 @@ from soleil_remediate import PolicyGate, Runs, open_remediation
 from soleil_remediate.errors import AuthenticationFailed
 from soleil_remediate.fleet import preview, remediate
 from soleil_remediate.host import Host, SecretReference
-from soleil_remediate.report import NotNeeded, Refusal, WouldFix
+from soleil_remediate.host_outcomes import NotNeeded, Refusal, WouldFix
 from soleil_remediate.scenario import Case
 from soleil_remediate.transports.ssh import SshTransport
 from soleil_remediate.units import Duration

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from soleil_remediate.report import Fixed
+from soleil_remediate.host_outcomes import Fixed
 from soleil_remediate.units import Duration
 from tests.lab.rehearsals import Rehearsal
 

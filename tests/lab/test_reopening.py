@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from soleil_remediate.report import Fixed, NotNeeded, StepRemedied, WouldFix
+from soleil_remediate.host_outcomes import Fixed, NotNeeded, WouldFix
+from soleil_remediate.step_outcomes import StepRemedied
 from tests.lab.rehearsals import Rehearsal
 
 if TYPE_CHECKING:

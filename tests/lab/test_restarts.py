@@ -9,7 +9,7 @@ import pytest
 
 from soleil_remediate.errors import ExitStatus
 from soleil_remediate.events import ChangeIntended, Event
-from soleil_remediate.report import MaybeChanged
+from soleil_remediate.host_outcomes import MaybeChanged
 from tests.lab.conftest import LabHost
 from tests.lab.rehearsals import Rehearsal
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from soleil_remediate.report import Fixed, NotNeeded, StepPending, StepRemedied, WouldFix
+from soleil_remediate.host_outcomes import Fixed, NotNeeded, WouldFix
+from soleil_remediate.step_outcomes import StepPending, StepRemedied
 from tests.lab.rehearsals import Rehearsal
 from tests.lab.test_disk_full import Rehearsed
 

@@ -21,7 +21,9 @@ from soleil_remediate.events import (
     StepEnded,
     StopHeard,
 )
-from soleil_remediate.report import MaybeChanged, NotReached, RunReport, StepRemedied
+from soleil_remediate.host_outcomes import MaybeChanged, NotReached
+from soleil_remediate.report import RunReport
+from soleil_remediate.step_outcomes import StepRemedied
 from soleil_remediate.units import Duration, MiB
 from tests.unit.reporters.samples import CUT_LOG, LOG, RUN, SAVED, SENT, fixed_report, preview, report
 

@@ -11,10 +11,7 @@ import pytest
 from soleil_remediate.command import Reader
 from soleil_remediate.decisions import conclude, decide, expected, foresee, judge, relevant, sent_by, show, verify
 from soleil_remediate.errors import ConfigError, ConnectionLost, Declined, FactError, HostKeyRejected, Unplannable
-from soleil_remediate.plan import Change, Plan
-from soleil_remediate.record import RecordNotWritten
-from soleil_remediate.report import (
-    CheckSeen,
+from soleil_remediate.host_outcomes import (
     Eased,
     Fixed,
     HostOutcome,
@@ -23,8 +20,16 @@ from soleil_remediate.report import (
     NotNeeded,
     NotReached,
     Refusal,
+    Stopped,
+    Unproven,
+    WouldFix,
+)
+from soleil_remediate.plan import Change, Plan
+from soleil_remediate.record import RecordNotWritten
+from soleil_remediate.scenario import Step
+from soleil_remediate.seen import CheckSeen, Standing
+from soleil_remediate.step_outcomes import (
     Sent,
-    Standing,
     StepDeclined,
     StepFailed,
     StepHealthy,
@@ -36,11 +41,7 @@ from soleil_remediate.report import (
     StepStillFaulty,
     StepUndecided,
     StepUnknown,
-    Stopped,
-    Unproven,
-    WouldFix,
 )
-from soleil_remediate.scenario import Step
 from soleil_remediate.stopping import StopRequested
 from soleil_remediate.task import Forecast, Health, Table, Text, Verdict
 from soleil_remediate.units import Duration, KiB, MiB

@@ -37,7 +37,7 @@ from soleil_remediate.events import (
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Change, FileIdentity, Preserve, Risk
 from soleil_remediate.record import Record, RecordNotWritten, Runs
-from soleil_remediate.report import Sent
+from soleil_remediate.step_outcomes import Sent
 from soleil_remediate.stopping import Stop, StopRequested
 from soleil_remediate.transports import Operation, Progress, Saved, Session
 from soleil_remediate.transports.scripted import Fate, ScriptedHost, ScriptedSession

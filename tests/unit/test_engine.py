@@ -21,18 +21,24 @@ from soleil_remediate.errors import (
 )
 from soleil_remediate.events import ChangeAnswered, ChangeIntended, Event, HostClaimed, HostSeen, StepEnded
 from soleil_remediate.host import Host, Mode
-from soleil_remediate.plan import Change, Plan, Risk
-from soleil_remediate.record import Record, RecordNotWritten, Runs
-from soleil_remediate.report import (
+from soleil_remediate.host_outcomes import (
     Eased,
     Fixed,
-    HostReport,
     MaybeChanged,
     NotFixed,
     NotNeeded,
     NotReached,
-    Preview,
     Refusal,
+    Stopped,
+    Unproven,
+    WouldFix,
+)
+from soleil_remediate.plan import Change, Plan, Risk
+from soleil_remediate.record import Record, RecordNotWritten, Runs
+from soleil_remediate.report import HostReport
+from soleil_remediate.scenario import Case, LeftOut, Step
+from soleil_remediate.seen import Preview
+from soleil_remediate.step_outcomes import (
     StepDeclined,
     StepFailed,
     StepHealthy,
@@ -43,11 +49,7 @@ from soleil_remediate.report import (
     StepStillFaulty,
     StepUndecided,
     StepUnknown,
-    Stopped,
-    Unproven,
-    WouldFix,
 )
-from soleil_remediate.scenario import Case, LeftOut, Step
 from soleil_remediate.stopping import Stop, StopRequested
 from soleil_remediate.task import Verdict
 from soleil_remediate.transports import Access

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from soleil_remediate.command import Command, Secret
 from soleil_remediate.events import ChangeIntended, HostEnded, RunStarted, as_data
 from soleil_remediate.host import SecretReference
+from soleil_remediate.host_outcomes import Fixed
 from soleil_remediate.plan import FileIdentity, Risk
-from soleil_remediate.report import Fixed, HostReport
+from soleil_remediate.report import HostReport
 from soleil_remediate.units import Duration, MiB, Percent
 from tests import tiny
 

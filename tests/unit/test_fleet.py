@@ -41,24 +41,24 @@ from soleil_remediate.events import (
 )
 from soleil_remediate.gates import Approval, PlanGate, PolicyGate
 from soleil_remediate.host import Host
-from soleil_remediate.plan import Change, Plan, Risk
-from soleil_remediate.record import Record, RecordNotWritten, Runs
-from soleil_remediate.report import (
+from soleil_remediate.host_outcomes import (
     Crashed,
     Fixed,
     MaybeChanged,
     NotFixed,
     NotNeeded,
     NotReached,
-    Preview,
     Refusal,
-    RunReport,
-    StepStillFaulty,
     Stopped,
     Unproven,
     WouldFix,
 )
+from soleil_remediate.plan import Change, Plan, Risk
+from soleil_remediate.record import Record, RecordNotWritten, Runs
+from soleil_remediate.report import RunReport
 from soleil_remediate.scenario import Case, Step
+from soleil_remediate.seen import Preview
+from soleil_remediate.step_outcomes import StepStillFaulty
 from soleil_remediate.task import Task
 from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.scripted import Fate, ScriptedHost, ScriptedSession, ScriptedTransport

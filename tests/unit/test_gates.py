@@ -12,8 +12,10 @@ from soleil_remediate.command import Command
 from soleil_remediate.errors import Declined, PlanDrifted, Refused
 from soleil_remediate.gates import Gate, PersonGate, PlanGate, PolicyGate, commands_by_hand, downtime
 from soleil_remediate.host import Host, Mode
+from soleil_remediate.host_outcomes import WouldFix
 from soleil_remediate.plan import Change, Plan, Risk
-from soleil_remediate.report import Preview, Standing, StepPending, StepSeen, WouldFix, plan_of
+from soleil_remediate.seen import Preview, Standing, plan_of
+from soleil_remediate.step_outcomes import StepPending, StepSeen
 from soleil_remediate.units import Duration
 from tests import tiny
 

@@ -33,8 +33,9 @@ from soleil_remediate.events import (
     RunStarted,
 )
 from soleil_remediate.host import Connection, Host
+from soleil_remediate.host_outcomes import Fixed, HostOutcome, Refusal
 from soleil_remediate.record import Record, RecordNotWritten, Runs, new_run
-from soleil_remediate.report import Fixed, HostOutcome, HostReport, Refusal
+from soleil_remediate.report import HostReport
 from soleil_remediate.units import Duration, MiB
 from tests.unit import recorded
 from tests.unit.reporters.samples import SAVED

@@ -12,8 +12,11 @@ from soleil_remediate import fleet
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import ExitStatus, NotOnHost
 from soleil_remediate.gates import Approval, PolicyGate
+from soleil_remediate.host_outcomes import Fixed, NotFixed, Refusal, WouldFix, WrongInput
 from soleil_remediate.record import Runs
-from soleil_remediate.report import Fixed, NotFixed, Preview, Refusal, RunReport, StepSkipped, WouldFix, WrongInput
+from soleil_remediate.report import RunReport
+from soleil_remediate.seen import Preview
+from soleil_remediate.step_outcomes import StepSkipped
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
 from tests import tiny
 

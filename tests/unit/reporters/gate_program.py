@@ -12,10 +12,10 @@ from dataclasses import replace
 from soleil_remediate.errors import Refused
 from soleil_remediate.events import HostSeen, RunStarted
 from soleil_remediate.gates import PersonGate, PolicyGate
-from soleil_remediate.report import EvidenceSeen, Preview
 from soleil_remediate.reporters.console import ConsoleReporter
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.terminal import Terminal
+from soleil_remediate.seen import EvidenceSeen, Preview
 from soleil_remediate.task import Table
 from tests.unit.reporters.samples import (
     AGAIN,

@@ -29,22 +29,28 @@ from soleil_remediate.events import (
     StepEnded,
     StopHeard,
 )
-from soleil_remediate.loading import ad_hoc_host
-from soleil_remediate.report import (
-    CheckSeen,
+from soleil_remediate.host_outcomes import (
     Crashed,
     Eased,
-    EvidenceSeen,
     HostOutcome,
-    HostReport,
     MaybeChanged,
     NotFixed,
     NotNeeded,
     NotReached,
-    Preview,
     Refusal,
-    RunReport,
-    Standing,
+    Stopped,
+    Unproven,
+    WrongInput,
+)
+from soleil_remediate.loading import ad_hoc_host
+from soleil_remediate.report import HostReport, RunReport
+from soleil_remediate.reporters.console import ConsoleReporter
+from soleil_remediate.reporters.fleets import put_hosts
+from soleil_remediate.reporters.invocation import Invocation
+from soleil_remediate.reporters.page import Page
+from soleil_remediate.reporters.screen import Screen
+from soleil_remediate.seen import CheckSeen, EvidenceSeen, Preview, Standing
+from soleil_remediate.step_outcomes import (
     StepFailed,
     StepRemedied,
     StepSeen,
@@ -52,15 +58,7 @@ from soleil_remediate.report import (
     StepStillFaulty,
     StepUndecided,
     StepUnknown,
-    Stopped,
-    Unproven,
-    WrongInput,
 )
-from soleil_remediate.reporters.console import ConsoleReporter
-from soleil_remediate.reporters.fleets import put_hosts
-from soleil_remediate.reporters.invocation import Invocation
-from soleil_remediate.reporters.page import Page
-from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.task import Forecast, Measure, Table, Text, Verdict
 from soleil_remediate.units import Duration, MiB
 from tests import tiny

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from soleil_remediate.report import EvidenceSeen
 from soleil_remediate.reporters.evidence import put_evidence
 from soleil_remediate.reporters.page import Page
 from soleil_remediate.reporters.plans import Detail
+from soleil_remediate.seen import EvidenceSeen
 from soleil_remediate.task import Shown, Table, Text
 
 SYSTEMS = Table(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 from soleil_remediate.errors import ExitStatus
-from soleil_remediate.report import MaybeChanged, NotFixed, NotReached, RunReport, StepFailed, StepUnknown
+from soleil_remediate.host_outcomes import MaybeChanged, NotFixed, NotReached
+from soleil_remediate.report import RunReport
 from soleil_remediate.reporters.json import error_document, run_document
+from soleil_remediate.step_outcomes import StepFailed, StepUnknown
 from tests.unit.reporters.samples import RUN, ended_steps, fixed_report, preview, report
 
 
