@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -112,9 +113,26 @@ def shown_path(path: str | Path) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_BEGINNING]}…"
 
 
+def home() -> Path | None:
+    """Return this user's home folder: ``$HOME``, else what the system's list of users says, or ``None``.
+
+    A ``$HOME`` that is empty or relative is none: it would mean the current folder.
+    """
+    named = os.environ.get("HOME", "")
+    if not named.startswith("/"):
+        try:
+            named = pwd.getpwuid(os.geteuid()).pw_dir
+        except KeyError:  # a container's user may stand in no list
+            return None
+    return Path(named) if named.startswith("/") else None
+
+
 def expanded(path: str | Path) -> Path:
     """Return a path with ``~`` as the home it stands for; that of nobody stays as it is, where nothing is."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111  # a Path raises where nobody has that name
+    text = os.fspath(path)
+    if text == "~" or text.startswith("~/"):
+        return (home() or Path("/~")) / text[2:]  # where nothing is either, and never in the current folder
+    return Path(os.path.expanduser(text))  # noqa: PTH111  # a Path raises where nobody has that name
 
 
 @contextmanager

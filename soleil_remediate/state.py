@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from soleil_remediate.errors import ConfigError
+from soleil_remediate.local_files import home
 
 _ELSEWHERE = "name another folder in XDG_STATE_HOME"
 
@@ -38,23 +39,15 @@ def state_folder() -> Path:
         ConfigError: This user has no home folder and names none.
     """
     base = os.environ.get("XDG_STATE_HOME", "")
-    root = Path(base) if base.startswith("/") else _home() / ".local" / "state"
-    return root / "soleil-remediate"
-
-
-def _home() -> Path:
-    home = os.environ.get("HOME", "")
-    if not home.startswith("/"):
-        try:
-            home = pwd.getpwuid(os.geteuid()).pw_dir
-        except KeyError:  # a container's user may stand in no list
-            home = ""
-    if not home.startswith("/"):
+    if base.startswith("/"):
+        return Path(base) / "soleil-remediate"
+    own = home()
+    if own is None:
         raise ConfigError(
             "there is no place for records: HOME is not set, and this user has no home folder. "
             "To go on: name a folder in XDG_STATE_HOME"
         )
-    return Path(home)
+    return own / ".local" / "state" / "soleil-remediate"
 
 
 def open_private(root: Path, *names: str) -> int:

@@ -23,7 +23,7 @@ from soleil_remediate.loading import (
     parse_inputs,
     shipped_playbooks,
 )
-from soleil_remediate.local_files import is_folder, names_in, shown_path, status_of
+from soleil_remediate.local_files import expanded, is_folder, names_in, shown_path, status_of
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.scenario import Case, Scenario
 
@@ -48,7 +48,7 @@ def inventory_path(call: Call) -> Path | None:
     if call.program.inventory is not None:
         return _one_in(call.program.inventory)
     base = os.environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(base) if base.startswith("/") else Path.home() / ".config"
+    folder = Path(base) if base.startswith("/") else expanded("~/.config")
     own = folder / "soleil-remediate" / "inventory.yml"
     return own if _is_there("your inventory", str(own)) else None
 

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from math import inf
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import assert_never
 
 from soleil_remediate.host import Host
@@ -25,6 +25,7 @@ from soleil_remediate.host_outcomes import (
     WouldFix,
     WrongInput,
 )
+from soleil_remediate.local_files import home
 from soleil_remediate.plan import Change
 from soleil_remediate.report import HostReport
 from soleil_remediate.reporters.invocation import Invocation
@@ -97,8 +98,8 @@ def put_saved(page: Page, copies: Sequence[SavedCopy]) -> None:
 
 
 def _from_home(path: PurePath) -> str:
-    text, home = str(path), str(Path.home())
-    return f"~{text.removeprefix(home)}" if text.startswith(f"{home}/") and shlex.quote(text) == text else text
+    text, own = str(path), str(home() or "~")
+    return f"~{text.removeprefix(own)}" if text.startswith(f"{own}/") and shlex.quote(text) == text else text
 
 
 def put_verdict(page: Page, report: HostReport, took: str = "") -> None:

@@ -37,7 +37,7 @@ def read_config(named: Path | None) -> str:
     Raises:
         ConfigError: The named one is missing, one cannot be read, or one could have been written by others.
     """
-    user = USER_FILE.expanduser()
+    user = expanded(USER_FILE)
     if named is not None:
         return _text(expanded(named), user.parent, _DEPTH, by_name=True)
     texts = [_text(user, user.parent, _DEPTH), _text(SYSTEM_FILE, SYSTEM_FILE.parent, _DEPTH)]
@@ -59,7 +59,7 @@ def known_hosts_files(options: Mapping[str, Any]) -> tuple[Path, ...]:
 
 def usual_keys() -> tuple[Path, ...]:
     """Return where private keys usually are, whether they are there or not."""
-    return tuple(Path("~/.ssh").expanduser() / name for name in ("id_ed25519", "id_ecdsa", "id_rsa"))
+    return tuple(expanded("~/.ssh") / name for name in ("id_ed25519", "id_ecdsa", "id_rsa"))
 
 
 def configured_keys(key_file: Path | None, options: Mapping[str, Any]) -> tuple[Path, ...]:

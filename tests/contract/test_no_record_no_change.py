@@ -88,22 +88,42 @@ def test_in_the_home_of_somebody_else_as_sudo_may_leave_it_nothing_is_begun(desk
     assert list(home.iterdir()) == []
 
 
-def test_a_user_without_a_home_and_without_a_name_is_told_what_to_set(work: Path, sshd: Sshd) -> None:
+@pytest.fixture
+def nobodys(work: Path, sshd: Sshd) -> Desk:
+    """The desk of a user who stands in no list and has no home, as in a container."""
     desk = Desk.at(work, work, sshd)
     key, inventory = work / "key", work / "inventory.yml"
     key.write_bytes(sshd.key.read_bytes())  # one that this user may read
     key.chmod(0o600)
-    os.chown(key, 60_999, 60_999)
+    desk.state.mkdir()
+    for path in (key, desk.state):
+        os.chown(path, 60_999, 60_999)
     inventory.write_text(inventory.read_text().replace(str(sshd.key), str(key)))
-    connections = desk.connections
-    desk.environment = {"XDG_STATE_HOME": ""}
-    said = desk.run(*desk.words(), before=("env", "-u", "HOME", "setpriv", "--reuid=60999", "--clear-groups"))
+    desk.environment = {"LOGNAME": "ci"}  # ssh itself wants a name
+    return desk
+
+
+AS_NOBODY = ("env", "-u", "HOME", "setpriv", "--reuid=60999", "--clear-groups")
+
+
+def test_a_user_without_a_home_and_without_a_name_is_told_what_to_set(nobodys: Desk) -> None:
+    connections = nobodys.connections
+    nobodys.environment |= {"XDG_STATE_HOME": ""}
+    said = nobodys.run(*nobodys.words(), before=AS_NOBODY)
     assert (said.status, said.out) == (ExitStatus.USAGE, "")
     assert said.err == (
         "there is no place for records: HOME is not set, and this user has no home folder. "
         "To go on: name a folder in XDG_STATE_HOME\n"
     )
-    assert desk.connections == connections
+    assert nobodys.connections == connections
+
+
+def test_a_user_without_a_home_who_names_a_folder_for_records_can_repair(nobodys: Desk, work: Path) -> None:
+    (work / "big").write_bytes(b"precious\n")
+    said = nobodys.run(*nobodys.words(saves=work / "big"), before=AS_NOBODY)
+    assert (said.status, said.err) == (ExitStatus.OK, "")
+    assert f"saved  {nobodys.state}" in said.out
+    assert nobodys.says == "good"
 
 
 # --- while it goes on -------------------------------------------------------------------------------------------------

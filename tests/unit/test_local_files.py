@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from soleil_remediate.local_files import (
     NotPlain,
     TooLarge,
+    expanded,
+    home,
     is_folder,
     names_in,
     read_file,
@@ -109,3 +112,40 @@ def test_a_path_is_shown_whole_unless_nobody_can_have_meant_it() -> None:
     assert shown_path(Path("a/b")) == "a/b"
     assert shown_path("x" * 1000) == "x" * 1000
     assert shown_path("x" * 1001) == "x" * 100 + "…"
+
+
+@pytest.mark.parametrize("named", [None, "", "relative", "~"])
+def test_a_home_that_the_environment_does_not_name_is_the_users_own_and_never_the_current_folder(
+    monkeypatch: pytest.MonkeyPatch, named: str | None
+) -> None:
+    monkeypatch.delenv("HOME") if named is None else monkeypatch.setenv("HOME", named)
+    own = Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    assert home() == own
+    assert expanded("~/.ssh/config") == own / ".ssh" / "config"
+    assert expanded("~") == own
+
+
+def test_the_home_that_the_environment_names_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/jan")
+    assert expanded("~/.ssh") == Path("/home/jan/.ssh")
+    assert expanded("~root/.ssh") == Path(pwd.getpwnam("root").pw_dir, ".ssh")
+    assert [expanded(path) for path in ("~nobody-of-that-name/x", "a/~/b", "/a")] == [
+        Path("~nobody-of-that-name/x"),
+        Path("a/~/b"),
+        Path("/a"),
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user whom nobody knows")
+def test_a_user_without_a_home_finds_nothing_there_and_nothing_of_the_current_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("HOME")
+    Path("~").mkdir()
+    Path("~", "config").touch()
+    os.seteuid(60_999)
+    try:
+        assert home() is None
+        assert expanded("~/config") == Path("/~/config")
+    finally:
+        os.seteuid(0)
