@@ -16,6 +16,7 @@ from soleil_remediate.loading import (
     ad_hoc_host,
     bind,
     check_local_files,
+    check_policy,
     load_inventory,
     load_scenarios,
     parse_inputs,
@@ -91,9 +92,11 @@ def open_remediation(  # noqa: PLR0913  # the one call that says what is meant; 
         ConfigError: Something of it is wrong; the message says where and what to write instead.
     """
     catalog = catalog or load_catalog()
-    found = load_scenarios([shipped_playbooks(), *playbooks], catalog).find(scenario)
+    scenarios = load_scenarios([shipped_playbooks(), *playbooks], catalog)
+    found = scenarios.find(scenario)
     values = parse_inputs(found, [f"{name}={value}" for name, value in (inputs or {}).items()])
     chosen = _hosts(hosts, inventory, all_hosts=all_hosts)
+    check_policy(found, scenarios.names, chosen)
     transport = transport or SshTransport()
     if isinstance(transport, SshTransport):  # no other needs keys
         check_local_files(chosen)

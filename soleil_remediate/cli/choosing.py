@@ -18,6 +18,7 @@ from soleil_remediate.loading import (
     ad_hoc_host,
     bind,
     check_local_files,
+    check_policy,
     load_inventory,
     load_scenarios,
     parse_inputs,
@@ -119,12 +120,20 @@ def chosen_hosts(call: Call) -> tuple[tuple[Host, ...], Inventory | None]:
     return inventory.select(pattern, all_hosts=call.has("all_hosts")), inventory
 
 
+def playbook_folders(call: Call) -> list[Path]:
+    """Return where playbooks are: those that are shipped, the program's own, and what ``--playbooks`` names.
+
+    Raises:
+        ConfigError: What is named cannot be looked at.
+    """
+    given = (_existing("--playbooks", text) for text in call.many("playbooks"))
+    return [shipped_playbooks(), *call.program.playbooks, *given]
+
+
 def chosen_scenarios(call: Call) -> tuple[Scenarios, Catalog]:
     """Return every scenario there is, shipped and named by ``--playbooks``."""
     catalog = load_catalog()
-    given = (_existing("--playbooks", text) for text in call.many("playbooks"))
-    folders = [shipped_playbooks(), *call.program.playbooks, *given]
-    return load_scenarios(folders, catalog), catalog
+    return load_scenarios(playbook_folders(call), catalog), catalog
 
 
 def chosen_cases(call: Call) -> tuple[Case, ...]:
@@ -148,6 +157,7 @@ def chosen_cases(call: Call) -> tuple[Case, ...]:
     inputs = parse_inputs(scenario, call.many("set"))
     hosts, inventory = chosen_hosts(call)
     _refuse_others(scenario, hosts, inventory)
+    check_policy(scenario, scenarios.names, hosts)
     check_local_files(hosts)
     return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
 

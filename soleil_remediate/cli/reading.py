@@ -18,13 +18,15 @@ from soleil_remediate.cli.choosing import (
     inventory_path,
     invocation,
     no_inventory,
+    playbook_folders,
 )
 from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus, Unreachable, worst
 from soleil_remediate.events import as_data
 from soleil_remediate.host import Host
-from soleil_remediate.loading import Inventory, Problem, check_local_files, load_inventory, shipped_playbooks
+from soleil_remediate.loading import Inventory, Problem, check_local_files, load_inventory
 from soleil_remediate.loading import lint as lint_files
+from soleil_remediate.local_files import shown_path
 from soleil_remediate.record import Runs
 from soleil_remediate.reporters.endings import BAD, GOOD, without_inventory
 from soleil_remediate.reporters.json import list_document
@@ -231,11 +233,13 @@ def _explain_host(call: Call, loaded: Inventory, name: str) -> ExitStatus:
 
 def lint(call: Call) -> ExitStatus:
     """Check playbooks and inventories."""
-    paths: list[Path] = list(map(Path, call.many("paths")))
-    if not paths:
+    paths: list[str | Path] = list(call.many("paths"))
+    playbooks = playbook_folders(call)
+    paths += call.many("playbooks") if paths else playbooks
+    if call.text("inventory") or not call.many("paths"):
         own = inventory_path(call)
-        paths = [shipped_playbooks(), *call.program.playbooks, *([own] if own is not None else [])]
-    problems: tuple[Problem, ...] = lint_files(paths, load_catalog())
+        paths += [own] if own is not None else []
+    problems: tuple[Problem, ...] = lint_files(paths, load_catalog(), playbooks=playbooks)
     status = ExitStatus.USAGE if problems else ExitStatus.OK
     if call.is_json:
         _document(call, "problems", problems)
@@ -243,7 +247,9 @@ def lint(call: Call) -> ExitStatus:
     page = Page(_width())
     for problem in problems:
         page.line(str(problem))
-    page.line(f"{counted(len(problems), 'mistake') if problems else 'no mistake'} in {', '.join(map(str, paths))}")
+    page.line(
+        f"{counted(len(problems), 'mistake') if problems else 'no mistake'} in {', '.join(map(shown_path, paths))}"
+    )
     _show(page)
     return status
 

@@ -159,8 +159,9 @@ VERBS: tuple[Verb, ...] = (
         "Check playbooks and inventories, mistakes as file:line:column.",
         "reading:lint",
         words=(Word("paths", "files and folders; else what is shipped", is_required=False, is_many=True),),
-        options=(INVENTORY, OUTPUT),
+        options=(INVENTORY, PLAYBOOKS, OUTPUT),
         example="playbooks inventory/lab.yml",
+        more="Inventories may name scenarios of these playbooks and of those that are shipped.",
     ),
     Verb("runs list", "List the runs of this user, newest first.", "reading:runs_list", options=(OUTPUT,)),
     Verb(

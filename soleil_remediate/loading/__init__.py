@@ -15,6 +15,7 @@ from soleil_remediate.loading.documents import Problem
 from soleil_remediate.loading.inventory import Explained, Inventory, ad_hoc_host, load_inventory
 from soleil_remediate.loading.linting import lint
 from soleil_remediate.loading.playbooks import Scenarios, load_scenarios
+from soleil_remediate.loading.policies import check_policy
 from soleil_remediate.loading.reaching import check_local_files
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "ad_hoc_host",
     "bind",
     "check_local_files",
+    "check_policy",
     "lint",
     "load_inventory",
     "load_scenarios",

@@ -313,7 +313,9 @@ def _origins(variables: Mapping[str, Node], app_name: str) -> Iterator[tuple[str
 
 
 def _leaves(path: str, node: Node) -> Iterator[tuple[str, Origin]]:
-    if isinstance(node.value, dict) and node.value:
+    if path == "policy.unattended":  # what is looked for there is where a scenario was named, not what it may do
+        yield from ((f"{path}.{key}", origin) for key, origin in node.keys.items())
+    elif isinstance(node.value, dict) and node.value:
         for key, child in node.value.items():
             yield from _leaves(f"{path}.{key}", child)
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -102,14 +101,6 @@ def load_inventory(path: str | Path) -> Inventory:
     targets = read_targets(source, problems)
     problems.raise_any()
     return Inventory(source, targets.hosts, targets.groups)
-
-
-def inventory_problems(path: str | Path) -> Problems:
-    """Return everything that is wrong with an inventory; nothing is raised."""
-    problems = Problems(InventoryError)
-    with suppress(ConfigError):  # already among the problems
-        read_targets(os.fspath(path), problems)
-    return problems
 
 
 def ad_hoc_host(target: str) -> Host:

@@ -14,13 +14,13 @@ from enum import Enum
 from pathlib import Path
 
 from soleil_remediate.catalog import Catalog
-from soleil_remediate.errors import ConfigError, PlaybookError
+from soleil_remediate.errors import ConfigError, InventoryError, PlaybookError
 from soleil_remediate.host import Origin
 from soleil_remediate.loading.documents import Node, Problem, Problems, compose, read_text
 from soleil_remediate.loading.foreign import foreign_inventory, ini_inventory
 from soleil_remediate.loading.groups import read_targets, read_variables
-from soleil_remediate.loading.inventory import inventory_problems
-from soleil_remediate.loading.playbooks import Playbook, read_scenarios
+from soleil_remediate.loading.playbooks import Playbook, names_in_playbooks, read_scenarios
+from soleil_remediate.loading.policies import KnownNames, check_names
 from soleil_remediate.local_files import is_folder, names_in
 
 _VARIABLES = ("group_vars", "host_vars")
@@ -35,10 +35,16 @@ class _Sort(Enum):
     UNREADABLE = "unreadable"
 
 
-def lint(paths: Iterable[str | Path], catalog: Catalog) -> tuple[Problem, ...]:
+def lint(paths: Iterable[str | Path], catalog: Catalog, *, playbooks: Iterable[str | Path] = ()) -> tuple[Problem, ...]:
     """Return every mistake in playbooks, inventories, variables and folders of them, by file and line.
 
     Nothing is raised. What two inventories share, or is named twice, is told once.
+
+    Args:
+        paths: What is judged.
+        catalog: The kinds that playbooks may use.
+        playbooks: Those that inventories may name scenarios of, beside the ones among *paths*; they are not judged
+            themselves. Without any, nobody can tell whether such a name is right.
     """
     problems = Problems(PlaybookError)
     named = _Named()
@@ -46,13 +52,24 @@ def lint(paths: Iterable[str | Path], catalog: Catalog) -> tuple[Problem, ...]:
         named.add(path, problems)
     read_scenarios(named.playbooks, catalog, problems)
     found = set(problems)
+    others = tuple(playbooks)
+    known = names_in_playbooks([*others, *named.playbooks]) if others else None
     for file in named.inventories:
-        found.update(inventory_problems(file))
+        found.update(_in_inventory(file, known))
     for base in {Path(file).parent for file in named.inventories} | named.bases:
         found.update(_unread(base))
     for variables in named.variables:
-        found.update(_about(variables))
+        found.update(_about(variables, known))
     return tuple(sorted(found, key=lambda problem: (problem.origin, problem.message)))
+
+
+def _in_inventory(file: str | Path, known: KnownNames | None) -> Problems:
+    problems = Problems(InventoryError)
+    with suppress(ConfigError):  # already among the problems
+        hosts = read_targets(os.fspath(file), problems).hosts
+        if known is not None:
+            check_names(hosts, known, problems)
+    return problems
 
 
 @dataclass
@@ -136,7 +153,7 @@ def _holder(path: Path) -> Path | None:
     return next((one for one in (path, path.parent, path.parent.parent) if one.name in _VARIABLES), None)
 
 
-def _about(path: Path) -> Iterator[Problem]:
+def _about(path: Path, known: KnownNames | None) -> Iterator[Problem]:
     """Yield what is wrong with a file or folder of variables, as the inventories beside it see it."""
     holder = _holder(path)
     if holder is None:
@@ -148,7 +165,7 @@ def _about(path: Path) -> Iterator[Problem]:
     found = {*problems, *_unread(base)}
     for file, sort in _sorted_in(base):
         if sort is _Sort.INVENTORY:
-            found.update(inventory_problems(file))
+            found.update(_in_inventory(file, known))
     for problem in found:
         place = Path(problem.origin.file)
         if path in {place, *place.parents}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from soleil_remediate.host import Origin
 from soleil_remediate.loading.documents import Node, Problems, read_document
 from soleil_remediate.loading.foreign import ansible_playbook
 from soleil_remediate.loading.patterns import pattern_mistake
+from soleil_remediate.loading.policies import KnownNames
 from soleil_remediate.loading.uses import INPUT_TYPES, UseReader
 from soleil_remediate.loading.validation import Prose, Section, frozen, judge, read_model, shown, told
 from soleil_remediate.local_files import is_folder, names_in
@@ -94,16 +96,21 @@ class Scenarios(Mapping[str, Scenario]):
     def __len__(self) -> int:
         return len(self._scenarios)
 
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The scenario's name of each name and alias."""
+        return {alias: scenario.name for scenario in self.values() for alias in (scenario.name, *scenario.aliases)}
+
     def find(self, name: str) -> Scenario:
         """Return the scenario of that name or alias.
 
         Raises:
             UnknownName: There is none.
         """
-        by_name = {alias: scenario for scenario in self.values() for alias in (scenario.name, *scenario.aliases)}
-        if name not in by_name:
-            raise UnknownName("scenario", name, by_name)
-        return by_name[name]
+        names = self.names
+        if name not in names:
+            raise UnknownName("scenario", name, names)
+        return self[names[name]]
 
 
 def load_scenarios(places: Iterable[str | Path], catalog: Catalog) -> Scenarios:
@@ -136,6 +143,23 @@ def read_scenarios(places: Iterable[str | Path], catalog: Catalog, problems: Pro
             taken.setdefault(name, scenario.origin)
         found.append(scenario)
     return found
+
+
+def names_in_playbooks(places: Iterable[str | Path]) -> KnownNames:
+    """Return the names that playbooks have, of those too that have other mistakes; nothing is raised."""
+    scenarios: dict[str, str] = {}
+    contacts: set[str] = set()
+    for file in _files(places, Problems(PlaybookError)):
+        with suppress(ConfigError):
+            root = read_document(file, Problems(PlaybookError))
+            name = root.at(("scenario",)).value
+            if isinstance(name, str):
+                aliases = root.at(("aliases",)).value
+                others = [node.value for node in aliases] if isinstance(aliases, list) else []
+                scenarios |= {alias: name for alias in (name, *others) if isinstance(alias, str)}
+            called = root.at(("escalate", "to")).value
+            contacts |= {called} if isinstance(called, str) else set()
+    return KnownNames(scenarios, frozenset(contacts))
 
 
 def _files(places: Iterable[str | Path], problems: Problems) -> Iterator[str]:

@@ -396,6 +396,42 @@ def test_ping_tells_who_cannot_be_reached_and_ends_with_3(soleil: Soleil, invent
     assert document["hosts"][0]["is_reached"] is False
 
 
+def test_lint_checks_everything_that_is_named_however(soleil: Soleil, inventory: str, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "bad.yml").write_text("scenario: bad\ntitel: x\n")
+    (tmp_path / "hosts.yml").write_text("all: {hots: {web1: }}\n")
+    said = soleil("lint", inventory, "--playbooks", str(tmp_path / "bad"), "--inventory", str(tmp_path / "hosts.yml"))
+    assert "bad.yml:2:1: unknown key in the top level 'titel'" in said.out
+    assert "hosts.yml:1:7: unknown key in group all 'hots'" in said.out
+    assert said.out.endswith(f" mistakes in {inventory}, {tmp_path}/bad, {tmp_path}/hosts.yml\n")
+    assert said.status == ExitStatus.USAGE
+
+
+def test_a_scenario_that_a_policy_misspells_is_told_by_lint_and_refused_by_its_own_run(
+    soleil: Soleil, tmp_path: Path
+) -> None:
+    file = tmp_path / "hosts.yml"
+    file.write_text(
+        "all:\n  vars:\n    policy: {unattended: {disk-fu: destructive, mine: gentle}}\n  hosts: {web1: }\n"
+    )
+    misspelt = f"{file}:3:27: unknown scenario in policy.unattended 'disk-fu': did you mean 'disk-full'?\n"
+    said = soleil("lint", str(file))
+    assert said.status == ExitStatus.USAGE
+    assert said.out.startswith(
+        f"{misspelt}{file}:3:49: unknown scenario in policy.unattended 'mine': is its playbook among --playbooks?\n"
+    )
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    text = (ROOT / "playbooks" / "disk-full.yml").read_text()
+    text = re.sub("^(scenario|aliases): .*$", r"\1: mine", text, flags=re.MULTILINE)
+    (mine / "mine.yml").write_text(text.replace("aliases: mine", "aliases: [my-own]"))
+    said = soleil("lint", str(file), "--playbooks", str(mine))
+    assert said.out == f"{misspelt}1 mistake in {file}, {mine}\n"
+    for words in (("preview", "disk-full"), ("remediate", "--scenario", "disk", "--yes")):
+        said = soleil(*words, "--host", "web1", "--inventory", str(file))
+        assert (said.status, said.out, said.err) == (ExitStatus.USAGE, "", misspelt)
+
+
 @pytest.fixture
 def greeted(tmp_path: Path) -> Iterator[list[str]]:
     """Who connected to web1 and web2 of the inventory ``keys.yml``, where web2's key is missing."""

@@ -9,7 +9,7 @@ import pytest
 
 from soleil_remediate.errors import ConfigError, InventoryError, UnknownName
 from soleil_remediate.host import Connection, Host, Mode, Policy, SecretReference
-from soleil_remediate.loading.inventory import Inventory, ad_hoc_host, inventory_problems, load_inventory
+from soleil_remediate.loading.inventory import Inventory, ad_hoc_host, load_inventory
 from soleil_remediate.plan import Risk
 from soleil_remediate.tasks.backups import PruneBackups
 from soleil_remediate.units import Duration, MiB
@@ -497,7 +497,9 @@ def test_a_password_written_inline_is_not_in_the_message() -> None:
 def test_what_many_hosts_inherit_is_told_once_and_all_of_it() -> None:
     write("group_vars/all.yml", "policy: {mode: dry}\nansible_prot: 1\n")
     write("hosts.yml", "all:\n  hosts:\n    web[1:50]:\n")
-    assert [str(problem) for problem in inventory_problems("hosts.yml")] == [
+    with pytest.raises(InventoryError) as caught:
+        load_inventory("hosts.yml")
+    assert str(caught.value).splitlines() == [
         "group_vars/all.yml:1:16: policy.mode must be 'act' or 'observe', not 'dry'",
         "group_vars/all.yml:2:15: unknown Ansible variable 'ansible_prot': did you mean 'ansible_port'?",
     ]
