@@ -26,6 +26,7 @@ from soleil_remediate.loading.profiles import (
     read_connection,
     read_contacts,
     read_policy,
+    refuse_misspelt_sections,
 )
 from soleil_remediate.loading.validation import frozen, shown
 from soleil_remediate.local_files import is_folder, names_in
@@ -251,6 +252,7 @@ class _Tree:
         connection = read_connection(name, variables, self._folder, self._problems)
         policy = read_policy(variables, self._problems)
         contacts = read_contacts(variables, self._problems)
+        refuse_misspelt_sections(variables, self._problems)
         apps = read_apps(variables, self._problems)
         free = frozen({key: _veiled(key, node.plain) for key, node in variables.items() if not _is_own(key)})
         for app_name, app in apps.items() or [("", frozen({}))]:

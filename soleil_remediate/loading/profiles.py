@@ -23,7 +23,8 @@ at the current one; ``~`` is the local user's home.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -159,6 +160,31 @@ def looks_secret(name: str, value: object = "…") -> bool:
 def profile_names() -> tuple[str, ...]:
     """Return the names that templates may use after ``app.``."""
     return (*NamedProfile.model_fields, *(f"backups.{name}" for name in Backups.model_fields))
+
+
+def refuse_misspelt_sections(variables: Mapping[str, Node], problems: Problems) -> None:
+    """Note every variable that is called nearly as a section of ours and holds only what that one may hold.
+
+    Left alone it would be a variable of somebody else's, and a host of ``polcy: {mode: observe}`` would be changed.
+    """
+    for name, node in variables.items():
+        if name in SECTIONS or not node.entries:
+            continue
+        may_be = [section for section, holds in _HOLDS.items() if section[0] == name[:1].lower() and holds(node)]
+        if near := get_close_matches(name.lower()[:80], may_be, n=1, cutoff=0.7):
+            problems.add(node.origin, f"unknown section {shown(name)}: did you mean {near[0]!r}?")
+
+
+def _is_like(node: Node, model: type[Section]) -> bool:
+    return bool(node.entries) and node.entries.keys() <= model.model_fields.keys()
+
+
+#: Of what a variable consists that was to be a section; contacts may consist of anything.
+_HOLDS: Mapping[str, Callable[[Node], bool]] = {
+    "policy": lambda node: _is_like(node, _Policy),
+    "app": lambda node: _is_like(node, NamedProfile),
+    "apps": lambda node: all(_is_like(app, Profile) for app in node.entries.values()),
+}
 
 
 def read_apps(variables: Mapping[str, Node], problems: Problems) -> dict[str, Mapping[str, Any]]:

@@ -488,6 +488,42 @@ def test_mistakes_in_what_is_said_about_a_host(text: str, message: str) -> None:
     assert str(caught.value) == f"hosts.yml:{message}"
 
 
+@pytest.mark.parametrize(
+    "text,message",
+    [
+        ("polcy: {mode: observe}", "6:16: unknown section 'polcy': did you mean 'policy'?"),
+        ("Policy: {mode: observe, unattended: {}}", "6:17: unknown section 'Policy': did you mean 'policy'?"),
+        ("policies: {environment: x}", "6:19: unknown section 'policies': did you mean 'policy'?"),
+        ("ap: {root: /srv/a}", "6:13: unknown section 'ap': did you mean 'app'?"),
+        ("aps: {soleil: {root: /srv/a}}", "6:14: unknown section 'aps': did you mean 'apps'?"),
+        ("app: {soleil: {root: /srv/a}}", "6:14: app needs 'root'\nhosts.yml:6:15: unknown key in app 'soleil': known: backups, logs, name, root, url, user"),
+    ],
+)  # fmt: skip
+def test_a_section_that_is_misspelt_is_no_variable_of_somebody_else(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        variables(text)
+    assert str(caught.value) == f"hosts.yml:{message}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "polcy: {mode: observe, other: x}",
+        "polcy: observe",
+        "polcy: {}",
+        "polcy: [mode]",
+        "web_policy: {mode: observe}",
+        "application: {root: /srv/a}",
+        "apt: {update: true}",
+        "aps: {soleil: /srv/a}",
+        "contact: {devops: a@b}",
+        "map: {a: {root: /b, colour: red}}",
+    ],
+)
+def test_variables_that_are_only_like_a_section_are_left_to_whoever_uses_them(text: str) -> None:
+    assert variables(text).variables != {}
+
+
 def test_a_password_written_inline_is_not_in_the_message() -> None:
     with pytest.raises(InventoryError) as caught:
         variables("ansible_password: hunter2")
