@@ -43,7 +43,7 @@ def _rate(line: str) -> float:
 
 def _time(line: str, word: str) -> int:
     """The time after a word of a line, in seconds since 1970."""
-    match = re.search(rf" {word} (\d+)-(\d+)-(\d+) (\d+):(\d+)", line)
+    match = re.search(rf"\b{word} (\d+)-(\d+)-(\d+) (\d+):(\d+)", line)
     assert match, line
     return seconds_at(*map(int, match.groups()))
 
