@@ -27,6 +27,9 @@ from soleil_remediate.units import ByteSize, Duration, MiB
 #: its last line into the old one. So where there is next to none the files are emptied first, each through a descriptor
 #: of our own that was compared: what they hold goes with the last descriptor in any case. A process that writes into
 #: other full file systems as well is not asked.
+#:
+#: The new log gets the owner and the mode of the old one, which nginx does not see to: it would lie open to everybody.
+#: Only a file that was made since, and has no other name, is touched.
 ASK_TO_REOPEN = Script(
     "ask-to-reopen",
     SETTLE
@@ -68,6 +71,11 @@ held() {
         if is_meant "$file" "$links"; then printf '%s\n' "$name"; fi
     done
 }
+was=$(
+    for name in $(held); do
+        printf '%s %s\n' "$(stat -L -c '%a %u:%g' -- "$name")" "$(readlink "$name")"
+    done | sed 's/ (deleted)$//' | sort -u
+)
 first=
 if [ -n "$is_full" ]; then
     for name in $(held); do
@@ -80,11 +88,24 @@ if [ -n "$is_full" ]; then
     done
     settle "$@"
 fi
+began=$(date +%s)
 kill -s "$signal" "$pid"
 for turn in $(seq 100); do
     open=$(held)
     [ -n "$open" ] || break
     sleep 0.1
+done
+is_new() { [ -f /proc/self/fd/4 ] && [ "$(stat -L -c '%h' /proc/self/fd/4)" = 1 ] && [ "$1" -ge "$began" ]; }
+printf '%s\n' "$was" | while read -r mode owner path; do
+    for fd in "/proc/$pid/fd/"*; do
+        [ -n "$path" ] && [ "$(readlink "$fd")" = "$path" ] && [ -f "$fd" ] || continue
+        {
+            if is_new "$(stat -L -c %W /proc/self/fd/4)"; then
+                chown "$owner" /proc/self/fd/4
+                chmod "$mode" /proc/self/fd/4
+            fi
+        } 4<"$fd" || :
+    done
 done
 settle "$@"
 echo "signal $signal sent$first, $(printf '%s' "$open" | grep -c . || :) descriptors still open"

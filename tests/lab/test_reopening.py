@@ -39,6 +39,13 @@ class Holder:
 
 HOLDERS = [
     Holder(
+        unit="nginx",
+        log="/var/log/nginx/access.log",
+        signal="USR1",
+        says="curl -sS -o /dev/null http://localhost/api/health/live?after-the-signal",
+        line="after-the-signal",
+    ),
+    Holder(
         unit="php8.2-fpm",
         log="/var/log/php8.2-fpm.log",
         signal="USR1",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path as Here
@@ -145,6 +146,7 @@ while True:
 def logger(tmp_path: Here, request: pytest.FixtureRequest) -> Iterator[tuple[Process, str, Path]]:
     path = tmp_path / "a.log"
     path.write_text("x" * 5000)
+    path.chmod(0o620)
     info = path.stat()
     words = [sys.executable, "-c", LOGGER, str(path), request.param]
     with subprocess.Popen(words, stdout=subprocess.PIPE, start_new_session=True) as running:
@@ -169,7 +171,19 @@ def ask(asked: tuple[Process, str, Path], **other: object) -> subprocess.Complet
 def test_a_process_that_reopens_gives_the_space_back(logger: tuple[Process, str, Path], tmp_path: Here) -> None:
     done = ask(logger)
     assert (done.returncode, done.stdout, done.stderr) == (0, "signal USR1 sent, 0 descriptors still open\n", "")
-    assert (tmp_path / "a.log").stat().st_size == 0
+    new = (tmp_path / "a.log").stat()
+    assert (new.st_size, new.st_mode & 0o777) == (0, 0o620)
+
+
+def test_a_log_that_somebody_else_began_meanwhile_is_left_as_it_is(
+    logger: tuple[Process, str, Path], tmp_path: Here
+) -> None:
+    began = tmp_path / "a.log"
+    began.touch(0o604)
+    began.chmod(0o604)
+    time.sleep(1.1)  # times of birth are compared by the second
+    assert ask(logger).returncode == 0
+    assert began.stat().st_mode & 0o777 == 0o604
 
 
 @pytest.mark.parametrize("logger", ["ignores"], indirect=True)
