@@ -43,6 +43,7 @@ rest=${line##*) }
 is=$(readlink "/proc/$pid/exe")
 [ "${is% (deleted)}" = "$program" ] || stop "runs another program by now"
 has_room() {
+    # shellcheck disable=SC2046  # two numbers
     set -- $(stat -f -c '%a %S' -- "$1")
     [ $(($1 * $2)) -ge 1048576 ]
 }
@@ -52,7 +53,8 @@ for place do
     has_room "$place" || is_full=yes
 done
 for fd in "/proc/$pid/fd/"*; do
-    [ -f "$fd" ] && grep -q '^flags:.*[12]$' "/proc/$pid/fdinfo/${fd##*/}" || continue
+    [ -f "$fd" ] || continue
+    grep -q '^flags:.*[12]$' "/proc/$pid/fdinfo/${fd##*/}" || continue
     has_room "$fd" && continue
     case $ids in
         *" $(stat -f -c %i -- "$fd") "*) ;;
@@ -80,6 +82,7 @@ first=
 if [ -n "$is_full" ]; then
     for name in $(held); do
         {
+            # shellcheck disable=SC2046  # two words, neither with a blank
             if is_meant $(stat -L -c '%d:%i %h' /proc/self/fd/4); then
                 truncate -s 0 /proc/self/fd/4
                 first=' after they were emptied'
