@@ -29,6 +29,18 @@ systemctl show --property=Id,MainPID,NRestarts,ActiveEnterTimestampMonotonic ngi
 """
 
 
+#: Every byte of every file, and all that stat(2) says of it but when it was read; what services write is left out.
+_BYTES = r"""
+cd /
+find bin boot etc home lib opt root sbin srv usr var -xdev \( -path var/lib/postgresql -o -path var/lib/redis \
+    -o -path var/log -o -path var/tmp -o -path srv/soleil/shared/storage/logs/worker.log \) -prune \
+    -o -printf '%p %i %s %T@ %C@ %m %u %g %n %l\n' | sort | sha256sum
+find etc home root srv usr/local var/backups var/cache -xdev -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum
+find var/backups var/cache srv -printf '%p %i %s %T@ %C@ %m %u %g %n %l\n' | sort | sha256sum
+find var/log/nginx -type f -print0 | sort -z | xargs -0 sha256sum
+"""
+
+
 def ignore(_: Event) -> None:
     """Listen to nothing."""
 
@@ -75,6 +87,10 @@ class Rehearsal:
         """What must be the same before and after a run that sends nothing."""
         return self.host.shell(_STATE)
 
+    def byte_for_byte(self) -> str:
+        """What must be the same before and after a run that is refused: every file as it is, byte for byte."""
+        return self.host.shell(_BYTES)
+
     def used(self, mount: str) -> int:
         """Percent, as df on the host says it."""
         return int(self.host.shell(f"df --output=pcent {mount} | tail -n 1 | tr -dc 0-9"))
@@ -85,14 +101,14 @@ class Rehearsal:
         return bool(health["checks"]["storage"]["status"] == "ok")
 
     def can_write(self, user: str, folder: str) -> bool:
-        """Whether *user* really can write a new file of one block there."""
-        probe = f"{folder}/.rehearsal"
-        done = self.host.run(
-            "setpriv", "--reuid", user, "--regid", user, "--init-groups",
-            "dd", "if=/dev/zero", f"of={probe}", "bs=4k", "count=1", "conv=fsync", "status=none",
-        )  # fmt: skip
-        self.host.run("rm", "-f", probe)
-        return done.returncode == 0
+        """Whether *user* really can write a new file of one block there, as the second pair of eyes sees it."""
+        eyes, probe = self.eyes(), f"{folder}/.rehearsal"
+        done = eyes.run(
+            f"setpriv --reuid {user} --regid {user} --init-groups dd if=/dev/zero of={probe} bs=4k count=1 conv=fsync"
+        )
+        eyes.check_output(f"rm -f {probe}")
+        assert done.rc == 0 or "No space left" in done.stderr or "Read-only" in done.stderr, done.stderr
+        return bool(done.rc == 0)
 
     def eyes(self) -> Eyes:
         """A second pair of eyes, over a connection of its own that is as strict about host keys as ours."""

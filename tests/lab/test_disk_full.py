@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from soleil_remediate.errors import ExitStatus
 from soleil_remediate.host_outcomes import Eased, Fixed, NotFixed, NotNeeded, WouldFix
 from soleil_remediate.task import Health
 from tests.lab.rehearsals import Rehearsal
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
-LARAVEL_LOG = "/srv/soleil/shared/storage/logs/laravel.log"
+LOGS = "/srv/soleil/shared/storage/logs"
+LARAVEL_LOG = f"{LOGS}/laravel.log"
+BACKUPS = "/var/backups/soleil"
 ACCESS_LOG = "/var/log/nginx/access.log"
 
 
@@ -31,25 +34,43 @@ def rehearsal(web1: LabHost, tmp_path: Path) -> Rehearsal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsed:
-    """A fault that can be repaired, where it is, and the kinds that repair it, in order."""
+    """A fault that can be repaired, where it is, and the kinds that repair it, in order.
+
+    Args:
+        writes: Who can write a new file where only before the fault and after the repair.
+    """
 
     fault: str
     mount: str
     sent: tuple[str, ...]
+    writes: tuple[str, str]
     outcome: type[Fixed | Eased] = Fixed
     inputs: tuple[tuple[str, str], ...] = ()
 
 
 REPAIRED = [
-    Rehearsed(fault="laravel-log", mount="/srv", sent=("log.truncate",)),
-    Rehearsed(fault="nginx-access-log", mount="/var/log", sent=("log.truncate",)),
-    Rehearsed(fault="old-backups", mount="/var/backups", sent=("backup.prune",)),
-    Rehearsed(fault="deleted-open-file", mount="/var/log", sent=("open-file.reopen",)),
-    Rehearsed(fault="inodes", mount="/var/backups", sent=("backup.prune",)),
-    Rehearsed(fault="journal", mount="/var/log", sent=("journal.vacuum",)),
-    Rehearsed(fault="package-cache", mount="/var/cache", sent=("package-cache.clean",)),
-    Rehearsed(fault="two-causes", mount="/var/log", sent=("journal.vacuum",), inputs=(("journal_limit", "64 MiB"),)),
-    Rehearsed(fault="eased", mount="/srv", sent=("log.truncate",), outcome=Eased, inputs=(("log_limit", "16 MiB"),)),
+    Rehearsed(fault="laravel-log", mount="/srv", sent=("log.truncate",), writes=("www-data", LOGS)),
+    Rehearsed(fault="nginx-access-log", mount="/var/log", sent=("log.truncate",), writes=("root", "/var/log")),
+    Rehearsed(fault="old-backups", mount="/var/backups", sent=("backup.prune",), writes=("www-data", BACKUPS)),
+    Rehearsed(fault="deleted-open-file", mount="/var/log", sent=("open-file.reopen",), writes=("root", "/var/log")),
+    Rehearsed(fault="inodes", mount="/var/backups", sent=("backup.prune",), writes=("www-data", BACKUPS)),
+    Rehearsed(fault="journal", mount="/var/log", sent=("journal.vacuum",), writes=("root", "/var/log")),
+    Rehearsed(fault="package-cache", mount="/var/cache", sent=("package-cache.clean",), writes=("root", "/var/cache")),
+    Rehearsed(
+        fault="two-causes",
+        mount="/var/log",
+        sent=("journal.vacuum",),
+        writes=("root", "/var/log"),
+        inputs=(("journal_limit", "64 MiB"),),
+    ),
+    Rehearsed(
+        fault="eased",
+        mount="/srv",
+        sent=("log.truncate",),
+        writes=("www-data", LOGS),
+        outcome=Eased,
+        inputs=(("log_limit", "16 MiB"),),
+    ),
 ]
 
 
@@ -58,7 +79,10 @@ def test_a_full_disk_is_seen_repaired_and_proven_and_a_second_run_sends_nothing(
     rehearsal: Rehearsal, case: Rehearsed
 ) -> None:
     assert isinstance(rehearsal.preview().outcome, NotNeeded)
+    assert rehearsal.can_write(*case.writes)
     rehearsal.host.break_with(case.fault)
+    assert not rehearsal.can_write(*case.writes)
+    assert rehearsal.application_writes() is (case.mount != "/srv")
     before = rehearsal.untouched_state()
 
     seen = rehearsal.preview(**dict(case.inputs))
@@ -76,6 +100,7 @@ def test_a_full_disk_is_seen_repaired_and_proven_and_a_second_run_sends_nothing(
     assert report.after.symptom_health is Health.HEALTHY
     if case.outcome is Fixed:
         assert rehearsal.used(case.mount) < 80
+    assert rehearsal.can_write(*case.writes)
     eyes = rehearsal.eyes()
     assert int(eyes.check_output(f"stat -f -c %a {case.mount}")) > 0
     assert eyes.service("nginx").is_running
@@ -137,32 +162,54 @@ def test_nginx_goes_on_logging_to_the_same_file_after_its_log_was_cut(rehearsal:
 def test_the_newest_backups_stay_whatever_their_age(rehearsal: Rehearsal) -> None:
     rehearsal.host.break_with("old-backups")
     newest = rehearsal.host.shell("ls -t /var/backups/soleil | head -n 3").split()
+    whole = rehearsal.host.shell("cd /var/backups/soleil; ls -t $(find . -size +20M -printf '%f ') | head -n 3").split()
+    younger = rehearsal.host.run("find", BACKUPS, "-size", "+20M", "-mtime", "-7").checked().stdout
+    assert younger == "", "all of them are old"
 
     assert isinstance(rehearsal.remediate().outcome, Fixed)
 
     left = rehearsal.host.shell("ls -t /var/backups/soleil").split()
     assert left[:3] == newest
+    assert set(whole) <= set(left), "the newest are cut short, so as many whole ones stay beside them"
+
+
+def test_a_host_that_is_not_full_is_not_touched(rehearsal: Rehearsal) -> None:
+    before = rehearsal.byte_for_byte()
+
+    report = rehearsal.remediate()
+
+    assert isinstance(report.outcome, NotNeeded), report.outcome
+    assert report.outcome.exit_status is ExitStatus.OK
+    assert report.sent == ()
+    assert rehearsal.byte_for_byte() == before
 
 
 def test_a_large_file_that_nobody_knows_is_shown_and_left_alone(rehearsal: Rehearsal) -> None:
     rehearsal.host.break_with("unknown-file")
-    before = rehearsal.untouched_state()
+    before = rehearsal.byte_for_byte()
 
     report = rehearsal.remediate()
 
     assert isinstance(report.outcome, NotFixed)
+    assert report.outcome.exit_status is ExitStatus.NOT_FIXED
     assert "nothing that may be changed would help" in report.outcome.why
     assert report.sent == ()
     assert report.preview is not None
     assert "export.csv" in str(report.preview.evidence)
-    assert rehearsal.untouched_state() == before
+    assert rehearsal.byte_for_byte() == before
+    assert not rehearsal.application_writes()
 
 
 def test_a_full_disk_that_is_not_the_applications_is_seen_while_the_application_writes(rehearsal: Rehearsal) -> None:
     rehearsal.host.break_with("backup-disk")
+    assert not rehearsal.can_write("www-data", BACKUPS)
+    before = rehearsal.byte_for_byte()
 
-    report = rehearsal.preview()
+    report = rehearsal.remediate()
 
+    assert isinstance(report.outcome, NotFixed), report.outcome
+    assert report.sent == ()
+    assert rehearsal.byte_for_byte() == before
     assert rehearsal.application_writes()
     assert report.preview is not None
     assert report.preview.standing.symptom_health is Health.FAULTY
