@@ -18,8 +18,19 @@ from soleil_remediate.task import Task
 from soleil_remediate.tasks.freeing import SETTLE, where_to_free
 from soleil_remediate.units import ByteSize, Duration
 
-#: Evidence of an incident is nobody's old backup.
-ALWAYS_PROTECTED = ("incident-*",)
+#: Nobody's old backup: the evidence of an incident, and what Debian itself keeps in /var/backups.
+ALWAYS_PROTECTED = (
+    "incident-*",
+    "audit-*",
+    "alternatives.tar.*",
+    "apt.extended_states.*",
+    "aptitude.pkgstates.*",
+    "dpkg.*",
+    "group.bak",
+    "gshadow.bak",
+    "passwd.bak",
+    "shadow.bak",
+)
 
 #: A list longer than this is no housekeeping any more.
 MOST_FILES = 25_000
@@ -99,7 +110,8 @@ class PruneBackups(Task[BackupsSeen]):
         keep: How many of the newest stay, at least one.
         older_than: Younger ones stay; one of exactly this age does, too.
         names: Shell patterns of what is a backup.
-        protect: Shell patterns of what is never removed; ``incident-*`` never is in any case.
+        protect: Shell patterns of what is never removed. The evidence of incidents (``incident-*``, ``audit-*``) and
+            what Debian itself keeps in /var/backups never is in any case.
 
     Raises:
         Unplannable: *directory* is no such folder, the list would be longer than 25,000 files, or most of what they

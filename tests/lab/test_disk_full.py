@@ -121,6 +121,11 @@ def _kind_of(report, operation: str) -> str:  # type: ignore[no-untyped-def]
 def test_a_log_that_is_written_all_the_time_loses_no_line_and_its_writer_goes_on(rehearsal: Rehearsal) -> None:
     rehearsal.host.break_with("laravel-log")
     before = rehearsal.host.shell(f"stat -c '%i %U %G %a' {LARAVEL_LOG}")
+    rehearsal.host.shell("redis-cli set canary kept")
+    caches = (
+        "redis-cli get canary; find -L /srv/soleil/current/bootstrap/cache /srv/soleil/shared/storage/framework -type f"
+    )
+    cached = rehearsal.host.shell(f"{caches} -printf '%p %i %T@\\n' | sort")
     assert not rehearsal.application_writes()
 
     report = rehearsal.remediate()
@@ -128,6 +133,7 @@ def test_a_log_that_is_written_all_the_time_loses_no_line_and_its_writer_goes_on
     assert isinstance(report.outcome, Fixed)
     assert rehearsal.application_writes()
     assert rehearsal.host.shell(f"stat -c '%i %U %G %a' {LARAVEL_LOG}") == before
+    assert rehearsal.host.shell(f"{caches} -printf '%p %i %T@\\n' | sort") == cached, "its caches are nobody's to clear"
     first = _last_line_of_the_writer(rehearsal)
     rehearsal.host.shell("sleep 1")
     assert _last_line_of_the_writer(rehearsal) > first

@@ -137,7 +137,6 @@ def test_empty_files_give_back_inodes_and_no_space() -> None:
 @pytest.mark.parametrize(
     "spared",
     [
-        backup("incident-9.sql.gz", 90),
         backup("yearly-2020.sql.gz", 90),
         backup("readme.txt", 90),
         backup("linked.sql", 90, links=2),
@@ -152,6 +151,15 @@ def test_empty_files_give_back_inodes_and_no_space() -> None:
 def test_what_is_no_plain_old_backup_is_spared(spared: FileStat) -> None:
     task = PruneBackups(directory=FOLDER, keep=1, protect=("yearly-*",))
     assert removed(backup("1.sql", 1), spared, backup("90.sql", 91), task=task) == ["90.sql"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["incident-20260101.log", "audit-20260101.sql", "alternatives.tar.1.gz", "dpkg.status.1.gz", "passwd.bak"],
+)
+def test_evidence_and_what_debian_keeps_for_itself_are_spared_whatever_counts_as_a_backup(name: str) -> None:
+    task = PruneBackups(directory=FOLDER, keep=1, names=("*",))
+    assert removed(backup("1.sql", 1), backup(name, 90), backup("90.sql", 91), task=task) == ["90.sql"]
 
 
 def test_no_folder_has_no_backups_and_another_place_is_refused() -> None:
