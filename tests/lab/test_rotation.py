@@ -19,7 +19,9 @@ pytestmark = pytest.mark.lab
 
 ACCESS_LOG = "/var/log/nginx/access.log"
 
-REPAIRED = [Rehearsed(fault="overdue-rotation", mount="/var/log", sent=("log.rotate",))]
+REPAIRED = [
+    Rehearsed(fault="overdue-rotation", mount="/var/log", sent=("log.rotate",), writes=("redis", "/var/log/redis"))
+]
 
 
 @pytest.fixture
@@ -30,7 +32,9 @@ def rehearsal(web1: LabHost, tmp_path: Path) -> Rehearsal:
 def test_logs_that_were_not_rotated_in_time_are_and_nginx_goes_on_in_a_new_one(rehearsal: Rehearsal) -> None:
     (case,) = REPAIRED
     assert isinstance(rehearsal.preview().outcome, NotNeeded)
+    assert rehearsal.can_write(*case.writes)
     rehearsal.host.break_with(case.fault)
+    assert not rehearsal.can_write(*case.writes)
     before = rehearsal.untouched_state()
     lines, inode = _lines(rehearsal), rehearsal.host.shell(f"stat -c %i {ACCESS_LOG}")
 
@@ -47,6 +51,7 @@ def test_logs_that_were_not_rotated_in_time_are_and_nginx_goes_on_in_a_new_one(r
     assert tuple(step.kind for step in report.steps if isinstance(step.outcome, StepRemedied)) == case.sent
     assert len(report.sent) == 1
     assert rehearsal.used(case.mount) < 80
+    assert rehearsal.can_write(*case.writes)
     eyes = rehearsal.eyes()
     assert int(eyes.check_output(f"stat -f -c %a {case.mount}")) > 0
     assert eyes.file(f"{ACCESS_LOG}.2.gz").size < 2**20
