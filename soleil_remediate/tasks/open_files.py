@@ -43,9 +43,8 @@ rest=${line##*) }
 is=$(readlink "/proc/$pid/exe")
 [ "${is% (deleted)}" = "$program" ] || stop "runs another program by now"
 has_room() {
-    # shellcheck disable=SC2046  # two numbers
-    set -- $(stat -f -c '%a %S' -- "$1")
-    [ $(($1 * $2)) -ge 1048576 ]
+    blocks=$(stat -f -c %a -- "$1") each=$(stat -f -c %S -- "$1") || return 0 # closed meanwhile
+    [ $((blocks * each)) -ge 1048576 ]
 }
 ids=' ' is_full=
 for place do
@@ -54,23 +53,23 @@ for place do
 done
 for fd in "/proc/$pid/fd/"*; do
     [ -f "$fd" ] || continue
-    grep -q '^flags:.*[12]$' "/proc/$pid/fdinfo/${fd##*/}" || continue
-    has_room "$fd" && continue
+    grep -s -q '^flags:.*[12]$' "/proc/$pid/fdinfo/${fd##*/}" || continue
+    if has_room "$fd"; then continue; fi
     case $ids in
         *" $(stat -f -c %i -- "$fd") "*) ;;
         *) stop "writes $(readlink "$fd") as well, where there is no room" ;;
     esac
 done
 is_meant() {
-    [ "$2" = 0 ] || return 1
-    case $files in *" $1 "*) ;; *) return 1 ;; esac
+    case $1 in *' 0') ;; *) return 1 ;; esac
+    case $files in *" ${1% 0} "*) ;; *) return 1 ;; esac
 }
 held() {
     children=$(cat "/proc/$pid/task/$pid/children")
     for one in $pid $children; do
         stat -L -c '%d:%i %h %n' "/proc/$one/fd/"* 2>/dev/null || :
     done | while read -r file links name; do
-        if is_meant "$file" "$links"; then printf '%s\n' "$name"; fi
+        if is_meant "$file $links"; then printf '%s\n' "$name"; fi
     done
 }
 was=$(
@@ -82,8 +81,7 @@ first=
 if [ -n "$is_full" ]; then
     for name in $(held); do
         {
-            # shellcheck disable=SC2046  # two words, neither with a blank
-            if is_meant $(stat -L -c '%d:%i %h' /proc/self/fd/4); then
+            if is_meant "$(stat -L -c '%d:%i %h' /proc/self/fd/4)"; then
                 truncate -s 0 /proc/self/fd/4
                 first=' after they were emptied'
             fi
@@ -101,7 +99,7 @@ done
 is_new() { [ -f /proc/self/fd/4 ] && [ "$(stat -L -c '%h' /proc/self/fd/4)" = 1 ] && [ "$1" -ge "$began" ]; }
 printf '%s\n' "$was" | while read -r mode owner path; do
     for fd in "/proc/$pid/fd/"*; do
-        [ -n "$path" ] && [ "$(readlink "$fd")" = "$path" ] && [ -f "$fd" ] || continue
+        if [ -z "$path" ] || [ "$(readlink "$fd")" != "$path" ] || [ ! -f "$fd" ]; then continue; fi
         {
             if is_new "$(stat -L -c %W /proc/self/fd/4)"; then
                 chown "$owner" /proc/self/fd/4
