@@ -31,7 +31,7 @@ CUT_OPEN_FILE = Script(
     SETTLE
     + r"""set -eu
 stop() { printf '%s\n' "$1: nothing was cut" >&2; exit 75; }
-read -r saved sum || :
+read -r saved sum _ || :
 case $saved in
     0 | [1-9]*) ;;
     *) stop "no number of saved bytes arrived" ;;

@@ -238,6 +238,13 @@ def test_a_log_that_still_holds_what_was_saved_is_cut_however_much_longer_it_is(
     assert len(kept) < len(LINES) + 4096
 
 
+def test_a_person_may_hand_over_what_sha256sum_prints(path: Here) -> None:
+    by_hand = 'echo "$(wc -c <"$1") $(tail -c 65536 "$1" | sha256sum)"'
+    said = subprocess.run(["sh", "-c", by_hand, "sh", str(path)], capture_output=True, text=True, check=True).stdout
+    assert said == receipt(LINES).replace("\n", "  -\n")
+    assert cut(path, said).returncode == 0
+
+
 @pytest.mark.parametrize("size", [1, 65536, 65537])
 def test_a_short_copy_is_compared_as_a_whole(path: Here, size: int) -> None:
     done = cut(path, receipt(LINES[:size]), keep=1, lines=1)
