@@ -28,6 +28,12 @@ from soleil_remediate.local_files import NotPlain, TooLarge, read_file, shown_pa
 SIZE_LIMIT = 1024 * 1024
 #: Mappings and lists may stand this deep in each other.
 DEPTH_LIMIT = 20
+#: A file of exactly this many values is still read.
+VALUES_LIMIT = 200_000
+#: So many mistakes are told at once; of the others only where they begin.
+MISTAKES_LIMIT = 100
+#: In characters; a longer message would be about a longer text than anybody meant.
+_LONGEST = 600
 
 Value: TypeAlias = "bool | int | float | str | list[Node] | dict[str, Node] | None"
 
@@ -92,21 +98,41 @@ class Problems:
     def __init__(self, error: type[ConfigError]) -> None:
         self._error = error
         self._found: dict[Problem, ConfigError] = {}  # what many hosts inherit is said once
+        self._beyond: list[Origin] = []
 
     def __iter__(self) -> Iterator[Problem]:
-        return iter(sorted(self._found, key=lambda problem: problem.origin))
+        yield from sorted(self._found, key=lambda problem: problem.origin)
+        if self._beyond:
+            yield Problem(self._beyond[0], f"more mistakes begin here, beyond these {MISTAKES_LIMIT}")
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._found) + len(self._beyond)
 
     def add(self, origin: Origin, message: str) -> None:
         """Note a mistake."""
-        self._found.setdefault(Problem(origin, message), self._error(f"{origin}: {message}"))
+        message = message if len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"
+        self._note(origin, message, self._error(f"{origin}: {message}"))
 
     def unknown(self, what: str, name: str, known: Iterable[str], origin: Origin) -> None:
         """Note a name that nobody knows, with the nearest one."""
+        if self._is_full:  # the nearest name takes its time
+            self._beyond.append(origin)
+            return
         error = UnknownName(what, name, known, where=str(origin))
-        self._found.setdefault(Problem(origin, str(error).removeprefix(f"{origin}: ")), error)
+        self._note(origin, str(error).removeprefix(f"{origin}: "), error)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._found) >= MISTAKES_LIMIT
+
+    def _note(self, origin: Origin, message: str, error: ConfigError) -> None:
+        problem = Problem(origin, message)
+        if problem in self._found:
+            return
+        if self._is_full:
+            self._beyond.append(origin)
+        else:
+            self._found[problem] = error
 
     def stop(self, origin: Origin, message: str) -> ConfigError:
         """Note a mistake after which nothing more can be read, and return what to raise."""
@@ -115,7 +141,7 @@ class Problems:
 
     def error(self) -> ConfigError:
         """Return one error that tells all mistakes, a line each."""
-        if len(self._found) == 1:
+        if len(self) == 1:
             return next(iter(self._found.values()))
         return self._error("\n".join(str(problem) for problem in self))
 
@@ -259,6 +285,7 @@ class _Composer(Reader, Scanner, Parser):
     def __init__(self, text: str, shown: str, problems: Problems) -> None:
         self._shown = shown
         self._problems = problems
+        self._values = 0
         Reader.__init__(self, text)
         Scanner.__init__(self)
         Parser.__init__(self)
@@ -294,8 +321,13 @@ class _Composer(Reader, Scanner, Parser):
 
     def _node(self, event: Any, depth: int) -> Node:
         origin = self._origin(event)
+        self._values += 1
+        if self._values > VALUES_LIMIT:
+            raise self._problems.stop(origin, f"more than {VALUES_LIMIT} values in one file: split it")
         if isinstance(event, yaml.AliasEvent):
-            raise self._problems.stop(origin, f"the alias *{event.anchor} is not allowed: write the value itself")
+            raise self._problems.stop(
+                origin, f"the alias *{_short(str(event.anchor))} is not allowed: write the value itself"
+            )
         if event.tag is not None:
             raise self._problems.stop(origin, _tag_advice(str(event.tag)))
         if isinstance(event, yaml.ScalarEvent):
@@ -323,7 +355,9 @@ class _Composer(Reader, Scanner, Parser):
             key = self._key(event, place)
             node = self._node(self._next(), depth + 1)
             if key in keys:
-                self._problems.add(place, f"{key!r} is already given at line {keys[key].line}: keep one of the two")
+                self._problems.add(
+                    place, f"{_short(key)!r} is already given at line {keys[key].line}: keep one of the two"
+                )
                 continue
             entries[key], keys[key] = node, place
         self._next()
@@ -336,7 +370,8 @@ class _Composer(Reader, Scanner, Parser):
             raise self._problems.stop(origin, "merge keys (<<) are not allowed: write the values out")
         value = self._scalar(event, origin)
         if not isinstance(value, str):
-            self._problems.add(origin, f'a key is text, and {event.value} is not: write "{event.value}" in quotes')
+            text = _short(str(event.value))
+            self._problems.add(origin, f'a key is text, and {text} is not: write "{text}" in quotes')
         return str(event.value)
 
     def _scalar(self, event: Any, origin: Origin) -> bool | int | float | str | None:
@@ -362,16 +397,21 @@ class _Composer(Reader, Scanner, Parser):
         elif _FLOAT.fullmatch(text):
             return float(text)
         elif what := next((what for surprise, what in _SURPRISES if surprise.fullmatch(text)), None):
+            told = _short(text)
             self._problems.add(
                 origin,
-                f'{text} ({what}) means different things to YAML readers: write "{text}" in quotes if it is text, '
+                f'{told} ({what}) means different things to YAML readers: write "{told}" in quotes if it is text, '
                 "else the number in plain decimal",
             )
         return text
 
 
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
 def _tag_advice(tag: str) -> str:
-    shown = tag.replace("tag:yaml.org,2002:", "!!")
+    shown = _short(tag).replace("tag:yaml.org,2002:", "!!")
     if shown in {"!vault", "!vault-encrypted"}:
         return "!vault is not read here: write the secret as env:NAME or file:PATH"
     return f"the tag {shown} is not allowed: write a plain value"

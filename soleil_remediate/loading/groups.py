@@ -18,6 +18,7 @@ from soleil_remediate.errors import ConfigError
 from soleil_remediate.host import Host, Origin
 from soleil_remediate.loading.documents import Node, Problems, compose, read_text
 from soleil_remediate.loading.foreign import foreign_inventory, ini_inventory
+from soleil_remediate.loading.nesting import Circular, depths
 from soleil_remediate.loading.patterns import expand, name_mistake
 from soleil_remediate.loading.profiles import (
     SECTIONS,
@@ -30,6 +31,11 @@ from soleil_remediate.loading.profiles import (
 )
 from soleil_remediate.loading.validation import frozen, shown
 from soleil_remediate.local_files import is_folder, names_in
+
+#: Exactly as many are still read, of machines and of targets.
+HOSTS_LIMIT = 10_000
+#: For all hosts together, memberships in groups included: enough for a thousand hosts with a thousand values each.
+VALUES_LIMIT = 1_000_000
 
 _MERGED = frozenset({"app", "apps", "policy", "contacts"})
 _SUFFIXES = ("", ".yml", ".yaml")
@@ -85,7 +91,7 @@ class _Group:
     variables: dict[str, Node] = field(default_factory=dict)
     hosts: dict[str, None] = field(default_factory=dict)
     children: dict[str, Origin] = field(default_factory=dict)
-    depth: int = 1
+    depth: int = 0
 
 
 class _Tree:
@@ -95,15 +101,17 @@ class _Tree:
         self._source = source
         self._problems = problems
         self._folder = Path(source).parent
-        self._groups: dict[str, _Group] = {"all": _Group("all", depth=0)}
+        self._groups: dict[str, _Group] = {"all": _Group("all")}
         self._hosts: dict[str, dict[str, Node]] = {}
         self._host_origins: dict[str, Origin] = {}
         self._listings: dict[str, frozenset[str]] = {}
         self._is_whole = True
+        self._spent = 0
+        self._source_origin = Origin(source, 1)
 
     def targets(self) -> Targets:
         if is_folder(self._source):
-            raise self._problems.stop(Origin(self._source, 1), "this is a folder: name the inventory file in it")
+            raise self._problems.stop(self._source_origin, "this is a folder: name the inventory file in it")
         text = read_text(self._source, self._problems)
         if found := ini_inventory(text, self._source):
             raise self._problems.stop(*found)
@@ -123,13 +131,22 @@ class _Tree:
         own_files = {name: self._files("host_vars", name) for name in self._hosts}
         if not self._is_whole:
             return Targets((), frozen(members))  # what a host is without its variables cannot be judged
+        groups: dict[str, list[_Group]] = {name: [] for name in self._hosts}
+        for group in order:
+            for name in members[group.name]:
+                groups[name].append(group)
+        weights = {group.name: _weight(group.variables) + _weight(files[group.name]) for group in order}
         hosts: list[Host] = []
         for name, own in self._hosts.items():
-            mine = [group for group in order if name in members[group.name]]
+            mine = groups[name]
             layers = [group.variables for group in mine]
             layers += [files[group.name] for group in mine]
-            merged = _merge([*layers, own, own_files[name]])
-            hosts += self._hosts_of(name, tuple(group.name for group in mine), merged)
+            layers += [own, own_files[name]]
+            weight = sum(weights[group.name] for group in mine) + _weight(own) + _weight(own_files[name])
+            apps = max(len(layer["apps"].entries) if "apps" in layer else 1 for layer in layers)
+            self._spend(weight * apps, self._host_origins[name])  # what is said holds for each application
+            hosts += self._hosts_of(name, tuple(group.name for group in mine), _merge(layers))
+            self._refuse_too_many(len(hosts), self._host_origins[name])
         if not self._hosts and not len(self._problems):
             self._problems.add(root.origin, "there is no host in this inventory")
         return Targets(tuple(hosts), frozen(members))
@@ -175,6 +192,7 @@ class _Tree:
                 node.origin, f"host {written} must be a mapping of its variables, not {shown(node.plain)}"
             )
             return
+        self._spend(len(names) * (1 + len(node.entries)), origin)
         for name in names:
             if mistake := name_mistake(name):
                 self._problems.add(origin, mistake)
@@ -182,6 +200,7 @@ class _Tree:
             group.hosts[name] = None
             self._hosts.setdefault(name, {}).update(node.entries)
             self._host_origins.setdefault(name, origin)
+        self._refuse_too_many(len(self._hosts), origin)
 
     def _nest(self, root: Node) -> None:
         """Hang groups without a parent below ``all``, and give each its depth: the longest way down to it."""
@@ -191,26 +210,32 @@ class _Tree:
                 self._groups["all"].children.setdefault(name, root.keys.get(name, root.origin))
             if name in self._hosts:
                 self._problems.add(self._host_origins[name], f"{name} is both a host and a group: rename one of them")
-        self._descend("all", 0, ())
-
-    def _descend(self, name: str, depth: int, above: tuple[str, ...]) -> None:
-        group = self._groups.get(name)
-        if group is None:
-            return  # its name was refused
-        group.depth = max(group.depth, depth)
-        for child, origin in group.children.items():
-            if child in {*above, name}:
-                way = " > ".join([*above[above.index(child) if child in above else len(above) :], name, child])
-                raise self._problems.stop(origin, f"groups cannot contain themselves: {way}")
-            self._descend(child, depth + 1, (*above, name))
+        try:
+            found = depths({name: group.children for name, group in self._groups.items()})
+        except Circular as error:
+            *_, last, child = error.way
+            raise self._problems.stop(self._groups[last].children[child], str(error)) from None
+        for name, depth in found.items():
+            self._groups[name].depth = depth
 
     def _members(self) -> dict[str, frozenset[str]]:
         found: dict[str, frozenset[str]] = {}
         for group in sorted(self._groups.values(), key=lambda group: -group.depth):
             children = [found[child] for child in group.children if child in found]
+            self._spend(len(group.hosts) + sum(map(len, children)), self._source_origin)
             found[group.name] = frozenset(group.hosts).union(*children)
         found["all"] = frozenset(self._hosts)
         return found
+
+    def _refuse_too_many(self, hosts: int, origin: Origin) -> None:
+        if hosts > HOSTS_LIMIT:
+            raise self._problems.stop(origin, f"more than {HOSTS_LIMIT} hosts in one inventory: split it")
+
+    def _spend(self, values: int, origin: Origin) -> None:
+        """Count what is held about hosts, so that a small file of ranges and groups cannot ask for endless work."""
+        self._spent += values
+        if self._spent > VALUES_LIMIT:
+            raise self._problems.stop(origin, f"more than {VALUES_LIMIT} values for all hosts together: split it")
 
     def _priority(self, group: _Group) -> int:
         node = group.variables.get("ansible_group_priority")
@@ -287,6 +312,16 @@ def _veiled(key: str, value: Any) -> Any:
     if looks_secret(key, value):
         return Secret(str(value))
     return [_veiled(key, item) for item in value] if isinstance(value, list) else value
+
+
+def _weight(variables: Mapping[str, Node]) -> int:
+    """Return how many values variables hold, however deep."""
+    return sum(1 + _weight(node.entries) + _weight_of_list(node) for node in variables.values())
+
+
+def _weight_of_list(node: Node) -> int:
+    items = node.value if isinstance(node.value, list) else []
+    return sum(1 + _weight(item.entries) + _weight_of_list(item) for item in items)
 
 
 def _merge(layers: list[dict[str, Node]]) -> dict[str, Node]:

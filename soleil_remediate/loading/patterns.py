@@ -25,6 +25,8 @@ from soleil_remediate.host import Host
 
 #: More hosts than this in one range is taken for a slip of the finger.
 RANGE_LIMIT = 10_000
+#: In characters: of a name with its ranges, and of a pattern, which may name a few thousand hosts.
+_LONGEST, _LONGEST_PATTERN = 1000, 65_536
 #: So many hosts can still be typed, and so many names still be read.
 _NAMED, _KNOWN = 6, 12
 
@@ -58,6 +60,8 @@ def expand(name: str) -> list[str]:
     Raises:
         ValueError: It is no range that can be read.
     """
+    if len(name) > _LONGEST:
+        raise ValueError(f"{name[:60]!r}… is longer than any name: write fewer ranges")
     match = _RANGE.search(name)
     if match is None:
         if "[" in name or "]" in name:
@@ -222,6 +226,8 @@ def pattern_mistake(pattern: str) -> str | None:
 
 
 def _terms(pattern: str) -> list[_Term]:
+    if len(pattern) > _LONGEST_PATTERN:
+        raise ConfigError(f"{ascii(pattern)[:80]}…: longer than {_LONGEST_PATTERN} characters: name groups instead")
     terms = []
     for part in _split(pattern):
         sign = part[0] if part[:1] in {"!", "&"} else ""

@@ -9,6 +9,7 @@ import pytest
 
 from soleil_remediate.errors import ConfigError, InventoryError, UnknownName
 from soleil_remediate.host import Connection, Host, Mode, Policy, SecretReference
+from soleil_remediate.loading.groups import HOSTS_LIMIT
 from soleil_remediate.loading.inventory import Inventory, ad_hoc_host, load_inventory
 from soleil_remediate.plan import Risk
 from soleil_remediate.tasks.backups import PruneBackups
@@ -409,6 +410,10 @@ def test_a_secret_that_cannot_be_had_says_why(reference: SecretReference, messag
         ("all:\n  hosts:\n    web[1:99999999999]:\n", "hosts.yml:3:5: 'web[1:99999999999]' stands for more than 10000 hosts"),
         ("all:\n  hosts:\n    w[1:200]-[1:200]:\n", "hosts.yml:3:5: 'w[1:200]-[1:200]' stands for more than 10000 hosts"),
         ("all:\n  children:\n    a:\n      children:\n        b:\n          children:\n            a:\n      hosts: {h: }\n", "hosts.yml:7:13: groups cannot contain themselves: a > b > a"),
+        ("a: {children: {b: }}\nb: {children: {a: }}\nc: {hosts: {h: }}\n", "hosts.yml:2:16: groups cannot contain themselves: a > b > a"),
+        ("a: {children: {a: }, hosts: {h: }}\n", "hosts.yml:1:16: groups cannot contain themselves: a > a"),
+        ("a: {children: {all: }, hosts: {h: }}\n", "hosts.yml:1:16: groups cannot contain themselves: all > a > all"),
+        ("all:\n  hosts:\n    ? '" + "[1:1]" * 300 + "'\n    : {}\n", "hosts.yml:3:7: '[1:1][1:1][1:1][1:1][1:1][1:1][1:1][1:1][1:1][1:1][1:1][1:1]'… is longer than any name: write fewer ranges"),
         ("all:\n  children:\n    db:\n      hosts:\n        db:\n", "hosts.yml:5:9: db is both a host and a group: rename one of them"),
     ],
 )  # fmt: skip
@@ -416,6 +421,36 @@ def test_mistakes_in_groups_and_hosts(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(text)
     assert str(caught.value) == message
+
+
+def test_a_small_file_cannot_ask_for_endless_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(text: str) -> str:
+        with pytest.raises(InventoryError) as caught:
+            load(text)
+        return str(caught.value)
+
+    lines = "".join(f"    h{number}-[1:5000]: \n" for number in range(3))
+    assert len(load(f"all:\n  hosts:\n{lines[: len(lines) * 2 // 3]}").hosts) == HOSTS_LIMIT
+    assert refused(f"all:\n  hosts:\n{lines}") == "hosts.yml:5:5: more than 10000 hosts in one inventory: split it"
+    variables = "".join(f"    v{number}: 1\n" for number in range(200))
+    many = f"all:\n  hosts:\n    h[1:{{}}]: \n  vars:\n{variables}"
+    monkeypatch.setattr("soleil_remediate.loading.groups.VALUES_LIMIT", 100 * 200 + 200)  # memberships count as well
+    assert len(load(many.format(100)).hosts) == 100
+    too_many = "more than 20200 values for all hosts together: split it"
+    assert refused(many.format(101)) == f"hosts.yml:3:5: {too_many}"
+    assert (
+        refused("all:\n  hosts:\n    h[1:202]: {" + ", ".join(f"v{number}: 1" for number in range(100)) + "}\n")
+        == f"hosts.yml:3:5: {too_many}"
+    )
+    apps = ", ".join(f"a{number}: {{root: /a}}" for number in range(150))
+    assert refused(f"all: {{hosts: {{web1: {{apps: {{{apps}}}}}}}}}\n") == f"hosts.yml:1:15: {too_many}"
+    groups = "".join(f"g{number}: {{children: {{g{number + 1}: }}}}\n" for number in range(300))
+    assert refused(f"{groups}g300: {{hosts: {{'h[1:100]': }}}}\n") == f"hosts.yml:1:1: {too_many}"
+
+
+def test_groups_may_lie_in_each_other_however_deep() -> None:
+    chain = "".join(f"g{number}: {{children: {{g{number + 1}: }}}}\n" for number in range(1500))
+    assert len(load(f"{chain}g1500: {{hosts: {{web1: }}}}\n").host("web1").groups) == 1502
 
 
 @pytest.mark.parametrize(

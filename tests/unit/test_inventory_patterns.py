@@ -166,6 +166,7 @@ def test_no_question_is_left_where_one_application_is_excluded() -> None:
         ("empty", InventoryError, "hosts.yml: 'empty' matches no host"),
         ("web1/blgo", UnknownName, "unknown application on web1 'blgo': known: soleil"),
         ("db1/soleil", UnknownName, "unknown application on db1 'soleil': none is known here"),
+        ("web1," * 13_108, ConfigError, "'" + "web1," * 15 + "web1…: longer than 65536 characters: name groups instead"),
         ("", ConfigError, "'': a name is missing in this pattern"),
         ("web1:", ConfigError, "'web1:': a name is missing in this pattern"),
         ("web1,,web2", ConfigError, "'web1,,web2': a name is missing in this pattern"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from soleil_remediate.errors import ConfigError, PlaybookError
 from soleil_remediate.host import Origin
-from soleil_remediate.loading.documents import DEPTH_LIMIT, SIZE_LIMIT, Problems, read_document
+from soleil_remediate.loading.documents import DEPTH_LIMIT, MISTAKES_LIMIT, SIZE_LIMIT, Problems, read_document
 
 
 @pytest.fixture
@@ -91,6 +91,49 @@ def test_all_mistakes_of_a_file_are_told_at_once_in_its_order(here: Path) -> Non
     with pytest.raises(PlaybookError) as caught:
         read("a: 0755\nb: 1\nb: 22:22\n")
     assert [line.split(": ")[0] for line in str(caught.value).splitlines()] == ["f.yml:1:4", "f.yml:3:1", "f.yml:3:4"]
+
+
+def test_of_many_mistakes_the_first_hundred_are_told_and_where_the_others_begin(here: Path) -> None:
+    def lines(count: int) -> list[str]:
+        with pytest.raises(PlaybookError) as caught:
+            read("".join(f"v{number}: 0755\n" for number in range(count)))
+        return str(caught.value).splitlines()
+
+    assert len(lines(MISTAKES_LIMIT)) == MISTAKES_LIMIT
+    told = lines(MISTAKES_LIMIT + 50)
+    assert len(told) == MISTAKES_LIMIT + 1
+    assert told[-2].startswith("f.yml:100:6: 0755 (an octal number")
+    assert told[-1] == "f.yml:101:7: more mistakes begin here, beyond these 100"
+
+
+def test_mistakes_beyond_those_that_are_told_count_all_the_same() -> None:
+    problems = Problems(PlaybookError)
+    for number in range(1, MISTAKES_LIMIT + 1):
+        problems.add(Origin("f.yml", number), "wrong")
+    problems.add(Origin("f.yml", 1), "wrong")  # said already
+    assert len(problems) == MISTAKES_LIMIT
+    problems.add(Origin("f.yml", 200), "wrong")
+    problems.unknown("name", "a", ["b"], Origin("f.yml", 300))
+    assert len(problems) == MISTAKES_LIMIT + 2
+    assert list(problems)[-1].origin == Origin("f.yml", 200)
+
+
+def test_a_file_of_many_values_is_read_up_to_the_limit(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("soleil_remediate.loading.documents.VALUES_LIMIT", 1000)
+    assert len(read("[" + "1," * 999 + "]")) == 999  # and the list itself
+    with pytest.raises(PlaybookError, match=r"^f\.yml:1:2000: more than 1000 values in one file: split it$"):
+        read("[" + "1," * 1000 + "]")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["a: 1" + ":1" * 50_000, "? " + "1" * 50_000 + "\n: 1\n", "a: *" + "x" * 50_000, "!" + "x" * 50_000 + " a", "? " + "x" * 50_000 + "\n: 1\n? " + "x" * 50_000 + "\n: 2\n"],
+    ids=["number", "key", "alias", "tag", "duplicate"],
+)  # fmt: skip
+def test_a_message_is_short_however_long_the_text_is_that_it_is_about(here: Path, content: str) -> None:
+    with pytest.raises(PlaybookError) as caught:
+        read(content)
+    assert all(len(line) < 300 for line in str(caught.value).splitlines())
 
 
 def test_an_alias_bomb_is_refused_at_its_first_alias(here: Path) -> None:
