@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from soleil_remediate.clock import Clock
-from soleil_remediate.command import Command, Output
+from soleil_remediate.command import TIMED_OUT, Command, Output
 from soleil_remediate.copies import NewCopy
 from soleil_remediate.errors import (
     AnswerNotRecorded,
@@ -133,7 +133,10 @@ class Delivery:
                 f"operation {operation} ended with exit status {output.exit_status}, but {error}"
             ) from error
         if output.exit_status != 0:
-            raise CommandFailed(f"exit status {output.exit_status}{': ' + says if says else ''}")
+            why = f"exit status {output.exit_status}"
+            if output.exit_status == TIMED_OUT:
+                why = f"it took longer than {command.deadline} and was ended: it may be half done"
+            raise CommandFailed(f"{why}{': ' + says if says else ''}")
 
     def operation(self, step: int, number: int) -> str:
         """Return the id under which a change is sent: of the run, the step and the change in it."""

@@ -26,6 +26,7 @@ from soleil_remediate.plan import Change, FileIdentity, Plan, Preserve, Script
 from soleil_remediate.record import Runs
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.seen import Preview
+from soleil_remediate.step_outcomes import StepFailed
 from soleil_remediate.units import ByteSize, Duration
 from tests import tiny
 from tests.contract.conftest import Bed, eventually, in_background, through
@@ -247,6 +248,9 @@ def test_what_was_saved_is_reported_also_where_the_change_failed(bench: Bench) -
     )
     report = bench.run(task)
     assert isinstance(report.outcome, NotFixed)
+    (step,) = report.steps
+    assert isinstance(step.outcome, StepFailed)
+    assert "took longer than 0.5 s and was ended: it may be half done" in step.outcome.why
     assert report.sent == ()
     (copy,) = report.copies
     assert gzip.decompress(Path(copy.path).read_bytes()) == b"bad\n"
