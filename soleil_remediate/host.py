@@ -86,7 +86,8 @@ class Connection:
         known_hosts: Files with the host keys that are accepted; empty is the user's own ``~/.ssh/known_hosts``.
         ssh_config: An explicit ssh configuration instead of the user's and the system's.
         password: For logging in, where no key does.
-        become: Whether to use ``sudo -n`` where it is allowed.
+        become: Whether to use sudo where it is allowed.
+        become_password: For sudo, where it wants one.
         transport: Which way in: ``ssh``.
         connect_within: For connecting, the greeting and authentication together.
     """
@@ -99,6 +100,7 @@ class Connection:
     ssh_config: Path | None = None
     password: SecretReference | None = None
     become: bool = True
+    become_password: SecretReference | None = None
     transport: str = "ssh"
     connect_within: Duration = Duration(15)
 

@@ -36,6 +36,7 @@ class Login:
         shell: The login shell.
         home: The home folder.
         sudo: What sudoers says after the name; nothing where it says nothing.
+        password: As crypt(3) hashes it; none fits unless given.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Login:
     shell: str = "/bin/sh"
     home: str = "/nonexistent"
     sudo: str = ""
+    password: str = "*"
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,12 @@ class Sshd:
     def log(self) -> str:
         """What it logged so far."""
         return (self.folder / "log").read_text("utf-8", "replace")
+
+    @property
+    def sudo_log(self) -> str:
+        """What sudo logged so far; only as root."""
+        path = self.folder / "sudo.log"
+        return path.read_text("utf-8", "replace") if path.exists() else ""
 
     def inside(self, *words: str, **options: object) -> subprocess.CompletedProcess[bytes]:
         """Run a program where its sessions run: in its mount namespace, where it has one of its own."""
@@ -182,12 +190,12 @@ def _prepare_etc(etc: Path, logins: tuple[Login, ...]) -> None:
         "passwd": [],
         "group": [],
         "shadow": [],
-        "sudoers": ["root ALL=(ALL:ALL) NOPASSWD: ALL"],
+        "sudoers": [f"Defaults logfile={etc.parent}/sudo.log, loglinelen=0", "root ALL=(ALL:ALL) NOPASSWD: ALL"],
     }
     for login in logins:
         lines["passwd"].append(f"{login.name}:x:{login.uid}:{login.uid}::{login.home}:{login.shell}")
         lines["group"].append(f"{login.name}:x:{login.uid}:")
-        lines["shadow"].append(f"{login.name}:*:19000:0:99999:7:::")
+        lines["shadow"].append(f"{login.name}:{login.password}:19000:0:99999:7:::")
         if login.sudo:
             lines["sudoers"].append(f"{login.name} {login.sudo}")
     for name, added in lines.items():

@@ -222,7 +222,7 @@ MISLEADING = {
     "--hide": "nothing can be hidden; for programs there is --output json",
     "--warn-only": "what fails is not passed over",
     "-w": "what fails is not passed over",
-    "--prompt-for-sudo-password": "sudo is only used where it needs no password (NOPASSWD)",
+    "--prompt-for-sudo-password": "the inventory says where it stands, where sudo wants one: ansible_become_password",
     "--command-timeout": "every command has its own deadline",
     "-T": "every command has its own deadline",
 }

@@ -140,6 +140,7 @@ def _explained(host: Host) -> Iterator[Explained]:
         "ansible_ssh_private_key_file": connection.key_file,
         "ansible_password": connection.password,
         "ansible_become": connection.become,
+        "ansible_become_password": connection.become_password,
         "known_hosts": connection.known_hosts or None,
         "ssh_config": connection.ssh_config,
         "app": {"name": host.app_name, **host.app} if host.app else None,

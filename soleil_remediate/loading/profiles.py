@@ -250,16 +250,13 @@ _PORT = ("ansible_port", "ansible_ssh_port")
 _USER = ("ansible_user", "ansible_ssh_user")
 KEY_FILE = ("ansible_ssh_private_key_file", "ansible_private_key_file")
 PASSWORD = ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
+BECOME_PASSWORD = ("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass")
 _TIMEOUT = ("ansible_timeout", "ansible_ssh_timeout")
 
 _REFUSED = {
     **dict.fromkeys(
         ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args"),
         "options of the ssh program are not read here: put ProxyJump and the like in a file and name it as ssh_config",
-    ),
-    **dict.fromkeys(
-        ("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"),
-        "sudo is only used where it needs no password (NOPASSWD); without it a host can be looked at, not changed",
     ),
     **dict.fromkeys(
         ("ansible_host_key_checking", "ansible_ssh_host_key_checking"),
@@ -277,7 +274,7 @@ _IGNORED = frozenset(
     """.split()
 )
 _READ = (
-    *_ADDRESS, *_PORT, *_USER, *KEY_FILE, *PASSWORD, *_TIMEOUT,
+    *_ADDRESS, *_PORT, *_USER, *KEY_FILE, *PASSWORD, *BECOME_PASSWORD, *_TIMEOUT,
     "ansible_become", "ansible_become_method", "ansible_become_user", "ansible_connection",
 )  # fmt: skip
 _TRUE, _FALSE = frozenset({"yes", "on", "true", "1"}), frozenset({"no", "off", "false", "0"})
@@ -398,5 +395,6 @@ def read_connection(name: str, variables: Mapping[str, Node], folder: Path, prob
         ssh_config=read.path("ssh_config"),
         password=read.secret(*PASSWORD),
         become=read.flag("ansible_become", default=True),
+        become_password=read.secret(*BECOME_PASSWORD),
         connect_within=Connection(address=name).connect_within if seconds is None else Duration(seconds),
     )

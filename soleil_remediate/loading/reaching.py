@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from soleil_remediate.errors import ConfigError, InventoryError
 from soleil_remediate.host import Connection, Host, SecretReference
-from soleil_remediate.loading.profiles import KEY_FILE, PASSWORD
+from soleil_remediate.loading.profiles import BECOME_PASSWORD, KEY_FILE, PASSWORD
 from soleil_remediate.local_files import expanded, read_file, shown_path
 
 #: In bytes; nothing longer is a key, an ssh configuration or known hosts.
@@ -47,6 +47,8 @@ def check_local_files(hosts: Iterable[Host]) -> None:
 
 
 def _needs(connection: Connection) -> Iterator[_Need]:
+    if connection.become and connection.become_password is not None:
+        yield BECOME_PASSWORD, _wrong_with_secret, connection.become_password
     if connection.key_file is not None:
         yield KEY_FILE, _wrong_with_key, connection.key_file
     if connection.password is not None:

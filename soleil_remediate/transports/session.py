@@ -7,11 +7,12 @@ import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import PurePosixPath
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
-from soleil_remediate.command import Command, Output
+from soleil_remediate.command import Command, Output, Secret
 from soleil_remediate.errors import (
     ConnectionLost,
     EvidenceNotStored,
@@ -24,13 +25,13 @@ from soleil_remediate.errors import (
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Preserve
 from soleil_remediate.transports import Access, HostKey, Operation, Progress, Saved
+from soleil_remediate.transports.becoming import Becoming, Link
 from soleil_remediate.transports.evidence import Copy, copying
 from soleil_remediate.transports.operations import in_time, is_operation_id, read_operation, wait_times
 from soleil_remediate.transports.shell import (
     Kept,
     Question,
     Shell,
-    Stream,
     access_of,
     answer,
     printf_format,
@@ -46,25 +47,10 @@ _SIDE_SHELLS = 3
 _NEW_SHELLS = 4
 #: The first shell's greeting has no deadline but that of the whole opening, which the link keeps.
 _OPENING = Duration(3600)
+#: What sudo may take for a further shell, with a password and whatever checks it.
+_BECOMING = Duration(20)
 #: A copy of which nothing arrives for this long has stopped.
 _SILENCE = Duration(30)
-
-
-class Link(Protocol):
-    """A connection that carries shells.
-
-    Raises:
-        Unreachable: In every method but :meth:`close`: it is gone.
-    """
-
-    def open_stream(self) -> Stream | None:
-        """Start one more shell with the same rights; ``None`` where the host gives no more."""
-
-    def wait(self, seconds: float) -> None:
-        """Return when something has arrived on any stream, or after that long."""
-
-    def close(self) -> None:
-        """End it, whatever is under way; closing it twice is harmless."""
 
 
 class ShellSession:
@@ -72,7 +58,7 @@ class ShellSession:
 
     Args:
         host: Whose session it is.
-        link: What carries it; closed with the session.
+        becoming: What opens its shells; its link is closed with the session.
         shell: The first shell, greeted.
         access: With whose rights the shells run.
         host_key: By which the host proved to be itself, where the link knows one.
@@ -83,7 +69,7 @@ class ShellSession:
     def __init__(
         self,
         host: Host,
-        link: Link,
+        becoming: Becoming,
         *,
         shell: Shell,
         access: Access,
@@ -94,7 +80,8 @@ class ShellSession:
         self._host = host
         self._access = access
         self._host_key = host_key
-        self._link = link
+        self._becoming = becoming
+        self._link = becoming.link
         self._main = shell
         self._sides: list[Shell] = []
         self._base = base
@@ -131,14 +118,28 @@ class ShellSession:
 
     @classmethod
     def start(
-        cls, host: Host, link: Link, *, base: PurePosixPath = BASE, host_key: HostKey | None = None
+        cls,
+        host: Host,
+        link: Link,
+        *,
+        password: Secret | None = None,
+        base: PurePosixPath = BASE,
+        host_key: HostKey | None = None,
     ) -> ShellSession:
-        """Start the first shell on *link* and learn with whose rights it runs; one round trip.
+        """Start the first shell on *link* and learn with whose rights it runs; one round trip, more with a password.
+
+        Args:
+            host: Whose session it is.
+            link: What carries it.
+            password: For sudo, where it asks.
+            base: Where locks and operations are kept on the host.
+            host_key: By which the host proved to be itself, where that is known.
 
         Raises:
             Unreachable: The host gives no shell.
         """
-        shell = _new_shell(link, time.monotonic, greeting_within=_OPENING)
+        becoming = Becoming(link, host.connection, password)
+        shell = _new_shell(becoming, time.monotonic, greeting_within=_OPENING)
         if shell is None or shell.greeting is None:
             raise Unreachable(f"{host.name} let us in and starts no shell; it was not touched")
         while shell.pending and not shell.has_ended:
@@ -147,7 +148,9 @@ class ShellSession:
         if access is None:
             said = f": {heard}" if (heard := shell.greeting.error_text.strip()[-300:]) else ""
             raise Unreachable(f"{host.name} let us in and gives no shell that can be talked to{said}")
-        return cls(host, link, shell=shell, access=access, host_key=host_key, base=base)
+        if becoming.why_not and not access.is_root:
+            access = replace(access, why_not=becoming.why_not)
+        return cls(host, becoming, shell=shell, access=access, host_key=host_key, base=base)
 
     # -- reads --------------------------------------------------------------------------------------------------------
 
@@ -240,7 +243,7 @@ class ShellSession:
         return FactError(f"{command}: {self._host.name} gave other rights this time", command=str(command))
 
     def _new_shell(self) -> Shell | None:
-        return _new_shell(self._link, self._clock, greeting_within=Duration(0))
+        return _new_shell(self._becoming, self._clock, greeting_within=Duration(0))
 
     def _drive(self, shell: Shell) -> None:
         """Go on until everything asked of *shell* is answered, or it has ended."""
@@ -405,9 +408,9 @@ class ShellSession:
         self._link.close()
 
 
-def _new_shell(link: Link, clock: Callable[[], float], *, greeting_within: Duration) -> Shell | None:
+def _new_shell(becoming: Becoming, clock: Callable[[], float], *, greeting_within: Duration) -> Shell | None:
     """Start one more shell; what it is asked may be written before it has greeted."""
-    stream = link.open_stream()
+    stream = becoming.open_shell(within=greeting_within or _BECOMING)
     if stream is None:
         return None
     shell = Shell(stream, clock)

@@ -7,7 +7,6 @@ terminal. Host keys are checked before authentication, every step has a deadline
 from __future__ import annotations
 
 import logging
-import shlex
 import time
 from contextlib import suppress
 from functools import cache
@@ -27,11 +26,11 @@ from soleil_remediate.errors import (
 from soleil_remediate.host import Host
 from soleil_remediate.local_files import expanded
 from soleil_remediate.transports import HostKey
+from soleil_remediate.transports.becoming import sudo_password
 from soleil_remediate.transports.deadline import Attempt, Cancellation, GivenUp, OutOfTime
 from soleil_remediate.transports.dial import Carried, dial
 from soleil_remediate.transports.known_hosts import fingerprint, look_up, preferring, read_entries
 from soleil_remediate.transports.session import BASE, ShellSession
-from soleil_remediate.transports.shell import opening
 from soleil_remediate.transports.ssh_config import configured_keys, jumps, known_hosts_files, read_config
 from soleil_remediate.transports.ssh_errors import boundary
 from soleil_remediate.transports.ssh_link import WINDOW, QuietTransport, SshLink, cut
@@ -98,17 +97,16 @@ class _Opening:
         try:
             with boundary(host.name):
                 wanted = host.connection
+                sudo = sudo_password(wanted)
                 target = self._connection(wanted.address, user=wanted.user, port=wanted.port)
                 for hop in jumps(target.ssh_config):
                     self._log_in(self._connection(hop), key_file=None, password=None)
                 password = wanted.password.resolve() if wanted.password is not None else None
                 self._log_in(target, key_file=wanted.key_file, password=password)
-                link = SshLink(
-                    self._connections, f"exec sh -c {shlex.quote(opening(become=wanted.become))}", _who(host, target)
-                )
+                link = SshLink(self._connections, _who(host, target))
                 self.doing = "starting a shell"
                 key = target.transport.get_remote_server_key()
-                return ShellSession.start(host, link, base=self._files.base, host_key=_host_key(key))
+                return ShellSession.start(host, link, password=sudo, base=self._files.base, host_key=_host_key(key))
         except BaseException:
             self.cut()
             raise

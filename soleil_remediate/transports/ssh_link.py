@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 import threading
 import time
@@ -102,21 +103,20 @@ class SshLink:
 
     Args:
         connections: The host's own connection last, those to its jump hosts before it.
-        command: What the host's login shell is given.
         who: Whom it is about, for people.
     """
 
-    def __init__(self, connections: list[fabric.Connection], command: str, who: str) -> None:
-        self._connections, self._command, self._who = connections, command, who
+    def __init__(self, connections: list[fabric.Connection], who: str) -> None:
+        self._connections, self._who = connections, who
         self._transport: paramiko.Transport = connections[-1].transport
         self._arrived = _Arrived()
 
-    def open_stream(self) -> Stream | None:
+    def open_stream(self, text: str) -> Stream | None:
         """Start a shell on a new channel; ``None`` where the host gives no more."""
         with boundary(self._who), self._cut_after(_STEP):
             try:
                 channel = self._transport.open_session(timeout=_STEP)
-                channel.exec_command(self._command)
+                channel.exec_command(f"exec sh -c {shlex.quote(text)}")  # whatever the login shell is
             except paramiko.ChannelException:
                 return None
             except paramiko.SSHException:

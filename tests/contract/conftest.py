@@ -25,12 +25,19 @@ from soleil_remediate.transports.ssh import SshTransport
 from soleil_remediate.units import Duration
 from tests.sshd import IS_ROOT, Login, NoSshd, Sshd, private_sshd
 
+#: A password, and what /etc/shadow holds of it: openssl passwd -6.
+PASSWORD = "correct-horse-battery-staple"
+HASHED = "$6$soleil$aImUqjHbRtlUkDL39spxfMBbDq2bk7i/P.C5pGEHHOjehNig.QS.L8exc.1uz2.Ys63QmwJPCODCQ2GHN.uJx/"
 #: Who can log in, as root; each is one way of having or not having rights.
 LOGINS = (
     Login("ops", 61001, sudo="ALL=(ALL:ALL) NOPASSWD: ALL"),
     Login("paul", 61002, sudo="ALL=(ALL:ALL) ALL"),
     Login("guest", 61003),
     Login("onlydf", 61004, sudo="ALL=(root) NOPASSWD: /usr/bin/df"),
+    Login("rita", 61005, sudo="ALL=(ALL:ALL) ALL", password=HASHED),
+    Login("tom", 61006, sudo="ALL=(ALL:ALL) ALL\nDefaults:tom passwd_tries=1", password=HASHED),
+    Login("nora", 61007, sudo="ALL=(root) /usr/bin/df", password=HASHED),
+    Login("sara", 61008, password=HASHED),
     *(
         Login(f"in-{shell}", 61010 + number, shell=path, sudo="ALL=(ALL:ALL) NOPASSWD: ALL")
         for number, shell in enumerate(("dash", "bash", "zsh", "fish", "tcsh", "mksh"))

@@ -327,6 +327,12 @@ def test_ansible_s_connection_variables_are_read(here: Path) -> None:
     assert variables("ansible_become: 'off'").connection.become is False
 
 
+@pytest.mark.parametrize("name", ["ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"])
+def test_a_sudo_password_is_named_by_where_it_stands(name: str) -> None:
+    reference = SecretReference("file", str(Path("secrets/sudo")))
+    assert variables(f"{name}: file:secrets/sudo").connection.become_password == reference
+
+
 def test_the_home_of_nobody_is_a_place_where_nothing_is() -> None:
     connection = variables("known_hosts: ~nobody-of-this-name/known_hosts").connection
     assert connection.known_hosts == (Path("~nobody-of-this-name/known_hosts"),)
@@ -478,9 +484,9 @@ def test_groups_may_lie_in_each_other_however_deep() -> None:
         ("ansible_connection: local", "6:29: ansible_connection 'local' is not supported: only ssh is"),
         ("ansible_ssh_common_args: -o ProxyJump=b", "6:34: ansible_ssh_common_args: options of the ssh program are not read here: put ProxyJump and the like in a file and name it as ssh_config"),
         ("ansible_host_key_checking: false", "6:36: ansible_host_key_checking: host keys are always checked: name the file with the known ones as known_hosts"),
-        ("ansible_become_password: 'env:SUDO'", "6:34: ansible_become_password: sudo is only used where it needs no password (NOPASSWD); without it a host can be looked at, not changed"),
+        ("ansible_become_password: hunter2", "6:34: ansible_become_password holds a value: secrets are never written here, write env:NAME or file:PATH"),
         ("ansible_password: hunter2", "6:27: ansible_password holds a value: secrets are never written here, write env:NAME or file:PATH"),
-        ("ansible_become_pass: 'env:not a name'", "6:30: ansible_become_pass: sudo is only used where it needs no password (NOPASSWD); without it a host can be looked at, not changed"),
+        ("ansible_become_pass: 'env:not a name'", "6:30: ansible_become_pass holds a value: secrets are never written here, write env:NAME or file:PATH"),
         ("known_hosts: 5", "6:22: known_hosts must be a path or a list of paths, not 5"),
         ("known_hosts: []", "6:22: known_hosts must be a path or a list of paths, not a list"),
         ("app: soleil", "6:14: app must be a mapping, not 'soleil'"),

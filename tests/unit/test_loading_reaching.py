@@ -129,3 +129,12 @@ def test_only_who_connects_over_ssh_needs_a_key() -> None:
         with pytest.raises(InventoryError, match=r"^hosts\.yml:4:37: web1: the private key nope does not exist$"):
             remediation(**more)
     assert remediation(transport=ScriptedTransport()).cases[0].host.name == "web1"
+
+
+def test_a_password_that_is_not_used_is_not_looked_for() -> None:
+    check(variables("ansible_become: false", "ansible_become_password: env:NOPE"))
+
+
+def test_a_password_for_sudo_that_is_missing_is_told_before_any_host_is_contacted() -> None:
+    mistake = "hosts.yml:4:32: web1: the secret in nope cannot be read: No such file or directory"
+    assert refused(variables("ansible_become_password: file:nope")) == mistake
