@@ -17,6 +17,9 @@ from soleil_remediate.local_files import read_file, shown_path
 from soleil_remediate.plan import Risk
 from soleil_remediate.units import ByteSize, Duration, MiB
 
+#: The ways to a host: over SSH by this program itself (unless another is named), by the ssh
+#: program, or without leaving this machine.
+TRANSPORTS = ("ssh", "openssh", "local")
 #: No secret that anybody types or sends is longer.
 _SECRET_LIMIT = 64 * 1024
 
@@ -88,7 +91,7 @@ class Connection:
         password: For logging in, where no key does.
         become: Whether to use sudo where it is allowed.
         become_password: For sudo, where it wants one.
-        transport: Which way in: ``ssh``.
+        transport: Which way in: one of :data:`TRANSPORTS`.
         connect_within: For connecting, the greeting and authentication together.
     """
 

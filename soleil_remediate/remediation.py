@@ -28,6 +28,7 @@ from soleil_remediate.scenario import Case
 from soleil_remediate.state import state_folder
 from soleil_remediate.transports import Transport
 from soleil_remediate.transports.ssh import SshTransport
+from soleil_remediate.transports.ways import EachItsWay
 
 
 def _ignore(_: Event) -> None:
@@ -86,7 +87,7 @@ def open_remediation(  # noqa: PLR0913  # the one call that says what is meant; 
         playbooks: Files and folders of playbooks besides the shipped ones.
         all_hosts: Whether a pattern may mean every host of the inventory.
         catalog: The kinds that playbooks may use; the built-in and the installed ones unless given.
-        transport: The way to the hosts; SSH unless given.
+        transport: The way to the hosts; unless given, the one that each of them names, which is SSH unless it does.
 
     Raises:
         ConfigError: Something of it is wrong; the message says where and what to write instead.
@@ -97,8 +98,8 @@ def open_remediation(  # noqa: PLR0913  # the one call that says what is meant; 
     values = parse_inputs(found, [f"{name}={value}" for name, value in (inputs or {}).items()])
     chosen = _hosts(hosts, inventory, all_hosts=all_hosts)
     check_policy(found, scenarios.names, chosen)
-    transport = transport or SshTransport()
-    if isinstance(transport, SshTransport):  # no other needs keys
+    transport = transport or EachItsWay()
+    if isinstance(transport, EachItsWay | SshTransport):  # no other needs keys
         check_local_files(chosen)
     return Remediation(
         cases=tuple(bind(found, host, values, catalog) for host in chosen),

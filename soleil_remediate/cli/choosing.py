@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from errno import ENOENT
 from pathlib import Path
 
 from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.cli.call import Call
 from soleil_remediate.errors import ConfigError, UnknownName
-from soleil_remediate.host import Host
+from soleil_remediate.host import TRANSPORTS, Host
 from soleil_remediate.loading import (
     Inventory,
     Scenarios,
@@ -92,13 +93,22 @@ def no_inventory() -> ConfigError:
 
 
 def chosen_hosts(call: Call) -> tuple[tuple[Host, ...], Inventory | None]:
-    """Return the hosts that ``--host`` names, and the inventory they stand in.
+    """Return the hosts that ``--host`` names, reached as ``--transport`` says, and the inventory they stand in.
 
     ``user@name``, and any name where there is no inventory, is a host of its own that may only be read.
 
     Raises:
         ConfigError: Nothing was named, or what was named is not there.
     """
+    hosts, inventory = _named_hosts(call)
+    if not (way := call.text("transport")):
+        return hosts, inventory
+    if way not in TRANSPORTS:
+        raise UnknownName("transport", way, TRANSPORTS)
+    return tuple(replace(host, connection=replace(host.connection, transport=way)) for host in hosts), inventory
+
+
+def _named_hosts(call: Call) -> tuple[tuple[Host, ...], Inventory | None]:
     pattern = call.text("host")
     if "@" in pattern:
         return (ad_hoc_host(pattern),), None
@@ -186,6 +196,7 @@ def invocation(call: Call, scenario: str) -> Invocation:
         scenario=scenario,
         hosts=call.text("host") or "all",
         inventory=call.text("inventory"),
+        transport=call.text("transport"),
         playbooks=call.many("playbooks"),
         inputs=call.many("set"),
         has_all_hosts=call.has("all_hosts"),

@@ -36,6 +36,7 @@ from soleil_remediate.reporters.runbook import explain_page, scenarios_page
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.scenario import Scenario
 from soleil_remediate.state import state_folder
+from soleil_remediate.transports.ways import EachItsWay
 from soleil_remediate.units import Duration
 
 #: Hosts that are connected to in the same moment.
@@ -128,8 +129,6 @@ def ping(call: Call) -> ExitStatus:
 
 
 def _ping(host: Host) -> _Answer:
-    from soleil_remediate.transports.ssh import SshTransport  # noqa: PLC0415  # 0.3 s that lists need not wait for
-
     clock = SystemClock()
     began = clock.monotonic()
 
@@ -142,7 +141,7 @@ def _ping(host: Host) -> _Answer:
     except ConfigError as error:
         return answer(ExitStatus.USAGE, str(error))
     try:
-        session = SshTransport().open(host, within=host.connection.connect_within)
+        session = EachItsWay().open(host, within=host.connection.connect_within)
     except (Unreachable, ConfigError) as error:  # as in a run: what is known only now keeps no other host waiting
         return answer(ExitStatus.UNREACHABLE, str(error))
     connected = answer(ExitStatus.OK, "")

@@ -21,7 +21,7 @@ from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.terminal import Terminal
 from soleil_remediate.scenario import Case
 from soleil_remediate.state import state_folder
-from soleil_remediate.transports.ssh import SshTransport
+from soleil_remediate.transports.ways import EachItsWay
 
 
 def preview(call: Call) -> ExitStatus:
@@ -42,7 +42,7 @@ def remediate(call: Call) -> ExitStatus:
         return _look(call, cases, listener)
     report = fleet.remediate(
         cases,
-        transport=SshTransport(),
+        transport=EachItsWay(),
         gate=_gate(call, reporter),
         runs=Runs(state_folder()),
         listener=listener,
@@ -51,7 +51,7 @@ def remediate(call: Call) -> ExitStatus:
 
 
 def _look(call: Call, cases: Sequence[Case], listener: Callable[[Event], None]) -> ExitStatus:
-    report = fleet.preview(cases, transport=SshTransport(), listener=listener)
+    report = fleet.preview(cases, transport=EachItsWay(), listener=listener)
     return _ended(call, report, is_dry=True)
 
 

@@ -81,12 +81,13 @@ INVENTORY = Option("inventory", "FILE", "the hosts; else $SOLEIL_INVENTORY, ~/.c
 SET = Option("set", "NAME=VALUE", "an input of the scenario; may be repeated", is_repeated=True)
 PLAYBOOKS = Option("playbooks", "DIR", "more playbooks; may be repeated", is_repeated=True)
 ALL_HOSTS = Option("all-hosts", "", "really every host of the inventory")
+TRANSPORT = Option("transport", "WAY", "ssh, openssh or local, whatever the inventory says")
 OUTPUT = Option("output", "FORM", "console (for people) or json (one document)", "o")
 VERBOSE = Option("verbose", "", "everything, however long; tracebacks too", "v")
 COMMANDS = Option("commands", "", "print what would be sent, to do it by hand")
 LAB = Option("lab", "NAME", "which lab, where there are several")
 
-_LOOKING = (HOST, ALL_HOSTS, INVENTORY, PLAYBOOKS, SET, OUTPUT, COMMANDS, VERBOSE)
+_LOOKING = (HOST, ALL_HOSTS, INVENTORY, TRANSPORT, PLAYBOOKS, SET, OUTPUT, COMMANDS, VERBOSE)
 _LAB_HOST = Word("host", "a host of the lab")
 
 VERBS: tuple[Verb, ...] = (
@@ -99,6 +100,7 @@ VERBS: tuple[Verb, ...] = (
             HOST,
             ALL_HOSTS,
             INVENTORY,
+            TRANSPORT,
             PLAYBOOKS,
             SET,
             Option("dry-run", "", "look and show the plan only; the same as preview"),
@@ -138,7 +140,7 @@ VERBS: tuple[Verb, ...] = (
         "ping",
         "Connect, and say as whom, with which rights, and by which host key.",
         "reading:ping",
-        options=(HOST, ALL_HOSTS, INVENTORY, OUTPUT),
+        options=(HOST, ALL_HOSTS, INVENTORY, TRANSPORT, OUTPUT),
         example="--host web1",
         more="Ends with 3 where any host cannot be reached.",
     ),

@@ -141,6 +141,7 @@ def _explained(host: Host) -> Iterator[Explained]:
         "ansible_password": connection.password,
         "ansible_become": connection.become,
         "ansible_become_password": connection.become_password,
+        _named_by(host.origins, "transport", "ansible_connection"): connection.transport,
         "known_hosts": connection.known_hosts or None,
         "ssh_config": connection.ssh_config,
         "app": {"name": host.app_name, **host.app} if host.app else None,
@@ -155,6 +156,11 @@ def _explained(host: Host) -> Iterator[Explained]:
     }
     for path, value in values.items():
         yield from _rows(path, value, host.origins)
+
+
+def _named_by(origins: Mapping[str, Origin], ours: str, theirs: str) -> str:
+    """Return the variable that says something which two may say."""
+    return theirs if theirs in origins and ours not in origins else ours
 
 
 def _rows(path: str, value: object, origins: Mapping[str, Origin]) -> Iterator[Explained]:

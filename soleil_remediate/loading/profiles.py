@@ -30,7 +30,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from soleil_remediate.host import Connection, Mode, Policy, SecretReference
+from soleil_remediate.host import TRANSPORTS, Connection, Mode, Policy, SecretReference
 from soleil_remediate.loading.documents import Node, Problems
 from soleil_remediate.loading.patterns import name_mistake
 from soleil_remediate.loading.validation import Prose, Section, frozen, read_model, shown
@@ -138,7 +138,7 @@ _SECRET = re.compile(r"pass(?:word|wd|phrase)?$|secret|token|api_?key|private_?k
 _REFERENCE = re.compile(r"(?:env|file):\S+")
 
 #: Keys of ours beside Ansible's variables.
-SECTIONS = ("app", "apps", "policy", "contacts", "known_hosts", "ssh_config")
+SECTIONS = ("app", "apps", "policy", "contacts", "known_hosts", "ssh_config", "transport")
 
 
 #: What templates see as ``app`` on a host without an application: enough for scenarios that are about the machine.
@@ -251,6 +251,8 @@ _USER = ("ansible_user", "ansible_ssh_user")
 KEY_FILE = ("ansible_ssh_private_key_file", "ansible_private_key_file")
 PASSWORD = ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
 BECOME_PASSWORD = ("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass")
+#: Ansible's names of ways in, and ours.
+_CONNECTIONS = {"ssh": "ssh", "smart": "ssh", "paramiko": "ssh", "paramiko_ssh": "ssh", "local": "local"}
 _TIMEOUT = ("ansible_timeout", "ansible_ssh_timeout")
 
 _REFUSED = {
@@ -334,6 +336,20 @@ class _Variables:
         if value is not None and value not in allowed:
             self._problems.add(self._variables[name].origin, f"{name} {shown(value)} {advice}")
 
+    def transport(self) -> str:
+        """Return which way in: ours where it is named, else what Ansible's variable means."""
+        ansible = _CONNECTIONS.get(self.text("ansible_connection") or "", "")
+        ours = self.text("transport")
+        if ours is None:
+            return ansible or TRANSPORTS[0]
+        if ours not in TRANSPORTS:
+            self._problems.unknown("transport", ours, TRANSPORTS, self._variables["transport"].origin)
+        elif ansible == "local" and ours != "local":
+            self._problems.add(
+                self._variables["transport"].origin, f"transport: {ours} contradicts ansible_connection: local"
+            )
+        return ours
+
     def path(self, *names: str) -> Path | None:
         text = self.text(*names)
         return None if text is None else self._local(text)
@@ -380,7 +396,9 @@ def read_connection(name: str, variables: Mapping[str, Node], folder: Path, prob
         elif not (variable in _IGNORED or variable in _READ or re.fullmatch(r"ansible_\w+_interpreter", variable)):
             problems.unknown("Ansible variable", variable, {*_READ, *_IGNORED}, node.origin)
     read = _Variables(variables, folder, problems)
-    read.one_of("ansible_connection", ("ssh", "smart", "paramiko", "paramiko_ssh"), "is not supported: only ssh is")
+    read.one_of(
+        "ansible_connection", tuple(_CONNECTIONS), "is not supported: only ssh and local are, and transport: openssh"
+    )
     read.one_of("ansible_become_method", ("sudo",), "is not supported: only sudo is")
     read.one_of(
         "ansible_become_user", ("root",), "is not supported: sudo leads to root, and tasks name their own users"
@@ -396,5 +414,6 @@ def read_connection(name: str, variables: Mapping[str, Node], folder: Path, prob
         password=read.secret(*PASSWORD),
         become=read.flag("ansible_become", default=True),
         become_password=read.secret(*BECOME_PASSWORD),
+        transport=read.transport(),
         connect_within=Connection(address=name).connect_within if seconds is None else Duration(seconds),
     )

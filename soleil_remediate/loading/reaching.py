@@ -49,10 +49,13 @@ def check_local_files(hosts: Iterable[Host]) -> None:
 def _needs(connection: Connection) -> Iterator[_Need]:
     if connection.become and connection.become_password is not None:
         yield BECOME_PASSWORD, _wrong_with_secret, connection.become_password
+    if connection.transport == "local":
+        return
+    by_program = connection.transport == "openssh"
     if connection.key_file is not None:
-        yield KEY_FILE, _wrong_with_key, connection.key_file
+        yield KEY_FILE, _wrong_with_identity if by_program else _wrong_with_key, connection.key_file
     if connection.password is not None:
-        yield PASSWORD, _wrong_with_secret, connection.password
+        yield PASSWORD, _typed_by_nobody if by_program else _wrong_with_secret, connection.password
     if connection.ssh_config is not None:
         yield ("ssh_config",), _wrong_with_ssh_config, connection.ssh_config
     for path in connection.known_hosts:
@@ -68,6 +71,15 @@ def _wrong_with_key(path: Path) -> str | None:
     if content.startswith((b"ssh-", b"ecdsa-", b"sk-")):
         return f"{shown_path(path)} is the public half of a key: name the private one"
     return f"{shown_path(path)} is no private key of a kind that can be used here"
+
+
+def _wrong_with_identity(path: Path) -> str | None:
+    """Judge what the ssh program is given: also the public half of a key that an agent or a token holds."""
+    return _content("the key", path)[1]
+
+
+def _typed_by_nobody(reference: SecretReference) -> str | None:
+    return f"the ssh program is given no password, and {reference} is one: use a key, or transport: ssh"
 
 
 def _wrong_with_secret(reference: SecretReference) -> str | None:

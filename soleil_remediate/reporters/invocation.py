@@ -20,6 +20,7 @@ class Invocation:
         scenario: Its name.
         hosts: The pattern that ``--host`` gave.
         inventory: What ``--inventory`` gave; empty where it was not given.
+        transport: What ``--transport`` gave; empty where it was not given.
         playbooks: What ``--playbooks`` gave.
         inputs: What ``--set`` gave, as it was written.
         has_all_hosts: Whether ``--all-hosts`` was given.
@@ -29,6 +30,7 @@ class Invocation:
     scenario: str = ""
     hosts: str = ""
     inventory: str = ""
+    transport: str = ""
     playbooks: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     has_all_hosts: bool = False
@@ -62,11 +64,11 @@ class Invocation:
     def ping(self, host: Host) -> str:
         """Return the command that only connects to one host."""
         name = host.name if host.is_listed else _address(host)
-        return self._typed("ping", "--host", name, *_options("--inventory", [self.inventory]))
+        return self._typed("ping", "--host", name, *self._reached())
 
     def ping_all(self) -> str:
         """Return the command that only connects to all the hosts that it is about."""
-        return self._typed("ping", "--host", self.hosts, *_options("--inventory", [self.inventory]))
+        return self._typed("ping", "--host", self.hosts, *self._reached())
 
     def show(self, run: str) -> str:
         """Return the command that shows a run's record."""
@@ -80,6 +82,9 @@ class Invocation:
         """Return the command that shows a scenario's page."""
         return self._typed("explain", scenario, *_options("--playbooks", self.playbooks))
 
+    def _reached(self) -> list[str]:
+        return _options("--inventory", [self.inventory]) + _options("--transport", [self.transport])
+
     def _about(self, verb: str, *more: str) -> str:
         return self._typed(
             verb,
@@ -88,7 +93,7 @@ class Invocation:
             "--host",
             self.hosts,
             *(["--all-hosts"] if self.has_all_hosts else []),
-            *_options("--inventory", [self.inventory]),
+            *self._reached(),
             *_options("--playbooks", self.playbooks),
             *_options("--set", self.inputs),
             *more,

@@ -210,8 +210,10 @@ def _comment(page: Page, text: str) -> None:
 
 
 def login(host: Host, command: str) -> str:
-    """Return the OpenSSH command that runs *command* on *host* as this program would reach it."""
+    """Return what runs *command* on *host* by hand, as this program would reach it: by ssh, unless it is here."""
     connection = host.connection
+    if connection.transport == "local":
+        return command
     words = ["ssh", *(["-t"] if command == "sudo -i" else [])]
     if connection.key_file is not None:
         words += ["-i", str(connection.key_file)]

@@ -20,6 +20,8 @@ import pytest
 from soleil_remediate.command import TIMED_OUT, Command, Output, Secret
 from soleil_remediate.host import Connection, Host
 from soleil_remediate.transports import Access, Session, Transport
+from soleil_remediate.transports.local import LocalTransport
+from soleil_remediate.transports.openssh import OpensshTransport
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
 from soleil_remediate.transports.ssh import SshTransport
 from soleil_remediate.units import Duration
@@ -137,9 +139,34 @@ def scripted(work: Path) -> Iterator[Bed]:
         yield Bed(ScriptedTransport(host), target, work, work / "run", sessions)
 
 
-@pytest.fixture(params=["ssh", "scripted"])
+@pytest.fixture
+def openssh(sshd: Sshd, work: Path) -> Iterator[Bed]:
+    """The same sshd, by the ssh program."""
+    base = Path("/run/soleil-remediate") if IS_ROOT else work / "run"
+    sshd.inside("rm", "-rf", str(base))  # what an earlier test left
+    with ExitStack() as sessions:
+        target = ssh_host(sshd, transport="openssh")
+        yield Bed(OpensshTransport(base=PurePosixPath(base)), target, work, base, sessions)
+
+
+@pytest.fixture
+def local(work: Path) -> Iterator[Bed]:
+    """This machine, without SSH; its locks are where nothing else looks for them."""
+    base = work / "run"
+    with ExitStack() as sessions:
+        target = Host(name="web1", connection=Connection(address="localhost", transport="local"))
+        yield Bed(LocalTransport(base=PurePosixPath(base)), target, work, base, sessions)
+
+
+@pytest.fixture(params=["ssh", "openssh", "local", "scripted"])
 def bed(request: pytest.FixtureRequest) -> Bed:
     """Each transport in turn."""
+    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+
+
+@pytest.fixture(params=["ssh", "openssh", "local"])
+def reached(request: pytest.FixtureRequest) -> Bed:
+    """Each way to a real host in turn."""
     return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
 
 

@@ -124,22 +124,22 @@ def test_a_change_reads_its_standard_input_exactly(claimed: Session, bed: Bed, t
 
 
 @pytest.fixture
-def real(ssh: Bed) -> Session:
-    session = ssh.open()
+def real(reached: Bed) -> Session:
+    session = reached.open()
     session.claim("jan@laptop (run 7f3a)")
     return session
 
 
-def test_the_message_of_a_lock_says_since_when_from_where_and_which_shell(ssh: Bed, real: Session) -> None:
+def test_the_message_of_a_lock_says_since_when_from_where_and_which_shell(reached: Bed, real: Session) -> None:
     with pytest.raises(HostLocked, match=r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC( from [\d.:]+)? \(shell \d+\)"):
-        ssh.open().claim("ann")
+        reached.open().claim("ann")
 
 
-def test_reads_do_not_hold_the_lock(ssh: Bed, real: Session) -> None:
+def test_reads_do_not_hold_the_lock(reached: Bed, real: Session) -> None:
     (answer,) = real.ask([Command(("sh", "-c", "sleep 3 </dev/null >/dev/null 2>&1 & echo left behind"))])
     assert output(answer).exit_status == 0
     real.close()
-    ssh.open().claim("ann")
+    reached.open().claim("ann")
 
 
 def test_a_change_that_outlives_its_session_keeps_the_lock(ssh: Bed, sshd: Sshd) -> None:
@@ -162,13 +162,13 @@ def test_a_change_that_outlives_its_session_keeps_the_lock(ssh: Bed, sshd: Sshd)
     assert lines(ledger) == 1
 
 
-def test_a_host_that_forgot_everything_never_says_that_an_operation_has_not_begun(ssh: Bed, real: Session) -> None:
+def test_a_host_that_forgot_everything_never_says_that_an_operation_has_not_begun(reached: Bed, real: Session) -> None:
     """As after a restart: /run is a tmpfs."""
     sent_to = real.memory
     real.send("op-1", Command(("true",)))
     real.close()
-    (ssh.open()).ask([Command(("rm", "-rf", str(ssh.base)))])
-    later = ssh.open()
+    (reached.open()).ask([Command(("rm", "-rf", str(reached.base)))])
+    later = reached.open()
     later.claim("ann")
     assert later.memory != sent_to
     assert later.outcome("op-1", memory=sent_to).progress is Progress.FORGOTTEN
@@ -232,12 +232,12 @@ def test_a_change_survives_a_controller_that_is_gone_although_it_prints(ssh: Bed
     assert eventually(lambda: lines(ledger) == 6)
 
 
-def test_eight_submissions_of_one_operation_are_one_effect(ssh: Bed) -> None:
-    ledger = ssh.folder / "ledger"
+def test_eight_submissions_of_one_operation_are_one_effect(reached: Bed) -> None:
+    ledger = reached.folder / "ledger"
     endings: list[object] = []
 
     def submit() -> None:
-        session = ssh.transport.open(ssh.host, within=WITHIN)
+        session = reached.transport.open(reached.host, within=WITHIN)
         try:
             claims(session)
             endings.append(session.send("op-once", adding_to(ledger, after=0.2)).exit_status)
@@ -280,13 +280,12 @@ def test_both_ends_of_a_long_answer_are_kept_and_the_rest_is_counted(real: Sessi
     assert len(answer.stdout) + answer.cut == 3_000_000 + len("first\nlast\n")
 
 
-def test_endless_output_of_a_change_fills_nothing(real: Session) -> None:
+def test_endless_output_of_a_change_fills_nothing(real: Session, reached: Bed) -> None:
     answer = real.send("op-yes", Command(("yes",), deadline=Duration(1)))
     assert answer.exit_status == 124
     assert answer.cut > 0
-    (used,) = real.ask([Command(("du", "-sk", "/run/soleil-remediate"))])
-    if IS_ROOT:
-        assert int(output(used).text.split()[0]) <= 1024
+    (used,) = real.ask([Command(("du", "-sk", str(reached.base)))])
+    assert int(output(used).text.split()[0]) <= 1024
 
 
 def test_a_change_can_be_killed_by_signals_as_usual(real: Session) -> None:
@@ -295,7 +294,7 @@ def test_a_change_can_be_killed_by_signals_as_usual(real: Session) -> None:
     assert {line.split()[1].strip("0") for line in answer.text.splitlines()} == {""}
 
 
-def test_a_killed_change_is_lost_and_its_outcome_unknown(ssh: Bed, real: Session, sshd: Sshd) -> None:
+def test_a_killed_change_is_lost_and_its_outcome_unknown(reached: Bed, real: Session, sshd: Sshd) -> None:
     """Its shim is killed with it: nobody is left who could say how it ended."""
     with pytest.raises(OutcomeUnknown, match="lost"):
         # Its parents up to the one that setsid started lead the session that is killed.
@@ -303,30 +302,30 @@ def test_a_killed_change_is_lost_and_its_outcome_unknown(ssh: Bed, real: Session
     assert real.outcome("op-killed", memory=real.memory).progress is Progress.LOST
 
 
-def test_a_change_leaves_no_standard_input_behind(real: Session, sshd: Sshd, ssh: Bed) -> None:
+def test_a_change_leaves_no_standard_input_behind(real: Session, sshd: Sshd, reached: Bed) -> None:
     real.send("op-secret", Command(("cat",), stdin=Secret("correct-horse-battery")))
-    kept = sshd.inside("find", str(ssh.base / "ops/op-secret"), "-name", "in").stdout
+    kept = sshd.inside("find", str(reached.base / "ops/op-secret"), "-name", "in").stdout
     assert kept == b""
 
 
-def test_files_made_by_a_change_can_be_read_by_others(real: Session, ssh: Bed) -> None:
+def test_files_made_by_a_change_can_be_read_by_others(real: Session, reached: Bed) -> None:
     """An application's cache or log that only its creator can read takes the site down."""
-    real.send("op-umask", Command(("touch", str(ssh.folder / "made"))))
-    assert (ssh.folder / "made").stat().st_mode & 0o777 == 0o644
+    real.send("op-umask", Command(("touch", str(reached.folder / "made"))))
+    assert (reached.folder / "made").stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can become somebody else")
-def test_a_change_runs_as_the_user_it_names(real: Session, ssh: Bed) -> None:
+def test_a_change_runs_as_the_user_it_names(real: Session, reached: Bed) -> None:
     answer = real.send("op-user", Command(("sh", "-c", "id -un; umask"), user="nobody", deadline=Duration(5)))
     assert answer.text == "nobody\n0022\n"
     answer = real.send("op-late-user", Command(("sleep", "30"), user="nobody", deadline=Duration(0.5)))
     assert answer.exit_status == 124
 
 
-def test_the_tool_leaves_less_than_a_mebibyte_however_much_is_done(real: Session, sshd: Sshd, ssh: Bed) -> None:
+def test_the_tool_leaves_less_than_a_mebibyte_however_much_is_done(real: Session, sshd: Sshd, reached: Bed) -> None:
     for number in range(12):
         real.send(f"op-many-{number}", Command(("head", "-c", "200000", "/dev/zero"), deadline=Duration(5)))
-    used = sshd.inside("du", "-sk", str(ssh.base)).stdout.split()[0]
+    used = sshd.inside("du", "-sk", str(reached.base)).stdout.split()[0]
     assert int(used) <= 1024
     assert real.outcome("op-many-0", memory=real.memory).output == output(
         real.outcome("op-many-0", memory=real.memory).output
@@ -334,8 +333,8 @@ def test_the_tool_leaves_less_than_a_mebibyte_however_much_is_done(real: Session
     assert output(real.outcome("op-many-0", memory=real.memory).output).exit_status == 0
 
 
-def test_a_shell_that_was_killed_has_lost_the_lock_and_sends_nothing(ssh: Bed, real: Session) -> None:
-    ledger = ssh.folder / "ledger"
+def test_a_shell_that_was_killed_has_lost_the_lock_and_sends_nothing(reached: Bed, real: Session) -> None:
+    ledger = reached.folder / "ledger"
     real.ask([Command(("sh", "-c", "kill -9 $(ps -o ppid= $PPID)"))])
     with pytest.raises(Refused, match="lost"):
         real.send("op-1", adding_to(ledger))

@@ -67,26 +67,26 @@ def refused(bed: Bed, preserve: Preserve) -> str:
     return str(caught.value)
 
 
-def test_a_link_is_not_followed_even_to_the_very_file(ssh: Bed) -> None:
-    (ssh.folder / "log").write_bytes(b"one")
-    (ssh.folder / "link").symlink_to("log")
-    meant = preserving(ssh.folder / "log")
-    assert "no plain file" in refused(ssh, Preserve(
-        path=PurePosixPath(ssh.folder / "link"), identity=meant.identity, size=meant.size
+def test_a_link_is_not_followed_even_to_the_very_file(reached: Bed) -> None:
+    (reached.folder / "log").write_bytes(b"one")
+    (reached.folder / "link").symlink_to("log")
+    meant = preserving(reached.folder / "log")
+    assert "no plain file" in refused(reached, Preserve(
+        path=PurePosixPath(reached.folder / "link"), identity=meant.identity, size=meant.size
     ))  # fmt: skip
 
 
-def test_a_pipe_is_not_waited_for(ssh: Bed) -> None:
-    os.mkfifo(ssh.folder / "pipe")
-    assert "no plain file" in refused(ssh, preserving(ssh.folder / "pipe"))
+def test_a_pipe_is_not_waited_for(reached: Bed) -> None:
+    os.mkfifo(reached.folder / "pipe")
+    assert "no plain file" in refused(reached, preserving(reached.folder / "pipe"))
 
 
-def test_a_file_that_is_gone_is_not_saved(ssh: Bed) -> None:
-    path = ssh.folder / "log"
+def test_a_file_that_is_gone_is_not_saved(reached: Bed) -> None:
+    path = reached.folder / "log"
     path.write_bytes(b"one")
     preserve = preserving(path)
     path.unlink()
-    assert "no plain file" in refused(ssh, preserve)
+    assert "no plain file" in refused(reached, preserve)
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can make files that the login cannot read")
@@ -98,8 +98,8 @@ def test_a_file_that_may_not_be_read_is_not_saved(ssh: Bed, sshd: Sshd) -> None:
     assert "cannot open" in refused(ssh, preserving(path)).lower()
 
 
-def test_what_is_appended_meanwhile_is_not_saved_and_does_no_harm(ssh: Bed) -> None:
-    path = ssh.folder / "log"
+def test_what_is_appended_meanwhile_is_not_saved_and_does_no_harm(reached: Bed) -> None:
+    path = reached.folder / "log"
     path.write_bytes(os.urandom(2_000_000))
     preserve = preserving(path)
     into, content = io.BytesIO(), path.read_bytes()
@@ -108,19 +108,19 @@ def test_what_is_appended_meanwhile_is_not_saved_and_does_no_harm(ssh: Bed) -> N
         with path.open("ab") as file:
             file.write(b"more")
 
-    saved = ssh.open().save(preserve, into, append)
+    saved = reached.open().save(preserve, into, append)
     assert content.startswith(gzip.decompress(into.getvalue())[: len(content)])
     assert saved.size == len(gzip.decompress(into.getvalue()))
 
 
-def test_a_disk_that_is_full_on_this_side_is_told_as_such_and_the_session_goes_on(ssh: Bed) -> None:
+def test_a_disk_that_is_full_on_this_side_is_told_as_such_and_the_session_goes_on(reached: Bed) -> None:
     class Full(io.BytesIO):
         def write(self, _: object) -> int:
             raise OSError(28, "No space left on device")
 
-    path = ssh.folder / "log"
+    path = reached.folder / "log"
     path.write_bytes(os.urandom(2_000_000))
-    session = ssh.open()
+    session = reached.open()
     with pytest.raises(OSError, match="No space left"):
         session.save(preserving(path), Full(), lambda _: None)
     assert session.save(preserving(path), io.BytesIO(), lambda _: None).size == 2_000_000
@@ -136,15 +136,15 @@ def test_a_connection_that_breaks_in_the_middle_is_no_copy(ssh: Bed, sshd: Sshd)
         assert isinstance(failed(), Unreachable | EvidenceNotStored)
 
 
-def test_nothing_is_written_on_the_host(ssh: Bed, sshd: Sshd) -> None:
-    path = ssh.folder / "log"
+def test_nothing_is_written_on_the_host(reached: Bed, sshd: Sshd) -> None:
+    path = reached.folder / "log"
     path.write_bytes(os.urandom(1_000_000))
-    session = ssh.open()
+    session = reached.open()
     before = sorted(
-        sshd.inside("find", "/run", str(ssh.folder), "-newermt", "@0", "-printf", "%p %s\n").stdout.splitlines()
+        sshd.inside("find", "/run", str(reached.folder), "-newermt", "@0", "-printf", "%p %s\n").stdout.splitlines()
     )
     session.save(preserving(path), io.BytesIO(), lambda _: None)
     after = sorted(
-        sshd.inside("find", "/run", str(ssh.folder), "-newermt", "@0", "-printf", "%p %s\n").stdout.splitlines()
+        sshd.inside("find", "/run", str(reached.folder), "-newermt", "@0", "-printf", "%p %s\n").stdout.splitlines()
     )
     assert before == after

@@ -175,20 +175,20 @@ def test_a_command_runs_as_the_user_it_names(session: Session) -> None:
 # -- what only a real host can show -----------------------------------------------------------------------------------
 
 
-def test_a_big_batch_with_big_answers_does_not_lock_up(ssh: Bed) -> None:
+def test_a_big_batch_with_big_answers_does_not_lock_up(reached: Bed) -> None:
     text = "y" * 100_000
-    answers = ssh.open().ask([Command(("printf", "%s", text), deadline=Duration(20))] * 100)
+    answers = reached.open().ask([Command(("printf", "%s", text), deadline=Duration(20))] * 100)
     assert all(output(answer).stdout == text.encode() for answer in answers)
 
 
-def test_a_big_answer_on_standard_error_does_not_lock_up(ssh: Bed) -> None:
-    answers = ssh.open().ask([Command(("sh", "-c", "head -c 5000000 /dev/zero >&2"), deadline=Duration(20))] * 3)
+def test_a_big_answer_on_standard_error_does_not_lock_up(reached: Bed) -> None:
+    answers = reached.open().ask([Command(("sh", "-c", "head -c 5000000 /dev/zero >&2"), deadline=Duration(20))] * 3)
     assert [(len(output(answer).stderr), output(answer).cut) for answer in answers] == [(2**20, 5_000_000 - 2**20)] * 3
 
 
 @pytest.mark.parametrize("written", ["yes", "cat /dev/zero", "cat /dev/urandom", "yes >&2"])
-def test_endless_output_ends_at_the_deadline_and_is_bounded(ssh: Bed, written: str) -> None:
-    session = ssh.open()
+def test_endless_output_ends_at_the_deadline_and_is_bounded(reached: Bed, written: str) -> None:
+    session = reached.open()
     answers = session.ask([Command(("sh", "-c", written), deadline=Duration(0.5)), Command(("echo", "next"))])
     assert output(answers[0]).exit_status == 124
     assert max(len(output(answers[0]).stdout), len(output(answers[0]).stderr)) == 2**20
@@ -196,31 +196,31 @@ def test_endless_output_ends_at_the_deadline_and_is_bounded(ssh: Bed, written: s
     assert output(answers[1]).stdout == b"next\n"
 
 
-def test_what_a_killed_command_writes_while_it_dies_is_not_taken_for_the_next_answer(ssh: Bed) -> None:
+def test_what_a_killed_command_writes_while_it_dies_is_not_taken_for_the_next_answer(reached: Bed) -> None:
     dying = "(trap 'sleep 0.03; echo late; exit' TERM; while :; do sleep 0.01; done) & wait"
-    answers = ssh.open().ask([Command(("sh", "-c", dying), deadline=Duration(0.3)), Command(("echo", "next"))])
+    answers = reached.open().ask([Command(("sh", "-c", dying), deadline=Duration(0.3)), Command(("echo", "next"))])
     assert output(answers[0]).stdout == b"late\n"
     assert output(answers[1]).stdout == b"next\n"
 
 
-def test_a_line_of_half_a_gigabyte_is_counted_in_little_memory(ssh: Bed) -> None:
-    session = ssh.open()
+def test_a_line_of_half_a_gigabyte_is_counted_in_little_memory(reached: Bed) -> None:
+    session = reached.open()
     (answer,) = session.ask([Command(("head", "-c", "500000000", "/dev/zero"), deadline=Duration(50))])
     assert output(answer).exit_status == 0
     assert output(answer).cut == 500_000_000 - 2**20
 
 
-def test_a_host_that_writes_without_end_is_cut_off(ssh: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_writes_without_end_is_cut_off(reached: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("soleil_remediate.transports.shell.FLOOD", 5_000_000)
-    session = ssh.open()
+    session = reached.open()
     answers = session.ask([Command(("echo", "1")), Command(("yes",), deadline=Duration(20)), Command(("echo", "2"))])
     assert output(answers[0]).stdout == b"1\n"
     assert isinstance(answers[1], FactError)
     assert output(answers[2]).stdout == b"2\n"
 
 
-def test_a_command_that_ends_its_shell_is_the_only_one_without_an_answer(ssh: Bed) -> None:
-    session = ssh.open()
+def test_a_command_that_ends_its_shell_is_the_only_one_without_an_answer(reached: Bed) -> None:
+    session = reached.open()
     killer = Command(("sh", "-c", "kill -9 $(ps -o ppid= $PPID)"))
     answers = session.ask([Command(("echo", "1")), killer, Command(("echo", "2")), Command(("echo", "3"))])
     assert isinstance(answers[1], FactError)
@@ -229,15 +229,15 @@ def test_a_command_that_ends_its_shell_is_the_only_one_without_an_answer(ssh: Be
     assert output(session.ask([Command(("echo", "later"))])[0]).text == "later\n"
 
 
-def test_commands_that_all_end_their_shell_are_not_asked_for_ever(ssh: Bed) -> None:
+def test_commands_that_all_end_their_shell_are_not_asked_for_ever(reached: Bed) -> None:
     killer = Command(("sh", "-c", "kill -9 $(ps -o ppid= $PPID)"))
-    answers = ssh.open().ask([killer] * 12)
+    answers = reached.open().ask([killer] * 12)
     assert all(isinstance(answer, FactError) for answer in answers)
 
 
-def test_a_slow_command_does_not_delay_the_quick(ssh: Bed) -> None:
+def test_a_slow_command_does_not_delay_the_quick(reached: Bed) -> None:
     """Asked in one batch, they still come in their order; the slow ones ran beside each other."""
-    session = ssh.open()
+    session = reached.open()
     began = time.monotonic()
     slow = Command(("sh", "-c", "sleep 1; date +%s.%N"), is_slow=True, deadline=Duration(5))
     answers = session.ask([slow, Command(("date", "+%s.%N")), slow, slow])
@@ -246,47 +246,47 @@ def test_a_slow_command_does_not_delay_the_quick(ssh: Bed) -> None:
     assert all(float(output(answers[index]).text) - quick > 0.5 for index in (0, 2, 3))
 
 
-def test_more_slow_commands_than_channels_are_all_answered(ssh: Bed) -> None:
+def test_more_slow_commands_than_channels_are_all_answered(reached: Bed) -> None:
     slow = [Command(("sh", "-c", f"sleep 0.3; echo {n}"), is_slow=True, deadline=Duration(5)) for n in range(7)]
-    assert [output(answer).text for answer in ssh.open().ask(slow)] == [f"{n}\n" for n in range(7)]
+    assert [output(answer).text for answer in reached.open().ask(slow)] == [f"{n}\n" for n in range(7)]
 
 
-def test_a_slow_command_has_its_deadline_too(ssh: Bed) -> None:
-    (answer,) = ssh.open().ask([Command(("sleep", "30"), is_slow=True, deadline=Duration(0.5))])
+def test_a_slow_command_has_its_deadline_too(reached: Bed) -> None:
+    (answer,) = reached.open().ask([Command(("sleep", "30"), is_slow=True, deadline=Duration(0.5))])
     assert output(answer).exit_status == 124
 
 
-def test_a_command_that_ignores_the_end_of_its_time_is_killed_and_answers_124(ssh: Bed) -> None:
+def test_a_command_that_ignores_the_end_of_its_time_is_killed_and_answers_124(reached: Bed) -> None:
     stubborn = Command(("sh", "-c", "trap '' TERM; sleep 30; sleep 30"), deadline=Duration(0.5))
-    assert output(ssh.open().ask([stubborn])[0]).exit_status == 124
+    assert output(reached.open().ask([stubborn])[0]).exit_status == 124
 
 
-def test_every_command_finds_the_same_surroundings(ssh: Bed) -> None:
-    (answer,) = ssh.open().ask([Command(("sh", "-c", "pwd; echo $LC_ALL $TZ; umask; ls /proc/self/fd | wc -l"))])
+def test_every_command_finds_the_same_surroundings(reached: Bed) -> None:
+    (answer,) = reached.open().ask([Command(("sh", "-c", "pwd; echo $LC_ALL $TZ; umask; ls /proc/self/fd | wc -l"))])
     where, locale, umask, descriptors = output(answer).text.splitlines()
     assert (where, locale, umask) == ("/", "C.UTF-8 UTC", "0022")
     assert int(descriptors) <= 5  # three, ls's own, and nothing that would keep a lock
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can become somebody else")
-def test_a_user_gets_none_of_roots_variables_and_groups(ssh: Bed) -> None:
-    (answer,) = ssh.open().ask([Command(("sh", "-c", "env; id -G"), user="nobody")])
+def test_a_user_gets_none_of_roots_variables_and_groups(reached: Bed) -> None:
+    (answer,) = reached.open().ask([Command(("sh", "-c", "env; id -G"), user="nobody")])
     names = {line.partition("=")[0] for line in output(answer).text.splitlines() if "=" in line}
     assert names <= {"HOME", "USER", "LOGNAME", "SHELL", "PATH", "LC_ALL", "TZ", "PWD", "OLDPWD", "SHLVL", "_"}
     assert output(answer).text.splitlines()[-1] == "65534"
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can become somebody else")
-def test_a_user_who_does_not_exist_is_no_answer(ssh: Bed) -> None:
-    (answer,) = ssh.open().ask([Command(("id",), user="no-such-user")])
+def test_a_user_who_does_not_exist_is_no_answer(reached: Bed) -> None:
+    (answer,) = reached.open().ask([Command(("id",), user="no-such-user")])
     assert output(answer).exit_status == 125
     assert "there is no user no-such-user" in output(answer).error_text
 
 
 @pytest.mark.parametrize("user", [None, pytest.param("nobody", marks=pytest.mark.skipif(not IS_ROOT, reason="root"))])
-def test_a_secret_is_never_in_an_argument_list_or_an_environment(ssh: Bed, user: str | None) -> None:
+def test_a_secret_is_never_in_an_argument_list_or_an_environment(reached: Bed, user: str | None) -> None:
     """Everything in /proc is looked at all the while, as any user of the host could."""
-    session = ssh.open()
+    session = reached.open()
     session.claim("jan@laptop")
     much = SECRET * 4000  # more than a pipe holds: whoever writes it is still there while it is waited for
     reading = Command(("sh", "-c", "sleep 0.3; cat"), stdin=Secret(much), user=user, deadline=Duration(5))
@@ -298,8 +298,8 @@ def test_a_secret_is_never_in_an_argument_list_or_an_environment(ssh: Bed, user:
     assert not [line for line in seen if SECRET.encode() in line]
 
 
-def test_a_secret_is_in_no_file_when_its_command_has_ended(ssh: Bed, sshd: Sshd) -> None:
-    session = ssh.open()
+def test_a_secret_is_in_no_file_when_its_command_has_ended(reached: Bed, sshd: Sshd) -> None:
+    session = reached.open()
     session.claim("jan@laptop")
     session.ask([Command(("cat",), stdin=Secret(SECRET))])
     session.send("op-secret", Command(("true",), stdin=Secret(SECRET)))

@@ -30,9 +30,9 @@ LOGINS_OF_RITA = tuple(login for login in LOGINS if login.name == "rita")
 SLOW = Command(("id", "-un"), is_slow=True, deadline=Duration(5))
 
 
-@pytest.fixture(params=["ssh"])
+@pytest.fixture(params=["ssh", "openssh"])
 def over_ssh(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bed:
-    """Every way over SSH in turn, with the right password."""
+    """Both ways over SSH in turn, with the right password."""
     monkeypatch.setenv(REFERENCE.name, PASSWORD)
     return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
 
@@ -158,6 +158,17 @@ def test_the_password_is_in_no_argument_list_no_environment_and_no_file(
     assert not [line for line in seen if PASSWORD.encode() in line]
     assert sshd.inside("grep", "-rlF", "-e", PASSWORD, "/run", "/dev/shm", str(sshd.folder)).stdout == b""
     assert PASSWORD not in repr(bed.host)
+
+
+def test_the_ssh_program_does_not_inherit_the_password(openssh: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(REFERENCE.name, PASSWORD)
+    connection = replace(openssh.host.connection, user="rita", become_password=REFERENCE)
+    openssh.host = replace(openssh.host, connection=connection)
+    with watching_processes() as seen:
+        assert openssh.open().access.is_root
+    masters = [line for line in seen if b"SSH_ASKPASS_REQUIRE=never" in line]
+    assert masters
+    assert not [line for line in masters if PASSWORD.encode() in line]
 
 
 @pytest.mark.parametrize("value, why", [("", "is not set"), ("a\nb", "is more than one line")])

@@ -509,6 +509,24 @@ def test_a_key_that_only_the_ssh_configuration_names_ends_as_it_is_printed(
     assert said.status == ExitStatus.UNREACHABLE
 
 
+def test_a_host_is_reached_in_the_way_that_is_named(soleil: Soleil, inventory: str) -> None:
+    words = ("--host", "web1", "--inventory", inventory)
+    said = soleil("ping", "--host", "deploy@192.0.2.1", "--transport", "local")
+    assert said.status == ExitStatus.UNREACHABLE
+    shown = " ".join(said.out.split())
+    assert "192.0.2.1 is to be reached without SSH, and 192.0.2.1 is no address of this machine" in shown
+    said = soleil("preview", "disk-full", *words, "--transport", "opnssh")
+    assert said.status == ExitStatus.USAGE
+    assert "unknown transport 'opnssh': did you mean 'openssh'?" in said.err
+
+
+def test_this_machine_is_reached_without_ssh_and_without_an_inventory(soleil: Soleil) -> None:
+    said = soleil("ping", "--host", "localhost", "--transport", "local")
+    assert said.status == ExitStatus.OK
+    assert said.out.startswith("localhost  OK")
+    assert "host key" not in said.out
+
+
 def test_an_unreachable_host_ends_with_3_and_nothing_on_standard_output_but_the_document(
     soleil: Soleil, inventory: str
 ) -> None:

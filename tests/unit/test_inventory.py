@@ -216,6 +216,7 @@ def test_every_value_knows_where_it_was_written() -> None:
         "ansible_host": ("web1", None),
         "ansible_user": ("deploy", "hosts.yml:3:19"),
         "ansible_become": ("true", None),
+        "transport": ("ssh", None),
         "ansible_password": ("env:PW", "hosts.yml:8:34"),
         "app.name": ("app", None),
         "app.root": ("/srv/a/current", "hosts.yml:4:17"),
@@ -321,10 +322,28 @@ def test_ansible_s_connection_variables_are_read(here: Path) -> None:
         become=True,
         connect_within=Duration(7),
     )
+    assert host.connection.transport == "ssh"
     assert variables("ansible_become: false").connection.become is False
     assert variables("ansible_port: 65535").connection.port == 65535
     assert variables("ansible_port: 1").connection.port == 1
     assert variables("ansible_become: 'off'").connection.become is False
+
+
+@pytest.mark.parametrize(
+    "text, way",
+    [
+        ("", "ssh"),
+        ("ansible_connection: local", "local"),
+        ("ansible_connection: ssh", "ssh"),
+        ("ansible_connection: paramiko", "ssh"),
+        ("transport: openssh", "openssh"),
+        ("ansible_connection: ssh\ntransport: openssh", "openssh"),
+        ("transport: local", "local"),
+        ("ansible_connection: local\ntransport: local", "local"),
+    ],
+)
+def test_which_way_in_is_said_in_ansible_s_words_or_in_ours(text: str, way: str) -> None:
+    assert variables(f"region: eu\n{text}").connection.transport == way
 
 
 @pytest.mark.parametrize("name", ["ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"])
@@ -481,7 +500,11 @@ def test_groups_may_lie_in_each_other_however_deep() -> None:
         ("ansible_become: maybe", "6:25: ansible_become must be true or false, not 'maybe'"),
         ("ansible_become_method: doas", "6:32: ansible_become_method 'doas' is not supported: only sudo is"),
         ("ansible_become_user: www", "6:30: ansible_become_user 'www' is not supported: sudo leads to root, and tasks name their own users"),
-        ("ansible_connection: local", "6:29: ansible_connection 'local' is not supported: only ssh is"),
+        ("ansible_connection: docker", "6:29: ansible_connection 'docker' is not supported: only ssh and local are, and transport: openssh"),
+        ("transport: openshs", "6:20: unknown transport 'openshs': did you mean 'openssh'?"),
+        ("transport: 5", "6:20: transport must be text, not 5"),
+        ("transport: ''", "6:20: transport must be text, not ''"),
+        ("{ansible_connection: local, transport: openssh}", "6:48: transport: openssh contradicts ansible_connection: local"),
         ("ansible_ssh_common_args: -o ProxyJump=b", "6:34: ansible_ssh_common_args: options of the ssh program are not read here: put ProxyJump and the like in a file and name it as ssh_config"),
         ("ansible_host_key_checking: false", "6:36: ansible_host_key_checking: host keys are always checked: name the file with the known ones as known_hosts"),
         ("ansible_become_password: hunter2", "6:34: ansible_become_password holds a value: secrets are never written here, write env:NAME or file:PATH"),

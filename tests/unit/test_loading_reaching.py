@@ -131,10 +131,37 @@ def test_only_who_connects_over_ssh_needs_a_key() -> None:
     assert remediation(transport=ScriptedTransport()).cases[0].host.name == "web1"
 
 
-def test_a_password_that_is_not_used_is_not_looked_for() -> None:
-    check(variables("ansible_become: false", "ansible_become_password: env:NOPE"))
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("transport: local", "ansible_ssh_private_key_file: nope", "ansible_password: env:NOPE", "ssh_config: nope"),
+        ("transport: openssh", "ansible_ssh_private_key_file: id.pub"),
+        ("ansible_become: false", "ansible_become_password: env:NOPE"),
+    ],
+    ids=["no file is needed here", "an agent or a token holds the other half", "sudo is not used"],
+)
+def test_what_a_way_in_does_not_use_is_not_looked_for(lines: tuple[str, ...]) -> None:
+    Path("id.pub").write_text("ssh-ed25519 AAAA\n")
+    check(variables(*lines))
 
 
-def test_a_password_for_sudo_that_is_missing_is_told_before_any_host_is_contacted() -> None:
-    mistake = "hosts.yml:4:32: web1: the secret in nope cannot be read: No such file or directory"
-    assert refused(variables("ansible_become_password: file:nope")) == mistake
+@pytest.mark.parametrize(
+    "lines, message",
+    [
+        (("transport: openssh", "ansible_private_key_file: nope"), "5:33: web1: the key nope does not exist"),
+        (
+            ("transport: openssh", "ansible_password: file:pw"),
+            "5:25: web1: the ssh program is given no password, and file:pw is one: use a key, or transport: ssh",
+        ),
+        (
+            ("transport: local", "ansible_become_password: env:NOPE"),
+            "5:32: web1: the environment variable NOPE is not set: the inventory wants a secret in it",
+        ),
+        (
+            ("ansible_become_password: file:nope",),
+            "4:32: web1: the secret in nope cannot be read: No such file or directory",
+        ),
+    ],
+)
+def test_what_a_way_in_needs_is_looked_at(lines: tuple[str, ...], message: str) -> None:
+    assert refused(variables(*lines)) == f"hosts.yml:{message}"

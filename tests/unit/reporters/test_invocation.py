@@ -21,11 +21,13 @@ FULL = Invocation(
     scenario="disk-full",
     hosts="web*:!web3",
     inventory="my hosts/all.yml",
+    transport="openssh",
     playbooks=("one", "two's"),
     inputs=("mount=/srv", "target=70%"),
     has_all_hosts=True,
 )
-SAME = {"inventory": "my hosts/all.yml", "playbooks": ["one", "two's"]}
+REACHED = {"inventory": "my hosts/all.yml", "transport": "openssh"}
+SAME = {**REACHED, "playbooks": ["one", "two's"]}
 ABOUT = {"scenario": "disk-full", "set": ["mount=/srv", "target=70%"], **SAME}
 PLAYBOOKS = {"playbooks": ["one", "two's"]}
 
@@ -66,7 +68,8 @@ def understood(line: str) -> tuple[str, dict[str, Any]]:
             "preview",
             {**ABOUT, "host": "web1", "set": ["mount=/data", "target=70%"]},
         ),
-        (lambda one: one.ping(host()), "ping", {"host": "web1", "inventory": "my hosts/all.yml"}),
+        (lambda one: one.ping(host()), "ping", {"host": "web1", **REACHED}),
+        (lambda one: one.ping_all(), "ping", {"host": "web*:!web3", **REACHED}),
         (lambda one: one.show("7f3a"), "runs show", {"run": "7f3a", **PLAYBOOKS}),
         (lambda one: one.scenarios(), "scenarios", PLAYBOOKS),
         (lambda one: one.explain("disk-full"), "explain", {"scenario": "disk-full", **PLAYBOOKS}),

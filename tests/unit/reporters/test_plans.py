@@ -11,7 +11,7 @@ import pytest
 from soleil_remediate.command import Command
 from soleil_remediate.plan import Script
 from soleil_remediate.reporters.page import Page
-from soleil_remediate.reporters.plans import put_by_hand
+from soleil_remediate.reporters.plans import login, put_by_hand
 from tests.unit.reporters.samples import CUT_LOG, host
 
 #: Cuts a file by what it reads, whatever that is: the guard has to stand before it.
@@ -23,6 +23,14 @@ def printed(file: Path) -> list[str]:
     page = Page(80)
     put_by_hand(page, host(), replace(CUT_LOG, command=Command(_CUT.bind(file, 4096))), "1 log.truncate")
     return page.text.splitlines()
+
+
+def test_what_is_done_by_hand_on_this_machine_needs_no_ssh() -> None:
+    there = host()
+    here = replace(there, connection=replace(there.connection, transport="local"))
+    assert login(there, "sudo -i").startswith("ssh -t ")
+    assert login(here, "sudo -i") == "sudo -i"
+    assert login(here, "sudo gzip -c '/a log'") == "sudo gzip -c '/a log'"
 
 
 def pasted(shell: str, lines: list[str], *, is_interactive: bool) -> str:
