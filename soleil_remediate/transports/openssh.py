@@ -205,7 +205,7 @@ class OpensshLink:
         while not out:
             said = stream.receive()
             out, err = out + said[0], err + said[1]
-            if stream.has_ended:
+            if not out and stream.has_ended:
                 self._check_after(stream)
                 stream.close()
                 return None

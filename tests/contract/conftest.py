@@ -170,6 +170,12 @@ def reached(request: pytest.FixtureRequest) -> Bed:
     return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
 
 
+@pytest.fixture(params=["ssh", "openssh"])
+def over_ssh(request: pytest.FixtureRequest) -> Bed:
+    """Each way over SSH in turn; its host may be replaced by another that is reached by SSH."""
+    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
+
+
 @pytest.fixture
 def session(bed: Bed) -> Session:
     """An open session on each transport in turn."""

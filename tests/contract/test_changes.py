@@ -142,18 +142,20 @@ def test_reads_do_not_hold_the_lock(reached: Bed, real: Session) -> None:
     reached.open().claim("ann")
 
 
-def test_a_change_that_outlives_its_session_keeps_the_lock(ssh: Bed, sshd: Sshd) -> None:
-    ledger = ssh.folder / "ledger"
+def test_a_change_that_outlives_its_session_keeps_the_lock(over_ssh: Bed, sshd: Sshd) -> None:
+    ledger = over_ssh.folder / "ledger"
     with proxy(sshd.port) as between:
-        ssh.host = through(sshd, between.port)
-        session = ssh.open()
+        over_ssh.host = through(sshd, between.port)
+        session = over_ssh.open()
         session.claim("jan@laptop")
         failed = in_background(lambda: session.send("op-long", adding_to(ledger, after=3)))
-        assert eventually(lambda: (ssh.base / "ops/op-long/begun").is_symlink() or has(sshd, ssh, "op-long/begun"))
+        assert eventually(
+            lambda: (over_ssh.base / "ops/op-long/begun").is_symlink() or has(sshd, over_ssh, "op-long/begun")
+        )
         between.reset()
         assert isinstance(failed(), OutcomeUnknown)
-    ssh.host = ssh_host(sshd)
-    later = ssh.open()
+    over_ssh.host = ssh_host(sshd)
+    later = over_ssh.open()
     assert later.outcome("op-long", memory=session.memory).progress is Progress.RUNNING
     with pytest.raises(HostLocked, match="jan@laptop"):
         later.claim("ann")
@@ -176,20 +178,20 @@ def test_a_host_that_forgot_everything_never_says_that_an_operation_has_not_begu
 
 @pytest.mark.parametrize("after", [0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.3])
 def test_a_connection_reset_at_any_moment_is_one_effect_or_none_and_never_a_lie(
-    ssh: Bed, sshd: Sshd, after: float
+    over_ssh: Bed, sshd: Sshd, after: float
 ) -> None:
-    ledger = ssh.folder / "ledger"
+    ledger = over_ssh.folder / "ledger"
     operation = f"op-reset-{after}"
     with proxy(sshd.port) as between:
-        ssh.host = through(sshd, between.port)
-        session = ssh.open()
+        over_ssh.host = through(sshd, between.port)
+        session = over_ssh.open()
         session.claim("jan@laptop")
         failed = in_background(lambda: session.send(operation, adding_to(ledger, after=0.5)))
         time.sleep(after)
         between.reset()
         assert isinstance(failed(), OutcomeUnknown)
-    ssh.host = ssh_host(sshd)
-    later = ssh.open()
+    over_ssh.host = ssh_host(sshd)
+    later = over_ssh.open()
     claims(later)  # the reset session's shell and change are gone by then
     known = later.outcome(operation, memory=session.memory)
     assert known.progress in {Progress.DONE, Progress.NEVER_BEGUN}
@@ -199,12 +201,12 @@ def test_a_connection_reset_at_any_moment_is_one_effect_or_none_and_never_a_lie(
 
 
 def test_a_frozen_peer_is_an_unknown_outcome_and_not_waited_for_longer_than_it_may_take(
-    ssh: Bed, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+    over_ssh: Bed, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger = ssh.folder / "ledger"
+    ledger = over_ssh.folder / "ledger"
     with proxy(sshd.port) as between:
-        ssh.host = through(sshd, between.port)
-        session = ssh.open()
+        over_ssh.host = through(sshd, between.port)
+        session = over_ssh.open()
         session.claim("jan@laptop")
         monkeypatch.setattr("soleil_remediate.transports.shell.ON_ITS_WAY", Duration(1))
         between.freeze()
@@ -214,16 +216,16 @@ def test_a_frozen_peer_is_an_unknown_outcome_and_not_waited_for_longer_than_it_m
         assert time.monotonic() - began < 8
 
 
-def test_a_change_survives_a_controller_that_is_gone_although_it_prints(ssh: Bed, sshd: Sshd) -> None:
+def test_a_change_survives_a_controller_that_is_gone_although_it_prints(over_ssh: Bed, sshd: Sshd) -> None:
     """Without a reader for what it prints, it must die neither of SIGPIPE nor of SIGHUP."""
-    ledger = ssh.folder / "ledger"
+    ledger = over_ssh.folder / "ledger"
     printing = Command(
         ("sh", "-c", 'for n in 1 2 3 4 5 6; do echo "line $n"; sleep 0.2; echo $n >>"$1"; done', "p", str(ledger)),
         deadline=Duration(20),
     )
     with proxy(sshd.port) as between:
-        ssh.host = through(sshd, between.port)
-        session = ssh.open()
+        over_ssh.host = through(sshd, between.port)
+        session = over_ssh.open()
         session.claim("jan@laptop")
         failed = in_background(lambda: session.send("op-prints", printing))
         assert eventually(lambda: lines(ledger) >= 1)

@@ -90,12 +90,12 @@ def test_a_file_that_is_gone_is_not_saved(reached: Bed) -> None:
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can make files that the login cannot read")
-def test_a_file_that_may_not_be_read_is_not_saved(ssh: Bed, sshd: Sshd) -> None:
-    path = ssh.folder / "log"
+def test_a_file_that_may_not_be_read_is_not_saved(over_ssh: Bed, sshd: Sshd) -> None:
+    path = over_ssh.folder / "log"
     path.write_bytes(b"one")
     path.chmod(0o600)
-    ssh.host = ssh_host(sshd, user="guest")
-    assert "cannot open" in refused(ssh, preserving(path)).lower()
+    over_ssh.host = ssh_host(sshd, user="guest")
+    assert "cannot open" in refused(over_ssh, preserving(path)).lower()
 
 
 def test_what_is_appended_meanwhile_is_not_saved_and_does_no_harm(reached: Bed) -> None:
@@ -126,12 +126,12 @@ def test_a_disk_that_is_full_on_this_side_is_told_as_such_and_the_session_goes_o
     assert session.save(preserving(path), io.BytesIO(), lambda _: None).size == 2_000_000
 
 
-def test_a_connection_that_breaks_in_the_middle_is_no_copy(ssh: Bed, sshd: Sshd) -> None:
-    path = ssh.folder / "log"
+def test_a_connection_that_breaks_in_the_middle_is_no_copy(over_ssh: Bed, sshd: Sshd) -> None:
+    path = over_ssh.folder / "log"
     path.write_bytes(os.urandom(20_000_000))
     with proxy(sshd.port) as between:
-        ssh.host = through(sshd, between.port)
-        session = ssh.open()
+        over_ssh.host = through(sshd, between.port)
+        session = over_ssh.open()
         failed = in_background(lambda: session.save(preserving(path), io.BytesIO(), lambda _: between.reset()))
         assert isinstance(failed(), Unreachable | EvidenceNotStored)
 

@@ -176,8 +176,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(ssh: Bed, tmp_path: Path) -> Bench:
-    return Bench(ssh, tmp_path / "state")
+def bench(over_ssh: Bed, tmp_path: Path) -> Bench:
+    return Bench(over_ssh, tmp_path / "state")
 
 
 @pytest.fixture(autouse=True)

@@ -30,16 +30,10 @@ LOGINS_OF_RITA = tuple(login for login in LOGINS if login.name == "rita")
 SLOW = Command(("id", "-un"), is_slow=True, deadline=Duration(5))
 
 
-@pytest.fixture(params=["ssh", "openssh"])
-def over_ssh(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bed:
-    """Both ways over SSH in turn, with the right password."""
-    monkeypatch.setenv(REFERENCE.name, PASSWORD)
-    return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
-
-
 @pytest.fixture
-def login(over_ssh: Bed, sshd: Sshd) -> Callable[[str], Bed]:
-    """Let somebody log in, to whom sudo gives its rights for a password."""
+def login(over_ssh: Bed, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Bed]:
+    """Let somebody log in, to whom sudo gives its rights for a password: the right one is at hand."""
+    monkeypatch.setenv(REFERENCE.name, PASSWORD)
 
     def log_in(user: str) -> Bed:
         connection = replace(over_ssh.host.connection, user=user, become_password=REFERENCE)
