@@ -11,13 +11,14 @@ import os
 import pwd
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import PurePosixPath
 
-from soleil_remediate.errors import ConfigError, ConnectionLost, ConnectTimedOut, Unreachable
+from soleil_remediate.errors import ConfigError, ConnectionLost, ConnectTimedOut
 from soleil_remediate.host import Host
 from soleil_remediate.transports.becoming import sudo_password
 from soleil_remediate.transports.deadline import Attempt, Cancellation, GivenUp, OutOfTime
-from soleil_remediate.transports.pipes import Pipes
+from soleil_remediate.transports.pipes import Pipes, lack_of_means
 from soleil_remediate.transports.session import BASE, ShellSession
 from soleil_remediate.transports.shell import Stream
 from soleil_remediate.units import Duration
@@ -43,7 +44,8 @@ class LocalTransport:
             ConfigError: *host* is another machine; nothing was asked.
             Unreachable: There is no shell to be had.
         """
-        link = LocalLink(host)
+        with lack_of_means(host.name):
+            link = LocalLink(host)
 
         def session() -> ShellSession:
             try:
@@ -78,10 +80,8 @@ class LocalLink:
     def open_stream(self, text: str) -> Stream | None:
         """Start one more shell."""
         words = ("/bin/sh", "-c", text)
-        try:
+        with lack_of_means(self._host.name):
             return self._pipes.start(words, env=_environment(), who=self._host.name)
-        except OSError as error:  # no process, no descriptor, no memory to be had
-            raise Unreachable(f"{self._host.name}: no shell can be started here: {error.strerror}") from error
 
     def wait(self, seconds: float) -> None:
         """Return when something has arrived on any stream, or after that long."""
@@ -98,8 +98,10 @@ class LocalLink:
 
 def _environment() -> Mapping[str, str]:
     """Return what a login would have in its environment: ours may hold secrets, and settings of other programs."""
-    user = pwd.getpwuid(os.geteuid())
-    found = {"HOME": user.pw_dir, "USER": user.pw_name, "LOGNAME": user.pw_name, "SHELL": "/bin/sh", "PATH": _PATH}
+    name, home = str(os.geteuid()), "/"
+    with suppress(KeyError):  # a user whom the system does not know
+        name, *_, home, _ = pwd.getpwuid(os.geteuid())
+    found = {"HOME": home, "USER": name, "LOGNAME": name, "SHELL": "/bin/sh", "PATH": _PATH}
     if came_from := os.environ.get("SSH_CONNECTION"):  # where the person sits must stay known
         found["SSH_CONNECTION"] = came_from
     return found

@@ -24,7 +24,7 @@ from soleil_remediate.transports.deadline import Attempt, Cancellation, GivenUp,
 from soleil_remediate.transports.openssh_errors import last_words, meaning_of
 from soleil_remediate.transports.openssh_key import checked_key
 from soleil_remediate.transports.openssh_words import Effective, asking, effective, mastering, through
-from soleil_remediate.transports.pipes import Piped, Pipes
+from soleil_remediate.transports.pipes import Piped, Pipes, lack_of_means
 from soleil_remediate.transports.session import BASE, ShellSession
 from soleil_remediate.transports.shell import Kept, Stream
 from soleil_remediate.transports.ssh_config import read_config
@@ -80,7 +80,8 @@ class OpensshTransport:
             Unreachable: With one of its subclasses; nothing was changed.
             ConfigError: There is no ssh program, or it does not take its configuration; the host was not contacted.
         """
-        link = OpensshLink(host, by=time.monotonic() + within)
+        with lack_of_means(host.name):
+            link = OpensshLink(host, by=time.monotonic() + within)
 
         def session() -> ShellSession:
             try:
@@ -180,14 +181,13 @@ class OpensshLink:
 
     def _start(self, words: Sequence[str]) -> Piped:
         try:
-            return self._pipes.start(words, env=self._environment, who=self._who)
+            with lack_of_means(self._who):
+                return self._pipes.start(words, env=self._environment, who=self._who)
         except FileNotFoundError:
             raise ConfigError(
                 f"{self._host.name} is to be reached by the ssh program, and there is none: apt-get install "
                 f"openssh-client, or use transport: ssh"
             ) from None
-        except OSError as error:
-            raise ConfigError(f"the ssh program cannot be started: {error.strerror}") from error
 
     @property
     def _socket(self) -> Path:

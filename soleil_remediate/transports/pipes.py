@@ -13,11 +13,11 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import IO
 
-from soleil_remediate.errors import ConnectionLost
+from soleil_remediate.errors import ConnectionLost, Unreachable
 from soleil_remediate.units import MiB
 
 #: How much is received at once, and how much the kernel hands over in one call.
@@ -26,6 +26,22 @@ _AT_ONCE, _PIECE = MiB(1), 2**16
 _LEFT_BEHIND = 1.0
 #: How long a program that is told to end may take; in seconds.
 _TO_END = 1.0
+
+
+@contextmanager
+def lack_of_means(who: str) -> Iterator[None]:
+    """Let a program that cannot be started for want of files, processes or memory be a host that is not reached.
+
+    Raises:
+        FileNotFoundError: There is no such program.
+        Unreachable: This machine is short of something.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Unreachable(f"{who}: nothing more can be started on this machine: {error.strerror}") from error
 
 
 class Piped:
@@ -125,22 +141,22 @@ class Piped:
         self._outputs = [None, None]
 
     def cut(self) -> None:
-        """End it at once, and whoever listens to it; from any thread."""
+        """Tell it to end, and whoever listens to it to give up; from any thread."""
         self._is_cut = True
-        self.kill()
+        self._signal(signal.SIGTERM)
 
-    def kill(self) -> None:
-        """End it at once, with whatever it started that did not leave its session."""
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to it and to whatever it started that did not leave its session."""
         if self._process.poll() is None:  # else its number may be another's by now
             with suppress(ProcessLookupError, PermissionError):  # sudo's is root's
-                os.killpg(self._process.pid, signal.SIGKILL)
+                os.killpg(self._process.pid, number)
 
     def reap(self) -> None:
         """Wait until it has ended, and end it where it does not; closed before."""
         try:
             self._process.wait(_TO_END)
         except subprocess.TimeoutExpired:
-            self.kill()
+            self._signal(signal.SIGKILL)
             # What may not be killed ends when its command does; that is not waited for.
             threading.Thread(target=self._process.wait, daemon=True).start()
 
@@ -153,7 +169,11 @@ def _unblocked(pipe: IO[bytes] | None) -> IO[bytes]:
 
 
 class Pipes:
-    """Programs that are waited for together."""
+    """Programs that are waited for together.
+
+    Raises:
+        OSError: No more files may be open here.
+    """
 
     def __init__(self) -> None:
         self._programs: list[Piped] = []

@@ -470,6 +470,50 @@ def test_ctrl_c_at_the_terminal_does_not_reach_the_connection(sshd: Sshd) -> Non
         assert b"answered" in controller.stdout.read()
 
 
+def test_giving_up_while_connecting_leaves_nothing_behind(sshd: Sshd, work: Path) -> None:
+    """The fixture looks for what is left; the program ends at once."""
+    with listener(silent) as port:
+        gives_up = f"import os\ntry:\n    exec({CONTROLLER!r})\nexcept KeyboardInterrupt:\n    os._exit(130)\n"
+        words = [sys.executable, "-c", gives_up, str(sshd.folder), str(port), sshd.user]
+        with subprocess.Popen(words, cwd=ROOT) as controller:
+            assert eventually(lambda: len(processes_naming(str(work))) >= 2)
+            controller.send_signal(signal.SIGINT)
+        assert controller.returncode == 130
+
+
+FEW_FILES = """
+import os, resource, sys
+from pathlib import Path, PurePosixPath
+from soleil_remediate.errors import RemediateError
+from soleil_remediate.host import Connection, Host
+from soleil_remediate.transports.local import LocalTransport
+from soleil_remediate.transports.openssh import OpensshTransport
+from soleil_remediate.units import Duration
+folder, port, user = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+connection = Connection(address="127.0.0.1", port=port, user=user, key_file=folder / "client",
+    known_hosts=(folder / "known_hosts",), ssh_config=folder / "no_config")
+before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+for transport in (LocalTransport(), OpensshTransport()):
+    transport.open(Host(name="web1", connection=connection), within=Duration(20)).close()
+    failed = 0
+    for more in range(16):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1 + more, hard))
+        try:
+            transport.open(Host(name="web1", connection=connection), within=Duration(20)).close()
+        except RemediateError as error:
+            failed += "Too many open files" in str(error)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
+    print("some" if 1 <= failed < 16 else failed, len(os.listdir("/proc/self/fd")) - 1)
+"""
+
+
+def test_where_no_more_files_may_be_open_a_host_is_not_reached_and_nothing_else_breaks(sshd: Sshd) -> None:
+    words = [sys.executable, "-W", "error", "-c", FEW_FILES, str(sshd.folder), str(sshd.port), sshd.user]
+    done = subprocess.run(words, capture_output=True, check=False, timeout=50, cwd=ROOT)
+    assert (done.stdout.decode(), done.stderr.decode()) == ("some 3\nsome 3\n", "")
+
+
 @pytest.mark.skipif(shutil.which("setsid") is None, reason="setsid is not installed: apt-get install util-linux")
 def test_what_is_in_the_current_folder_is_not_looked_at(
     openssh: Bed, work: Path, monkeypatch: pytest.MonkeyPatch
