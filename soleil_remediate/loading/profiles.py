@@ -14,7 +14,11 @@ An application's profile::
         older_than: 7 d                   # younger ones stay, however many
         patterns: ["*.sql.gz"]            # which files are backups at all; default: usual names of dumps and archives
         protect: ["*-yearly-*"]           # which of those are never removed
-      url: https://soleil.example/
+      url: https://soleil.example/        # as its users have it: its name is the one that nginx is asked by
+      health:                             # every line has this default, but origin
+        live: /api/health/live            # a page for which PHP is enough
+        page: /api/health/ready           # one that needs what users need, the database above all, and no login
+        origin: http://127.0.0.1:8080     # where nginx listens on the host; default: the usual ports
 
 Relative paths of keys, ``known_hosts``, ``ssh_config`` and ``file:`` secrets start at the inventory's own folder, never
 at the current one; ``~`` is the local user's home.
@@ -102,6 +106,20 @@ class Backups(Section):
     protect: tuple[Annotated[str, AfterValidator(_pattern)], ...] = ()
 
 
+def _page(text: str) -> str:
+    if not re.fullmatch(r"/[!-~]*", text):
+        raise ValueError(f"must be a page of the application such as /api/health/live, not {shown(text)}")
+    return text
+
+
+class Health(Section):
+    """Pages that tell whether an application is well, and where its web server listens on the host."""
+
+    live: Annotated[str, AfterValidator(_page)] = "/api/health/live"
+    page: Annotated[str, AfterValidator(_page)] = "/api/health/ready"
+    origin: Annotated[str, AfterValidator(_url)] | None = None
+
+
 class Profile(Section):
     """One application on a host, as the module's docstring describes it."""
 
@@ -110,6 +128,7 @@ class Profile(Section):
     logs: tuple[HostPath, ...] | None = None
     backups: Backups | None = None
     url: Annotated[str, AfterValidator(_url)] | None = None
+    health: Health = Field(default_factory=Health)
 
     def values(self) -> Mapping[str, Any]:
         """Return what templates see as ``app``."""
@@ -142,7 +161,9 @@ SECTIONS = ("app", "apps", "policy", "contacts", "known_hosts", "ssh_config", "t
 
 
 #: What templates see as ``app`` on a host without an application: enough for scenarios that are about the machine.
-NO_PROFILE: Mapping[str, Any] = frozen({"user": "www-data", "logs": (), "backups": None, "url": None})
+NO_PROFILE: Mapping[str, Any] = frozen(
+    {"user": "www-data", "logs": (), "backups": None, "url": None, "health": frozen(Health())}
+)
 
 #: Stands for any profile while a playbook is checked.
 SAMPLE_PROFILE: Mapping[str, Any] = NamedProfile(
@@ -159,7 +180,11 @@ def looks_secret(name: str, value: object = "…") -> bool:
 
 def profile_names() -> tuple[str, ...]:
     """Return the names that templates may use after ``app.``."""
-    return (*NamedProfile.model_fields, *(f"backups.{name}" for name in Backups.model_fields))
+    return (
+        *NamedProfile.model_fields,
+        *(f"backups.{name}" for name in Backups.model_fields),
+        *(f"health.{name}" for name in Health.model_fields),
+    )
 
 
 def refuse_misspelt_sections(variables: Mapping[str, Node], problems: Problems) -> None:

@@ -222,6 +222,8 @@ def test_every_value_knows_where_it_was_written() -> None:
         "app.root": ("/srv/a/current", "hosts.yml:4:17"),
         "app.user": ("soleil", "group_vars/web.yml:2:9"),
         "app.logs": ("/srv/a/current/storage/logs/laravel.log", None),
+        "app.health.live": ("/api/health/live", None),
+        "app.health.page": ("/api/health/ready", None),
         "policy.environment": ("production", None),
         "policy.mode": ("act", None),
         "policy.evidence_limit": ("20 GiB", None),
@@ -280,6 +282,7 @@ def test_a_profile_says_what_it_does_not_know_and_what_follows() -> None:
             "protect": (),
         },
         "url": None,
+        "health": {"live": "/api/health/live", "page": "/api/health/ready", "origin": None},
     }
     assert variables("ansible_host: 10.0.0.1").app == {}
 
@@ -560,7 +563,7 @@ def test_mistakes_in_what_is_said_about_a_host(text: str, message: str) -> None:
         ("policies: {environment: x}", "6:19: unknown section 'policies': did you mean 'policy'?"),
         ("ap: {root: /srv/a}", "6:13: unknown section 'ap': did you mean 'app'?"),
         ("aps: {soleil: {root: /srv/a}}", "6:14: unknown section 'aps': did you mean 'apps'?"),
-        ("app: {soleil: {root: /srv/a}}", "6:14: app needs 'root'\nhosts.yml:6:15: unknown key in app 'soleil': known: backups, logs, name, root, url, user"),
+        ("app: {soleil: {root: /srv/a}}", "6:14: app needs 'root'\nhosts.yml:6:15: unknown key in app 'soleil': known: backups, health, logs, name, root, url, user"),
     ],
 )  # fmt: skip
 def test_a_section_that_is_misspelt_is_no_variable_of_somebody_else(text: str, message: str) -> None:

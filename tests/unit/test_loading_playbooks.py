@@ -299,7 +299,7 @@ def test_what_is_no_name_of_an_input_is_refused(name: str) -> None:
         ('journal.vacuum: {to: "{{ inputs.limit"}', "1:24: journal.vacuum: to: this template cannot be read: unexpected end of template, expected 'end of print statement'."),
         ('journal.vacuum: {to: "{{ inputs.limit|default(5) }}"}', "1:24: journal.vacuum: to: a template only names values, like {{ app.root }}: a filter is not read here"),
         ('journal.vacuum: {to: "{{ lipsum() }}"}', "1:24: journal.vacuum: to: a template only names values, like {{ app.root }}: a call is not read here"),
-        ('journal.vacuum: {to: "{{ app.root.__class__ }}"}', "1:24: unknown name in app 'root.__class__': known: backups, backups.keep, backups.older_than, backups.path, backups.patterns, backups.protect, logs, name, root, url, user"),
+        ('journal.vacuum: {to: "{{ app.root.__class__ }}"}', "1:24: unknown name in app 'root.__class__': known: backups, backups.keep, backups.older_than, backups.path, backups.patterns, backups.protect, health, health.live, health.origin, health.page, logs, name …"),
         ('journal.vacuum: {to: "{{ 5 }}"}', "1:24: journal.vacuum: to: a template only names values, like {{ app.root }}: a constant is not read here"),
         ('journal.vacuum: {to: "{{ inputs.limit * 2 }}"}', "1:24: journal.vacuum: to: a template only names values, like {{ app.root }}: a calculation is not read here"),
         ('journal.vacuum: {to: "{{ 1 if app.root else 2 }}"}', "1:24: journal.vacuum: to: a template only names values, like {{ app.root }}: a condition is not read here"),
