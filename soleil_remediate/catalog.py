@@ -19,8 +19,10 @@ from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any, TypeAlias, get_type_hints
 
 from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
+from soleil_remediate.checks.health import PageServed, ServiceConfigured
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
+from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
 from soleil_remediate.plan import Risk
 from soleil_remediate.task import Check, Look, Reading, Task
 from soleil_remediate.tasks.backups import PruneBackups
@@ -29,6 +31,7 @@ from soleil_remediate.tasks.logs import TruncateLog
 from soleil_remediate.tasks.open_files import ReopenFile
 from soleil_remediate.tasks.packages import CleanPackageCache
 from soleil_remediate.tasks.rotations import RotateLog
+from soleil_remediate.tasks.services import ReloadNginx, ReloadService, RestartService, StartService
 
 ENTRY_POINTS = "soleil_remediate.kinds"
 
@@ -50,6 +53,16 @@ BUILT_IN: tuple[KindClass, ...] = (
     VacuumJournal,
     TruncateLog,
     PruneBackups,
+    PageServed,
+    ServiceConfigured,
+    ServiceOverview,
+    ServiceLastWords,
+    LogNewest,
+    ResourceOverview,
+    StartService,
+    ReloadNginx,
+    ReloadService,
+    RestartService,
 )
 
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*")

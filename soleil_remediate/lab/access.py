@@ -126,7 +126,7 @@ def inventory_text(groups: Mapping[str, Iterable[tuple[str, str]]], private_key:
         "      backups: /var/backups/soleil",
         "    policy:",
         "      environment: lab",
-        "      unattended: {disk-full: destructive}",
+        "      unattended: {disk-full: destructive, application-down: disruptive}",
         "  children:",
     ]
     for group, hosts in groups.items():

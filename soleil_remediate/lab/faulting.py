@@ -59,7 +59,7 @@ def faults(folder: Path = FOLDER) -> list[Fault]:
     Raises:
         ConfigError: A script does not say in its first lines what it is about.
     """
-    return [_read(file) for file in sorted(folder.glob("[!_]*.sh"))]
+    return [_read(file) for file in sorted(folder.glob("[!_]*.sh"), key=lambda file: file.stem)]
 
 
 def fault_named(name: str) -> Fault:

@@ -47,10 +47,11 @@ def ignore(_: Event) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """The scenario disk-full on one host of the lab."""
+    """A scenario on one host of the lab."""
 
     host: LabHost
     state: Path
+    scenario: str = "disk-full"
 
     @property
     def runs(self) -> Runs:
@@ -121,7 +122,7 @@ class Rehearsal:
 
     def _open(self, inputs: Mapping[str, str], transport: Transport | None = None) -> Remediation:
         return open_remediation(
-            scenario="disk-full",
+            scenario=self.scenario,
             hosts=self.host.name,
             inventory=self.host.lab.inventory,
             inputs=inputs,

@@ -19,12 +19,24 @@ from soleil_remediate.facts.files import StatFile
 from soleil_remediate.facts.processes import OpenFile, ReadMounts
 from soleil_remediate.look import look
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
+from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
 from soleil_remediate.plan import Change
 from soleil_remediate.task import Look, Reading, Task
 from soleil_remediate.units import Duration, MiB, Percent
 from tests.unit.facts.answers import captured, complaint, log_sample, record, said
+from tests.unit.facts.services import NGINX, PHP_FPM, RESOURCES, SOCKETS, unit_shown, units_shown
 
-LOOKS: tuple[type[Reading[Any]], ...] = (DiskOverview, DiskLargest, DiskDeletedOpen, DiskLogs, DiskForecast)
+LOOKS: tuple[type[Reading[Any]], ...] = (
+    DiskOverview,
+    DiskLargest,
+    DiskDeletedOpen,
+    DiskLogs,
+    DiskForecast,
+    ServiceOverview,
+    ServiceLastWords,
+    LogNewest,
+    ResourceOverview,
+)
 
 #: Every kind that comes with the product.
 KINDS: tuple[type[Reading[Any]], ...] = tuple(dict.fromkeys((*BUILT_IN, *LOOKS)))
@@ -37,10 +49,26 @@ _DUMP_LIST = record(_DUMPS, kind="d", device=_SRV, inode=2) + b"".join(
     record(f"{_DUMPS}/{age}.sql.gz", size=MiB(30), device=_SRV, inode=age, modified=_NOW - age * 86400)
     for age in (1, 2, 3, 30, 60)
 )
+_NGINX = unit_shown("nginx.service", program=NGINX)
+_PHP = unit_shown("php8.2-fpm.service", program=PHP_FPM)
+_PHP_FAILED = unit_shown("php8.2-fpm.service", active="failed", sub="failed", result="signal", program=PHP_FPM)
+_ERROR_LOG = "/var/log/nginx/error.log"
 _MINUTES = "".join(f"{f'[2026-11-23 09:{minute}:00] a':4095}\n" for minute in range(45, 60))
 
 #: What one host answers, by a part of the command that asks; the first that fits counts.
 ANSWERS: tuple[tuple[str, Output], ...] = (
+    ("systemctl list-unit-files", said("basic.target static -\nphp8.1-fpm.service disabled enabled\n")),
+    ("unshare", said(stderr="nginx: configuration file /etc/nginx/nginx.conf test is successful\n")),
+    ("-- basic.target nginx.service php*-fpm.service", said(units_shown(_NGINX, _PHP_FAILED))),
+    ("StateChangeTimestamp -- basic.target php*-fpm.service", said(units_shown(_PHP_FAILED))),
+    ("StateChangeTimestamp -- basic.target", said(units_shown(_NGINX, _PHP))),
+    ("journalctl", said('{"MESSAGE":"Main process exited, code=killed, status=9/KILL"}\n')),
+    ("--header Host:", said("<h1>400 Bad Request</h1>\n400\t")),
+    ("curl", said("<h1>504 Gateway Time-out</h1>\n504\t")),
+    ("/proc/net/tcp", said(SOCKETS)),
+    ("/proc/loadavg", said(RESOURCES)),
+    (f"tail --verbose --lines=3 -- {_ERROR_LOG}", said(f"==> {_ERROR_LOG} <==\nconnect() failed\n")),
+    ("find -L /etc/nginx", said("1795611000.5\t/etc/nginx/sites-enabled/default\0")),
     ("/proc/self/mountinfo", captured("mountinfo")),
     ("df -l", captured("df")),
     ("date +%s", said(f"{_NOW}\n")),
@@ -109,6 +137,24 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "disk.deleted-open": {},
     "disk.logs": {},
     "disk.forecast": {},
+    "page.served": {"page": "/ready", "url": "https://soleil.example/"},
+    "service.configured": {"units": ("nginx.service", "php*-fpm.service")},
+    "service.overview": {"units": ("nginx.service", "php*-fpm.service")},
+    "service.last-words": {"units": ("nginx.service", "php*-fpm.service")},
+    "log.newest": {"logs": (Path(_ERROR_LOG),)},
+    "resource.overview": {},
+    "service.start": {"unit": "php*-fpm.service"},
+    "nginx.reload": {"live": "/up"},
+    "service.reload": {
+        "unit": "php8.2-fpm.service",
+        "live": "/up",
+        "page": "/ready",
+    },
+    "service.restart": {
+        "unit": "php8.2-fpm.service",
+        "live": "/up",
+        "page": "/ready",
+    },
 }
 
 

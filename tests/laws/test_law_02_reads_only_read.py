@@ -11,12 +11,22 @@ import pytest
 
 import soleil_remediate.facts
 from soleil_remediate.command import Command, Query
+from soleil_remediate.facts.services import ALONE, WITHOUT_A_TRACE
 from soleil_remediate.plan import Script
 from soleil_remediate.task import Reading
 from tests.laws.samples import KINDS, RARE, changes_of, commands_of, sample
 
 #: Every program a query may start, and which of its arguments would do more than read.
 READERS: dict[str, re.Pattern[str]] = {
+    "curl": re.compile(
+        r"-(?!-(disable|silent|show-error|globoff|noproxy|max-time|connect-to|write-out|http1\.1|header|url)$).*"
+        r"|@.*|.*%output.*"
+    ),
+    "journalctl": re.compile(r"(?!--(no-pager|output=\w+|output-fields=\w+|unit=.*|lines=\d+)$).*"),
+    "nginx": re.compile(r"(?!-[tcp]$|/).*"),
+    "php-fpm": re.compile(r"(?!-[ty]$|--fpm-config$|/).*"),
+    "systemctl": re.compile(r"(?!(show|list-unit-files|--|--property=.*|--no-legend|--plain|.*\.(service|target))$).*"),
+    "tail": re.compile(r"-[fF]|--follow.*|--retry"),
     "cat": re.compile(r"(?!)"),
     "date": re.compile(r"(?!\+).*"),
     "df": re.compile(r"--sync"),
@@ -36,6 +46,12 @@ SCRIPT_WORDS = frozenset({"set", "head", "tail", "printf", "sleep", "stat", "wc"
 def why_not(command: Command) -> str:
     """Return why a command may do more than read; empty where it may not."""
     words = list(command.words)
+    if tuple(words[: len(ALONE)]) == ALONE:  # in a namespace of its own; the lab's tests show that nothing is left
+        words = words[len(ALONE) :]
+        if tuple(words[:4]) != WITHOUT_A_TRACE.bind():
+            return "only one script may be alone with this host"
+        words = words[4:]
+        words[:1] = [re.sub(r"/usr/sbin/(nginx|php-fpm)[0-9.]*", r"\1", word) for word in words[:1]]
     while words and words[0] in WRAPPERS:
         words = words[WRAPPERS[words[0]] :]
     if command.stdin is not None:
@@ -67,7 +83,7 @@ def _scripts_of_facts() -> set[str]:
     return {value.text for module in modules for value in vars(module).values() if isinstance(value, Script)}
 
 
-READING_SCRIPTS = _scripts_of_facts()
+READING_SCRIPTS = _scripts_of_facts() - {WITHOUT_A_TRACE.text}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
@@ -109,6 +125,20 @@ def test_a_change_would_be_noticed_among_the_reads(kind: type[Reading[Any]]) -> 
         ("date", "--set=tomorrow"),
         ("env", "rm", "/srv"),
         ("journalctl", "--vacuum-size=1"),
+        ("curl", "--url", "http://localhost/", "--output", "/etc/passwd"),
+        ("curl", "--request", "POST", "--url", "http://localhost/"),
+        ("curl", "--url", "http://localhost/", "--write-out", "%output{/etc/passwd}x"),
+        ("curl", "-d", "x=1", "http://localhost/"),
+        ("systemctl", "restart", "nginx.service"),
+        ("systemctl", "show", "--now", "nginx.service"),
+        ("nginx", "-s", "stop"),
+        ("/usr/sbin/nginx", "-t"),
+        ("php-fpm8.2", "-t"),
+        (*ALONE, "rm", "-rf", "/srv"),
+        (*ALONE, "sh", "-c", "rm -rf /srv"),
+        (*ALONE, *WITHOUT_A_TRACE.bind("rm", "-rf", "/srv")),
+        (*ALONE, *WITHOUT_A_TRACE.bind("/usr/sbin/nginx", "-s", "reload")),
+        WITHOUT_A_TRACE.bind("/usr/sbin/nginx", "-t"),
     ],
 )
 def test_the_list_itself_notices_what_does_more(words: tuple[str, ...]) -> None:

@@ -12,13 +12,15 @@ import pytest
 
 from soleil_remediate.lab.faulting import Fault, faults
 from soleil_remediate.task import Check, Task
-from tests.lab import test_disk_full, test_rotation
+from tests.lab import test_application_down, test_disk_full, test_rotation
 from tests.laws.samples import KINDS, TASKS
 
 #: By fault, the tasks that a lab test asserts to have been sent there, and nothing else; several rows are several ways.
 SENT: dict[str, set[tuple[str, ...]]] = {}
 for row in (*test_disk_full.REPAIRED, *test_rotation.REPAIRED):
     SENT.setdefault(row.fault, set()).add(row.sent)
+for case in test_application_down.REPAIRED:
+    SENT.setdefault(case.fault, set()).add(case.sent)
 
 TASK_KINDS = {kind.kind for kind in TASKS}
 CHECKS = tuple(kind for kind in KINDS if issubclass(kind, Check) and not issubclass(kind, Task))
@@ -42,6 +44,13 @@ def test_every_check_is_red_on_some_broken_host_of_the_lab(kind: type[Check[Any]
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_names_the_tasks_that_its_lab_test_sees_sent_and_no_others(fault: Fault) -> None:
     assert {tasks_of(fault)} == SENT.get(fault.name, {()})
+
+
+def test_every_fault_of_an_application_that_is_down_has_its_lab_test() -> None:
+    repaired = {case.fault for case in test_application_down.REPAIRED}
+    tested = repaired | {case.fault for case in test_application_down.REFUSED}
+    own = {fault.name for fault in FAULTS if fault.scenario == test_application_down.SCENARIO}
+    assert own == tested | {"nginx-broken-configuration"}
 
 
 def test_every_kind_a_fault_names_and_every_fault_a_lab_test_repairs_is_there() -> None:

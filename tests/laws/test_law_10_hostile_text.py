@@ -48,8 +48,8 @@ def _with(kind: type[Reading[Any]], name: str, annotation: Any, text: str) -> Re
     value: Any = text
     if "PurePosixPath" in str(annotation):
         value = Path("/srv/law") / text
-    elif "tuple" in str(annotation):
-        value = (text,)
+    if "tuple" in str(annotation):
+        value = (value,)
     try:
         return dataclasses.replace(sample(kind), **{name: value})  # type: ignore[type-var]  # every kind is one
     except ValueError:

@@ -29,7 +29,13 @@ from soleil_remediate.units import Duration
 HERE = Path(__file__).parent
 
 #: Scenario, and the fault of the lab that it was recorded with.
-RECORDED = (("disk-full", "laravel-log"), ("disk-full", "unknown-file"), ("disk-full", "old-backups"))
+RECORDED = (
+    ("disk-full", "laravel-log"),
+    ("disk-full", "unknown-file"),
+    ("disk-full", "old-backups"),
+    ("application-down", "php-fpm-killed"),
+    ("application-down", "postgresql-killed"),
+)
 
 
 class _Listening:

@@ -116,3 +116,23 @@ fill_journal() {
   install -m 640 -g systemd-journal /dev/null "$left"
   fill "$left" cat "$journal" "$journal"
 }
+
+# answer PAGE: what nginx answers for /api/health/PAGE, 000 where nothing comes back
+answer() { curl -s -o /dev/null -m 3 -w '%{http_code}' "http://localhost/api/health/$1" || true; }
+
+# until_unit UNIT STATE: wait until systemd calls it so
+until_unit() {
+  local tries=0
+  until [ "$(systemctl show --property=ActiveState --value "$1")" = "$2" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ] || fail "$1 is not $2"
+    sleep 0.1
+  done
+}
+
+# main_of UNIT, workers_of UNIT: the numbers of its first process, and of all the others
+main_of() { systemctl show --property=MainPID --value "$1"; }
+workers_of() { ps -o pid= --ppid "$(main_of "$1")"; }
+
+# hang: stop the processes whose numbers are read where they are; nothing but SIGCONT or SIGKILL gets through to them
+hang() { xargs kill -STOP; }

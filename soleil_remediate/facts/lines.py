@@ -1,0 +1,80 @@
+"""The newest lines of logs and of the journal."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from soleil_remediate.command import Command, Output, Query
+from soleil_remediate.facts.files import only_missing, readable
+from soleil_remediate.units import Duration
+
+_NONE = "-- No entries --"
+
+
+@dataclass(frozen=True, slots=True)
+class NewestLines(Query[tuple[str, ...] | None]):
+    """A file's newest lines, oldest first; ``None`` where there is no such file.
+
+    Bytes that are not UTF-8 appear as ``\\xNN``.
+    """
+
+    path: PurePosixPath
+    lines: int
+    # 1: no such file
+    expects = frozenset({0, 1})
+    empty_is = "no such file, where tail said so"
+
+    @property
+    def command(self) -> Command:
+        # verbose: the name comes first, so that an empty file is no silence
+        return Command(("tail", "--verbose", f"--lines={self.lines}", "--", str(self.path)), deadline=Duration(5))
+
+    def parse(self, output: Output) -> tuple[str, ...] | None:
+        if output.exit_status:
+            only_missing(output)
+            return None
+        name, *lines = output.stdout.split(b"\n")
+        if name != f"==> {self.path} <==".encode():
+            raise ValueError("not the file that was asked for")
+        return tuple(readable(line)[0] for line in (lines[:-1] if lines and not lines[-1] else lines))
+
+
+@dataclass(frozen=True, slots=True)
+class LastWords(Query[tuple[str, ...]]):
+    """What the journal has last of a unit, oldest first, systemd's own words about it among them."""
+
+    unit: str
+    lines: int
+
+    @property
+    def command(self) -> Command:
+        return Command(
+            (
+                "journalctl",
+                "--no-pager",
+                "--output=json",
+                "--output-fields=MESSAGE",
+                f"--lines={self.lines}",
+                f"--unit={self.unit}",
+            ),
+            deadline=Duration(10),
+            is_slow=True,
+        )
+
+    def parse(self, output: Output) -> tuple[str, ...]:
+        if output.text.strip() == _NONE:
+            return ()
+        return tuple(_message(json.loads(line)) for line in output.text.splitlines())
+
+
+def _message(entry: object) -> str:
+    """Return an entry's message: text, or a list of bytes where it is none (systemd's JOURNAL_EXPORT_FORMATS)."""
+    match entry:
+        case {"MESSAGE": str(text)}:
+            return text
+        case {"MESSAGE": list(found)} if all(isinstance(byte, int) for byte in found):
+            return readable(bytes(found))[0]
+        case _:
+            raise ValueError("no entry of the journal")
