@@ -43,13 +43,18 @@ def name_mistake(name: str) -> str | None:
     for position, character in enumerate(name, 1):
         if not character.isascii():
             called = unicodedata.name(character, "no character of any script")
-            return f"{name!a} holds U+{ord(character):04X} ({called}) as character {position}: names are ASCII"
+            return f"{_in_ascii(name)} holds U+{ord(character):04X} ({called}) as character {position}: names are ASCII"
     if not _NAME.fullmatch(name) or len(name) > 253:
         return (
-            f"{ascii(name)[:80]} is no name: write letters, digits, '.', '-' and '_', "
+            f"{_in_ascii(name)} is no name: write letters, digits, '.', '-' and '_', "
             "and put addresses under ansible_host"
         )
     return None
+
+
+def _in_ascii(name: str) -> str:
+    text = ascii(name)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def expand(name: str) -> list[str]:

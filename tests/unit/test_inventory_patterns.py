@@ -283,3 +283,9 @@ def test_a_range_of_exactly_the_limit_is_read_and_one_more_is_not() -> None:
 def test_a_name_of_the_longest_length_is_one_and_a_longer_one_is_not() -> None:
     assert name_mistake("a" * 253) is None
     assert name_mistake("a" * 254) is not None
+
+
+def test_what_is_wrong_with_a_name_is_said_in_short() -> None:
+    assert name_mistake("x" * 70_000 + "\u00e9") == (
+        "'" + "x" * 76 + "... holds U+00E9 (LATIN SMALL LETTER E WITH ACUTE) as character 70001: names are ASCII"
+    )
