@@ -21,7 +21,7 @@ from soleil_remediate.host import Connection, Host
 from soleil_remediate.transports import HostKey
 from soleil_remediate.transports.becoming import sudo_password
 from soleil_remediate.transports.deadline import Attempt, Cancellation, GivenUp, OutOfTime
-from soleil_remediate.transports.openssh_errors import last_words, meaning_of
+from soleil_remediate.transports.openssh_errors import Words, last_words, meaning_of
 from soleil_remediate.transports.openssh_key import checked_key
 from soleil_remediate.transports.openssh_words import Effective, asking, effective, mastering, through
 from soleil_remediate.transports.pipes import Piped, Pipes, lack_of_means
@@ -119,13 +119,13 @@ class OpensshLink:
         self._environment = _environment(host.connection)
         self._master: Piped | None = None
         self._folder: Path | None = None
-        self._heard = Kept(2**16)
+        self._heard = Words()
         self.doing = "reading the ssh configuration"
 
     @property
     def said(self) -> str:
         """What the master has written so far, for people and for programs."""
-        return self._heard.data.decode("utf-8", "backslashreplace")
+        return self._heard.text
 
     # -- opening ------------------------------------------------------------------------------------------------------
 

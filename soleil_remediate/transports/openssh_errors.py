@@ -42,6 +42,26 @@ MEANINGS: tuple[tuple[str, type[RemediateError], str], ...] = (
 )  # fmt: skip
 
 
+class Words:
+    """What ssh has said so far: the beginning and the end, for it may be made to say very much."""
+
+    _BEGINNING, _END = 2**16, 2**12
+
+    def __init__(self) -> None:
+        self._first, self._last = b"", b""
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+        room = self._BEGINNING - len(self._first)
+        self._first += data[:room]
+        self._last = (self._last + data[max(0, room) :])[-self._END :]
+
+    @property
+    def text(self) -> str:
+        """What was kept of it."""
+        return (self._first + self._last).decode("utf-8", "backslashreplace")
+
+
 def meaning_of(said: str, who: str) -> RemediateError:
     """Return what it means that ssh ended before the connection was open, from all that it said."""
     lines = _own_lines(said)

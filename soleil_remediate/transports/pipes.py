@@ -205,13 +205,16 @@ class Pipes:
             each.close()
 
     def wait(self, seconds: float) -> None:
-        """Return when something has arrived, when they were cut off, or after that long."""
+        """Return when something has arrived, when they were cut off, or after that long; sooner is no harm.
+
+        Nothing arrives of a shell that has ended where what it left behind keeps its pipes open: that is to be seen.
+        """
         poll = select.poll()
         poll.register(self._woken, select.POLLIN)
         awaited = {descriptor: program for program in self._programs for descriptor in program.awaited()}
         for descriptor in awaited:
             poll.register(descriptor, select.POLLIN)
-        for descriptor, _ in poll.poll(max(0, round(seconds * 1000))):
+        for descriptor, _ in poll.poll(max(0, round(min(seconds, _LEFT_BEHIND) * 1000))):
             if descriptor in awaited:
                 awaited[descriptor].wake(descriptor)
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from soleil_remediate.command import Command
-from soleil_remediate.errors import ConfigError
+from soleil_remediate.errors import ConfigError, FactError
 from soleil_remediate.transports import Progress
+from soleil_remediate.units import Duration
 from tests.contract.conftest import LOGINS, PASSWORD, WITHIN, Bed, eventually, output, ssh_host
 from tests.sshd import IS_ROOT, Sshd
 
@@ -83,6 +84,15 @@ def test_closing_waits_for_no_command(local: Bed) -> None:
     assert output(answer).stdout == b"x\n"
     session.close()
     assert time.monotonic() - began < 3
+
+
+def test_a_shell_that_was_killed_is_not_waited_for_although_what_it_left_behind_holds_its_output(local: Bed) -> None:
+    killer = Command(("sh", "-c", "sleep 12 & kill -9 $(ps -o ppid= $PPID)"), deadline=Duration(20))
+    began = time.monotonic()
+    answers = local.open().ask([killer, Command(("echo", "x"))])
+    assert isinstance(answers[0], FactError)
+    assert output(answers[1]).stdout == b"x\n"
+    assert time.monotonic() - began < 8
 
 
 def test_no_host_key_is_claimed(local: Bed) -> None:

@@ -14,7 +14,7 @@ from soleil_remediate.errors import (
     RemediateError,
     Unreachable,
 )
-from soleil_remediate.transports.openssh_errors import last_words, meaning_of
+from soleil_remediate.transports.openssh_errors import Words, last_words, meaning_of
 
 SHOWN = "debug1: Server host key: ssh-ed25519 SHA256:abc\n"
 
@@ -109,6 +109,24 @@ def test_a_host_whose_key_counts_is_not_believed_when_it_says_that_it_does_not()
     """What a host says when it hangs up stands behind ssh's own words."""
     said = "Received disconnect from 192.0.2.1 port 22:2: Host key verification failed.\n"
     assert isinstance(meaning_of(f"{SHOWN}{said}", "web1"), ConnectionLost)
+
+
+@pytest.mark.parametrize("size", [997, 4096, 65535, 65536, 300_000])
+def test_however_much_ssh_says_its_first_and_its_last_words_are_kept(size: int) -> None:
+    words = Words()
+    said = SHOWN + "debug1: noise\n" * 100_000 + "client_loop: send disconnect: Broken pipe\n"
+    for start in range(0, len(said), size):
+        words.write(said[start : start + size].encode())
+    assert words.text.startswith(SHOWN)
+    assert last_words(words.text) == "client_loop: send disconnect: Broken pipe"
+    assert len(words.text) <= 2**16 + 2**12
+
+
+def test_what_is_short_is_kept_whole() -> None:
+    words = Words()
+    for part in (b"a\n", b"", b"b\xff"):
+        words.write(part)
+    assert words.text == "a\nb\\xff"
 
 
 def test_the_last_words_are_those_for_people() -> None:
