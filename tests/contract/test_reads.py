@@ -238,6 +238,7 @@ def test_commands_that_all_end_their_shell_are_not_asked_for_ever(reached: Bed) 
 def test_a_slow_command_does_not_delay_the_quick(reached: Bed) -> None:
     """Asked in one batch, they still come in their order; the slow ones ran beside each other."""
     session = reached.open()
+    session.ask([Command(("true",), is_slow=True)] * 3)  # how long it takes to open shells is another matter
     began = time.monotonic()
     slow = Command(("sh", "-c", "sleep 1; date +%s.%N"), is_slow=True, deadline=Duration(5))
     answers = session.ask([slow, Command(("date", "+%s.%N")), slow, slow])
