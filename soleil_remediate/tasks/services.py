@@ -14,6 +14,7 @@ from soleil_remediate.facts.disks import FileSystems, read_file_systems
 from soleil_remediate.facts.files import FileStat, FindNamed
 from soleil_remediate.facts.http import Response, Site, read_page, read_site, refuse_unless_askable
 from soleil_remediate.facts.services import (
+    Configuration,
     FindNewestChange,
     Services,
     Unit,
@@ -448,24 +449,21 @@ def _the_running(services: Services, pattern: str) -> Unit | None:
 
 
 def _test_of(unit: Unit, services: Services) -> tuple[str, ...]:
-    """Return the words that test a unit's configuration, where it has passed that test; none where there is no test.
+    """Return the words that test a unit's configuration; none where there is no test.
+
+    Where it could not be tested without a trace, that is no reason to leave a service down: the change itself tests it
+    first, and does nothing where it is broken.
 
     Raises:
-        Unplannable: It has not passed, or it cannot be told.
+        Unplannable: It is known to be broken.
     """
-    test = configuration_test(unit)
-    if not test:
-        return ()
-    match services.tests.get(unit.name, FactError("it was not tested")):
-        case FactError() as error:
-            raise Unplannable(f"whether {unit.name} could start with its configuration cannot be known: {error}")
-        case result if result.is_good:
-            return test
-        case result:
-            raise Unplannable(
-                f"{unit.name} could not start with its configuration: {result.says}. By hand: correct that, then "
-                f"{' '.join(test)} && systemctl {'start' if unit.is_down else 'reload'} {unit.name}"
-            )
+    test, result = configuration_test(unit), services.tests.get(unit.name)
+    if isinstance(result, Configuration) and not result.is_good:
+        raise Unplannable(
+            f"{unit.name} could not start with its configuration: {result.says}. By hand: correct that, then "
+            f"{' '.join(test)} && systemctl {'start' if unit.is_down else 'reload'} {unit.name}"
+        )
+    return test
 
 
 def _since(unit: Unit) -> str:

@@ -107,12 +107,9 @@ def test_there_is_nothing_to_start(units: tuple[Unit, ...], because: str) -> Non
             BROKEN,
             r"unknown directive\. By hand: .*, then /usr/sbin/php-fpm8\.2 -t .* && systemctl start",
         ),
-        (php("failed"), FactError("needs root"), "cannot be known: needs root"),
     ],
 )
-def test_what_must_not_be_started_is_said_with_the_reason(
-    unit: Unit, test: Configuration | FactError, why: str
-) -> None:
+def test_what_must_not_be_started_is_said_with_the_reason(unit: Unit, test: Configuration, why: str) -> None:
     with pytest.raises(Unplannable, match=why):
         START.plan(services(unit, tests={unit.name: test}))
 
@@ -120,6 +117,11 @@ def test_what_must_not_be_started_is_said_with_the_reason(
 def test_a_program_that_cannot_test_its_configuration_is_started_without() -> None:
     redis = Unit(name="redis-server.service", active="failed", program=("/usr/bin/redis-server",))
     assert the_change(StartService(unit="redis*.service"), services(redis, tests={})).command.words[-1] == "5"
+
+
+def test_a_configuration_that_cannot_be_tested_without_a_trace_is_tested_by_the_change_itself() -> None:
+    change = the_change(START, services(php("failed"), tests={"php8.2-fpm.service": FactError("needs root")}))
+    assert change.command.words[8:10] == ("/usr/sbin/php-fpm8.2", "-t")
 
 
 def test_one_broken_does_not_keep_the_other_down() -> None:
