@@ -22,6 +22,7 @@ from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
 from soleil_remediate.checks.health import PageServed, ServiceConfigured
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
+from soleil_remediate.looks.releases import ReleaseList
 from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
 from soleil_remediate.plan import Risk
 from soleil_remediate.task import Check, Look, Reading, Task
@@ -47,6 +48,7 @@ BUILT_IN: tuple[KindClass, ...] = (
     DiskDeletedOpen,
     DiskLogs,
     DiskForecast,
+    ReleaseList,
     CleanPackageCache,
     ReopenFile,
     RotateLog,

@@ -19,6 +19,7 @@ from soleil_remediate.facts.files import StatFile
 from soleil_remediate.facts.processes import OpenFile, ReadMounts
 from soleil_remediate.look import look
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
+from soleil_remediate.looks.releases import ReleaseList
 from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
 from soleil_remediate.plan import Change
 from soleil_remediate.task import Look, Reading, Task
@@ -36,6 +37,7 @@ LOOKS: tuple[type[Reading[Any]], ...] = (
     ServiceLastWords,
     LogNewest,
     ResourceOverview,
+    ReleaseList,
 )
 
 #: Every kind that comes with the product.
@@ -54,6 +56,15 @@ _PHP = unit_shown("php8.2-fpm.service", program=PHP_FPM)
 _PHP_FAILED = unit_shown("php8.2-fpm.service", active="failed", sub="failed", result="signal", program=PHP_FPM)
 _ERROR_LOG = "/var/log/nginx/error.log"
 _MINUTES = "".join(f"{f'[2026-11-23 09:{minute}:00] a':4095}\n" for minute in range(45, 60))
+
+_LINK = "/srv/web/current"
+_RELEASES = b"".join(
+    record(f"/srv/web/releases/{name}", kind="d", device=_SRV, inode=100 + number, owner="deploy")
+    + record(f"/srv/web/releases/{name}/artisan", device=_SRV)
+    + record(f"/srv/web/releases/{name}/vendor/autoload.php", device=_SRV)
+    for number, name in enumerate(("41", "42"))
+)
+_MIGRATION = "/srv/web/releases/42/database/migrations/2026_11_24_add_floor.php"
 
 #: What one host answers, by a part of the command that asks; the first that fits counts.
 ANSWERS: tuple[tuple[str, Output], ...] = (
@@ -105,6 +116,11 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
         ),
     ),
     (f"find {_DUMPS}", said(_DUMP_LIST)),
+    (f"find {_LINK} ", said("l\tdeploy\t1700000000.5\treleases/42\0")),
+    ("find /srv/web/releases", said(_RELEASES + record(_MIGRATION, device=_SRV))),
+    ("find /srv/web -maxdepth", said(record("/srv/web", kind="d", owner="deploy"))),
+    ("find -H /srv/web/.dep", said(status=1, stderr=complaint("/srv/web/.dep"))),
+    (_MIGRATION, said(f"{_MIGRATION}\0$table->string('floor');\n")),
     ("du -x", said("300000000\t/srv/app\x00302000000\t/srv\0")),
     ("find /srv -xdev", said(record(_APP_LOG, size=MiB(280), device=_SRV, inode=7))),
     ("stdbuf -o0 find /var/log", said(record(_APP_LOG, size=MiB(280), device=_SRV, inode=7, modified=_NOW))),
@@ -155,6 +171,7 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
         "live": "/up",
         "page": "/ready",
     },
+    "release.list": {"root": Path(_LINK)},
 }
 
 

@@ -1,0 +1,151 @@
+"""What Laravel's migrations do to a database that older code has to go on with, judged by their text alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+
+
+class Effect(Enum):
+    """What code from before a migration meets after it.
+
+    Nothing is asked of a database, and no migration is run. What is not understood is unknown, never additive.
+    """
+
+    ADDITIVE = "additive"  # all that it knows is still there, and what it writes is still accepted
+    DESTRUCTIVE = "destructive"  # something that it knows is gone, renamed or of another type
+    UNKNOWN = "unknown"  # nobody can tell by the text
+
+
+#: Methods of a Blueprint that add a column which older code need not know: with one of _OPTIONAL, its inserts leave it
+#: out (https://laravel.com/docs/migrations#available-column-types).
+_COLUMNS = frozenset(
+    """
+    bigInteger binary boolean char date dateTime dateTimeTz decimal double enum float foreignId foreignUlid foreignUuid
+    geometry integer ipAddress json jsonb longText macAddress mediumInteger mediumText set smallInteger string text time
+    timeTz timestamp timestampTz tinyInteger tinyText ulid unsignedBigInteger unsignedDecimal unsignedInteger
+    unsignedMediumInteger unsignedSmallInteger unsignedTinyInteger uuid year
+    """.split()
+)
+#: Methods that add columns which may be left out anyway, or what makes reading faster.
+_HARMLESS = frozenset(
+    """
+    fullText index nullableMorphs nullableTimestamps nullableUlidMorphs nullableUuidMorphs rememberToken softDeletes
+    softDeletesTz spatialIndex timestamps timestampsTz
+    """.split()
+)
+_OPTIONAL = frozenset({"nullable", "default", "useCurrent", "storedAs", "virtualAs"})
+_MODIFIERS = _OPTIONAL | frozenset(
+    {"after", "charset", "collation", "comment", "first", "index", "invisible", "unsigned", "useCurrentOnUpdate"}
+)
+_DESTROYS = re.compile(r"^(?:drop|rename)", re.IGNORECASE)
+_DESTROYING_WORDS = re.compile(r"\b(?:drop|truncate|delete|rename)\b", re.IGNORECASE)
+
+#: A comment, a text in quotes, or anything else, one piece at a time. Heredocs begin with <<<: nobody reads on there.
+_PIECES = re.compile(
+    r"""(?P<comment>//[^\n]*|\#(?!\[)[^\n]*|/\*.*?\*/)|(?P<text>'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|(?P<code>.)""",
+    re.DOTALL,
+)
+_UP = re.compile(r"\bfunction\s+up\s*\(\s*\)\s*(?::\s*void\s*)?\{")
+_ON_TABLE = re.compile(
+    r"Schema::(?P<verb>create|table)\(\s*(?:''|\"\")\s*,\s*(?:static\s+)?function\s*\(\s*(?:\\?[\w\\]*Blueprint\s+)?"
+    r"\$(?P<variable>\w+)\s*\)\s*(?::\s*void\s*)?\{(?P<body>.*)\}\s*\)",
+    re.DOTALL,
+)
+_CALL = re.compile(r"->\s*(\w+)\s*\(")
+
+
+def effect_of(text: str) -> Effect:
+    """Judge a migration by what it does when it is run forward; how it would be taken back does not count."""
+    code = _without_texts(text)
+    begin = _UP.search(code) if code is not None else None
+    if code is None or begin is None:
+        return Effect.UNKNOWN
+    body = _block(code, begin.end())
+    if body is None:
+        return Effect.UNKNOWN
+    effects = {_effect_of_statement(statement) for statement in _statements(body)}
+    for worst in (Effect.DESTRUCTIVE, Effect.UNKNOWN):
+        if worst in effects:
+            return worst
+    return Effect.ADDITIVE
+
+
+def _without_texts(text: str) -> str | None:
+    """Return PHP without comments and with every text in quotes empty; ``None`` where that cannot be told apart."""
+    if "<<<" in text or "?>" in text:
+        return None
+    pieces = []
+    for piece in _PIECES.finditer(text):
+        if piece["text"]:
+            # What is said to the database itself is in a text: words that destroy are kept for _effect_of_statement.
+            words = " ".join(_DESTROYING_WORDS.findall(piece["text"]))
+            pieces.append(f"''/*{words}*/" if words else "''")
+        elif piece["code"]:
+            if piece["code"] in "'\"":
+                return None  # a quotation mark without its other half
+            pieces.append(piece["code"])
+        else:
+            pieces.append(" ")
+    return "".join(pieces)
+
+
+def _block(code: str, start: int) -> str | None:
+    """Return what stands between an opening brace, just before *start*, and its closing one."""
+    depth = 1
+    for at in range(start, len(code)):
+        depth += {"{": 1, "}": -1}.get(code[at], 0)
+        if depth == 0:
+            return code[start:at]
+    return None
+
+
+def _statements(body: str) -> Iterator[str]:
+    """Return the statements of a block, each without its semicolon; what is in braces or parentheses stays together."""
+    depth, begin = 0, 0
+    for at, character in enumerate(body):
+        depth += {"{": 1, "(": 1, "[": 1, "}": -1, ")": -1, "]": -1}.get(character, 0)
+        if character == ";" and depth == 0:
+            yield body[begin:at].strip()
+            begin = at + 1
+    if rest := body[begin:].strip():
+        yield rest
+
+
+def _effect_of_statement(statement: str) -> Effect:
+    bare = re.sub(r"/\*.*?\*/", "", statement)
+    table = _ON_TABLE.fullmatch(bare)
+    if table is not None and table["verb"] == "create" and not _DESTROYING_WORDS.search(table["body"]):
+        return Effect.ADDITIVE  # nobody knew the table
+    if table is not None and table["verb"] == "table":
+        effects = {_effect_on_table(one, table["variable"]) for one in _statements(table["body"])}
+        return next((one for one in (Effect.DESTRUCTIVE, Effect.UNKNOWN) if one in effects), Effect.ADDITIVE)
+    is_schema = re.match(r"Schema::(?:drop|rename)", bare)
+    return Effect.DESTRUCTIVE if is_schema or _DESTROYING_WORDS.search(statement) else Effect.UNKNOWN
+
+
+def _effect_on_table(statement: str, variable: str) -> Effect:
+    """Judge one statement about a table that older code knows."""
+    calls = _CALL.findall(statement)
+    if any(_DESTROYS.match(call) or call == "change" for call in calls):
+        return Effect.DESTRUCTIVE
+    if not calls or not re.match(rf"\${variable}\s*->", statement):
+        return Effect.UNKNOWN
+    method, *modifiers = calls
+    if method in _HARMLESS and _MODIFIERS.issuperset(modifiers):
+        return Effect.ADDITIVE
+    is_optional = bool(_OPTIONAL.intersection(modifiers))
+    if method in _COLUMNS and is_optional and _MODIFIERS.issuperset(modifiers) and "->" not in _arguments(statement):
+        return Effect.ADDITIVE
+    return Effect.UNKNOWN
+
+
+def _arguments(statement: str) -> str:
+    """Return what stands in parentheses: a call in there is not one of the chain."""
+    depth, inside = 0, []
+    for character in statement:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if depth > 0:
+            inside.append(character)
+    return "".join(inside)

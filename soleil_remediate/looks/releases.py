@@ -1,0 +1,81 @@
+"""Show which releases there are, which is served, and which one could be served instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import ClassVar
+
+from soleil_remediate.command import Reader
+from soleil_remediate.errors import FactError
+from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.migrations import effect_of
+from soleil_remediate.facts.releases import Release, Releases, read_new_migrations, read_releases
+from soleil_remediate.task import Look, Shown, Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasesShown:
+    """What a person should see of the releases.
+
+    Args:
+        migrations: What stands in the migrations that the served one has and the newest good one before has not.
+    """
+
+    releases: Releases
+    migrations: Mapping[str, str] | FactError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseList(Look[ReleasesShown]):
+    """Show every release: which one is served and since when, which ones are bad or no longer whole.
+
+    Of the migrations that came with the one that is served it says what older code would meet, by their text.
+
+    Args:
+        root: The link that says which release is served.
+    """
+
+    kind = "release.list"
+    rounds = 2
+    title: ClassVar[str] = "Releases"
+
+    root: PurePosixPath
+
+    async def read(self, host: Reader) -> ReleasesShown:
+        releases = await read_releases(host, self.root)
+        current, before = releases.current, releases.newest_good
+        if current is None or before is None:
+            return ReleasesShown(releases=releases, migrations={})
+        return ReleasesShown(releases=releases, migrations=await read_new_migrations(host, current, before))
+
+    def show(self, seen: ReleasesShown) -> Shown:
+        releases, current = seen.releases, seen.releases.current
+        rows = [
+            (
+                one.name,
+                as_text(one.folder.modified),
+                f"served since {as_text(releases.served.changed)} UTC" if one is current else "",
+                _state(one, seen) if one is current else _state_of(one),
+            )
+            for one in reversed(releases.all)
+        ]
+        if current is None:
+            rows.append((str(releases.link), "", f"leads to {releases.served.target or 'no other place'}", ""))
+        if releases.lock is not None:
+            rows.append((releases.lock.path.name, as_text(releases.lock.modified), "somebody deploys, or did", ""))
+        return Table(columns=("release", "folder changed", "", ""), rows=tuple(rows), align="llll")
+
+
+def _state_of(release: Release) -> str:
+    return "marked bad" if release.is_bad else release.lacks
+
+
+def _state(current: Release, seen: ReleasesShown) -> str:
+    new = ""
+    if isinstance(seen.migrations, FactError):
+        new = f"its migrations cannot be read: {seen.migrations}"
+    elif seen.migrations:
+        new = f"with {', '.join(f'{name} ({effect_of(text).value})' for name, text in seen.migrations.items())}"
+    return "; ".join(part for part in (_state_of(current), new) if part)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+
+from soleil_remediate.facts.migrations import Effect, effect_of
+
+
+def migration(up: str, down: str = "Schema::dropIfExists('rooms');") -> str:
+    return f"""<?php
+use Illuminate\\Database\\Schema\\Blueprint; // dropColumn in a comment, and a quotation mark: it's
+return new class extends Migration {{
+    /* Schema::drop('x'); */
+    public function up(): void {{ {up} }}
+    public function down() {{ {down} }}
+}};
+"""
+
+
+def table(body: str) -> str:
+    return f"Schema::table('rooms', function (Blueprint $table) {{ {body} }});"
+
+
+@pytest.mark.parametrize(
+    "up",
+    [
+        "",
+        "Schema::create('rooms', function (Blueprint $table) { $table->id(); $table->string('name')->unique(); });",
+        'Schema::create("rooms", function (Blueprint $t) { $t->foreignId("user_id")->constrained(); });',
+        table("$table->string('floor')->nullable();"),
+        table("$table->integer('beds')->default(2)->after('name'); $table->timestamps();"),
+        table("$table->timestamp('seen')->useCurrent()->index();"),
+        table("$table->index(['name', 'floor']); $table->softDeletes();"),
+        table("$table->string('note')->default('drop me; }')->nullable();"),
+    ],
+)
+def test_what_older_code_need_not_know_is_additive(up: str) -> None:
+    assert effect_of(migration(up)) is Effect.ADDITIVE
+
+
+@pytest.mark.parametrize(
+    "up",
+    [
+        "Schema::drop('rooms');",
+        "Schema::dropIfExists('rooms');",
+        "Schema::rename('rooms', 'chambers');",
+        table("$table->dropColumn('floor');"),
+        table("$table->renameColumn('floor', 'storey');"),
+        table("$table->string('floor', 3)->nullable()->change();"),
+        table("$table->string('new')->nullable(); $table->dropUnique('x');"),
+        "DB::statement('ALTER TABLE rooms DROP COLUMN floor');",
+        "DB::table('rooms')->delete();",
+        "if (Schema::hasTable('rooms')) { Schema::drop('rooms'); }",
+        "Schema::create('x', function (Blueprint $table) { DB::table('rooms')->truncate(); });",
+        "DB::statement('vacuum'); " + table("$table->dropColumn('b');"),
+    ],
+)
+def test_what_takes_something_away_is_destructive(up: str) -> None:
+    assert effect_of(migration(up)) is Effect.DESTRUCTIVE
+
+
+@pytest.mark.parametrize(
+    "up",
+    [
+        table("$table->string('floor');"),  # older code's inserts leave it out, and fail
+        table("$table->string('floor')->nullable()->unique();"),
+        table("$table->foreignId('owner')->nullable()->constrained();"),
+        table("$table->string('floor')->nullable($this->isNew());"),
+        table("$table->unique('name');"),
+        table("$this->add($table);"),
+        table("if ($x) { $table->string('floor')->nullable(); }"),
+        table("$other = 1;"),
+        "DB::statement('ALTER TABLE rooms ADD CHECK (beds > 0)');",
+        "DB::statement(<<<SQL\nselect 1\nSQL);",
+        "$this->call();",
+    ],
+)
+def test_what_nobody_can_tell_by_the_text_is_unknown(up: str) -> None:
+    assert effect_of(migration(up)) is Effect.UNKNOWN
+
+
+@pytest.mark.parametrize("text", ["", "<?php class X {}", "<?php function up() {", "<?php function up() { 'x }", "\0"])
+def test_what_is_no_migration_is_unknown(text: str) -> None:
+    assert effect_of(text) is Effect.UNKNOWN
+
+
+def test_how_it_would_be_taken_back_does_not_count() -> None:
+    assert effect_of(migration(table("$table->string('a')->nullable();"), "Schema::drop('rooms');")) is Effect.ADDITIVE
