@@ -31,6 +31,7 @@ from soleil_remediate.tasks.journals import VacuumJournal
 from soleil_remediate.tasks.logs import TruncateLog
 from soleil_remediate.tasks.open_files import ReopenFile
 from soleil_remediate.tasks.packages import CleanPackageCache
+from soleil_remediate.tasks.releases import RollBackRelease
 from soleil_remediate.tasks.rotations import RotateLog
 from soleil_remediate.tasks.services import ReloadNginx, ReloadService, RestartService, StartService
 
@@ -65,6 +66,7 @@ BUILT_IN: tuple[KindClass, ...] = (
     ReloadNginx,
     ReloadService,
     RestartService,
+    RollBackRelease,
 )
 
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*")

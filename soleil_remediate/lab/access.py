@@ -126,7 +126,10 @@ def inventory_text(groups: Mapping[str, Iterable[tuple[str, str]]], private_key:
         "      backups: /var/backups/soleil",
         "    policy:",
         "      environment: lab",
-        "      unattended: {disk-full: destructive, application-down: disruptive}",
+        "      unattended:",
+        "        disk-full: destructive",
+        "        application-down: disruptive",
+        "        failed-deployment-rollback: disruptive",
         "  children:",
     ]
     for group, hosts in groups.items():

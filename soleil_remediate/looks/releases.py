@@ -52,30 +52,25 @@ class ReleaseList(Look[ReleasesShown]):
 
     def show(self, seen: ReleasesShown) -> Shown:
         releases, current = seen.releases, seen.releases.current
-        rows = [
-            (
-                one.name,
-                as_text(one.folder.modified),
-                f"served since {as_text(releases.served.changed)} UTC" if one is current else "",
-                _state(one, seen) if one is current else _state_of(one),
-            )
-            for one in reversed(releases.all)
-        ]
+        rows = []
+        for one in reversed(releases.all):
+            rows.append((one.name, as_text(one.folder.modified), _state(one, releases)))
+            if one is current:
+                rows += [("", "", brought) for brought in _brought(seen.migrations)]
         if current is None:
-            rows.append((str(releases.link), "", f"leads to {releases.served.target or 'no other place'}", ""))
+            rows.append((str(releases.link), "", f"leads to {releases.served.target or 'no other place'}"))
         if releases.lock is not None:
-            rows.append((releases.lock.path.name, as_text(releases.lock.modified), "somebody deploys, or did", ""))
-        return Table(columns=("release", "folder changed", "", ""), rows=tuple(rows), align="llll")
+            rows.append((releases.lock.path.name, as_text(releases.lock.modified), "somebody deploys, or did"))
+        return Table(columns=("release", "changed", ""), rows=tuple(rows), align="lll")
 
 
-def _state_of(release: Release) -> str:
-    return "marked bad" if release.is_bad else release.lacks
+def _state(release: Release, releases: Releases) -> str:
+    served = f"served since {as_text(releases.served.changed)}" if release is releases.current else ""
+    return ", ".join(part for part in (served, "marked bad" if release.is_bad else release.lacks) if part)
 
 
-def _state(current: Release, seen: ReleasesShown) -> str:
-    new = ""
-    if isinstance(seen.migrations, FactError):
-        new = f"its migrations cannot be read: {seen.migrations}"
-    elif seen.migrations:
-        new = f"with {', '.join(f'{name} ({effect_of(text).value})' for name, text in seen.migrations.items())}"
-    return "; ".join(part for part in (_state_of(current), new) if part)
+def _brought(migrations: Mapping[str, str] | FactError) -> list[str]:
+    """Return for people what the served release brought into the database that the one before does not know."""
+    if isinstance(migrations, FactError):
+        return [f"its migrations cannot be read: {migrations}"]
+    return [f"brought {name} ({effect_of(text).value})" for name, text in migrations.items()]

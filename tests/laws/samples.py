@@ -68,6 +68,7 @@ _MIGRATION = "/srv/web/releases/42/database/migrations/2026_11_24_add_floor.php"
 
 #: What one host answers, by a part of the command that asks; the first that fits counts.
 ANSWERS: tuple[tuple[str, Output], ...] = (
+    ("/etc/supervisor", said("/etc/supervisor/conf.d/web.conf\0[program:web]\n")),
     ("systemctl list-unit-files", said("basic.target static -\nphp8.1-fpm.service disabled enabled\n")),
     ("unshare", said(stderr="nginx: configuration file /etc/nginx/nginx.conf test is successful\n")),
     ("-- basic.target nginx.service php*-fpm.service", said(units_shown(_NGINX, _PHP_FAILED))),
@@ -153,6 +154,7 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "disk.deleted-open": {},
     "disk.logs": {},
     "disk.forecast": {},
+    "release.rollback": {"root": Path(_LINK), "migrations": "any"},
     "page.served": {"page": "/ready", "url": "https://soleil.example/"},
     "service.configured": {"units": ("nginx.service", "php*-fpm.service")},
     "service.overview": {"units": ("nginx.service", "php*-fpm.service")},

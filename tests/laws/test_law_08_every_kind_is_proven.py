@@ -12,7 +12,7 @@ import pytest
 
 from soleil_remediate.lab.faulting import Fault, faults
 from soleil_remediate.task import Check, Task
-from tests.lab import test_application_down, test_disk_full, test_rotation
+from tests.lab import test_application_down, test_disk_full, test_failed_deployment, test_rotation
 from tests.laws.samples import KINDS, TASKS
 
 #: By fault, the tasks that a lab test asserts to have been sent there, and nothing else; several rows are several ways.
@@ -21,6 +21,8 @@ for row in (*test_disk_full.REPAIRED, *test_rotation.REPAIRED):
     SENT.setdefault(row.fault, set()).add(row.sent)
 for case in test_application_down.REPAIRED:
     SENT.setdefault(case.fault, set()).add(case.sent)
+for release in test_failed_deployment.REPAIRED:
+    SENT.setdefault(release.fault, set()).add(release.sent)
 
 TASK_KINDS = {kind.kind for kind in TASKS}
 CHECKS = tuple(kind for kind in KINDS if issubclass(kind, Check) and not issubclass(kind, Task))

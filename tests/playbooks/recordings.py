@@ -35,6 +35,8 @@ RECORDED = (
     ("disk-full", "old-backups"),
     ("application-down", "php-fpm-killed"),
     ("application-down", "postgresql-killed"),
+    ("failed-deployment-rollback", "bad-release"),
+    ("failed-deployment-rollback", "bad-release-after-migration"),
 )
 
 

@@ -160,7 +160,10 @@ def test_the_version_is_said(soleil: Soleil) -> None:
         ("--host web1 ping", "the command comes first, its options after it: soleil-remediate COMMAND --host"),
         ("scenarios --output xml", "--output 'xml': there are console and json"),
         ("remediate --yes --approve 12 --scenario disk-full", "--yes and --approve both answer the gate"),
-        ("remediate", "which scenario? Add --scenario; there is: application-down, disk-full"),
+        (
+            "remediate",
+            "which scenario? Add --scenario; there is: application-down, disk-full, failed-deployment-rollback",
+        ),
         ("preview disk-fall --host web1", "unknown scenario 'disk-fall': did you mean 'disk-full'?"),
         ("explain disk-fll", "unknown scenario 'disk-fll': did you mean 'disk-full'?"),
         ("runs show ffff", "unknown run 'ffff': none is known here"),
@@ -341,7 +344,7 @@ def test_the_inventory_is_listed_drawn_and_explained(soleil: Soleil, inventory: 
 
 
 def test_scenarios_are_listed_and_explained(soleil: Soleil) -> None:
-    assert "disk-full          HIGH" in soleil("scenarios").out
+    assert "\ndisk-full                    HIGH" in soleil("scenarios").out
     page = soleil("explain", "no-space-left").out
     for heading in ("IMPACT", "DETECTION", "INPUTS", "HEALTHY", "GOAL", "STEPS", "BY HAND", "ESCALATE"):
         assert heading in page
@@ -564,7 +567,8 @@ def test_a_hosts_name_in_a_scenarios_place_is_noticed(soleil: Soleil, inventory:
     said = soleil("preview", "web1", "--inventory", inventory)
     assert said.status == ExitStatus.USAGE
     assert said.err == (
-        "web1 is a host and no scenario; there is: application-down, disk-full. Write\n"
+        "web1 is a host and no scenario; there is: application-down, disk-full, "
+        "failed-deployment-rollback. Write\n"
         "  soleil-remediate preview --scenario SCENARIO "
         f"--host web1 --inventory {inventory}\n"
     )

@@ -136,3 +136,53 @@ workers_of() { ps -o pid= --ppid "$(main_of "$1")"; }
 
 # hang: stop the processes whose numbers are read where they are; nothing but SIGCONT or SIGKILL gets through to them
 hang() { xargs kill -STOP; }
+
+# new_release NAME: a new release beside the one that is served, made from it as a deployment makes it; prints its folder.
+# Both have their configuration and routes cached, as deployments leave them.
+new_release() {
+  local from to=/srv/soleil/releases/$1
+  from=$(readlink -f /srv/soleil/current)
+  as_deploy "$from" artisan config:cache
+  as_deploy "$from" artisan route:cache
+  sudo -u deploy cp -a "$from" "$to"
+  rm -f "$to"/bootstrap/cache/{config,routes-v7}.php
+  as_deploy "$to" artisan config:cache
+  echo "$to"
+}
+
+# as_deploy FOLDER WORD...: PHP, as whoever deploys
+as_deploy() { (cd "$1" && shift && sudo -u deploy php "$@") >/dev/null; }
+
+# serve_release FOLDER: put it live, as a deployment does
+serve_release() {
+  sudo -u deploy sh -c 'ln -s "releases/${1##*/}" /srv/soleil/current.new && mv -T /srv/soleil/current.new /srv/soleil/current' sh "$1"
+  systemctl reload php8.2-fpm
+  supervisorctl restart 'soleil-worker:*' >/dev/null || true
+}
+
+# break_routes FOLDER: a syntax error, so that nothing of Laravel begins
+break_routes() { echo "Route::get('/rooms'," >>"$1/routes/api.php"; }
+
+# answers STATUS: what the application answers by now
+answers() {
+  local tries=0
+  until [ "$(curl -sS -m 10 -o /dev/null -w '%{http_code}' http://localhost/api/health/live)" = "$1" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 50 ] || fail "the application does not answer $1"
+    sleep 0.2
+  done
+}
+
+# migrate_bookings FOLDER NAME STATEMENT: a migration that changes bookings, and run
+migrate_bookings() {
+  cat >"$1/database/migrations/$2.php" <<PHP
+<?php
+use Illuminate\Database\Migrations\Migration; use Illuminate\Database\Schema\Blueprint; use Illuminate\Support\Facades\Schema;
+return new class extends Migration {
+    public function up() { Schema::table('bookings', function (Blueprint \$table) { \$table->$3; }); }
+    public function down() {}
+};
+PHP
+  chown deploy:www-data "$1/database/migrations/$2.php"
+  as_deploy "$1" artisan migrate --force
+}

@@ -1,0 +1,24 @@
+# about: a release was deployed in which every request fails; the release before it is whole
+# scenario: failed-deployment-rollback
+# kinds: release.rollback page.served
+# option: what=exception  what is wrong with it: exception (in a controller) or syntax (in routes/api.php)
+# option: number=20260102000000  its name
+folder=$(new_release "$OPTION_NUMBER")
+migrate_bookings "$folder" 2026_01_02_000001_add_note_to_bookings "string('note')->nullable()"
+case $OPTION_WHAT in
+  exception)
+    sed -i "s/^class HealthController\n*/&/; s/^{/{\n    public function __construct() { throw new \\\\RuntimeException('no such room'); }/" \
+      "$folder/app/Http/Controllers/HealthController.php"
+    ;;
+  syntax) break_routes "$folder" ;;
+  *) fail "nothing known is called $OPTION_WHAT" ;;
+esac
+serve_release "$folder"
+answers 500
+# Workers that cannot begin are given up by supervisor after some tries.
+tries=0
+until [ "$OPTION_WHAT" = exception ] || [ "$(supervisorctl status 'soleil-worker:*' | grep -c FATAL)" = 2 ]; do
+  tries=$((tries + 1))
+  [ "$tries" -lt 200 ] || fail "supervisor has not given up"
+  sleep 0.2
+done

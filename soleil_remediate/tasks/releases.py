@@ -1,0 +1,319 @@
+"""Repair an application by serving an older release of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import ClassVar
+
+from soleil_remediate.command import Command, Reader
+from soleil_remediate.errors import FactError, Unplannable
+from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.migrations import Effect, effect_of
+from soleil_remediate.facts.releases import (
+    BAD_RELEASE,
+    Release,
+    Releases,
+    is_release_name,
+    read_new_migrations,
+    read_releases,
+    release_folder,
+)
+from soleil_remediate.facts.services import Services, Unit, configuration_test, read_services, refuse_unless_unit
+from soleil_remediate.facts.together import together
+from soleil_remediate.facts.workers import Program, ReadPrograms
+from soleil_remediate.plan import Change, Plan, Risk, Undo
+from soleil_remediate.task import Task
+from soleil_remediate.tasks.switching import SWITCH
+from soleil_remediate.units import Duration
+
+#: So long a worker may go on with the job that it has.
+_PATIENCE = Duration(120)
+#: Caches are built, php-fpm is watched, workers are waited for.
+_DEADLINE = Duration(600)
+
+#: What artisan builds into a release, by the command that does it. What neither release has is not built either: a
+#: cached configuration hides the environment from code that asks for it outside of the configuration.
+_CACHES = {
+    "config": re.compile(r"config[.]php"),
+    "route": re.compile(r"routes(-v7)?[.]php"),
+    "event": re.compile(r"events[.]php"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackSeen:
+    """What decides about going back.
+
+    Args:
+        migrations: What stands in the migrations that the served release has and the chosen one has not, by name.
+        services: The units of php-fpm.
+        programs: What supervisor keeps running.
+    """
+
+    releases: Releases
+    migrations: Mapping[str, str] | FactError
+    services: Services
+    programs: tuple[Program, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollBackRelease(Task[RollbackSeen]):
+    """Serve an older release instead of the one that is served, and never that one again.
+
+    Releases lie in a folder ``releases``, and the link beside it says which is served. The release is chosen and named
+    while planning; immediately before the switch the host compares again where the link leads and which folder it is.
+    The bad release is marked first (with Deployer's own mark), so that a second run does not go back once more. What
+    composer and npm brought belongs to a release and is not touched. In the older one artisan builds its caches anew,
+    as the application's user: one that cannot be built is removed, since Laravel works without. The switch itself is
+    one rename, and needs no free block. Then php-fpm is reloaded, once its configuration has passed its test, and
+    workers are asked to end after their job and started by supervisor anew; both are waited for until nothing runs that
+    was started before the switch.
+
+    The database stays as it is. Migrations that came with the bad release are judged by their text: one that only adds
+    is no obstacle; any other is, until somebody has decided that the older code can go on with it.
+
+    Args:
+        root: The link that says which release is served.
+        to: The release to serve; without it the newest one before the served one that is not marked bad.
+        migrations: Which migrations may have come between: ``additive``, or ``any``.
+        user: Whom php-fpm and the workers run as.
+        php: The unit of php-fpm; ``*`` and ``?`` stand for what they do in a shell. No more than one may run.
+        again: The command that a person gave; it is said, with what is missing, where an input would help.
+
+    Raises:
+        Unplannable: It cannot be told which release, it is no longer whole, somebody deploys, a migration is in the
+            way, or php-fpm could not be reloaded.
+    """
+
+    kind = "release.rollback"
+    rounds = 2
+    #: Requests under way may be cut off. Where a migration is in the way, older code may write what newer cannot read.
+    risk: ClassVar[Risk] = Risk.DESTRUCTIVE
+
+    root: PurePosixPath
+    to: str | None = None
+    migrations: str = "additive"
+    user: str = "www-data"
+    php: str = "php*-fpm.service"
+    again: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.root.is_absolute() or ".." in self.root.parts or len(self.root.parts) < 3:
+            raise ValueError(f"{self.root} must be absolute, and name the link that says which release is served")
+        if self.to is not None and not is_release_name(self.to):
+            raise ValueError(f"{self.to[:80]!r} must be the name of a release, one plain word")
+        if self.migrations not in {"additive", "any"}:
+            raise ValueError(f"migrations must be additive or any, not {self.migrations[:80]!r}")
+        refuse_unless_unit(self.php)
+
+    async def read(self, host: Reader) -> RollbackSeen:
+        (releases, migrations), services, programs = await together(
+            self._read_releases(host),
+            read_services(host, [self.php], tested=[self.php]),
+            host.ask(ReadPrograms()),
+        )
+        return RollbackSeen(releases=releases, migrations=migrations, services=services, programs=programs)
+
+    async def _read_releases(self, host: Reader) -> tuple[Releases, Mapping[str, str] | FactError]:
+        releases = await read_releases(host, self.root)
+        older = releases.newest_good if self.to is None else releases.named(self.to)
+        if releases.current is None or older is None:
+            return releases, {}
+        return releases, await read_new_migrations(host, releases.current, older)
+
+    def plan(self, seen: RollbackSeen) -> Plan:
+        bad = self._served(seen.releases)
+        chosen = self._chosen(seen.releases, bad)
+        if isinstance(chosen, str):
+            return Plan.nothing(chosen)
+        if seen.releases.lock is not None:
+            lock = seen.releases.lock
+            raise Unplannable(
+                f"somebody deploys since {as_text(lock.modified)} UTC, or left {lock.path} behind. If nobody does: "
+                f"rm {lock.path}"
+            )
+        if chosen.lacks:
+            others = [one.name for one in seen.releases.before(bad) if not (one.is_bad or one.lacks)]
+            raise Unplannable(
+                f"release {chosen.name} has {chosen.lacks}"
+                + (f". One that is whole: {self._with(to=others[0])}" if others else ". No other one is whole")
+            )
+        news = self._migrations_between(seen.migrations, bad, chosen)
+        unit = _php_of(seen.services)
+        return Plan.of(
+            self._switch(seen, bad, chosen, unit, news),
+            because=f"release {bad.name} is served since {as_text(seen.releases.served.changed)} UTC",
+        )
+
+    def _served(self, releases: Releases) -> Release:
+        target = releases.served.target
+        if target is None:
+            raise Unplannable(f"{self.root} is no link: this is no folder of releases with a link beside it")
+        if releases.current is None:
+            raise Unplannable(f"{self.root} leads to {target}, which is no release in {release_folder(self.root)}")
+        return releases.current
+
+    def _chosen(self, releases: Releases, current: Release) -> Release | str:
+        """Return the release to serve; why there is nothing to do where there is not.
+
+        Raises:
+            Unplannable: It cannot be told which one.
+        """
+        if self.to is not None:
+            return self._named(self.to, releases, current)
+        newer = releases.after(current)
+        if current.number is None:
+            raise Unplannable(f"the name of release {current.name} does not tell which came before: {self._with()}")
+        if bad := [one.name for one in newer if one.is_bad]:
+            older = next((one.name for one in releases.before(current) if not (one.is_bad or one.lacks)), None)
+            further = f". To go back further: {self._with(to=older)}" if older else ""
+            return (
+                f"release {current.name} is served, and {' and '.join(bad)} {'is' if len(bad) == 1 else 'are'} marked "
+                f"bad: that is as far back as it goes by itself{further}"
+            )
+        whole = [one.name for one in newer if not one.lacks]
+        if whole:
+            raise Unplannable(
+                f"release {whole[-1]} is newer than {current.name}, which is served, and not marked bad: somebody may "
+                f"have gone back already. If {current.name} is the bad one: {self._with()}"
+            )
+        found = releases.newest_good
+        if found is None:
+            raise Unplannable(f"there is no release before {current.name} that is not marked bad")
+        return found
+
+    def _named(self, name: str, releases: Releases, current: Release) -> Release | str:
+        if name == current.name:
+            return f"release {name} is served"
+        found = releases.named(name)
+        if found is None:
+            good = ", ".join(one.name for one in releases.before(current) if not one.is_bad)
+            raise Unplannable(f"there is no release {name}; older ones that are not marked bad: {good or 'none'}")
+        if found.is_bad:
+            raise Unplannable(
+                f"release {name} is marked bad: somebody went back from it. If that is over: "
+                f"rm {found.path / BAD_RELEASE}"
+            )
+        if found in releases.after(current):
+            raise Unplannable(f"release {name} is newer than {current.name}: that would be no way back")
+        return found
+
+    def _migrations_between(
+        self, found: Mapping[str, str] | FactError, bad: Release, chosen: Release
+    ) -> Mapping[str, Effect]:
+        """Return what came with the bad release, and how it is judged.
+
+        Raises:
+            Unplannable: Something of it may be in the way of older code.
+        """
+        if isinstance(found, FactError):
+            if self.migrations == "any":
+                return dict.fromkeys(sorted(bad.migrations - chosen.migrations), Effect.UNKNOWN)
+            raise Unplannable(
+                f"the migrations that came after release {chosen.name} cannot be read ({found}). If its code can go on "
+                f"with them: {self._with(to=chosen.name, migrations='any')}"
+            )
+        judged = {name: effect_of(text) for name, text in found.items()}
+        others = [f"{name} ({effect.value})" for name, effect in judged.items() if effect is not Effect.ADDITIVE]
+        if others and self.migrations != "any":
+            raise Unplannable(
+                f"release {chosen.name} does not know what came after it: {', '.join(others)}. If its code can go on "
+                f"with that: {self._with(to=chosen.name, migrations='any')}"
+            )
+        return judged
+
+    def _switch(
+        self, seen: RollbackSeen, bad: Release, chosen: Release, unit: Unit | None, news: Mapping[str, Effect]
+    ) -> Change:
+        releases = seen.releases
+        now = releases.served.target or ""
+        then = f"{now.removesuffix(bad.name)}{chosen.name}"
+        kept = bad.caches + chosen.caches
+        caches = [name for name, pattern in _CACHES.items() if any(map(pattern.fullmatch, kept))]
+        workers = [program.name for program in seen.programs if program.is_of(self.root.parent)]
+        test = configuration_test(unit) if unit is not None else ()
+        then_on = (
+            releases.owner, self.user, _cli_of(unit), unit.name if unit is not None else "", _PATIENCE,
+            " ".join(workers),
+        )  # fmt: skip
+        is_safe = all(effect is Effect.ADDITIVE for effect in news.values())
+        came = ", ".join(f"{name} ({effect.value})" for name, effect in news.items())
+        after = [f"release {chosen.name}", f"{bad.name} marked bad"]
+        if unit is not None:
+            after.append(f"{unit.name} reloaded")
+        after.append(" ".join(["workers restarted", *(f"({name})" for name in workers)]))
+        return Change(
+            summary=f"serve release {chosen.name} instead of {bad.name}",
+            command=Command(
+                SWITCH.bind(
+                    self.root,
+                    now,
+                    then,
+                    chosen.path,
+                    chosen.identity,
+                    bad.path,
+                    bad.identity,
+                    " ".join(caches),
+                    *then_on,
+                    *test,
+                ),
+                deadline=_DEADLINE,
+            ),
+            risk=Risk.DISRUPTIVE if is_safe else Risk.DESTRUCTIVE,
+            undo=Undo.by(
+                Command(
+                    SWITCH.bind(self.root, then, now, bad.path, bad.identity, "", "", "", *then_on, *test),
+                    deadline=_DEADLINE,
+                ),
+                f"release {bad.name} is served again; it stays marked bad",
+            ),
+            before=f"release {bad.name}",
+            after="; ".join(after),
+            loses="nothing" if is_safe else f"what older code cannot keep right in a database with {_some(came)}",
+            keeps=f"the database as it is{f', with {_some(came)}' if came else ''}; every release",
+            downtime="requests under way may be cut off when php-fpm is reloaded",
+        )
+
+    def _with(self, **inputs: str) -> str:
+        """Return what a person types to go on."""
+        given = {"to": self.to, **inputs}
+        if self.migrations != "additive":
+            given.setdefault("migrations", self.migrations)
+        if given["to"] is None:
+            given["to"] = "RELEASE"
+        return " ".join([self.again or "with", *(f"--set {name}={value}" for name, value in given.items())])
+
+
+def _some(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:199]}…"
+
+
+def _cli_of(unit: Unit | None) -> str:
+    """Return the name of PHP for the command line that belongs to a unit."""
+    version = re.match(r"php[0-9]+[.][0-9]+(?=-fpm)", unit.name) if unit is not None else None
+    return version[0] if version else "php"
+
+
+def _php_of(services: Services) -> Unit | None:
+    """Return the php-fpm that runs; ``None`` where none does, and so none has old code.
+
+    Raises:
+        Unplannable: Several do, or it could not be reloaded.
+    """
+    running = [unit for unit in services if unit.is_running]
+    if len(running) > 1:
+        raise Unplannable(f"{' and '.join(unit.name for unit in running)} run: name the one that is meant as php")
+    if not running:
+        return None
+    (unit,) = running
+    match services.tests.get(unit.name):
+        case FactError() as error:
+            raise Unplannable(f"whether {unit.name} could be reloaded cannot be known: {error}")
+        case None:
+            raise Unplannable(f"nobody knows how {unit.name} tests its configuration")
+        case test if not test.is_good:
+            raise Unplannable(f"{unit.name} could not be reloaded with its configuration: {test.says}")
+    return unit

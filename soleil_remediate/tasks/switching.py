@@ -1,0 +1,196 @@
+"""How a host is made to serve another release."""
+
+from __future__ import annotations
+
+from soleil_remediate.plan import Script
+
+#: Let link $1, which says $2, say $3: folder $4, which is device:inode $5. Folder $6, which is $7, is marked bad first
+#: (empty: none is), and artisan builds the caches $8 anew. $9 is whose the link is, $10 whom PHP runs as, $11 PHP's
+#: name, $12 the unit of php-fpm (empty: none runs), $13 the seconds a worker may take, $14 supervisor's programs; the
+#: rest are the words that test php-fpm's configuration. What is found to be otherwise before the switch ends it with
+#: 75. What goes wrong after it is said, nothing is left out because of it, and it ends with 1.
+SWITCH = Script(
+    "switch-release",
+    r"""set -eu
+link=$1 now=$2 then=$3 to=$4 to_is=$5 bad=$6 bad_is=$7 caches=$8
+shift 8
+owner=$1 user=$2 php=$3 unit=$4 patience=$5 programs=$6
+shift 6
+base=${link%/*}
+wrong=
+stop() { printf '%s: nothing was switched\n' "$1" >&2; exit 75; }
+note() { printf '%s\n' "$1" >&2; wrong=yes; }
+as() {
+    entry=$(getent passwd "$1") || stop "there is no user $1"
+    shift
+    entry=${entry#*:*:} uid=${entry%%:*} entry=${entry#*:} gid=${entry%%:*} entry=${entry#*:*:} home=${entry%%:*}
+    setpriv --reuid="$uid" --regid="$gid" --init-groups env -i HOME="$home" PATH="$PATH" LC_ALL=C.UTF-8 TZ=UTC \
+        timeout -k 5 60 "$@"
+}
+is_folder() { [ "$(stat -c '%F %d:%i' -- "$1" 2>/dev/null)" = "directory $2" ]; }
+as_planned() {
+    [ "$(readlink -- "$link")" = "$now" ] || stop "$link leads elsewhere by now"
+    is_folder "$to" "$to_is" || stop "$to is another folder by now"
+    [ ! -e "$base/.dep/deploy.lock" ] || stop "somebody deploys ($base/.dep/deploy.lock)"
+}
+last() { printf '%s\n' "$1" | grep . | tail -n 1; }
+started() { # PID…: each with when it was started, so that no other process of that number is taken for it
+    for pid do
+        { read -r stat <"/proc/$pid/stat"; } 2>/dev/null || continue
+        # shellcheck disable=SC2086  # words of numbers; behind the name, which may hold anything
+        set -- ${stat##*) }
+        [ "$1" = Z ] || printf '%s:%s\n' "$pid" "${20}"
+    done
+}
+children() { # PID
+    for stat in /proc/[0-9]*/stat; do
+        { read -r line <"$stat"; } 2>/dev/null || continue
+        # shellcheck disable=SC2086  # likewise
+        set -- "$1" ${line##*) }
+        [ "$3" != "$1" ] || { pid=${stat#/proc/} && started "${pid%/stat}"; }
+    done
+}
+workers() { # of this application, by what they were started with or where
+    for file in $(grep -lazxsE 'queue:(work|listen)|horizon(:[a-z]+)?|schedule:work' /proc/[0-9]*/cmdline || :); do
+        pid=${file#/proc/} pid=${pid%/cmdline}
+        at=$(readlink "/proc/$pid/cwd" || :)
+        case $at/ in
+            "$base"/*) started "$pid" ;;
+            *) if tr '\0' '\n' <"$file" 2>/dev/null | grep -qF -- "$base/"; then started "$pid"; fi ;;
+        esac
+    done
+}
+still() { # PID:STARTED…: those that still run
+    for one do
+        if [ "$(started "${one%:*}")" = "$one" ]; then printf '%s ' "${one%:*}"; fi
+    done
+}
+ask_to_end() { # PID:STARTED…: a worker that hears SIGTERM ends after its job; one that does not would lose it
+    for one do
+        pid=${one%:*}
+        case $(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null) in
+            *[4567cdef]???) [ -z "$(still "$one")" ] || kill -s TERM "$pid" ;;
+        esac
+    done
+}
+await_end() { # SECONDS PID:STARTED…
+    turns=$(($1 * 5))
+    shift
+    while left=$(still "$@"); [ -n "$left" ] && [ "$turns" -gt 0 ]; do
+        turns=$((turns - 1))
+        sleep 0.2
+    done
+    [ -z "$left" ]
+}
+
+as_planned
+if [ "$#" -gt 0 ]; then
+    said=$("$@" 2>&1) || stop "the configuration of $unit is not right ($(last "$said"))"
+fi
+command -v "$php" >/dev/null || php=php
+if [ -n "$bad" ]; then
+    is_folder "$bad" "$bad_is" || stop "$bad is another folder by now"
+    # An empty file is a mark as well, and needs no free block.
+    # shellcheck disable=SC2016  # the inner shell expands its own argument
+    as "$(stat -c %u -- "$bad")" sh -c '
+        cd -- "$1" || exit
+        [ -f BAD_RELEASE ] || { set -C; : >BAD_RELEASE; } || exit
+        [ -s BAD_RELEASE ] || date -u +%Y-%m-%dT%H:%M:%S+0000,soleil-remediate 2>/dev/null >>BAD_RELEASE || :
+    ' mark "$bad" || stop "$bad cannot be marked bad"
+fi
+
+cd -- "$to"
+remove() { as "$user" rm -f -- "$@" 2>/dev/null || as "$(stat -c %u -- "$to")" rm -f -- "$@"; }
+for cache in $caches; do
+    case $cache in
+        config) set -- bootstrap/cache/config.php ;;
+        route) set -- bootstrap/cache/routes.php bootstrap/cache/routes-v7.php ;;
+        event) set -- bootstrap/cache/events.php ;;
+    esac
+    remove "$@" || stop "its $cache cache can be neither built anew nor removed"
+    # Its exit status says little: with a log that cannot be written a command that fails ends with 0.
+    said=$(as "$user" "$php" artisan "$cache:cache" --no-interaction 2>&1) || :
+    built=
+    for file do
+        [ -e "$file" ] || continue
+        if [ -s "$file" ] && as "$user" "$php" -l "$file" >/dev/null 2>&1; then
+            built=yes
+        else
+            remove "$file" || stop "its $cache cache is broken and cannot be removed"
+        fi
+    done
+    if [ -n "$built" ]; then echo "$cache cache built"; else echo "without a $cache cache: $(last "$said")"; fi
+done
+if [ -n "$bad" ]; then
+    said=$(as "$user" "$php" artisan view:cache --no-interaction 2>&1) || :
+    case $said in
+        *successfully*) echo "view cache built" ;;
+        *) # one that is half written would be taken for whole
+            as "$user" "$php" artisan view:clear --no-interaction >/dev/null 2>&1 || :
+            echo "views are compiled when they are needed: $(last "$said")"
+            ;;
+    esac
+fi
+
+as_planned
+# shellcheck disable=SC2016  # the inner shell expands its own arguments
+as "$owner" sh -c 'ln -sfT -- "$1" "$2.new" && mv -fT -- "$2.new" "$2"' switch "$then" "$link" ||
+    stop "$link cannot be replaced"
+if [ "$(readlink -- "$link")" != "$then" ]; then
+    printf '%s leads elsewhere after it was replaced\n' "$link" >&2
+    exit 1
+fi
+echo "$link leads to $then"
+
+if [ -n "$unit" ]; then
+    # shellcheck disable=SC2046  # words of numbers
+    set -- $(children "$(systemctl show --property=MainPID --value -- "$unit")")
+    systemctl reload -- "$unit" || note "$unit could not be reloaded"
+    await_end 60 "$@" || note "processes of $unit still have the old code: $(still "$@")"
+    seconds=5 # a reload that fails ends well, and kills php-fpm a moment later
+    while state=$(systemctl show --property=ActiveState --value -- "$unit"); [ "$seconds" -gt 0 ]; do
+        case $state in active | reloading | refreshing) ;; *) break ;; esac
+        seconds=$((seconds - 1))
+        sleep 1
+    done
+    if [ "$state" = active ]; then echo "$unit reloaded"; else note "$unit is $state"; fi
+fi
+
+# shellcheck disable=SC2046  # words of numbers
+set -- $(workers)
+if [ "$#" -gt 0 ]; then
+    said=$(as "$user" "$php" artisan queue:restart --no-interaction 2>&1) || :
+    case $said in
+        *"queue restart signal"*) ;;
+        *)
+            echo "queue:restart failed: $(last "$said")"
+            ask_to_end "$@"
+            ;;
+    esac
+    for file in $(grep -lazxs horizon /proc/[0-9]*/cmdline || :); do
+        as "$user" "$php" artisan horizon:terminate --no-interaction >/dev/null 2>&1 || note "horizon:terminate failed"
+        break
+    done
+    if await_end "$patience" "$@"; then
+        echo "$# workers ended after their job"
+    else
+        note "workers still have the old code: $(still "$@")"
+    fi
+fi
+for program in $programs; do # what gave up on the bad release does not come back by itself
+    supervisorctl status "$program:*" 2>/dev/null | while read -r name state _; do
+        case $state in
+            FATAL | EXITED | BACKOFF) supervisorctl start "$name" </dev/null || : ;;
+        esac
+    done
+    turns=50 waits=' (STARTING|BACKOFF|EXITED) '
+    while [ "$turns" -gt 0 ] && supervisorctl status "$program:*" 2>/dev/null | grep -qE "$waits"; do
+        turns=$((turns - 1))
+        sleep 0.2
+    done
+    said=$(supervisorctl status "$program:*" 2>&1 | grep -vE ' (RUNNING|STOPPED) ' || :)
+    if [ -z "$said" ]; then echo "$program runs"; else note "$program does not run: $(last "$said")"; fi
+done
+[ -z "$wrong" ] || { printf 'release %s is served, but not all went well\n' "${to##*/}" >&2; exit 1; }
+""",
+)

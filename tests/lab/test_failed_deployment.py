@@ -1,0 +1,234 @@
+"""A bad release, really deployed: seen red, the release named, served again, proven by other eyes, and only once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from soleil_remediate import HostReport, PolicyGate
+from soleil_remediate.gates import Approval
+from soleil_remediate.host import Host
+from soleil_remediate.host_outcomes import Fixed, NotFixed, NotNeeded, Refusal, WouldFix
+from soleil_remediate.plan import Change
+from soleil_remediate.seen import Preview
+from soleil_remediate.step_outcomes import StepPending, StepRemedied, StepUndecided
+from tests.lab.rehearsals import Rehearsal
+
+if TYPE_CHECKING:
+    from tests.lab.conftest import LabHost
+
+pytestmark = pytest.mark.lab
+
+OLD, BAD = "20260101000000", "20260102000000"
+BASE = "/srv/soleil"
+AGAIN = "soleil-remediate remediate --scenario failed-deployment-rollback --host web1"
+
+
+@pytest.fixture
+def rehearsal(web1: LabHost, tmp_path: Path) -> Rehearsal:
+    return Rehearsal(web1, tmp_path / "state", scenario="failed-deployment-rollback")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsed:
+    """A bad release that can be gone back from, and the kinds that do it."""
+
+    fault: str
+    options: tuple[tuple[str, str], ...]
+    sent: tuple[str, ...]
+
+
+REPAIRED = [
+    Rehearsed(fault="bad-release", options=(("what", "exception"),), sent=("release.rollback",)),
+    Rehearsed(fault="bad-release", options=(("what", "syntax"),), sent=("release.rollback",)),
+]
+
+
+class YesToAll:
+    """A person who says yes to everything."""
+
+    def approve(self, scenario: str, previews: Sequence[Preview]) -> Approval:
+        del scenario
+        return Approval(digests=frozenset(one for seen in previews for one in seen.digests), by="the test")
+
+    def approve_again(self, host: Host, kind: str, change: Change) -> Approval:
+        return Approval(digests=frozenset({change.digest(host.name, kind)}), by="the test")
+
+
+def _release_that_answers(rehearsal: Rehearsal) -> str:
+    """The release whose code nginx and PHP serve, by its own word."""
+    return str(json.loads(rehearsal.host.shell("curl -sS -m 10 http://localhost/api/health/live"))["release"])
+
+
+def _processes(rehearsal: Rehearsal) -> set[str]:
+    """The processes that run the application's code: php-fpm's and the queue's."""
+    return set(rehearsal.host.shell("pgrep -f '^php .*artisan queue:work|^php-fpm: pool' || true").split())
+
+
+def _see_that_the_old_release_is_served(rehearsal: Rehearsal) -> None:
+    """By its own word, by what stands on the disk, and by supervisor's."""
+    assert _release_that_answers(rehearsal) == OLD
+    eyes = rehearsal.eyes()
+    link = eyes.file(f"{BASE}/current")
+    assert (link.linked_to, link.user) == (f"{BASE}/releases/{OLD}", "deploy")
+    assert not eyes.file(f"{BASE}/current.new").exists
+    assert eyes.file(f"{BASE}/releases/{BAD}/BAD_RELEASE").user == "deploy"
+    assert not eyes.file(f"{BASE}/releases/{OLD}/BAD_RELEASE").exists
+    for cache in ("config.php", "routes-v7.php"):
+        assert eyes.file(f"{BASE}/releases/{OLD}/bootstrap/cache/{cache}").user == "www-data"
+    assert OLD in eyes.file(f"{BASE}/releases/{OLD}/bootstrap/cache/config.php").content_string
+    assert eyes.service("php8.2-fpm").is_running
+    assert rehearsal.host.shell("supervisorctl status 'soleil-worker:*' | grep -c RUNNING") == "2"
+
+
+def _owned_by_root(rehearsal: Rehearsal) -> str:
+    return rehearsal.host.shell(f"find {BASE} -user root | sort")
+
+
+@pytest.mark.parametrize("case", REPAIRED, ids=lambda case: "-".join(value for _, value in case.options))
+def test_the_older_release_is_named_served_again_and_proven_and_a_second_run_sends_nothing(
+    rehearsal: Rehearsal, case: Rehearsed
+) -> None:
+    assert isinstance(rehearsal.preview().outcome, NotNeeded)
+    rehearsal.host.break_with(case.fault, **dict(case.options))
+    before, owned_by_root, old_processes = rehearsal.untouched_state(), _owned_by_root(rehearsal), _processes(rehearsal)
+
+    seen = rehearsal.preview()
+    assert isinstance(seen.outcome, WouldFix)
+    assert seen.preview is not None
+    assert seen.preview.round_trips <= 2
+    (step,) = seen.preview.steps
+    assert isinstance(step.outcome, StepPending)
+    (change,) = step.outcome.plan.changes
+    assert change.summary == f"serve release {OLD} instead of {BAD}"
+    assert "add_note_to_bookings.php (additive)" in change.keeps
+    assert rehearsal.untouched_state() == before
+
+    report = rehearsal.remediate()
+    assert isinstance(report.outcome, Fixed), report.outcome
+    assert tuple(step.kind for step in report.steps if isinstance(step.outcome, StepRemedied)) == case.sent
+    assert len(report.sent) == 1
+    _see_that_the_old_release_is_served(rehearsal)
+    assert _owned_by_root(rehearsal) == owned_by_root, "what the application will have to write is root's"
+    assert not old_processes & _processes(rehearsal), "somebody still runs the bad release's code"
+
+    after = rehearsal.untouched_state()
+    again = rehearsal.remediate()
+    assert isinstance(again.outcome, NotNeeded)
+    assert again.sent == ()
+    assert rehearsal.untouched_state() == after
+
+
+def test_two_runs_at_once_go_back_once(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    _third_release(rehearsal)
+    others = [
+        Rehearsal(rehearsal.host, tmp_path / name, scenario="failed-deployment-rollback") for name in ("one", "two")
+    ]
+    with ThreadPoolExecutor() as pool:
+        reports = list(pool.map(lambda one: one.remediate(), others))
+    assert [len(report.sent) for report in reports if report.sent] == [1], [report.outcome for report in reports]
+    assert any(isinstance(report.outcome, Fixed) for report in reports)
+    assert _release_that_answers(rehearsal) == OLD
+    assert _marked(rehearsal) == [BAD]
+
+
+def test_an_older_release_that_is_bad_as_well_is_not_passed_over_by_itself_and_that_is_said(
+    rehearsal: Rehearsal,
+) -> None:
+    _third_release(rehearsal)
+    rehearsal.host.shell(f"echo 'Route::get(' >>{BASE}/releases/{OLD}/routes/api.php")
+
+    report = rehearsal.remediate()
+    assert isinstance(report.outcome, NotFixed), report.outcome
+    assert "/api/health/live answers 500" in report.outcome.why
+    assert "soleil-worker does not run" in report.outcome.why
+    assert rehearsal.eyes().file(f"{BASE}/current").linked_to == f"{BASE}/releases/{OLD}"
+    before = rehearsal.untouched_state()
+
+    again = rehearsal.remediate()
+    assert isinstance(again.outcome, NotFixed)
+    assert again.sent == ()
+    assert rehearsal.untouched_state() == before
+    assert _marked(rehearsal) == [BAD]
+
+    further = rehearsal.remediate(inputs={"to": "20251231000000"})
+    assert isinstance(further.outcome, Fixed), further.outcome
+    assert _release_that_answers(rehearsal) == "20251231000000"
+    assert _marked(rehearsal) == [OLD, BAD]
+
+
+def test_a_full_disk_is_no_obstacle(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("bad-release")
+    rehearsal.host.shell(
+        "for size in 1M 4k 4k; do dd if=/dev/zero of=/srv/full bs=$size oflag=append conv=notrunc status=none || true;"
+        " sync -f /srv; done"
+    )
+    assert not rehearsal.can_write("www-data", f"{BASE}/shared/storage/logs")
+
+    report = rehearsal.remediate()
+    assert isinstance(report.outcome, Fixed), report.outcome
+    assert _release_that_answers(rehearsal) == OLD
+    assert _marked(rehearsal) == [BAD]
+    empty = rehearsal.host.shell(
+        f"find {BASE}/releases/{OLD}/bootstrap/cache {BASE}/shared/storage/framework/views -type f -size 0"
+    )
+    assert empty == "", "nothing half written is taken for whole"
+
+
+def test_a_release_without_its_vendor_is_seen_before_anybody_is_asked(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("bad-release-alone")
+    before = rehearsal.untouched_state()
+    report = rehearsal.remediate(gate=YesToAll())
+    assert "no vendor/autoload.php" in _why_undecided(report)
+    assert report.sent == ()
+    assert rehearsal.untouched_state() == before
+
+
+def test_a_migration_that_took_something_away_needs_a_word_and_the_whole_command_is_said(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("bad-release-after-migration")
+    before = rehearsal.untouched_state()
+    refused = rehearsal.remediate(gate=YesToAll())
+    assert "2026_01_02_000001_drop_status_from_bookings.php (destructive)" in _why_undecided(refused)
+    assert _why_undecided(refused).endswith(f"{AGAIN} --set to={OLD} --set migrations=any")
+    assert rehearsal.untouched_state() == before
+
+    declined = rehearsal.remediate(inputs={"to": OLD, "migrations": "any"}, gate=PolicyGate(says_yes=True))
+    assert isinstance(declined.outcome, Refusal), declined.outcome
+    assert rehearsal.untouched_state() == before
+
+    done = rehearsal.remediate(inputs={"to": OLD, "migrations": "any"}, gate=YesToAll())
+    assert isinstance(done.outcome, Fixed), done.outcome
+    assert _release_that_answers(rehearsal) == OLD
+
+
+def test_deployers_lock_is_honoured(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("bad-release")
+    rehearsal.host.shell(f"mkdir {BASE}/.dep && touch {BASE}/.dep/deploy.lock")
+    before = rehearsal.untouched_state()
+    report = rehearsal.remediate()
+    assert f"rm {BASE}/.dep/deploy.lock" in _why_undecided(report)
+    assert rehearsal.untouched_state() == before
+
+
+def _third_release(rehearsal: Rehearsal) -> None:
+    """Put one before the old one as well, and a bad one after it: who goes back twice is seen."""
+    rehearsal.host.shell(f"sudo -u deploy cp -a {BASE}/releases/{OLD} {BASE}/releases/20251231000000")
+    rehearsal.host.break_with("bad-release")
+
+
+def _marked(rehearsal: Rehearsal) -> list[str]:
+    found = rehearsal.host.shell(f"cd {BASE}/releases && find . -name BAD_RELEASE | sort")
+    return [line.split("/")[1] for line in found.splitlines()]
+
+
+def _why_undecided(report: HostReport) -> str:
+    assert report.preview is not None
+    (step,) = report.preview.steps
+    assert isinstance(step.outcome, StepUndecided)
+    return step.outcome.why

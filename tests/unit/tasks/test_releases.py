@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path as Here
+from pathlib import PurePosixPath as Path
+from typing import Any
+
+import pytest
+
+from soleil_remediate.command import Reader
+from soleil_remediate.errors import FactError
+from soleil_remediate.facts.files import FileStat
+from soleil_remediate.facts.releases import Link, Release, Releases
+from soleil_remediate.facts.services import Configuration, Services, Unit
+from soleil_remediate.facts.workers import Program
+from soleil_remediate.plan import Change, Risk
+from soleil_remediate.tasks.releases import RollBackRelease, RollbackSeen
+from soleil_remediate.tasks.switching import SWITCH
+from tests.unit.facts.answers import complaint, record, said, see
+from tests.unit.tasks.values import SRV, file, nothing, refusal
+
+LINK = Path("/srv/app/current")
+TASK = RollBackRelease(root=LINK, again="soleil-remediate remediate --host web1")
+FPM = Unit(
+    name="php8.2-fpm.service",
+    active="active",
+    sub="running",
+    program=("/usr/sbin/php-fpm8.2", "--nodaemonize", "--fpm-config", "/etc/php/8.2/fpm/php-fpm.conf"),
+)
+TEST = ("/usr/sbin/php-fpm8.2", "-t", "--fpm-config", "/etc/php/8.2/fpm/php-fpm.conf")
+WELL = Services(units=(FPM,), tests={FPM.name: Configuration(is_good=True)})
+NO_PHP = Services(units=(), tests={})
+WORKER = Program(name="app-worker", runs=("php /srv/app/current/artisan queue:work",))
+OTHER = Program(name="blog", runs=("php /srv/blog/current/artisan queue:work",))
+ADDS = "function up() { Schema::table('a', function ($table) { $table->string('b')->nullable(); }); }"
+DROPS = "function up() { Schema::drop('a'); }"
+
+
+def release(name: str, *, bad: bool = False, whole: bool = True, more: tuple[str, ...] = ()) -> Release:
+    path = LINK.parent / "releases" / name
+    inside = ["artisan", *(["vendor/autoload.php"] if whole else []), *(["BAD_RELEASE"] if bad else []), *more]
+    number = int(name) if name.isdigit() else 900
+    return Release(
+        folder=file(str(path), type="d", inode=number, owner="deploy"),
+        files={one: file(str(path / one)) for one in inside},
+    )
+
+
+def releases(*all_of_them: Release, serves: str, target: str | None = "", lock: FileStat | None = None) -> Releases:
+    link = Link(target=f"releases/{serves}" if target == "" else target, owner="deploy", changed=1_700_000_000)
+    return Releases(link=LINK, served=link, owner="deploy", all=all_of_them, lock=lock)
+
+
+def seen(
+    found: Releases, migrations: Mapping[str, str] | FactError | None = None, services: Services = WELL
+) -> RollbackSeen:
+    return RollbackSeen(
+        releases=found,
+        migrations={} if migrations is None else migrations,
+        services=services,
+        programs=(WORKER, OTHER),
+    )
+
+
+def change_of(task: RollBackRelease, what: RollbackSeen) -> Change:
+    (change,) = task.plan(what).changes
+    return change
+
+
+THREE = releases(release("1"), release("2"), release("3"), serves="3")
+
+
+def test_the_newest_good_release_before_the_served_one_is_named_and_pinned() -> None:
+    change = change_of(TASK, seen(THREE))
+    assert change.summary == "serve release 2 instead of 3"
+    assert change.command.words[3:] == (
+        "switch-release", "/srv/app/current", "releases/3", "releases/2", "/srv/app/releases/2", f"{SRV}:2",
+        "/srv/app/releases/3", f"{SRV}:3", "", "deploy", "www-data", "php8.2", FPM.name, "120", "app-worker", *TEST,
+    )  # fmt: skip
+    assert (change.risk, change.loses) == (Risk.DISRUPTIVE, "nothing")
+    assert change.after == "release 2; 3 marked bad; php8.2-fpm.service reloaded; workers restarted (app-worker)"
+    assert TASK.plan(seen(THREE)).because == "release 3 is served since 2023-11-14 22:13 UTC"
+    undo = change.undo.command
+    assert undo is not None
+    assert undo.words[4:12] == (
+        "/srv/app/current", "releases/2", "releases/3", "/srv/app/releases/3", f"{SRV}:3", "", "", "",
+    )  # fmt: skip
+    assert undo.words[12:] == change.command.words[12:]
+
+
+def test_a_link_keeps_the_form_of_what_stands_in_it() -> None:
+    change = change_of(TASK, seen(replace(THREE, served=replace(THREE.served, target="/srv/app/releases/3"))))
+    assert change.command.words[5:7] == ("/srv/app/releases/3", "/srv/app/releases/2")
+
+
+def test_a_bad_release_is_never_chosen_and_numbers_count_not_letters() -> None:
+    found = releases(release("8"), release("9", bad=True), release("10"), serves="10")
+    assert change_of(TASK, seen(found)).summary == "serve release 8 instead of 10"
+    found = releases(release("9", bad=True), release("10"), serves="10")
+    assert refusal(TASK, seen(found)) == "there is no release before 10 that is not marked bad"
+
+
+def test_who_has_gone_back_once_does_not_go_back_further_by_itself() -> None:
+    found = releases(release("1"), release("2"), release("3", bad=True), serves="2")
+    assert nothing(TASK, seen(found)) == (
+        "release 2 is served, and 3 is marked bad: that is as far back as it goes by itself. To go back further: "
+        "soleil-remediate remediate --host web1 --set to=1"
+    )
+    found = releases(release("2"), release("3", bad=True), release("4", bad=True), serves="2")
+    assert nothing(TASK, seen(found)).endswith("3 and 4 are marked bad: that is as far back as it goes by itself")
+    named = replace(TASK, to="2")
+    assert nothing(named, seen(found)) == "release 2 is served"
+
+
+def test_a_newer_release_that_is_not_marked_may_mean_that_somebody_went_back_already() -> None:
+    found = releases(release("1"), release("2"), release("3"), serves="2")
+    assert refusal(TASK, seen(found)) == (
+        "release 3 is newer than 2, which is served, and not marked bad: somebody may have gone back already. If 2 is "
+        "the bad one: soleil-remediate remediate --host web1 --set to=RELEASE"
+    )
+    unfinished = releases(release("1"), release("2"), release("3", whole=False), serves="2")
+    assert change_of(TASK, seen(unfinished)).summary == "serve release 1 instead of 2"
+    assert change_of(replace(TASK, to="1"), seen(found)).summary == "serve release 1 instead of 2"
+
+
+@pytest.mark.parametrize(
+    "to, why",
+    [
+        ("7", "there is no release 7; older ones that are not marked bad: 1"),
+        (
+            "2",
+            "release 2 is marked bad: somebody went back from it. If that is over: rm /srv/app/releases/2/BAD_RELEASE",
+        ),
+        ("4", "release 4 is newer than 3: that would be no way back"),
+    ],
+)
+def test_a_named_release_must_be_an_older_good_one(to: str, why: str) -> None:
+    found = releases(release("1"), release("2", bad=True), release("3"), release("4"), serves="3")
+    assert refusal(replace(TASK, to=to), seen(found)) == why
+    only = releases(release("3"), serves="3")
+    if to == "7":
+        assert refusal(replace(TASK, to=to), seen(only)).endswith("not marked bad: none")
+
+
+def test_names_that_do_not_tell_their_order_need_a_name() -> None:
+    found = releases(release("abc"), release("def"), serves="def")
+    assert refusal(TASK, seen(found)) == (
+        "the name of release def does not tell which came before: soleil-remediate remediate --host web1 "
+        "--set to=RELEASE"
+    )
+    assert change_of(replace(TASK, to="abc"), seen(found)).summary == "serve release abc instead of def"
+
+
+def test_what_is_no_such_layout_is_left_alone() -> None:
+    assert "is no link" in refusal(TASK, seen(replace(THREE, served=replace(THREE.served, target=None))))
+    elsewhere = replace(THREE, served=replace(THREE.served, target="/opt/app"))
+    assert (
+        refusal(TASK, seen(elsewhere)) == "/srv/app/current leads to /opt/app, which is no release in /srv/app/releases"
+    )
+
+
+def test_a_release_that_is_not_whole_is_refused_with_one_that_is() -> None:
+    found = releases(release("1"), release("2", whole=False), release("3"), serves="3")
+    assert refusal(TASK, seen(found)) == (
+        "release 2 has no vendor/autoload.php: what composer installed for it is gone. One that is whole: "
+        "soleil-remediate remediate --host web1 --set to=1"
+    )
+    found = releases(release("2", whole=False), release("3"), serves="3")
+    assert refusal(TASK, seen(found)).endswith("is gone. No other one is whole")
+
+
+def test_somebody_who_deploys_is_not_disturbed() -> None:
+    lock = file("/srv/app/.dep/deploy.lock")
+    assert refusal(TASK, seen(replace(THREE, lock=lock))) == (
+        "somebody deploys since 2023-11-14 22:13 UTC, or left /srv/app/.dep/deploy.lock behind. If nobody does: "
+        "rm /srv/app/.dep/deploy.lock"
+    )
+
+
+def test_migrations_that_only_add_are_no_obstacle_and_are_said() -> None:
+    change = change_of(TASK, seen(THREE, {"1_add.php": ADDS}))
+    assert change.risk is Risk.DISRUPTIVE
+    assert change.keeps == "the database as it is, with 1_add.php (additive); every release"
+
+
+def test_any_other_migration_needs_a_word_and_the_command_is_said() -> None:
+    what = seen(THREE, {"1_add.php": ADDS, "2_drop.php": DROPS, "3_odd.php": "?"})
+    assert refusal(TASK, what) == (
+        "release 2 does not know what came after it: 2_drop.php (destructive), 3_odd.php (unknown). If its code can go "
+        "on with that: soleil-remediate remediate --host web1 --set to=2 --set migrations=any"
+    )
+    change = change_of(replace(TASK, migrations="any"), what)
+    assert change.risk is Risk.DESTRUCTIVE
+    assert "2_drop.php (destructive)" in change.loses
+    many = seen(THREE, {f"{number:060}.php": DROPS for number in range(9)})
+    assert len(change_of(replace(TASK, migrations="any"), many).loses) < 300
+
+
+def test_migrations_that_cannot_be_read_are_unknown() -> None:
+    newer = release("3", more=("database/migrations/9_new.php",))
+    found = releases(release("2"), newer, serves="3")
+    what = seen(found, FactError("more than 1 MiB"))
+    assert refusal(TASK, what) == (
+        "the migrations that came after release 2 cannot be read (more than 1 MiB). If its code can go on with them: "
+        "soleil-remediate remediate --host web1 --set to=2 --set migrations=any"
+    )
+    change = change_of(replace(TASK, migrations="any"), what)
+    assert (change.risk, "9_new.php (unknown)" in change.loses) == (Risk.DESTRUCTIVE, True)
+    whole = releases(release("2", whole=False), release("1"), newer, serves="3")
+    assert refusal(replace(TASK, to="2", migrations="any"), seen(whole)).endswith("--set to=1 --set migrations=any")
+
+
+def test_only_caches_that_one_of_the_two_has_are_built() -> None:
+    cached = release("2", more=("bootstrap/cache/routes-v7.php", "bootstrap/cache/services.php"))
+    found = releases(cached, release("3", more=("bootstrap/cache/config.php",)), serves="3")
+    assert change_of(TASK, seen(found)).command.words[11] == "config route"
+
+
+def test_php_fpm_is_reloaded_only_where_its_configuration_is_right() -> None:
+    broken = Services(units=(FPM,), tests={FPM.name: Configuration(is_good=False, says="line 3")})
+    assert refusal(TASK, seen(THREE, services=broken)) == (
+        "php8.2-fpm.service could not be reloaded with its configuration: line 3"
+    )
+    unknown = Services(units=(FPM,), tests={FPM.name: FactError("needs root")})
+    assert "cannot be known: needs root" in refusal(TASK, seen(THREE, services=unknown))
+    untested = Services(units=(FPM,), tests={})
+    assert "nobody knows how" in refusal(TASK, seen(THREE, services=untested))
+    second = replace(FPM, name="php8.3-fpm.service")
+    two = Services(units=(FPM, second), tests=WELL.tests)
+    assert "name the one that is meant" in refusal(TASK, seen(THREE, services=two))
+
+
+def test_without_a_php_fpm_that_runs_none_is_reloaded() -> None:
+    change = change_of(TASK, seen(THREE, services=NO_PHP))
+    assert change.command.words[12:] == ("deploy", "www-data", "php", "", "120", "app-worker")
+    assert change.after == "release 2; 3 marked bad; workers restarted (app-worker)"
+    named = replace(FPM, name="fpm.service")
+    own = Services(units=(named,), tests={named.name: Configuration(is_good=True)})
+    assert change_of(TASK, seen(THREE, services=own)).command.words[14] == "php"
+
+
+@pytest.mark.parametrize(
+    "wrong, why",
+    [
+        ({"root": Path("current")}, "absolute"),
+        ({"root": Path("/srv/../current")}, "absolute"),
+        ({"root": Path("/current")}, "absolute"),
+        ({"to": "../x"}, "name of a release"),
+        ({"to": "-rf"}, "name of a release"),
+        ({"to": ""}, "name of a release"),
+        ({"migrations": "none"}, "additive or any"),
+        ({"php": "-x"}, "must be a service"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(wrong: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        replace(TASK, **wrong)
+
+
+SYSTEMD = (
+    ("list-unit-files", said("basic.target static\n")),
+    ("systemctl show", said("Id=basic.target\nLoadState=loaded\nActiveState=active\nSubState=active\n"
+                            "UnitFileState=static\nInvocationID=\nStateChangeTimestamp=\n")),
+    ("supervisor", said(status=1)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("to, asked", [(None, True), ("1", True), ("9", False)])
+def test_a_read_asks_for_the_migrations_after_the_chosen_release(to: str | None, asked: bool) -> None:
+    where = "/srv/app/releases"
+    new = f"{where}/2/database/migrations/9_new.php"
+    found = b"".join(record(f"{where}/{name}", kind="d", device=SRV) for name in "12") + record(new, device=SRV)
+    read = replace(TASK, to=to).read(Reader())
+    what = see(
+        read,
+        *SYSTEMD,
+        ("%l", said("l\tdeploy\t1.5\treleases/2\0")),
+        ("-regextype", said(found)),
+        ("-maxdepth 0", said(record("/srv/app", kind="d"))),
+        (".dep", said(status=1, stderr=complaint("/srv/app/.dep"))),
+        ("grep", said(f"{new}\0x\n")),
+    )
+    assert what.migrations == ({"9_new.php": "x"} if asked else {})
+    assert what.releases.current.name == "2"
+
+
+# ---- what the script itself compares, immediately before the switch --------------------------------------------------
+
+
+def run_switch(base: Here, **other: str) -> subprocess.CompletedProcess[str]:
+    """Run the script on this machine; nothing here may come as far as the switch."""
+    to, bad = base / "releases/1", base / "releases/2"
+    for folder in (to, bad):
+        folder.mkdir(parents=True)
+    (base / "current").symlink_to("releases/2")
+
+    def identity(folder: Here) -> str:
+        return f"{folder.stat().st_dev}:{folder.stat().st_ino}"
+
+    words = {
+        "link": str(base / "current"), "now": "releases/2", "then": "releases/1", "to": str(to), "to_is": identity(to),
+        "bad": str(bad), "bad_is": identity(bad), "caches": "", "owner": "root", "user": "nobody", "php": "php",
+        "unit": "", "patience": "1", "programs": "", "test": "false",
+    }  # fmt: skip
+    done = subprocess.run(
+        SWITCH.bind(*{**words, **other}.values()), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    assert (base / "current").readlink() == Here("releases/2")
+    assert not (bad / "BAD_RELEASE").exists()
+    assert done.returncode == 75, done.stderr
+    assert done.stderr.endswith(": nothing was switched\n")
+    return done
+
+
+@pytest.mark.parametrize(
+    "other, why",
+    [
+        ({"now": "releases/3"}, "current leads elsewhere by now"),
+        ({"to_is": "1:1"}, "releases/1 is another folder by now"),
+        ({"bad_is": "1:1", "test": "true"}, "releases/2 is another folder by now"),
+        ({"test": "false"}, "the configuration of  is not right ()"),
+    ],
+)
+def test_whatever_is_not_as_planned_ends_it_before_anything_is_done(
+    tmp_path: Here, other: dict[str, str], why: str
+) -> None:
+    assert why in run_switch(tmp_path, **other).stderr
+
+
+def test_a_deployment_that_has_begun_meanwhile_ends_it(tmp_path: Here) -> None:
+    (tmp_path / ".dep").mkdir()
+    (tmp_path / ".dep/deploy.lock").touch()
+    assert "somebody deploys" in run_switch(tmp_path).stderr
+
+
+def test_a_link_in_the_place_of_a_release_is_not_it(tmp_path: Here) -> None:
+    (tmp_path / "releases").mkdir()
+    (tmp_path / "other").mkdir()
+    where = tmp_path / "other"
+    identity = f"{where.stat().st_dev}:{where.stat().st_ino}"
+    assert "another folder" in run_switch(tmp_path, to=str(tmp_path / "link"), to_is=identity).stderr
