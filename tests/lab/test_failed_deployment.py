@@ -125,6 +125,17 @@ def test_the_older_release_is_named_served_again_and_proven_and_a_second_run_sen
     assert rehearsal.untouched_state() == after
 
 
+def test_what_is_said_to_take_it_back_does_and_the_mark_stays(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("bad-release")
+    (sent,) = rehearsal.remediate().sent
+    assert sent.change.undo.command is not None
+    rehearsal.host.run(*sent.change.undo.command.words).checked()
+    assert rehearsal.eyes().file(f"{BASE}/current").linked_to == f"{BASE}/releases/{BAD}"
+    assert _marked(rehearsal) == [BAD]
+    assert isinstance(rehearsal.remediate().outcome, Fixed), "and the way back is open again"
+    assert _release_that_answers(rehearsal) == OLD
+
+
 def test_two_runs_at_once_go_back_once(rehearsal: Rehearsal, tmp_path: Path) -> None:
     _third_release(rehearsal)
     others = [
