@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
@@ -81,11 +81,12 @@ class RollBackRelease(Task[RollbackSeen]):
         migrations: Which migrations may have come between: ``additive``, or ``any``.
         user: Whom php-fpm and the workers run as.
         php: The unit of php-fpm; ``*`` and ``?`` stand for what they do in a shell. No more than one may run.
+        needs: What the application needs beside it, if it is on this host; older code does not help where that is down.
         again: The command that a person gave; it is said, with what is missing, where an input would help.
 
     Raises:
         Unplannable: It cannot be told which release, it is no longer whole, somebody deploys, a migration is in the
-            way, or php-fpm could not be reloaded.
+            way, php-fpm could not be reloaded, or something that the application needs is down.
     """
 
     kind = "release.rollback"
@@ -98,6 +99,7 @@ class RollBackRelease(Task[RollbackSeen]):
     migrations: str = "additive"
     user: str = "www-data"
     php: str = "php*-fpm.service"
+    needs: tuple[str, ...] = ()
     again: str = ""
 
     def __post_init__(self) -> None:
@@ -107,12 +109,12 @@ class RollBackRelease(Task[RollbackSeen]):
             raise ValueError(f"{self.to[:80]!r} must be the name of a release, one plain word")
         if self.migrations not in {"additive", "any"}:
             raise ValueError(f"migrations must be additive or any, not {self.migrations[:80]!r}")
-        refuse_unless_unit(self.php)
+        refuse_unless_unit(self.php, *self.needs)
 
     async def read(self, host: Reader) -> RollbackSeen:
         (releases, migrations), services, programs = await together(
             self._read_releases(host),
-            read_services(host, [self.php], tested=[self.php]),
+            read_services(host, [self.php, *self.needs], tested=[self.php]),
             host.ask(ReadPrograms()),
         )
         return RollbackSeen(releases=releases, migrations=migrations, services=services, programs=programs)
@@ -125,6 +127,10 @@ class RollBackRelease(Task[RollbackSeen]):
         return releases, await read_new_migrations(host, releases.current, older)
 
     def plan(self, seen: RollbackSeen) -> Plan:
+        down = [one for one in seen.services.matching(*self.needs) if one.is_wanted and not one.is_running]
+        if down:
+            causes = "; ".join(f"{one.name} is {one.in_words}" for one in down)
+            raise Unplannable(f"going back would not help: {causes}")
         bad = self._served(seen.releases)
         chosen = self._chosen(seen.releases, bad)
         if isinstance(chosen, str):
@@ -142,7 +148,7 @@ class RollBackRelease(Task[RollbackSeen]):
                 + (f". One that is whole: {self._with(to=others[0])}" if others else ". No other one is whole")
             )
         news = self._migrations_between(seen.migrations, bad, chosen)
-        unit = _php_of(seen.services)
+        unit = _php_of(seen.services.matching(self.php), seen.services)
         return Plan.of(
             self._switch(seen, bad, chosen, unit, news),
             because=f"release {bad.name} is served since {as_text(seen.releases.served.changed)} UTC",
@@ -297,13 +303,13 @@ def _cli_of(unit: Unit | None) -> str:
     return version[0] if version else "php"
 
 
-def _php_of(services: Services) -> Unit | None:
-    """Return the php-fpm that runs; ``None`` where none does, and so none has old code.
+def _php_of(found: Iterable[Unit], services: Services) -> Unit | None:
+    """Return the php-fpm that runs, of those that were *found*; ``None`` where none does, and so none has old code.
 
     Raises:
         Unplannable: Several do, or it could not be reloaded.
     """
-    running = [unit for unit in services if unit.is_running]
+    running = [unit for unit in found if unit.is_running]
     if len(running) > 1:
         raise Unplannable(f"{' and '.join(unit.name for unit in running)} run: name the one that is meant as php")
     if not running:

@@ -243,3 +243,14 @@ def _why_undecided(report: HostReport) -> str:
     (step,) = report.preview.steps
     assert isinstance(step.outcome, StepUndecided)
     return step.outcome.why
+
+
+def test_with_the_database_down_no_release_is_to_blame_and_nothing_is_sent(rehearsal: Rehearsal) -> None:
+    rehearsal.host.shell(f"sudo -u deploy cp -a {BASE}/releases/{OLD} {BASE}/releases/20251231000000")
+    rehearsal.host.break_with("postgresql-killed")
+
+    report = rehearsal.remediate()
+
+    assert report.sent == ()
+    assert isinstance(report.outcome, NotFixed), report.outcome
+    assert "going back would not help: postgresql@15-main.service is " in report.outcome.why

@@ -232,6 +232,18 @@ def test_php_fpm_is_reloaded_only_where_its_configuration_is_right() -> None:
     assert "name the one that is meant" in refusal(TASK, seen(THREE, services=two))
 
 
+def test_where_something_that_the_application_needs_is_down_going_back_would_not_help() -> None:
+    (php,) = WELL.units
+    database = replace(php, name="postgresql@15-main.service", active="failed", sub="failed")
+    needing = replace(TASK, needs=("postgresql@*.service", "redis*.service"))
+    with_database = replace(WELL, units=(php, database))
+    assert refusal(needing, seen(THREE, services=with_database)).startswith(
+        "going back would not help: postgresql@15-main.service is failed"
+    )
+    running = replace(WELL, units=(php, replace(php, name="postgresql@15-main.service")))
+    assert change_of(needing, seen(THREE, services=running)) == change_of(TASK, seen(THREE))
+
+
 def test_without_a_php_fpm_that_runs_none_is_reloaded() -> None:
     change = change_of(TASK, seen(THREE, services=NO_PHP))
     assert change.command.words[12:] == ("deploy", "www-data", "php", "", "120", "app-worker")
