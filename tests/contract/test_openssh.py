@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -508,10 +509,28 @@ for transport in (LocalTransport(), OpensshTransport()):
 """
 
 
+#: Python's own subprocess loses the pipes that it had made before one could not be made: seen in 3.11.2, not in 3.11.7.
+LOSES_PIPES = """
+import os, resource, subprocess
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+for more in range(16):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1 + more, hard))
+    try:
+        subprocess.Popen(["true"], stdin=-1, stdout=-1, stderr=-1).communicate()
+    except OSError:
+        pass
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+print(len(os.listdir("/proc/self/fd")) - 1)
+"""
+
+
 def test_where_no_more_files_may_be_open_a_host_is_not_reached_and_nothing_else_breaks(sshd: Sshd) -> None:
     words = [sys.executable, "-W", "error", "-c", FEW_FILES, str(sshd.folder), str(sshd.port), sshd.user]
     done = subprocess.run(words, capture_output=True, check=False, timeout=50, cwd=ROOT)
-    assert (done.stdout.decode(), done.stderr.decode()) == ("some 3\nsome 3\n", "")
+    python = subprocess.run([sys.executable, "-c", LOSES_PIPES], capture_output=True, check=True, timeout=20)
+    left = "3" if python.stdout == b"3\n" else r"\d+"
+    assert done.stderr == b""
+    assert re.fullmatch(rf"(some {left}\n){{2}}", done.stdout.decode()), done.stdout
 
 
 @pytest.mark.skipif(shutil.which("setsid") is None, reason="setsid is not installed: apt-get install util-linux")
