@@ -211,12 +211,16 @@ def _prepare_etc(etc: Path, logins: tuple[Login, ...]) -> None:
 
 
 def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+    """Return once it listens and has logged the connection that found it out: tests count connections."""
+    is_listening = False
     for _ in range(200):
         if process.poll() is not None:
             raise NoSshd(f"sshd does not start: {(folder / 'log').read_text('utf-8', 'replace')[-500:]}")
-        with socket.socket() as sock:
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        if is_listening and "Connection from " in (folder / "log").read_text("utf-8", "replace"):
+            return
+        if not is_listening:
+            with socket.socket() as sock:
+                is_listening = sock.connect_ex(("127.0.0.1", port)) == 0
         time.sleep(0.02)
     raise NoSshd("sshd does not listen within 4 s")
 

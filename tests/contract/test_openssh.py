@@ -512,14 +512,15 @@ for transport in (LocalTransport(), OpensshTransport()):
 #: Python's own subprocess loses the pipes that it had made before one could not be made: seen in 3.11.2, not in 3.11.7.
 LOSES_PIPES = """
 import os, resource, subprocess
-_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 for more in range(16):
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1 + more, hard))
     try:
         subprocess.Popen(["true"], stdin=-1, stdout=-1, stderr=-1).communicate()
     except OSError:
         pass
-resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
 print(len(os.listdir("/proc/self/fd")) - 1)
 """
 
