@@ -362,7 +362,7 @@ def send_signals(*after: float) -> None:
 
 def test_ctrl_c_in_the_middle_of_a_change_waits_for_it_and_sends_no_other(bench: Bench) -> None:
     bench.on_event = lambda event: send_signals(0.2) if isinstance(event, ChangeIntended) else None
-    report = bench.run(bench.slow(0.8, words=("first", "good")))
+    report = bench.run(bench.slow(3, words=("first", "good")))
     assert isinstance(report.outcome, Stopped)
     assert bench.ledger == ["begun first", "done first"]
     assert len(report.sent) == 1
