@@ -10,6 +10,7 @@ import pytest
 from soleil_remediate.errors import ExitStatus
 from soleil_remediate.events import ChangeIntended, Event
 from soleil_remediate.host_outcomes import MaybeChanged
+from soleil_remediate.lab import LabError
 from tests.lab.conftest import LabHost
 from tests.lab.rehearsals import Rehearsal
 
@@ -27,8 +28,9 @@ def test_a_host_that_restarts_during_a_change_may_have_been_changed(web1: LabHos
 
     def restart() -> None:
         web1.shell("for i in $(seq 100); do [ ! -e /srv/was-cut ] || exit 0; sleep 0.1; done; exit 1")
-        # Gone before it is shut down: nobody may hear from it that the change was killed.
-        web1.shell("systemd-run --quiet --collect sh -c 'systemctl stop ssh.service; pkill -9 -x sshd'")
+        # Cut off, and waited for, before it is shut down: nobody may hear from it that the change was killed.
+        with pytest.raises(LabError):
+            web1.shell("systemd-run --quiet --collect --wait sh -c 'systemctl stop ssh.service; pkill -9 -x sshd'")
         web1.lab.stop(web1.name)
         web1.lab.start(web1.name)
 
