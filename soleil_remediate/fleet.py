@@ -145,7 +145,7 @@ class _Fleet:
         self._run = run or new_run()
         self._record = record
         self._listener = listener
-        self._inbox: queue.SimpleQueue[Event | _Question | None] = queue.SimpleQueue()
+        self._inbox: queue.Queue[Event | _Question | None] = queue.Queue()
         self._listeners_bug: Exception | None = None
         self._signals = signals
         self._stop = signals.stop
