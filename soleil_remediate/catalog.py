@@ -33,7 +33,8 @@ from soleil_remediate.tasks.open_files import ReopenFile
 from soleil_remediate.tasks.packages import CleanPackageCache
 from soleil_remediate.tasks.releases import RollBackRelease
 from soleil_remediate.tasks.rotations import RotateLog
-from soleil_remediate.tasks.services import ReloadNginx, ReloadService, RestartService, StartService
+from soleil_remediate.tasks.services import ReloadNginx, StartService
+from soleil_remediate.tasks.unwell import ReloadService, RestartService
 
 ENTRY_POINTS = "soleil_remediate.kinds"
 

@@ -10,7 +10,8 @@ from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.http import Response, Site
 from soleil_remediate.facts.services import Configuration, Services, Unit
 from soleil_remediate.plan import Change, Risk
-from soleil_remediate.tasks.services import ReloadNginx, ReloadService, RestartService, Situation, StartService
+from soleil_remediate.tasks.services import ReloadNginx, StartService
+from soleil_remediate.tasks.unwell import ReloadService, RestartService, Situation
 from soleil_remediate.units import MiB
 from tests.unit.facts.answers import captured, record, said, see
 from tests.unit.facts.services import NGINX, PHP_FPM, SOCKETS, unit_shown, units_shown

@@ -1,0 +1,98 @@
+"""Act on units of systemd: which one is meant, its configuration tested first, and whether it stays up."""
+
+from __future__ import annotations
+
+from soleil_remediate.command import Command
+from soleil_remediate.errors import Unplannable
+from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.services import Configuration, Services, Unit, configuration_test
+from soleil_remediate.plan import Script
+from soleil_remediate.units import Duration
+
+#: Tell systemd to $1 the unit $2, if it is still the run $3 of it; the words from $5 on test its configuration first.
+#: "Active" is not enough: it must be the same run, without another start, for $4 seconds. A reload of php-fpm with a
+#: broken pool ends well and kills it a moment later.
+ACT = Script(
+    "act-on-service",
+    r"""set -eu
+verb=$1 unit=$2 run=$3 seconds=$4
+shift 4
+show() { systemctl show --property="$1" --value -- "$unit"; }
+stop() { printf '%s\n' "$1" >&2; exit 75; }
+fail() {
+    printf '%s\n' "$1" >&2
+    journalctl --quiet --no-pager --unit="$unit" --lines=5 --output=cat >&2 || :
+    exit 1
+}
+[ "$(show InvocationID)" = "$run" ] || stop "$unit was started anew meanwhile: nothing was done"
+if [ $# -gt 0 ]; then
+    said=$("$@" 2>&1) || stop "its configuration is not right, nothing was done: $said"
+fi
+[ "$(show Result)" != start-limit-hit ] || systemctl reset-failed -- "$unit"
+systemctl "$verb" -- "$unit" || fail "systemctl $verb $unit failed"
+run=$(show InvocationID) restarts=$(show NRestarts)
+while :; do
+    state=$(show ActiveState)
+    case $state in active | reloading | refreshing) ;; *) fail "$unit is $state" ;; esac
+    [ "$(show InvocationID) $(show NRestarts)" = "$run $restarts" ] || fail "$unit died and was started again"
+    [ "$seconds" -gt 0 ] || break
+    sleep 1
+    seconds=$((seconds - 1))
+done
+[ "$state" = active ] || fail "$unit is still $state"
+echo "$unit is $(show SubState)"
+""",
+)
+
+#: So long it must stay up to count as up, and so long systemd may take to stop and to start it (its own limit is 90 s).
+WATCHED = 5
+DEADLINE = Duration(240)
+
+
+def the_running(services: Services, pattern: str) -> Unit | None:
+    """Return the one unit that runs; ``None`` where none does.
+
+    Raises:
+        Unplannable: Several do, or it starts again and again.
+    """
+    units = services.matching(pattern)
+    for unit in units:
+        if not unit.is_down and not unit.is_running:
+            raise Unplannable(f"a restart would not help: {again_and_again(unit)}")
+    running = [unit for unit in units if unit.is_running]
+    if len(running) > 1:
+        raise Unplannable(f"{' and '.join(unit.name for unit in running)} run: name the one that is meant")
+    return running[0] if running else None
+
+
+def test_of(unit: Unit, services: Services) -> tuple[str, ...]:
+    """Return the words that test a unit's configuration; none where there is no test.
+
+    Where it could not be tested without a trace, that is no reason to leave a service down: the change itself tests it
+    first, and does nothing where it is broken.
+
+    Raises:
+        Unplannable: It is known to be broken.
+    """
+    test, result = configuration_test(unit), services.tests.get(unit.name)
+    if isinstance(result, Configuration) and not result.is_good:
+        raise Unplannable(
+            f"{unit.name} could not start with its configuration: {result.says}. By hand: correct that, then "
+            f"{' '.join(test)} && systemctl {'start' if unit.is_down else 'reload'} {unit.name}"
+        )
+    return test
+
+
+def since(unit: Unit) -> str:
+    """Return how a unit is, since when, and whether that looks like a person's doing."""
+    since = f" since {as_text(unit.since)} UTC" if unit.since is not None else ""
+    is_deliberate = unit.active == "inactive" and unit.result == "success"
+    return f"{unit.in_words}{since}{', without an error: perhaps by somebody' if is_deliberate else ''}"
+
+
+def act(verb: str, unit: Unit, test: tuple[str, ...]) -> Command:
+    return Command(ACT.bind(verb, unit.name, unit.invocation, WATCHED, *test), deadline=DEADLINE)
+
+
+def again_and_again(unit: Unit) -> str:
+    return f"{unit.name} is {unit.in_words}, started again {unit.restarts} times by systemd itself"
