@@ -19,6 +19,14 @@ verb=$1 unit=$2 run=$3 seconds=$4
 shift 4
 show() { systemctl show --property="$1" --value -- "$unit"; }
 stop() { printf '%s\n' "$1" >&2; exit 75; }
+settled() { # how it is once systemd has done with ending it, which may take some seconds
+    tries=0 ended=$(show ActiveState)
+    while [ "$ended" = deactivating ] && [ "$tries" -lt 20 ]; do
+        sleep 0.5
+        tries=$((tries + 1)) ended=$(show ActiveState)
+    done
+    echo "$ended"
+}
 fail() {
     printf '%s\n' "$1" >&2
     journalctl --quiet --no-pager --unit="$unit" --lines=5 --output=cat >&2 || :
@@ -33,7 +41,7 @@ systemctl "$verb" -- "$unit" || fail "systemctl $verb $unit failed"
 run=$(show InvocationID) restarts=$(show NRestarts)
 while :; do
     state=$(show ActiveState)
-    case $state in active | reloading | refreshing) ;; *) fail "$unit is $state" ;; esac
+    case $state in active | reloading | refreshing) ;; *) fail "$unit is $(settled)" ;; esac
     [ "$(show InvocationID) $(show NRestarts)" = "$run $restarts" ] || fail "$unit died and was started again"
     [ "$seconds" -gt 0 ] || break
     sleep 1
