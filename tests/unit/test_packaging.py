@@ -172,7 +172,7 @@ def test_ci_runs_the_checks_and_the_tests_and_bounds_both() -> None:
     limits = [int(minutes) for minutes in re.findall(r"^part (\d+)m ", text, re.MULTILINE)]
 
     assert re.search(r"^part \d+m scripts/check$", text, re.MULTILINE)
-    assert re.search(r"^part \d+m scripts/test$", text, re.MULTILINE)
+    assert re.search(r"^part \d+m scripts/test all$", text, re.MULTILINE)
     assert sum(limits) < 90
 
 
