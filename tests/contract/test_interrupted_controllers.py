@@ -24,7 +24,7 @@ from tests.unit.reporters.ptys import Watched
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="changes need root")
 
-SIZE = 500_000
+SIZE = 5_000_000  # arrives in five pieces at least
 
 
 @pytest.fixture(scope="module")

@@ -319,8 +319,7 @@ def test_a_host_that_is_gone_for_good_in_the_middle_of_a_change_is_unknown_and_n
 ) -> None:
     monkeypatch.setattr("soleil_remediate.delivery.PATIENCE", Duration(1))
     with proxy(sshd.port) as wire:
-        reached = through(sshd, wire.port)
-        bench.host = replace(reached, connection=replace(reached.connection, connect_within=Duration(2)))
+        bench.host = through(sshd, wire.port)
         bench.on_event = lambda event: wire.close() if isinstance(event, ChangeIntended) else None
         report = bench.whole_run(bench.slow(0.5, within=2))
     (one,) = report.hosts
