@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from soleil_remediate.errors import FactError, NotOnHost, Refused, RemediateError, Unplannable, Unreachable
+from soleil_remediate.errors import FactError, Frozen, NotOnHost, Refused, RemediateError, Unplannable, Unreachable
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import (
     Eased,
     Fixed,
+    Halted,
     HostOutcome,
     MaybeChanged,
     NotFixed,
@@ -243,6 +244,8 @@ def _untouched(now: Standing | None, steps: Sequence[StepSeen], error: Remediate
     match error:
         case StopRequested():
             return Stopped(why=f"{error}; nothing was sent")
+        case Frozen():
+            return Halted(why=error.why, lift=error.lift)
         case Refused():
             return Refusal(why=str(error))
         case Unreachable():

@@ -23,6 +23,7 @@ from soleil_remediate.errors import (
     Unreachable,
 )
 from soleil_remediate.events import ChangeAnswered, ChangeIntended, ChangeUnanswered, CopyProgress, CopySaved, Event
+from soleil_remediate.freezing import Brake, released
 from soleil_remediate.plan import Change, Preserve
 from soleil_remediate.state import remedy_for
 from soleil_remediate.step_outcomes import SavedCopy, Sent
@@ -68,6 +69,7 @@ class Delivery:
         clock: For durations and waiting.
         say: Told every event; whatever it raises stops what has not been sent yet.
         stop: Looked at before and between changes.
+        brake: Likewise.
     """
 
     run: str
@@ -76,6 +78,7 @@ class Delivery:
     clock: Clock
     say: Callable[[Event], None]
     stop: Stop
+    brake: Brake = released
 
     def send(self, change: Change, kind: str, step: int, number: int, sent: list[Sent]) -> None:
         """Send *change* and append what became of it to *sent*.
@@ -89,16 +92,16 @@ class Delivery:
 
         Raises:
             EvidenceNotStored: What it would destroy could not be saved: it was not sent.
-            Refused: It could not be begun, recorded, or somebody asked to stop: it was not sent.
+            Refused: It could not be begun, recorded, or somebody asked to stop or froze it: it was not sent.
             Unreachable: The host is gone: it was not sent.
             CommandFailed: It was sent and ended with an error.
             AnswerNotRecorded: It was sent and answered, but that could not be recorded.
             OutcomeUnknown: It was sent, and nobody knows what became of it.
         """
-        self.stop.check()
+        self._check()
         host = self.line.session.host.name
         saved, receipt = self._save(change.preserve, step, number) if change.preserve else (None, None)
-        self.stop.check()
+        self._check()
         command = replace(change.command, stdin=receipt) if receipt else change.command
         operation = self.operation(step, number)
         self.say(
@@ -137,6 +140,10 @@ class Delivery:
             if output.exit_status == TIMED_OUT:
                 why = f"it took longer than {command.deadline} and was ended: it may be half done"
             raise CommandFailed(f"{why}{': ' + says if says else ''}")
+
+    def _check(self) -> None:
+        self.stop.check()
+        self.brake()
 
     def operation(self, step: int, number: int) -> str:
         """Return the id under which a change is sent: of the run, the step and the change in it."""

@@ -27,6 +27,7 @@ from soleil_remediate.errors import (
     Unreachable,
 )
 from soleil_remediate.events import CopySaved, Event, HostClaimed, HostSeen, StepEnded
+from soleil_remediate.freezing import Brake, released
 from soleil_remediate.host import Host, Mode
 from soleil_remediate.host_outcomes import HostOutcome
 from soleil_remediate.look import look
@@ -82,12 +83,13 @@ class HostRun:
         clock: For durations and waiting.
         say: Told every event.
         stop: Looked at between any two things that are done.
+        brake: Looked at before anything is sent.
 
     Attributes:
         steps: What became of each step that was tried so far.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all by name, and the last holds nothing back unless given
         self,
         case: Case,
         *,
@@ -97,6 +99,7 @@ class HostRun:
         clock: Clock,
         say: Callable[[Event], None],
         stop: Stop,
+        brake: Brake = released,
     ) -> None:
         self._case = case
         self._run = run
@@ -105,6 +108,7 @@ class HostRun:
         self._clock = clock
         self._say = say
         self._stop = stop
+        self._brake = brake
         self._session: Session | None = None
         self._cancellation = Cancellation()
         self._is_claimed = False
@@ -273,7 +277,13 @@ class HostRun:
             before = looked.standing
             consent = _Consent(preview.digests, approved, ask_again)
             delivery = Delivery(
-                run=self._run, line=self, copies=copies, clock=self._clock, say=self._note, stop=self._stop
+                run=self._run,
+                line=self,
+                copies=copies,
+                clock=self._clock,
+                say=self._note,
+                stop=self._stop,
+                brake=self._brake,
             )
             for index, step in enumerate(self._case.steps):
                 self._stop.check()
@@ -311,6 +321,7 @@ class HostRun:
         if not access.is_root:
             raise Refused(f"changes need root on {self.host.name}: {access.why_not}. Nothing was sent")
         self._stop.check()
+        self._brake()
         try:
             self.session.claim(self._owner)
         except Unreachable as error:

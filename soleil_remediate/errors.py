@@ -14,7 +14,7 @@
     │   ├── ConnectionRefused
     │   └── ConnectionLost             a session that was open is gone
     ├── Refused                    4   nothing was sent
-    │   ├── Declined · Unplannable · PlanDrifted · HostLocked · EvidenceNotStored
+    │   ├── Declined · Unplannable · PlanDrifted · HostLocked · EvidenceNotStored · Frozen
     ├── FactError                  1   the host answered, not intelligibly; not touched by this step
     │   └── NotOnHost              2   what was given names something that the host has not; carries the nearest it has
     ├── ApplyError                 1   something was sent
@@ -49,7 +49,7 @@ class ExitStatus(IntEnum):
     NOT_FIXED = 1  # not fixed, or unproven
     USAGE = 2  # your input; no host was touched
     UNREACHABLE = 3
-    DECLINED = 4  # declined, refused or locked: nothing was sent
+    DECLINED = 4  # declined, refused, locked or frozen: nothing was sent
     WORK_FOUND = 5  # by something that only looks
     EASED = 6  # the symptom is gone, the goal is not met
     UNKNOWN = 7  # a change may have happened: look first
@@ -194,6 +194,20 @@ class HostLocked(Refused):
 
 class EvidenceNotStored(Refused):
     """What a change would destroy could not be saved off the host first, so the change was not sent."""
+
+
+class Frozen(Refused):
+    """Somebody wants no run of this inventory to send anything more; the message says who, since when and why.
+
+    Attributes:
+        why: The message without how it is lifted.
+        lift: The command that lifts it; empty where that is not known.
+    """
+
+    def __init__(self, message: str, *, lift: str = "") -> None:
+        self.why = message
+        self.lift = lift
+        super().__init__(f"{message}. To lift it:\n  {lift}" if lift else message)
 
 
 class FactError(RemediateError):

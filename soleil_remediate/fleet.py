@@ -21,6 +21,7 @@ from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.engine import HostRun
 from soleil_remediate.errors import ConfigError, Declined, FactError, Refused, Unreachable
 from soleil_remediate.events import Event, GateAnswered, HostEnded, RunEnded, RunStarted, StopHeard
+from soleil_remediate.freezing import Brake, released
 from soleil_remediate.gates import Approval, Gate
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import (
@@ -90,6 +91,7 @@ def remediate(
     runs: Runs,
     clock: Clock | None = None,
     listener: Listener = _ignore,
+    brake: Brake = released,
 ) -> RunReport:
     """Look at every host at once, ask the gate once, change one host after another, and prove what became of each.
 
@@ -103,16 +105,19 @@ def remediate(
         runs: Where the record is kept.
         clock: This machine's, unless another is handed in.
         listener: Told every event, in this thread; what it raises stops it and not the run, and is raised at the end.
+        brake: Keeps whatever has not been sent yet from being sent, at any moment: the inventory's switch.
 
     Raises:
+        Frozen: Somebody froze the inventory before: no host was even looked at.
         RecordNotWritten: No record could be begun, so no host was even looked at.
     """
+    brake()
     clock = clock or SystemClock()
     signals, run = Signals(Stop(), clock), new_run()
     with (
         signals.heard(),  # until the record is closed: what was done must not be called interrupted
         runs.begin(run, clock) as record,
-        _Fleet(cases, transport, signals, listener, run, record) as fleet,
+        _Fleet(cases, transport, signals, listener, run, record, brake) as fleet,
     ):
         return fleet.remediate(gate)
 
@@ -138,6 +143,7 @@ class _Fleet:
         listener: Listener,
         run: str | None = None,
         record: Record | None = None,
+        brake: Brake = released,
     ) -> None:
         if not cases:
             raise ValueError("no host: an empty match is refused before this")
@@ -160,6 +166,7 @@ class _Fleet:
                 clock=signals.clock,
                 say=self._say,
                 stop=self._stop,
+                brake=brake,
             )
             for case in cases
         ]

@@ -8,6 +8,7 @@ from typing import ClassVar, TypeAlias
 from soleil_remediate.errors import (
     BugFound,
     ExitStatus,
+    Frozen,
     GoalMissed,
     Interrupted,
     NotOnHost,
@@ -106,6 +107,21 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Halted:
+    """Somebody froze the inventory before anything was sent to this host.
+
+    Args:
+        lift: The command that lifts it.
+    """
+
+    word: ClassVar[str] = "FROZEN"
+    error: ClassVar[type[RemediateError]] = Frozen
+    exit_status: ClassVar[ExitStatus] = error.exit_status
+    why: str
+    lift: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MaybeChanged:
     """A change was sent and its answer did not arrive: look before anything else is done."""
 
@@ -156,6 +172,7 @@ HostOutcome: TypeAlias = (
     | NotFixed
     | WrongInput
     | Refusal
+    | Halted
     | MaybeChanged
     | NotReached
     | Stopped

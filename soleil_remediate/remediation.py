@@ -10,6 +10,7 @@ from soleil_remediate import fleet
 from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.events import Event
 from soleil_remediate.fleet import Listener
+from soleil_remediate.freezing import Brake, Switch, released
 from soleil_remediate.gates import Gate
 from soleil_remediate.host import Host
 from soleil_remediate.loading import (
@@ -42,10 +43,12 @@ class Remediation:
     Args:
         cases: One for each host.
         transport: The way to them.
+        brake: Raises Frozen where nothing may be sent to them; it holds nothing back where they have no inventory.
     """
 
     cases: tuple[Case, ...]
     transport: Transport
+    brake: Brake = released
 
     def preview(self, *, listener: Listener = _ignore) -> RunReport:
         """Look at every host at once and say what would be done. Changes nothing and keeps no record."""
@@ -60,10 +63,13 @@ class Remediation:
             listener: Told every event, in this thread.
 
         Raises:
+            Frozen: Somebody froze the inventory: no host was even looked at.
             RecordNotWritten: No record could be begun, so no host was even looked at.
         """
         runs = runs or Runs(state_folder())
-        return fleet.remediate(self.cases, transport=self.transport, gate=gate, runs=runs, listener=listener)
+        return fleet.remediate(
+            self.cases, transport=self.transport, gate=gate, runs=runs, listener=listener, brake=self.brake
+        )
 
 
 def open_remediation(  # noqa: PLR0913  # the one call that says what is meant; all but two have a default
@@ -104,6 +110,7 @@ def open_remediation(  # noqa: PLR0913  # the one call that says what is meant; 
     return Remediation(
         cases=tuple(bind(found, host, values, catalog) for host in chosen),
         transport=transport,
+        brake=released if inventory is None else Switch(inventory=Path(inventory)).check,
     )
 
 

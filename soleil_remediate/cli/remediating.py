@@ -9,6 +9,7 @@ from contextlib import suppress
 from soleil_remediate import fleet
 from soleil_remediate.cli.call import Call
 from soleil_remediate.cli.choosing import chosen_cases, invocation
+from soleil_remediate.cli.freezing import brake
 from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus
 from soleil_remediate.events import Event
@@ -46,6 +47,7 @@ def remediate(call: Call) -> ExitStatus:
         gate=_gate(call, reporter),
         runs=Runs(state_folder()),
         listener=listener,
+        brake=brake(call),
     )
     return _ended(call, report, is_dry=False)
 

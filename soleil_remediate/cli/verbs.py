@@ -165,6 +165,19 @@ VERBS: tuple[Verb, ...] = (
         example="playbooks inventory/lab.yml",
         more="Inventories may name scenarios of these playbooks and of those that are shipped.",
     ),
+    Verb(
+        "freeze",
+        "Stop every run of an inventory before its next change, or lift that.",
+        "freezing:freeze",
+        words=(Word("state", "on or off"),),
+        options=(Option("because", "TEXT", "why, for whoever is stopped by it"), INVENTORY, OUTPUT),
+        example='on --because "42 is being rolled back by hand"',
+        more=(
+            "Asks no host. A change that is under way is finished, no other is sent, and new runs are refused with 4; "
+            "looking goes on. It holds on this machine, for whoever uses the same file as inventory. It does not "
+            "hold back other machines, nor copies of the inventory."
+        ),
+    ),
     Verb("runs list", "List the runs of this user, newest first.", "reading:runs_list", options=(OUTPUT,)),
     Verb(
         "runs show",

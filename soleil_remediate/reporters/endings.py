@@ -14,6 +14,7 @@ from soleil_remediate.host_outcomes import (
     Crashed,
     Eased,
     Fixed,
+    Halted,
     HostOutcome,
     MaybeChanged,
     NotFixed,
@@ -51,7 +52,7 @@ def style_of(outcome: HostOutcome) -> str:
             return GOOD
         case NotFixed() | Unproven() | MaybeChanged() | NotReached() | Crashed() | WrongInput():
             return BAD
-        case WouldFix() | Eased() | Refusal() | Stopped():
+        case WouldFix() | Eased() | Refusal() | Halted() | Stopped():
             return HALF
         case _:
             assert_never(outcome)
@@ -146,7 +147,7 @@ def _in_short(report: HostReport, took: str) -> str:
             said = f"a bug in this program · {sent}"
         case NotReached() if report.preview is not None:
             said = f"fell silent · {sent}"
-        case Unproven() | NotFixed() | Stopped() | Refusal() | NotReached() | WrongInput():
+        case Unproven() | NotFixed() | Stopped() | Refusal() | Halted() | NotReached() | WrongInput():
             said = joined([sent, took if was_touched(report) else ""])
         case outcome:
             assert_never(outcome)
@@ -208,7 +209,7 @@ def put_next(page: Page, report: HostReport, scenario: Scenario, again: Invocati
         page.command("  record", again.show(run), _INDENT)
 
 
-def _command(report: HostReport, again: Invocation) -> tuple[str, str]:
+def _command(report: HostReport, again: Invocation) -> tuple[str, str]:  # noqa: C901, PLR0912  # one branch a verdict
     """Return what to type next, and when it helps; nothing where the case is closed."""
     about, command = "", ""
     match report.outcome:
@@ -225,6 +226,8 @@ def _command(report: HostReport, again: Invocation) -> tuple[str, str]:
             command = again.remediate()
         case Refusal():
             command = again.preview("--verbose") if report.preview is None else again.remediate()
+        case Halted(lift=lift):
+            about, command = "To lift it:" if lift else "", lift
         case NotReached() if not report.host.is_listed and again.is_by_name:
             about, command = without_inventory(report.host), again.about(again.hosts, inventory="FILE").preview()
         case NotReached():

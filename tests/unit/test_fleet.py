@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from soleil_remediate.errors import (
     Declined,
     ExitStatus,
     FactError,
+    Frozen,
     HostKeyRejected,
     PlanDrifted,
 )
@@ -39,11 +41,13 @@ from soleil_remediate.events import (
     RunEnded,
     RunStarted,
 )
+from soleil_remediate.freezing import Switch, released
 from soleil_remediate.gates import Approval, PlanGate, PolicyGate
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import (
     Crashed,
     Fixed,
+    Halted,
     MaybeChanged,
     NotFixed,
     NotNeeded,
@@ -123,6 +127,7 @@ class Fleet:
     on_event: Callable[[Event], object] = lambda _: None
     on_open: Callable[[str], object] = lambda _: None
     clock: Any = None
+    brake: Callable[[], None] = released
 
     @property
     def runs(self) -> Runs:
@@ -149,6 +154,7 @@ class Fleet:
             runs=self.runs,
             listener=self.listen,
             clock=self.clock,
+            brake=self.brake,
         )
 
     @property
@@ -415,6 +421,77 @@ def test_a_host_that_ends_unknown_unreachable_or_locked_counts_as_ending_badly(
     assert outcomes(report) == [expected, Refusal]
     assert report.exit_status is status
     assert two.words[1] == []
+
+
+@pytest.fixture
+def switch(two: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Switch:
+    """What freezes the two hosts."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "inventory.yml").write_text("all: {hosts: {web1: , web2: }}\n")
+    switch = Switch(inventory=tmp_path / "inventory.yml")
+    two.brake = switch.check
+    return switch
+
+
+def freeze(switch: Switch) -> None:
+    switch.freeze("eva@desk", datetime(2026, 11, 25, 3, 12, tzinfo=UTC), "I am on it by hand")
+
+
+def test_a_run_of_a_frozen_inventory_is_refused_before_any_host_is_asked_and_keeps_no_record(
+    two: Fleet, switch: Switch
+) -> None:
+    freeze(switch)
+    for host in two.hosts:
+        host.unreachable = ConnectionLost("it is dead")
+    with pytest.raises(Frozen, match=r"frozen by eva@desk since .*: I am on it by hand. Nothing was sent"):
+        two.remediate()
+    assert two.runs.list() == ()
+    assert two.heard == []
+
+
+def test_a_frozen_inventory_can_still_be_looked_at(two: Fleet, switch: Switch) -> None:
+    freeze(switch)
+    assert outcomes(two.preview()) == [WouldFix, WouldFix]
+
+
+def test_a_freeze_while_somebody_thinks_sends_nothing_and_takes_no_lock(two: Fleet, switch: Switch) -> None:
+    two.gate.before = lambda: freeze(switch)
+    report = two.remediate()
+    first, second = (one.outcome for one in report.hosts)
+    assert isinstance(first, Halted)
+    assert first.why == "frozen by eva@desk since 2026-11-25 03:12:00 UTC: I am on it by hand. Nothing was sent"
+    assert first.lift == switch.lift
+    assert "web1 ended FROZEN" in second.why
+    assert report.exit_status is ExitStatus.DECLINED
+    assert two.words == [[], []]
+    assert [host.owners for host in two.hosts] == [[], []]
+
+
+def test_a_freeze_in_the_middle_lets_the_change_under_way_end_and_sends_no_other(two: Fleet, switch: Switch) -> None:
+    def frozen_meanwhile(host: ScriptedHost) -> None:
+        tiny.say(host, "first")
+        freeze(switch)
+
+    two.steps = (PutFile(words=("first", "good")),)
+    two.hosts[0].on_change(tiny.put("first"), "put first\n", then=frozen_meanwhile)
+    report = two.remediate()
+    first, second = report.hosts
+    assert two.words == [["first"], []]
+    assert isinstance(first.outcome, NotFixed)
+    assert "frozen by eva@desk since 2026-11-25 03:12:00 UTC: I am on it by hand. Nothing more was sent" in (
+        first.outcome.why
+    )
+    assert switch.lift in first.outcome.why
+    assert isinstance(second.outcome, Refusal)
+    assert report.exit_status is ExitStatus.NOT_FIXED
+    intended = [line for line in two.lines(report.run) if line["type"] == "ChangeIntended"]
+    assert len(intended) == 1
+
+
+def test_once_it_is_lifted_the_same_run_goes(two: Fleet, switch: Switch) -> None:
+    freeze(switch)
+    switch.thaw()
+    assert outcomes(two.remediate()) == [Fixed, Fixed]
 
 
 @dataclass(frozen=True, kw_only=True)
