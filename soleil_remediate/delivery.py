@@ -112,6 +112,7 @@ class Delivery:
                 operation=operation,
                 digest=change.digest(host, kind),
                 change=change,
+                memory=self.line.session.memory,
             )
         )
         began = self.clock.monotonic()
@@ -125,7 +126,7 @@ class Delivery:
                 f"({type(error).__name__}: {error})"
             ) from error
         took = Duration(self.clock.monotonic() - began)
-        says = _last_lines(output)
+        says = last_lines(output)
         if output.exit_status == 0:
             sent.append(Sent(change=change, operation=operation, says=says, took=took, saved=saved))
         answered = ChangeAnswered(host=host, operation=operation, exit_status=output.exit_status, says=says, took=took)
@@ -249,6 +250,7 @@ def _room(folder: Path) -> str:
         return f"{folder}: {error.strerror}"
 
 
-def _last_lines(output: Output) -> str:
+def last_lines(output: Output) -> str:
+    """Return what a change wrote last."""
     text = (output.text.strip() + "\n" + output.error_text.strip()).strip()
     return "\n".join(text.splitlines()[-10:])[-2000:]

@@ -12,11 +12,29 @@ from typing import Any, TypeAlias
 
 from soleil_remediate.command import Secret
 from soleil_remediate.host import Host
+from soleil_remediate.host_outcomes import HostOutcome
 from soleil_remediate.plan import Change
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.seen import Preview
 from soleil_remediate.step_outcomes import SavedCopy, StepOutcome
 from soleil_remediate.units import ByteSize, Duration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """How a run was called, as far as that is needed to go on with it from another folder, days later.
+
+    Args:
+        inventory: Its file, absolute; empty where there is none.
+        playbooks: Folders and files of playbooks beside the shipped ones, absolute.
+        transport: What overruled the inventory; empty where nothing did.
+        resumes: The run that it goes on with; empty where it is one of its own.
+    """
+
+    inventory: str = ""
+    playbooks: tuple[str, ...] = ()
+    transport: str = ""
+    resumes: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +46,7 @@ class RunStarted:
     hosts: tuple[str, ...]
     operator: str
     inputs: Mapping[str, Any]
+    called: Called = Called()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +101,11 @@ class CopySaved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeIntended:
-    """On disk before the change is sent: from here until its answer the host may have been changed."""
+    """On disk before the change is sent: from here until its answer the host may have been changed.
+
+    Args:
+        memory: The name of what the host remembers: where it has another one, it has forgotten this change.
+    """
 
     host: str
     step: int
@@ -90,6 +113,7 @@ class ChangeIntended:
     operation: str
     digest: str
     change: Change
+    memory: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +134,39 @@ class ChangeUnanswered:
     host: str
     operation: str
     why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed:
+    """The run had ended, or its process had; somebody asks its hosts what became of its changes."""
+
+    operator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeSettled:
+    """What a host says about a change whose answer never arrived.
+
+    Args:
+        found: ``done``, ``never-begun``, ``lost`` or ``forgotten``: the words of
+            :class:`~soleil_remediate.transports.Progress`.
+        exit_status: Of one that is done; else ``None``.
+        says: What a done one wrote last.
+    """
+
+    host: str
+    operation: str
+    found: str
+    exit_status: int | None
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSettled:
+    """What became of a host whose end no record knew, or knew only as unknown."""
+
+    host: str
+    outcome: HostOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +216,9 @@ Event: TypeAlias = (
     | ChangeIntended
     | ChangeAnswered
     | ChangeUnanswered
+    | RunResumed
+    | ChangeSettled
+    | HostSettled
     | StopHeard
     | StepEnded
     | HostEnded

@@ -20,7 +20,7 @@ from typing import Any, Self, TypeAlias
 from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.engine import HostRun
 from soleil_remediate.errors import ConfigError, Declined, FactError, Refused, Unreachable
-from soleil_remediate.events import Event, GateAnswered, HostEnded, RunEnded, RunStarted, StopHeard
+from soleil_remediate.events import Called, Event, GateAnswered, HostEnded, RunEnded, RunStarted, StopHeard
 from soleil_remediate.freezing import Brake, released
 from soleil_remediate.gates import Approval, Gate
 from soleil_remediate.host import Host
@@ -83,7 +83,7 @@ def preview(
         return fleet.preview()
 
 
-def remediate(
+def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
     cases: Sequence[Case],
     *,
     transport: Transport,
@@ -92,6 +92,7 @@ def remediate(
     clock: Clock | None = None,
     listener: Listener = _ignore,
     brake: Brake = released,
+    called: Called | None = None,
 ) -> RunReport:
     """Look at every host at once, ask the gate once, change one host after another, and prove what became of each.
 
@@ -106,6 +107,7 @@ def remediate(
         clock: This machine's, unless another is handed in.
         listener: Told every event, in this thread; what it raises stops it and not the run, and is raised at the end.
         brake: Keeps whatever has not been sent yet from being sent, at any moment: the inventory's switch.
+        called: Goes into the record, so that somebody can go on with it.
 
     Raises:
         Frozen: Somebody froze the inventory before: no host was even looked at.
@@ -119,7 +121,7 @@ def remediate(
         runs.begin(run, clock) as record,
         _Fleet(cases, transport, signals, listener, run, record, brake) as fleet,
     ):
-        return fleet.remediate(gate)
+        return fleet.remediate(gate, called or Called())
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +192,8 @@ class _Fleet:
             self._end_host(index, preview.outcome, preview, took=preview.looked_in)
         return self._end()
 
-    def remediate(self, gate: Gate) -> RunReport:
-        self._start()
+    def remediate(self, gate: Gate, called: Called) -> RunReport:
+        self._start(called)
         self._look()
         pending: dict[int, Preview] = {}
         for index, preview in sorted(self._previews.items()):
@@ -207,10 +209,17 @@ class _Fleet:
     def _stopped(self) -> Stopped:
         return Stopped(why=f"{self._stop.request}; nothing was sent")
 
-    def _start(self) -> None:
+    def _start(self, called: Called | None = None) -> None:
         hosts = tuple(run.host.name for run in self._runs)
         inputs = self._cases[0].inputs
-        event = RunStarted(run=self._run, scenario=self._scenario, hosts=hosts, operator=self._owner, inputs=inputs)
+        event = RunStarted(
+            run=self._run,
+            scenario=self._scenario,
+            hosts=hosts,
+            operator=self._owner,
+            inputs=inputs,
+            called=called or Called(),
+        )
         try:
             self._say(event)
         except RecordNotWritten as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -17,12 +17,19 @@ from typing import Any, BinaryIO, get_args
 
 from soleil_remediate.copies import cut_short
 from soleil_remediate.errors import ConfigError, worst
-from soleil_remediate.host_outcomes import HostOutcome
+from soleil_remediate.host_outcomes import Eased, Fixed, HostOutcome, MaybeChanged, NotNeeded
 from soleil_remediate.step_outcomes import StepUnknown
+from soleil_remediate.task import Health
 
 #: Raised whenever a line's field changes its meaning or goes away.
 FORMAT = 2
 
+#: What ends a host, in a run and after it.
+_ENDS = ("HostEnded", "HostSettled")
+#: What a host may say of a change after which nobody has to wonder.
+_KNOWN = ("done", "never-begun")
+#: Verdicts after which nobody has to go on.
+_GOOD = frozenset(kind.word for kind in (Fixed, Eased, NotNeeded))
 _STATUS = {kind.word: kind.exit_status for kind in get_args(HostOutcome)}
 
 
@@ -37,11 +44,19 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unanswered:
-    """A change that may have been made: its intent is on record, and neither its answer nor its host's end is."""
+    """A change that may have been made: its intent is on record, and neither its answer nor its host's end is.
+
+    Args:
+        summary: What it was to do.
+        memory: The name of what the host remembered then; empty where no record says so.
+        deadline: How long it might take, in seconds.
+    """
 
     host: str
     operation: str
     summary: str
+    memory: str = ""
+    deadline: float = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +78,52 @@ class History:
     cut_copies: tuple[Path, ...] = ()
 
     @property
+    def started(self) -> dict[str, Any]:
+        """The line with which the run began.
+
+        Raises:
+            ConfigError: There is none: its disk was full before any host was looked at.
+        """
+        for line in self.lines:
+            if line["type"] == "RunStarted":
+                return line
+        raise ConfigError(f"run {self.run} ended before it began: nothing was sent to any host")
+
+    @property
+    def open_changes(self) -> tuple[Unanswered, ...]:
+        """The changes that a host may still know more about than the record, whatever its verdict says."""
+        return tuple(change for _, change in _open(self.lines).values())
+
+    @property
+    def open_hosts(self) -> tuple[str, ...]:
+        """The hosts whose end is not on record, or is on record as none that anybody wanted."""
+        ends = self._verdicts()
+        return tuple(str(host) for host in self.started["hosts"] if ends.get(host) not in _GOOD)
+
+    @property
+    def is_to_be_resumed(self) -> bool:
+        """Whether somebody should ask its hosts: it was cut off, or one of them ended unknown."""
+        if self.ending is Ending.RUNNING:
+            return False
+        if self.ending is not Ending.ENDED:
+            return bool(self.unanswered) or not self.is_told
+        return MaybeChanged.word in self._verdicts().values()
+
+    def _verdicts(self) -> dict[str, str]:
+        return {line["host"]: line["outcome"]["verdict"] for line in self.lines if line["type"] in _ENDS}
+
+    def has_changed(self, host: str) -> bool:
+        """Whether any change of *host* was answered, or found, to have been made in full."""
+        kinds = ("ChangeAnswered", "ChangeSettled")
+        return any(line["type"] in kinds and line["host"] == host and line["exit_status"] == 0 for line in self.lines)
+
+    def was_faulty(self, host: str) -> bool:
+        """Whether anything was wrong with *host* when it was first looked at."""
+        seen = [line["preview"] for line in self.lines if line["type"] == "HostSeen"]
+        checks = [check for one in seen if one["host"] == host for check in one["standing"]["symptom"]]
+        return any(check["verdict"]["health"] == Health.FAULTY.value for check in checks)
+
+    @property
     def has_intents(self) -> bool:
         """Whether anything may have been sent to any host."""
         return any(line["type"] == "ChangeIntended" for line in self.lines)
@@ -70,12 +131,12 @@ class History:
     @property
     def untouched(self) -> tuple[str, ...]:
         """The hosts of which the record has no end, and to which nothing was sent."""
-        return self._without("ChangeIntended", "HostEnded")
+        return self._without("ChangeIntended", *_ENDS)
 
     @property
     def is_told(self) -> bool:
         """Whether every host's end is on record."""
-        return not self._without("HostEnded")
+        return not self._without(*_ENDS)
 
     def _without(self, *kinds: str) -> tuple[str, ...]:
         hosts = [str(host) for line in self.lines if line["type"] == "RunStarted" for host in line["hosts"]]
@@ -143,7 +204,7 @@ def summary(path: Path) -> RunSummary:
         for line in reader.lines:
             if line["type"] == "RunStarted":
                 started = line
-            elif line["type"] == "HostEnded":
+            elif line["type"] in _ENDS:
                 verdicts[line["host"]] = line["outcome"]["verdict"]
         unknown = {change.host for change in _unanswered(reader.lines)}
     except (LookupError, TypeError, AttributeError):
@@ -166,25 +227,41 @@ def summary(path: Path) -> RunSummary:
     )
 
 
-def _unanswered(lines: Iterable[dict[str, Any]]) -> tuple[Unanswered, ...]:
+def _unanswered(lines: Sequence[dict[str, Any]]) -> tuple[Unanswered, ...]:
     """Return the changes that may have been made; where a host's end is on record, its verdict speaks for them."""
-    found: dict[tuple[str, str], tuple[int, Unanswered]] = {}  # by host and operation, which is one host's own
-    for line in lines:
+    told = {line["host"]: number for number, line in enumerate(lines) if line["type"] in _ENDS}
+    return tuple(change for (host, _), (number, change) in _open(lines).items() if number > told.get(host, -1))
+
+
+def _open(lines: Sequence[dict[str, Any]]) -> dict[tuple[str, str], tuple[int, Unanswered]]:
+    """Return the changes of which the record knows no answer, and the place of each one's line.
+
+    They are found by host and operation, which is one host's own.
+    """
+    found: dict[tuple[str, str], tuple[int, Unanswered]] = {}
+    steps: dict[tuple[str, str], int] = {}
+    for number, line in enumerate(lines):
         match line["type"]:
             case "ChangeIntended":
-                summary = str(line["change"]["summary"])
-                change = Unanswered(host=line["host"], operation=line["operation"], summary=summary)
-                found[change.host, change.operation] = line["step"], change
+                change = Unanswered(
+                    host=line["host"],
+                    operation=line["operation"],
+                    summary=str(line["change"]["summary"]),
+                    memory=str(line.get("memory", "")),
+                    deadline=float(line["change"].get("command", {}).get("deadline", 0)),
+                )
+                found[change.host, change.operation] = number, change
+                steps[change.host, change.operation] = line["step"]
             case "ChangeAnswered":
+                found.pop((line["host"], line["operation"]), None)
+            case "ChangeSettled" if line["found"] in _KNOWN:
                 found.pop((line["host"], line["operation"]), None)
             case "StepEnded" if line["outcome"]["type"] != StepUnknown.__name__:  # it was refused: nothing was begun
                 ended = line["host"], line["step"]
-                found = {key: (step, one) for key, (step, one) in found.items() if (one.host, step) != ended}
-            case "HostEnded":
-                found = {key: one for key, one in found.items() if key[0] != line["host"]}
+                found = {key: one for key, one in found.items() if (key[0], steps[key]) != ended}
             case _:
                 pass
-    return tuple(change for _, change in found.values())
+    return found
 
 
 class _Reader:
@@ -230,6 +307,10 @@ class _Reader:
     def _from_1(self, line: dict[str, Any]) -> dict[str, Any]:
         """In format 1 the end of a step, a host and a run repeated what earlier lines said, in full."""
         match line["type"]:
+            case "RunStarted":
+                line["called"] = {}
+            case "ChangeIntended":
+                line["memory"] = ""
             case "HostSeen":
                 self._seen[line["preview"]["host"]] = line["n"]
             case "StepEnded" if "sent" in line["outcome"]:
@@ -253,6 +334,17 @@ def hold(descriptor: int) -> None:
     """Let everybody see that a record's run goes on; the kernel lets go of it with the last who has it open."""
     with suppress(OSError):  # a network's file system may know no locks: then it looks unfinished until it has ended
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def take(descriptor: int) -> bool:
+    """Do the same for a record that is gone on with; return whether nobody else has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # see hold
+        return True
+    return True
 
 
 def _is_held(file: BinaryIO) -> bool:

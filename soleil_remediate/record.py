@@ -10,12 +10,13 @@ The journal of run 1a2b3c4d is ``runs/1a2b3c4d.jsonl`` below the state folder. I
     at               when it was written, ISO 8601 in UTC
     type             what happened; the fields that follow depend on it
 
-    RunStarted       run, scenario, hosts (their names), operator, inputs
+    RunStarted       run, scenario, hosts (their names), operator, inputs, called: by which inventory and playbooks
     HostSeen         preview: all that one look saw of preview.host, and preview.steps, what would be done about it
     GateAnswered     is_open, by (who or what answered), approved (digests of the changes that may be sent)
     HostClaimed      host, owner: the host's lock is ours
     CopySaved        host, step, copy: path here, size there, stored here, sha256 of what was there
-    ChangeIntended   host, step, kind, operation, digest, change: from here on the host may have been changed
+    ChangeIntended   host, step, kind, operation, digest, change: from here on the host may have been changed; memory,
+                     which a host that restarts loses
     ChangeAnswered   host, operation, exit_status, says (its last lines), took
     StopHeard        why, is_insisted: no new change; if insisted, the one under way is not waited for
     ChangeUnanswered host, operation, why: the host is asked again; a ChangeAnswered may still follow
@@ -24,18 +25,25 @@ The journal of run 1a2b3c4d is ``runs/1a2b3c4d.jsonl`` below the state folder. I
                      stood at the last look since the first change, or null; forecasts, when it is at fault again
     RunEnded         exit_status; verdicts, how many hosts ended with each; sent, how many changes succeeded
 
+Whoever resumes the run later goes on in the same file, as often as somebody does::
+
+    RunResumed       operator
+    ChangeSettled    host, operation, found: done, never-begun, lost or forgotten; exit_status, says
+    HostSettled      host, outcome: what became of it after all, whatever its HostEnded says; then a RunEnded about all
+                     hosts that were settled
+
 Steps count from 0, in the playbook's order; an operation's name is one of its host's, other hosts have the same. Each
 thing stands in one line: who wants to know how a host looked before follows ``seen``, who wants to know what an
 operation did looks for its ChangeIntended. Sizes are bytes, durations seconds. Everything is ASCII, so that no terminal
 acts on it. With jq(1)::
 
-    jq -r 'select(.type == "HostEnded") | [.host, .outcome.verdict, .outcome.why] | @tsv' 1a2b3c4d.jsonl
+    jq -r 'select(.outcome.verdict) | [.host, .outcome.verdict, .outcome.why] | @tsv' 1a2b3c4d.jsonl
     jq -r 'select(.type == "ChangeIntended") | [.host, .operation, .change.summary] | @tsv' 1a2b3c4d.jsonl
     jq -r 'select(.type == "CopySaved") | .copy | "\\(.sha256)  \\(.path)"' 1a2b3c4d.jsonl
 
-A change whose host and operation stand in a ChangeIntended and in no ChangeAnswered MAY have been made. A last line
-without an end was cut off by a full disk or by this program's death, and never counted: what it intended was not sent.
-While a run goes on its process holds a lock on the file, see flock(2).
+A change whose host and operation stand in a ChangeIntended, and in no ChangeAnswered or ChangeSettled that says what
+became of it, MAY have been made. A last line without an end was cut off by a full disk or by this program's death, and
+never counted: what it intended was not sent. While a run goes on its process holds a lock on the file, see flock(2).
 
 New fields may come at any time; ``format`` is raised whenever one changes its meaning or goes away, and
 ``runs show RUN -o json`` prints older records as today's.
@@ -59,7 +67,7 @@ from soleil_remediate.clock import Clock
 from soleil_remediate.copies import NewCopy, copies_of
 from soleil_remediate.errors import ConfigError, Refused, UnknownName
 from soleil_remediate.events import CopyProgress, Event, HostEnded, HostSeen, RunEnded, StepEnded, as_data
-from soleil_remediate.history import FORMAT, History, RunSummary, hold, read_history, summary
+from soleil_remediate.history import FORMAT, History, RunSummary, hold, read_history, summary, take
 from soleil_remediate.state import open_private, remedy_for
 
 _RUN = re.compile(r"[0-9a-f]{8}", re.ASCII)
@@ -77,14 +85,14 @@ def new_run() -> str:
 class Record:
     """An open journal. Safe to write to from several threads; every line is on disk when :meth:`write` returns."""
 
-    def __init__(self, run: str, descriptor: int, state: Path, clock: Clock) -> None:
+    def __init__(self, run: str, descriptor: int, state: Path, clock: Clock, *, count: int = 0) -> None:
         self.run = run
         self._descriptor = descriptor
         self._state = state
         self._path = _path(state, run)
         self._clock = clock
         self._lock = threading.Lock()
-        self._count = 0
+        self._count = count
         self._seen: dict[str, int] = {}
         self._broken = ""
 
@@ -166,6 +174,35 @@ class Runs:
             why = f"the record {path} cannot be written: {error.strerror}"
             raise RecordNotWritten(f"{why}. Without a record nothing is sent. To go on: {remedy_for(error)}") from error
         return Record(run, descriptor, self.folder, clock)
+
+    def reopen(self, run: str, clock: Clock) -> Record:
+        """Go on with the record of a run that is over, to say what became of it.
+
+        A last line that was cut off goes away: it never counted.
+
+        Raises:
+            Refused: Its process is alive, or another one goes on with it just now.
+            RecordNotWritten: It cannot be written, or an older version of this program wrote it.
+        """
+        path = _path(self.folder, run)
+        try:
+            folder = open_private(self.folder, "runs")
+            try:
+                flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+                descriptor = os.open(path.name, flags, dir_fd=folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            why = f"the record {path} cannot be written: {error.strerror}"
+            raise RecordNotWritten(f"{why}. To go on: {remedy_for(error)}") from error
+        try:
+            if not take(descriptor):
+                raise Refused(f"run {run} goes on: a process on this machine still holds its record. Nothing was sent")
+            count = _whole_lines(descriptor, path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return Record(run, descriptor, self.folder, clock, count=count)
 
     def evidence(self, run: str) -> Path:
         """Return the folder for what a run's changes destroyed."""
@@ -257,6 +294,21 @@ def _create(name: str, folder: int, first: str) -> int:
             os.unlink(name, dir_fd=folder)  # a record that never began would be listed as a run that never ended
         raise
     return descriptor
+
+
+def _whole_lines(descriptor: int, path: Path) -> int:
+    """Cut what stands behind the last whole line of a journal, and return how many events it has."""
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        file.seek(0)
+        content = file.read()
+    first = content.partition(b"\n")[0]
+    if json.loads(first or b"{}").get("format") != FORMAT:
+        raise RecordNotWritten(f"another version of this program wrote the record {path}: look at its hosts instead")
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.ftruncate(descriptor, whole)
+        os.fsync(descriptor)
+    return content.count(b"\n") - 1
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from errno import ENOENT
 from pathlib import Path
+from typing import Any
 
 from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.cli.call import Call
 from soleil_remediate.errors import ConfigError, UnknownName
+from soleil_remediate.events import Called
 from soleil_remediate.host import TRANSPORTS, Host
 from soleil_remediate.loading import (
     Inventory,
     Scenarios,
     ad_hoc_host,
+    as_typed,
     bind,
     check_local_files,
     check_policy,
@@ -101,11 +104,15 @@ def chosen_hosts(call: Call) -> tuple[tuple[Host, ...], Inventory | None]:
         ConfigError: Nothing was named, or what was named is not there.
     """
     hosts, inventory = _named_hosts(call)
+    return _by_transport(call, hosts), inventory
+
+
+def _by_transport(call: Call, hosts: tuple[Host, ...]) -> tuple[Host, ...]:
     if not (way := call.text("transport")):
-        return hosts, inventory
+        return hosts
     if way not in TRANSPORTS:
         raise UnknownName("transport", way, TRANSPORTS)
-    return tuple(replace(host, connection=replace(host.connection, transport=way)) for host in hosts), inventory
+    return tuple(replace(host, connection=replace(host.connection, transport=way)) for host in hosts)
 
 
 def _named_hosts(call: Call) -> tuple[tuple[Host, ...], Inventory | None]:
@@ -170,6 +177,43 @@ def chosen_cases(call: Call) -> tuple[Case, ...]:
     check_policy(scenario, scenarios.names, hosts)
     check_local_files(hosts)
     return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
+
+
+def bound_cases(call: Call, names: Sequence[str], recorded: Mapping[str, Any]) -> tuple[Case, ...]:
+    """Return the scenario of an earlier run bound to some of its hosts, with the inputs that its record has.
+
+    Raises:
+        ConfigError: The playbook or the inventory knows one of them no more, or a record cannot say which hosts these
+            were: they stood in no inventory.
+    """
+    scenarios, catalog = chosen_scenarios(call)
+    scenario = scenarios.find(call.text("scenario"))
+    texts = {
+        name: as_typed(scenario.inputs[name].type, value)
+        for name, value in recorded.items()
+        if value is not None and name in scenario.inputs
+    }
+    inputs = parse_inputs(scenario, [f"{name}={text}" for name, text in texts.items()])
+    path = inventory_path(call)
+    if path is None:
+        raise no_inventory()
+    inventory = load_inventory(path)
+    hosts = _by_transport(call, tuple(host for name in names for host in inventory.select(name)))
+    check_policy(scenario, scenarios.names, hosts)
+    check_local_files(hosts)
+    return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
+
+
+def called(call: Call, *, resumes: str = "") -> Called:
+    """Return what a record keeps of a call, so that somebody can go on with it from another folder."""
+    path = inventory_path(call) if "@" not in call.text("host") else None
+    folders = [*call.program.playbooks, *map(Path, call.many("playbooks"))]
+    return Called(
+        inventory="" if path is None else str(path.absolute()),
+        playbooks=tuple(str(folder.absolute()) for folder in folders),
+        transport=call.text("transport"),
+        resumes=resumes,
+    )
 
 
 def _is_host(call: Call, name: str) -> bool:

@@ -273,4 +273,4 @@ def runs_show(call: Call) -> ExitStatus:
     known: Mapping[str, Scenario] = {}
     with suppress(ConfigError):  # a playbook that is broken by now hides no record
         known = chosen_scenarios(call)[0]
-    return _show(run_page(history, known, _width(), is_verbose=call.has("verbose")))
+    return _show(run_page(history, known, _width(), is_verbose=call.has("verbose"), again=invocation(call, "")))

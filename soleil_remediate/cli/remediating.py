@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from soleil_remediate import fleet
 from soleil_remediate.cli.call import Call
-from soleil_remediate.cli.choosing import chosen_cases, invocation
+from soleil_remediate.cli.choosing import called, chosen_cases, invocation
 from soleil_remediate.cli.freezing import brake
 from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus
@@ -37,10 +37,21 @@ def remediate(call: Call) -> ExitStatus:
     if call.has("yes") and call.text("approve"):
         raise ConfigError("--yes and --approve both answer the gate: keep one of the two")
     cases = chosen_cases(call)
-    is_dry = call.has("dry_run")
-    reporter, listener = _reporter(call, cases, is_dry=is_dry)
-    if is_dry:
+    if call.has("dry_run"):
+        _, listener = _reporter(call, cases, is_dry=True)
         return _look(call, cases, listener)
+    return go_on(call, cases)
+
+
+def go_on(call: Call, cases: Sequence[Case], *, resumes: str = "") -> ExitStatus:
+    """Repair the hosts that *cases* are bound to.
+
+    Args:
+        call: Says who answers the gate, and who reads what is printed.
+        cases: One for each host.
+        resumes: The run that this one goes on with.
+    """
+    reporter, listener = _reporter(call, cases, is_dry=False)
     report = fleet.remediate(
         cases,
         transport=EachItsWay(),
@@ -48,6 +59,7 @@ def remediate(call: Call) -> ExitStatus:
         runs=Runs(state_folder()),
         listener=listener,
         brake=brake(call),
+        called=called(call, resumes=resumes),
     )
     return _ended(call, report, is_dry=False)
 

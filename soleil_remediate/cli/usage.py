@@ -11,6 +11,7 @@ An alert   preview disk-full --host web1   what is wrong, what would be done
            explain disk-full               the runbook page, risks included
            scenarios                       what can be repaired
 Repair     remediate --scenario disk-full --host web1
+           resume RUN                      after it was killed or cut off
 Stop       freeze on|off                   every run, before its next change
 Look back  runs list · runs show RUN
 Set up     ping --host web1 · inventory · lint

@@ -166,6 +166,28 @@ VERBS: tuple[Verb, ...] = (
         more="Inventories may name scenarios of these playbooks and of those that are shipped.",
     ),
     Verb(
+        "resume",
+        "Ask what became of a run that ended without its last word, and go on.",
+        "resuming:resume_run",
+        words=(Word("run", "its name, or how it begins"),),
+        options=(
+            Option("dry-run", "", "ask and look only; go on with nothing"),
+            Option("yes", "", "say yes, up to what the inventory's policy allows"),
+            Option("approve", "PLAN", "say yes to exactly the plan that a preview printed"),
+            Option("inventory", "FILE", "the hosts, where they no longer stand where the record says"),
+            PLAYBOOKS,
+            TRANSPORT,
+            OUTPUT,
+            COMMANDS,
+            VERBOSE,
+        ),
+        example="1a2b",
+        more=(
+            "Asks the hosts what became of every change that has no answer, looks at them again, and writes both into "
+            "the record. No change is ever sent again: what is left to do is planned afresh, shown, and asked about."
+        ),
+    ),
+    Verb(
         "freeze",
         "Stop every run of an inventory before its next change, or lift that.",
         "freezing:freeze",

@@ -50,6 +50,18 @@ def parse_inputs(scenario: Scenario, given: Iterable[str]) -> Mapping[str, Any]:
     return frozen({name: values.get(name, one.default) for name, one in scenario.inputs.items()})  # type: ignore[no-any-return]  # a mapping stays one
 
 
+def as_typed(declared: str, value: object) -> str:
+    """Return an input as somebody would write it, from the plain value that a record has of it.
+
+    Args:
+        declared: Its type in the playbook.
+        value: Sizes are bytes there, durations seconds.
+    """
+    unit = {"size": " B", "duration": " s", "percent": "%"}.get(declared, "")
+    number = f"{value:f}" if isinstance(value, float) else str(value)
+    return f"{number}{unit}"
+
+
 def _read(name: str, declared: Input, text: str) -> object:
     try:
         size = len(text.encode())

@@ -11,6 +11,7 @@ from soleil_remediate.errors import ExitStatus
 from soleil_remediate.events import (
     ChangeAnswered,
     ChangeIntended,
+    ChangeSettled,
     ChangeUnanswered,
     CopyProgress,
     CopySaved,
@@ -19,12 +20,14 @@ from soleil_remediate.events import (
     HostClaimed,
     HostEnded,
     HostSeen,
+    HostSettled,
     RunEnded,
+    RunResumed,
     RunStarted,
     StepEnded,
     StopHeard,
 )
-from soleil_remediate.host_outcomes import WrongInput
+from soleil_remediate.host_outcomes import MaybeChanged, WrongInput
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.endings import put_forecasts, put_next, put_proof, put_saved, put_verdict, was_touched
 from soleil_remediate.reporters.fleets import put_hosts, put_total, worst_of
@@ -127,7 +130,9 @@ class ConsoleReporter:
                 self._tell_stop(event)
             case StepEnded():
                 self._tell_step(event)
-            case HostEnded():
+            case (
+                HostEnded() | RunResumed() | ChangeSettled() | HostSettled()
+            ):  # the last three tell of a run that is over
                 pass  # the run's end tells all of them, in the inventory's order
             case RunEnded():
                 self._tell_end(event.report)
@@ -334,6 +339,8 @@ class ConsoleReporter:
         put_total(page, report)
         if self._run and any(map(was_touched, report.hosts)):
             page.command("  record", self._again.show(self._run), 9)
+            if any(isinstance(host.outcome, MaybeChanged) for host in report.hosts):
+                page.command("  next", self._again.resume(self._run), 9)
         elif report.exit_status and (command := self._next(report)):
             page.command("  next", command, 9)
 

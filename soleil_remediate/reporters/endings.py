@@ -189,8 +189,6 @@ def put_next(page: Page, report: HostReport, scenario: Scenario, again: Invocati
         run: The run's name; empty for a dry run, which keeps no record.
     """
     outcome = report.outcome
-    if isinstance(outcome, MaybeChanged):
-        page.beside("  first", f"look, before anything is sent again: operation {outcome.operation}", _INDENT)
     about, command = _command(report, again)
     if about:
         page.prose(about, 2)
@@ -207,6 +205,9 @@ def put_next(page: Page, report: HostReport, scenario: Scenario, again: Invocati
             page.beside("  answer" if number == 0 else "", question, _INDENT)
     if run and (was_touched(report) or isinstance(outcome, Crashed)):
         page.command("  record", again.show(run), _INDENT)
+    if isinstance(outcome, MaybeChanged):
+        page.prose(f"Before anything else is sent, ask what became of {outcome.operation}:", 2)
+        page.command("  next", again.resume(run), _INDENT)
 
 
 def _command(report: HostReport, again: Invocation) -> tuple[str, str]:  # noqa: C901, PLR0912  # one branch a verdict
@@ -237,7 +238,9 @@ def _command(report: HostReport, again: Invocation) -> tuple[str, str]:  # noqa:
             command = again.about(report.host.connection.address, inventory="FILE").preview()
         case WrongInput(given=given, nearest=nearest):
             command = again.corrected(given, nearest).preview() if nearest else ""
-        case Eased() | Stopped() | Unproven() | NotFixed() | MaybeChanged() | Crashed():
+        case MaybeChanged():
+            pass  # its last line
+        case Eased() | Stopped() | Unproven() | NotFixed() | Crashed():
             command = again.preview("--verbose")
         case outcome:
             assert_never(outcome)

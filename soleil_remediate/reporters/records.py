@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from soleil_remediate.history import Ending, History, RunSummary
+from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined
 from soleil_remediate.scenario import Scenario
 from soleil_remediate.units import ByteSize, Duration, Percent
@@ -45,7 +46,14 @@ def _local(iso: str, form: str = "%Y-%m-%d %H:%M") -> str:
         return iso
 
 
-def run_page(history: History, scenarios: Mapping[str, Scenario], width: int, *, is_verbose: bool) -> Page:
+def run_page(
+    history: History,
+    scenarios: Mapping[str, Scenario],
+    width: int,
+    *,
+    is_verbose: bool,
+    again: Invocation = Invocation(),  # noqa: B008  # a frozen value
+) -> Page:
     """Return a run's record: what was seen, decided, sent and answered, in order, and what it leaves open.
 
     Args:
@@ -53,6 +61,7 @@ def run_page(history: History, scenarios: Mapping[str, Scenario], width: int, *,
         scenarios: Those that are known, by name: a record has plain numbers, and they say which are sizes.
         width: In columns.
         is_verbose: Everything is said, to the byte.
+        again: How this program was called.
     """
     page = Page(width)
     for line in history.lines:
@@ -64,6 +73,9 @@ def run_page(history: History, scenarios: Mapping[str, Scenario], width: int, *,
         if text:
             page.beside(f"{_local(str(line.get('at', '')), '%H:%M:%S')}  ", text, 10, at_most=0 if is_verbose else 6)
     _put_ending(page, history)
+    with suppress(LookupError, TypeError):  # somebody else wrote a line of it
+        if history.is_to_be_resumed:
+            page.command("  next", again.resume(history.run), 10)
     return page
 
 
@@ -98,14 +110,14 @@ def _put_ending(page: Page, history: History) -> None:
 def _put_open_ends(page: Page, history: History) -> None:
     for change in history.unanswered:
         about = f"{change.operation} ({change.summary}) was intended, and no answer is on record"
-        page.prose(f"{change.host} MAY have been changed: {about}. Look at it with preview first.", 2)
+        page.prose(f"{change.host} MAY have been changed: {about}. Its host can be asked.", 2)
     if not history.has_intents:
         page.prose("Nothing was sent to any host.", 2)
     elif history.is_told:
         page.prose("How every host ended stands above.", 2)
     else:
         if not history.unanswered:
-            page.prose("Every change that was sent is answered above. Look at the hosts with preview.", 2)
+            page.prose("Every change that was sent is answered above.", 2)
         if history.untouched:
             page.prose(f"Nothing was sent to {', '.join(history.untouched)}.", 2)
 
@@ -113,6 +125,33 @@ def _put_open_ends(page: Page, history: History) -> None:
 def in_units(text: str) -> str:
     """Return what a change answered with its bytes in the units that people read."""
     return _BYTES.sub(lambda match: str(ByteSize(int(match[1]))), text)
+
+
+def settled_in_words(found: str, exit_status: int | None, says: str = "") -> str:
+    """Return what a host said about a change whose answer never arrived.
+
+    Args:
+        found: As ``ChangeSettled`` has it; anything else means that it is not known yet.
+        exit_status: Of one that is done.
+        says: What that wrote last.
+    """
+    match found:
+        case "done" if exit_status == 0:
+            said = "it was made, once, and succeeded"
+        case "done":
+            said = f"it was begun, once, and ended with exit status {exit_status}: it may be half done"
+        case "never-begun":
+            said = "it was never begun, and cannot begin any more"
+        case "lost":
+            return "it was begun and killed before it ended: it may be half done"
+        case "forgotten":
+            return (
+                "nobody can know any more: the host has forgotten all changes since (it restarted, or its /run was "
+                "emptied)"
+            )
+        case _:
+            return f"not known yet: {says}"
+    return f"{said}: {says}" if says else said
 
 
 def _inputs(line: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> str:
@@ -131,7 +170,7 @@ def _quantity(kind: str, value: object) -> str:
     return str(value)
 
 
-def _said(line: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> str:  # noqa: PLR0911  # one a kind of line
+def _said(line: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> str:  # noqa: C901, PLR0911, PLR0912  # one a kind
     host = f"{line['host']}  " if "host" in line else ""
     match line.get("type"):
         case "RunStarted":
@@ -158,6 +197,12 @@ def _said(line: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> str:  #
             return f"{host}answered {line['operation']}: exit status {line['exit_status']} after {took}{said}"
         case "ChangeUnanswered":
             return f"{host}no answer to {line['operation']}: {line['why']}"
+        case "RunResumed":
+            return f"resumed by {line['operator']}, {_local(str(line.get('at', '')))}"
+        case "ChangeSettled":
+            return f"{host}{line['operation']}: {settled_in_words(line['found'], line['exit_status'], line['says'])}"
+        case "HostSettled":
+            return f"{host}{line['outcome']['verdict']}: {line['outcome']['why']}"
         case "StopHeard":
             again = " again: what was under way was left to the host" if line["is_insisted"] else ""
             return f"stop asked by {line['why']}{again}"

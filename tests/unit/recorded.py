@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from soleil_remediate.events import (
     ChangeAnswered,
     ChangeIntended,
+    ChangeSettled,
     ChangeUnanswered,
     CopySaved,
     Event,
@@ -16,12 +17,14 @@ from soleil_remediate.events import (
     HostClaimed,
     HostEnded,
     HostSeen,
+    HostSettled,
     RunEnded,
+    RunResumed,
     RunStarted,
     StepEnded,
     StopHeard,
 )
-from soleil_remediate.host_outcomes import MaybeChanged, NotReached
+from soleil_remediate.host_outcomes import MaybeChanged, NotFixed, NotReached
 from soleil_remediate.report import RunReport
 from soleil_remediate.step_outcomes import StepRemedied
 from soleil_remediate.units import Duration, MiB
@@ -68,3 +71,14 @@ def events(*, until: int | None = None) -> Sequence[Event]:
         RunEnded(report=RunReport(run=RUN, scenario="disk-full", hosts=(fixed, fixed, SILENT))),
     ]
     return said[:until]
+
+
+def resumed() -> Sequence[Event]:
+    """What is added when somebody resumes it: web2's change was made, and did not help."""
+    web2 = report(NotFixed(why="/srv is 100 %"), name="web2")
+    return (
+        RunResumed(operator="eva@desk"),
+        ChangeSettled(host="web2", operation="o", found="done", exit_status=0, says="14.6 GiB cut"),
+        HostSettled(host="web2", outcome=web2.outcome),
+        RunEnded(report=RunReport(run=RUN, scenario="disk-full", hosts=(web2,))),
+    )

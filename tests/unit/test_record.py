@@ -177,7 +177,7 @@ def test_a_record_that_is_not_written_refuses_and_does_not_fail(record: Record) 
 def whole(runs: Runs, record: Record) -> Path:
     """A record with every sort of line."""
     with record:
-        for event in recorded.events():
+        for event in (*recorded.events(), *recorded.resumed()):
             record.write(event)
     return file_of(runs)
 
@@ -220,7 +220,7 @@ def test_the_commands_that_are_written_down_print_what_they_promise(whole: Path)
         said.append([line.split("\t")[:2] for line in done.stdout.splitlines()])
     copy = "/home/jan/.local/state/soleil-remediate/evidence/7f3a19c2/web1-3-0-log.gz"
     assert said == [
-        [["web3", "UNREACHABLE"], ["web1", "FIXED"], ["web2", "UNKNOWN"]],
+        [["web3", "UNREACHABLE"], ["web1", "FIXED"], ["web2", "UNKNOWN"], ["web2", "NOT FIXED"]],
         [["web1", recorded.OPERATION]],
         [[f"{SAVED.sha256}  {copy}"]],
     ]

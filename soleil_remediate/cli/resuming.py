@@ -1,0 +1,128 @@
+"""``resume``: what became of a run that ended without its last word, and whatever is left of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from soleil_remediate.cli.call import Call
+from soleil_remediate.cli.choosing import bound_cases, invocation
+from soleil_remediate.cli.remediating import go_on
+from soleil_remediate.clock import SystemClock
+from soleil_remediate.errors import ConfigError, ExitStatus, worst
+from soleil_remediate.events import as_data
+from soleil_remediate.history import History
+from soleil_remediate.host_outcomes import MaybeChanged
+from soleil_remediate.record import Runs
+from soleil_remediate.reporters.endings import style_of
+from soleil_remediate.reporters.json import list_document
+from soleil_remediate.reporters.page import HEADING, Page, joined
+from soleil_remediate.reporters.records import settled_in_words
+from soleil_remediate.reporters.screen import Screen
+from soleil_remediate.resuming import Resumed, Settled, resume
+from soleil_remediate.scenario import Case
+from soleil_remediate.state import state_folder
+from soleil_remediate.transports.ways import EachItsWay
+
+
+def resume_run(call: Call) -> ExitStatus:
+    """Ask what became of a run's changes, look again, and go on where something is left to do."""
+    if call.has("yes") and call.text("approve"):
+        raise ConfigError("--yes and --approve both answer the gate: keep one of the two")
+    is_json = call.is_json
+    runs, clock = Runs(state_folder()), SystemClock()
+    history = runs.history(call.text("run"))
+    call = _as_it_was_called(call, history)
+    cases = _cases(call, history)
+    screen = Screen.of(sys.stderr if is_json else sys.stdout)
+    if not cases:
+        if is_json:
+            return _document(call, history, Resumed(changes=(), outcomes={}, left=()), ExitStatus.OK)
+        screen.say(f"nothing is left of run {history.run}: every host of it ended well")
+        return ExitStatus.OK
+    with runs.reopen(history.run, clock) as record:
+        resumed = resume(history, cases, record=record, transport=EachItsWay(), clock=clock, tell=screen.say)
+    settled = [outcome.exit_status for name, outcome in resumed.outcomes.items() if name not in resumed.left]
+    is_over = call.has("dry_run") or not resumed.left
+    if is_over:
+        settled = [outcome.exit_status for outcome in resumed.outcomes.values()]
+    if not is_json:
+        screen.show(_page(call, history, resumed, screen.width))
+    if is_over:
+        status = worst(settled)
+        return _document(call, history, resumed, status) if is_json else status
+    left = [case for case in cases if case.host.name in resumed.left]
+    return worst([*settled, go_on(_about(call, left), left, resumes=history.run)])
+
+
+def _as_it_was_called(call: Call, history: History) -> Call:
+    """Return the call with the run's own inventory, playbooks and transport, where it names no others."""
+    called = history.started.get("called", {})
+    given = dict(call.given) | {"scenario": history.started["scenario"]}
+    for name in ("inventory", "playbooks", "transport"):
+        given[name] = given.get(name) or called.get(name)
+    return replace(call, given=given)
+
+
+def _cases(call: Call, history: History) -> tuple[Case, ...]:
+    """Return the run's scenario and inputs, bound to each of its hosts that is not done."""
+    asked = {change.host for change in history.open_changes}
+    names = [name for name in history.started["hosts"] if name in asked or name in history.open_hosts]
+    return bound_cases(call, names, history.started["inputs"]) if names else ()
+
+
+def _about(call: Call, cases: Sequence[Case]) -> Call:
+    return replace(call, given=dict(call.given) | {"host": ":".join(case.host.name for case in cases)})
+
+
+def _page(call: Call, history: History, resumed: Resumed, width: int) -> Page:
+    page = Page(width)
+    started = history.started
+    page.line((f"run {history.run}", HEADING), f" · {joined([started['scenario'], started['operator']])}")
+    for one in resumed.changes:
+        page.beside(f"  {one.change.host}  ", f"{one.change.operation} {one.change.summary}", 4)
+        page.prose(_found(one), 8)
+    if not history.has_intents:
+        page.prose("Nothing was sent to any host.", 2)
+    elif not resumed.changes:
+        page.prose("Every change that was sent had been answered.", 2)
+    page.gap()
+    for name, outcome in resumed.outcomes.items():
+        page.headline((outcome.word, style_of(outcome)), joined([name, f"exit {int(outcome.exit_status)}"]), 10)
+        page.prose(outcome.why.removeprefix(f"{name} "), 10)
+    if any(isinstance(outcome, MaybeChanged) for outcome in resumed.outcomes.values()):
+        page.command("  next", invocation(call, "").resume(history.run), 10)
+    elif resumed.left:
+        about = ", ".join(resumed.left)
+        page.prose(f"Something is left to do on {about}, planned afresh from what is seen now.", 2)
+        if call.has("dry_run"):
+            page.command("  next", invocation(call, "").resume(history.run), 10)
+    return page
+
+
+def _found(one: Settled) -> str:
+    found = "" if one.progress is None or one.is_open else one.progress.value
+    return settled_in_words(found, one.exit_status, one.says)
+
+
+def _document(call: Call, history: History, resumed: Resumed, status: ExitStatus) -> ExitStatus:
+    changes = [
+        {
+            "host": one.change.host,
+            "operation": one.change.operation,
+            "summary": one.change.summary,
+            "found": None if one.progress is None else one.progress.value,
+            "exit_status": one.exit_status,
+            "says": one.says,
+        }
+        for one in resumed.changes
+    ]
+    hosts: list[dict[str, Any]] = [
+        {"host": name, "verdict": outcome.word, "why": outcome.why, "exit_status": int(outcome.exit_status)}
+        for name, outcome in resumed.outcomes.items()
+    ]
+    more = {"run": history.run, "hosts": hosts, "left": as_data(resumed.left), "exit_status": int(status)}
+    print(list_document(call.verb, "changes", changes, **more))  # noqa: T201  # the document
+    return status

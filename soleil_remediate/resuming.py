@@ -1,0 +1,263 @@
+"""A run that ended without its last word: its hosts are asked what became of its changes, and then looked at again.
+
+Nothing is sent here. A change whose answer never arrived is asked about and never sent again; what is left to do is
+done by a run of its own, with a name of its own, planned afresh from what is seen now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import assert_never
+
+from soleil_remediate import fleet
+from soleil_remediate.clock import Clock
+from soleil_remediate.delivery import PATIENCE, last_lines
+from soleil_remediate.errors import ConfigError, FactError, HostLocked, Refused, Unreachable
+from soleil_remediate.events import ChangeSettled, HostSettled, RunEnded, RunResumed
+from soleil_remediate.history import History, Unanswered
+from soleil_remediate.host import Host
+from soleil_remediate.host_outcomes import (
+    Eased,
+    Fixed,
+    HostOutcome,
+    MaybeChanged,
+    NotFixed,
+    Unproven,
+    WouldFix,
+)
+from soleil_remediate.record import Record
+from soleil_remediate.report import HostReport, RunReport
+from soleil_remediate.scenario import Case
+from soleil_remediate.seen import Preview
+from soleil_remediate.task import Health
+from soleil_remediate.transports import Operation, Progress, Session, Transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A change that the record had no answer for, and what its host says about it.
+
+    Args:
+        change: Which.
+        progress: How far it has come; ``None`` where that could not be learnt now and may be later.
+        exit_status: Of one that is done.
+        says: What a done one wrote last, or why nothing could be learnt.
+    """
+
+    change: Unanswered
+    progress: Progress | None
+    exit_status: int | None = None
+    says: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether asking again later may bring more."""
+        return self.progress in (None, Progress.RUNNING)
+
+    @property
+    def is_unknowable(self) -> bool:
+        """Whether nobody will ever know whether it was made in full."""
+        return self.progress in (Progress.LOST, Progress.FORGOTTEN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """What became of a run after all.
+
+    Args:
+        changes: Those whose answers never arrived.
+        outcomes: By host: those that are told now, in the run's order.
+        left: The hosts on which something is left to do.
+    """
+
+    changes: tuple[Settled, ...]
+    outcomes: Mapping[str, HostOutcome]
+    left: tuple[str, ...]
+
+
+def resume(
+    history: History,
+    cases: Sequence[Case],
+    *,
+    record: Record,
+    transport: Transport,
+    clock: Clock,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Resumed:
+    """Ask the hosts of a run about every change that is open, look at them again, and write both into its record.
+
+    Args:
+        history: What the record says.
+        cases: The run's scenario and inputs, bound to each of its hosts that is not done.
+        record: The same, to be gone on with.
+        transport: The way to the hosts.
+        clock: For waiting until a change that still runs has ended.
+        tell: Gets a line for people whenever something is waited for.
+
+    Raises:
+        RecordNotWritten: What was found stands nowhere; it can be asked for again.
+    """
+    record.write(RunResumed(operator=fleet.operator()))
+    hosts = {case.host.name: case.host for case in cases}
+    asked: dict[str, list[Unanswered]] = {}
+    for change in history.open_changes:
+        asked.setdefault(change.host, []).append(change)
+
+    def ask(name: str) -> list[Settled]:
+        return _Asking(hosts[name], transport, clock, f"{fleet.operator()} (resumes run {history.run})", tell).all(
+            asked[name]
+        )
+
+    changes: list[Settled] = []
+    if asked:
+        with ThreadPoolExecutor(min(fleet.FORKS, len(asked)), thread_name_prefix="ask") as pool:
+            for settled in pool.map(ask, asked):
+                changes += settled
+    for one in changes:
+        if one.progress is not None and not one.is_open:
+            record.write(
+                ChangeSettled(
+                    host=one.change.host,
+                    operation=one.change.operation,
+                    found=one.progress.value,
+                    exit_status=one.exit_status,
+                    says=one.says,
+                )
+            )
+    seen = fleet.preview(cases, transport=transport, clock=clock)
+    outcomes = {
+        one.host.name: _outcome(history, one, [made for made in changes if made.change.host == one.host.name])
+        for one in seen.hosts
+    }
+    for name, outcome in outcomes.items():
+        record.write(HostSettled(host=name, outcome=outcome))
+    reports = tuple(HostReport(host=hosts[name], outcome=outcome) for name, outcome in outcomes.items())
+    record.write(RunEnded(report=RunReport(run=history.run, scenario=seen.scenario, hosts=reports)))
+    is_open = {one.change.host for one in changes if one.is_open}
+    left = tuple(
+        one.host.name for one in seen.hosts if isinstance(one.outcome, WouldFix) and one.host.name not in is_open
+    )
+    return Resumed(changes=tuple(changes), outcomes=outcomes, left=() if is_open else left)
+
+
+class _Asking:
+    """Asks one host about the changes of a run."""
+
+    def __init__(self, host: Host, transport: Transport, clock: Clock, owner: str, tell: Callable[[str], None]) -> None:
+        self._host = host
+        self._transport = transport
+        self._clock = clock
+        self._owner = owner
+        self._tell = tell
+        self._session: Session | None = None
+
+    def all(self, changes: Sequence[Unanswered]) -> list[Settled]:
+        try:
+            return [self._one(change) for change in changes]
+        finally:
+            self._close()
+
+    def _one(self, change: Unanswered) -> Settled:
+        """Ask about one change until it has ended, or must have.
+
+        An answer counts whoever holds the host's lock. That a change was never begun, or was lost, counts only once the
+        lock is ours: until then the shell that was to begin it may still be alive.
+        """
+        ends = self._clock.monotonic() + change.deadline + PATIENCE
+        is_told = False
+        while True:
+            is_ours, is_patient, why = False, True, ""
+            try:
+                is_ours, is_patient, why = self._claim()
+                known = self._open().outcome(change.operation, memory=change.memory)
+                if known.progress is Progress.DONE or (is_ours and known.progress is not Progress.RUNNING):
+                    return _settled(change, known)
+                if known.progress is Progress.RUNNING:
+                    settled = Settled(change=change, progress=Progress.RUNNING, says="it is still running")
+                else:
+                    settled = Settled(change=change, progress=None, says=why)
+            except (Unreachable, ConfigError) as error:
+                return Settled(change=change, progress=None, says=str(error))
+            except FactError as error:
+                settled = Settled(change=change, progress=None, says=why or str(error))
+            if not is_patient or self._clock.monotonic() >= ends:
+                return settled
+            if not is_told:
+                self._tell(f"{self._host.name}: {settled.says}; it is asked again until it must have ended")
+                is_told = True
+            self._clock.sleep(0.5)
+
+    def _claim(self) -> tuple[bool, bool, str]:
+        """Take the lock where it is free; return whether it is ours, whether it may be soon, and why it is not."""
+        try:
+            self._open().claim(self._owner)
+        except HostLocked as error:
+            return False, True, str(error)
+        except Refused as error:  # no root, or no room: that does not pass by itself
+            return False, False, str(error)
+        return True, True, ""
+
+    def _open(self) -> Session:
+        if self._session is None:
+            self._session = self._transport.open(self._host, within=self._host.connection.connect_within)
+        return self._session
+
+    def _close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            with suppress(Exception):  # it is gone either way
+                session.close()
+
+
+def _settled(change: Unanswered, known: Operation) -> Settled:
+    if known.output is None:
+        return Settled(change=change, progress=known.progress)
+    return Settled(
+        change=change,
+        progress=known.progress,
+        exit_status=known.output.exit_status,
+        says=last_lines(known.output),
+    )
+
+
+def _outcome(history: History, seen: HostReport, changes: Sequence[Settled]) -> HostOutcome:
+    """Return what became of one host after all."""
+    host = seen.host.name
+    for one in changes:
+        if one.is_open:
+            why = f"{host} MAY have been changed: operation {one.change.operation} has no answer ({one.says})"
+            return MaybeChanged(why=why, operation=one.change.operation)
+    is_changed = history.has_changed(host) or any(one.exit_status == 0 for one in changes)
+    begun = [one for one in changes if one.progress is not Progress.NEVER_BEGUN]
+    if not is_changed and not begun:  # nothing was ever made there: what is seen is all there is to say
+        return NotFixed(why=seen.outcome.why) if isinstance(seen.outcome, WouldFix) else seen.outcome
+    if seen.preview is None:
+        return Unproven(why=f"it may have been changed, and could not be looked at again: {seen.outcome.why}")
+    return _changed(seen.preview, [one for one in begun if one.is_unknowable], was_faulty=history.was_faulty(host))
+
+
+def _changed(preview: Preview, unknowable: Sequence[Settled], *, was_faulty: bool) -> HostOutcome:
+    standing = preview.standing
+    match standing.symptom_health:
+        case Health.FAULTY:
+            return NotFixed(why=standing.why(Health.FAULTY))
+        case Health.UNKNOWN:
+            return Unproven(why=f"whether it helped cannot be known: {standing.why(Health.UNKNOWN)}")
+        case Health.HEALTHY:
+            pass
+        case health:
+            assert_never(health)
+    why = standing.why(standing.goal_health)
+    if unknowable:
+        operations = ", ".join(one.change.operation for one in unknowable)
+        return Unproven(
+            why=f"nothing is wrong any more ({why}), and nobody can know whether {operations} was made in full"
+        )
+    if not was_faulty:
+        return Unproven(why=f"no check was red before the changes, so none vouches for them ({why})")
+    if standing.goal_health is not Health.HEALTHY:
+        return Eased(why=f"the symptom is gone, the goal is not met: {why}")
+    return Fixed(why=why)

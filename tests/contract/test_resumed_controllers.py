@@ -1,0 +1,173 @@
+"""Controllers that were killed, and ``resume``: each change was made once or not at all, and the record says which."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soleil_remediate.errors import ExitStatus
+from tests.contract.conftest import eventually
+from tests.contract.controllers import Desk, Warm, warm
+from tests.sshd import IS_ROOT, Sshd
+
+pytestmark = pytest.mark.skipif(not IS_ROOT, reason="changes need root")
+
+#: What the host counts of a run that needs both of its changes, each made once.
+ONCE = ["begun first", "done first", "begun good", "done good"]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, folder: Path, sshd: Sshd) -> Desk:
+    work = folder / "resumed"
+    work.mkdir()
+    (work / "big").write_bytes(os.urandom(200_000))
+    sshd.inside("rm", "-rf", "/run/soleil-remediate")
+    return Desk.at(tmp_path_factory.mktemp("desk"), work, sshd)
+
+
+@pytest.fixture(scope="module")
+def warmed(bench: Desk) -> Iterator[Warm]:
+    with warm(bench) as one:
+        yield one
+
+
+@pytest.fixture
+def desk(bench: Desk) -> Desk:
+    bench.reset()
+    bench.forget()
+    return bench
+
+
+def only_run(desk: Desk) -> str:
+    (run,) = desk.runs.list()
+    return run.run
+
+
+def lines(desk: Desk, run: str, kind: str) -> list[dict[str, Any]]:
+    return [line for line in desk.runs.read(run) if line["type"] == kind]
+
+
+KILLS = [
+    *(f"call fsync {number}" for number in range(7, 19)),
+    "call Copy.write 1",
+    "return rename 1",
+    "call ShellSession.send 1",
+    "return ShellSession.send 1",
+    "call ShellSession.send 2",
+    "return ShellSession.send 2",
+]
+
+
+@pytest.mark.parametrize("moment", KILLS)
+def test_whenever_it_was_killed_each_change_is_made_once_and_the_record_says_which(
+    desk: Desk, warmed: Warm, moment: str
+) -> None:
+    said = warmed.run(*desk.words(saves=desk.host / "big"), SOLEIL_TEST_MOMENT=f"SIGKILL {moment}")
+    assert said.status == -signal.SIGKILL
+    run = only_run(desk)
+    resumed = warmed.run("resume", run)
+    assert (resumed.status, resumed.err) == (ExitStatus.OK, "")
+    assert desk.says == "good"
+    assert desk.ledger == ONCE
+    settled = {line["operation"]: line["found"] for line in lines(desk, run, "ChangeSettled")}
+    answered = {line["operation"] for line in lines(desk, run, "ChangeAnswered")}
+    intended = {line["operation"]: line["change"]["after"] for line in lines(desk, run, "ChangeIntended")}
+    assert settled.keys() == intended.keys() - answered
+    made = {intended[operation] for operation in answered}
+    made |= {intended[operation] for operation, found in settled.items() if found == "done"}
+    assert set(settled.values()) <= {"done", "never-begun"}
+    again = [one.run for one in desk.runs.list() if one.run != run]
+    made_again = {line["change"]["after"] for one in again for line in lines(desk, one, "ChangeIntended")}
+    assert made | made_again == {"first", "good"}
+    assert not made & made_again, "what the first run had made was made again"
+    assert [desk.runs.history(one).started["called"]["resumes"] for one in again] == [run] * len(again)
+    (end,) = lines(desk, run, "HostSettled")
+    assert (end["outcome"]["verdict"] == "FIXED") is (again == [])
+    assert desk.runs.history(run).open_changes == ()
+
+
+def test_a_change_that_still_runs_is_waited_for_and_never_sent_again(desk: Desk) -> None:
+    process = desk.start(*desk.words(takes="4 s"))
+    assert eventually(lambda: "begun first" in desk.ledger, within=30)
+    process.kill()
+    process.communicate(timeout=20)
+    run = only_run(desk)
+    said = desk.run("resume", run)
+    assert (said.status, said.err) == (ExitStatus.OK, "")
+    assert desk.ledger == ONCE
+    assert "it was made, once, and succeeded" in " ".join(said.out.split())
+
+
+def test_what_has_been_told_is_told_again_and_nothing_is_sent(desk: Desk, warmed: Warm) -> None:
+    warmed.run(*desk.words(), SOLEIL_TEST_MOMENT="SIGKILL return ShellSession.send 2")
+    run = only_run(desk)
+    assert warmed.run("resume", run).status == ExitStatus.OK
+    said = warmed.run("resume", run)
+    assert (said.status, said.out) == (0, f"nothing is left of run {run}: every host of it ended well\n")
+    assert desk.ledger == ONCE
+
+
+def test_a_dry_run_asks_and_looks_and_goes_on_with_nothing(desk: Desk, warmed: Warm) -> None:
+    warmed.run(*desk.words(), SOLEIL_TEST_MOMENT="SIGKILL return ShellSession.send 1")
+    run = only_run(desk)
+    said = warmed.run("resume", run, "--dry-run")
+    assert said.status == ExitStatus.NOT_FIXED
+    assert "Something is left to do on web1" in said.out
+    assert f"soleil-remediate resume {run}" in said.out
+    assert desk.ledger == ONCE[:2]
+    assert [one.run for one in desk.runs.list()] == [run]
+    document = json.loads(warmed.run("resume", run, "--dry-run", "-o", "json").out)
+    assert (document["run"], document["left"], document["exit_status"]) == (run, ["web1"], 1)
+    assert warmed.run("resume", run).status == ExitStatus.OK
+    assert desk.ledger == ONCE
+
+
+def test_a_host_that_restarted_since_has_forgotten_and_nobody_calls_it_undone(desk: Desk, warmed: Warm) -> None:
+    warmed.run(*desk.words(), SOLEIL_TEST_MOMENT="SIGKILL call ShellSession.send 1")
+    run = only_run(desk)
+    desk.sshd.inside("rm", "-rf", "/run/soleil-remediate")
+    said = warmed.run("resume", run, "--dry-run")
+    assert "nobody can know any more: the host has forgotten all changes since" in " ".join(said.out.split())
+    assert said.status == ExitStatus.NOT_FIXED
+    assert [line["found"] for line in lines(desk, run, "ChangeSettled")] == ["forgotten"]
+
+
+def test_a_run_whose_process_is_alive_is_not_resumed(desk: Desk) -> None:
+    process = desk.start(*desk.words(takes="0.5 s"))
+    try:
+        assert eventually(lambda: "begun first" in desk.ledger, within=30)
+        process.send_signal(signal.SIGSTOP)  # alive, however long the other one takes
+        said = desk.run("resume", only_run(desk))
+        assert said.status == ExitStatus.DECLINED
+        assert "goes on: a process on this machine still holds its record" in said.err
+    finally:
+        process.kill()
+        process.communicate(timeout=20)
+    assert eventually(lambda: not desk.is_locked, within=20)
+
+
+def test_a_host_that_cannot_be_asked_stays_unknown_and_the_last_line_says_what_to_type(
+    desk: Desk, warmed: Warm
+) -> None:
+    warmed.run(*desk.words(), SOLEIL_TEST_MOMENT="SIGKILL return ShellSession.send 1")
+    run = only_run(desk)
+    inventory = desk.folder / "inventory.yml"
+    there = inventory.read_text()
+    inventory.write_text(there.replace(f"ansible_port: {desk.sshd.port}", "ansible_port: 9"))
+    try:
+        said = warmed.run("resume", run)
+    finally:
+        inventory.write_text(there)
+    assert said.status == ExitStatus.UNKNOWN
+    assert "UNKNOWN" in said.out
+    assert "MAY have been changed" in said.out
+    assert said.out.rstrip().splitlines()[-1].split() == ["next", "soleil-remediate", "resume", run]
+    assert desk.ledger == ONCE[:2]
+    assert warmed.run("resume", run).status == ExitStatus.OK
+    assert desk.ledger == ONCE

@@ -1,0 +1,296 @@
+"""A run that ended without its last word: what its hosts say about it, and what its record says then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soleil_remediate import fleet
+from soleil_remediate.command import Output
+from soleil_remediate.errors import ConfigError, ConnectionLost, Refused
+from soleil_remediate.events import ChangeIntended, Event
+from soleil_remediate.gates import PolicyGate
+from soleil_remediate.history import Ending
+from soleil_remediate.host_outcomes import Eased, Fixed, HostOutcome, MaybeChanged, NotFixed, NotNeeded, Unproven
+from soleil_remediate.loading import as_typed
+from soleil_remediate.record import RecordNotWritten, Runs
+from soleil_remediate.resuming import Resumed, resume
+from soleil_remediate.transports import Access, Operation, Progress
+from soleil_remediate.transports.scripted import Fate, ScriptedHost, ScriptedTransport
+from soleil_remediate.units import ByteSize, Duration, Percent
+from tests import tiny
+from tests.tiny import PutFile
+
+
+@dataclass
+class Night:
+    """One scripted host, and a run on it that is killed."""
+
+    folder: Path
+    host: ScriptedHost = field(default_factory=lambda: tiny.scripted("web1"))
+    goal: tuple[tiny.FileSays, ...] = ()
+    clock: tiny.Clock = field(default_factory=tiny.Clock)
+    told: list[str] = field(default_factory=list)
+
+    @property
+    def runs(self) -> Runs:
+        return Runs(self.folder)
+
+    @property
+    def case(self) -> Any:
+        return tiny.case(PutFile(words=("first", "good")), on=tiny.host("web1"), goal=self.goal)
+
+    def remediate(self, listener: Callable[[Event], None] = lambda _: None) -> str:
+        """Run to the end, and return the run's name."""
+        return fleet.remediate(
+            [self.case],
+            transport=ScriptedTransport(self.host),
+            gate=PolicyGate(says_yes=True),
+            runs=self.runs,
+            clock=self.clock,
+            listener=listener,
+        ).run
+
+    def cut(self, keep: Callable[[dict[str, Any]], bool]) -> str:
+        """Run, then leave of the record what was on disk when the process was killed: up to the line after *keep*."""
+        run = self.remediate()
+        self.truncate(run, keep)
+        return run
+
+    def truncate(self, run: str, keep: Callable[[dict[str, Any]], bool], *, half: bytes = b"") -> None:
+        path = self.folder / "runs" / f"{run}.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True)
+        last = next(number for number, line in enumerate(lines) if keep(json.loads(line)))
+        path.write_bytes(b"".join(lines[: last + 1]) + half)
+
+    def resume(self, run: str) -> Resumed:
+        history = self.runs.history(run)
+        with self.runs.reopen(run, self.clock) as record:
+            return resume(
+                history,
+                [self.case],
+                record=record,
+                transport=ScriptedTransport(self.host),
+                clock=self.clock,
+                tell=self.told.append,
+            )
+
+    def outcome(self, run: str) -> HostOutcome:
+        return self.resume(run).outcomes["web1"]
+
+    def settled(self, run: str) -> list[tuple[str, int | None]]:
+        lines = self.runs.read(run)
+        return [(line["found"], line["exit_status"]) for line in lines if line["type"] == "ChangeSettled"]
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    return Night(tmp_path / "state")
+
+
+def intent(word: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda line: line.get("type") == "ChangeIntended" and line["change"]["after"] == word
+
+
+def test_the_intent_names_what_the_host_remembered(night: Night) -> None:
+    heard: list[Event] = []
+    night.remediate(heard.append)
+    assert {one.memory for one in heard if isinstance(one, ChangeIntended)} == {"web1-0"}
+
+
+def test_a_change_that_was_made_though_its_answer_was_lost_counts_and_the_host_is_fixed(night: Night) -> None:
+    run = night.cut(intent("good"))
+    resumed = night.resume(run)
+    assert isinstance(resumed.outcomes["web1"], Fixed)
+    assert resumed.left == ()
+    assert night.settled(run) == [("done", 0)]
+    assert tiny.words_sent(night.host) == ["first", "good"]
+    history = night.runs.history(run)
+    assert (history.ending, history.unanswered, history.open_changes, history.open_hosts) == (Ending.ENDED, (), (), ())
+    assert [one.verdict for one in night.runs.list()] == ["FIXED"]
+
+
+def test_a_change_that_was_made_and_is_not_the_last_leaves_the_rest_to_do(night: Night) -> None:
+    run = night.cut(intent("first"))
+    tiny.say(night.host, "first")
+    resumed = night.resume(run)
+    assert isinstance(resumed.outcomes["web1"], NotFixed)
+    assert resumed.left == ("web1",)
+
+
+def test_a_change_that_was_never_begun_is_known_not_to_have_been(night: Night) -> None:
+    run = night.cut(intent("first"))
+    night.host._operations.clear()
+    tiny.say(night.host, "bad")
+    resumed = night.resume(run)
+    assert resumed.outcomes["web1"] == NotFixed(why="/srv/one says bad")
+    assert resumed.left == ("web1",)
+    assert night.settled(run) == [("never-begun", None)]
+    assert night.runs.history(run).open_changes == ()
+
+
+def test_where_nothing_was_ever_made_and_nothing_is_wrong_nothing_was_needed(night: Night) -> None:
+    run = night.cut(intent("first"))
+    night.host._operations.clear()
+    assert isinstance(night.outcome(run), NotNeeded)
+
+
+@pytest.mark.parametrize("says, expected", [("good", Unproven), ("bad", NotFixed)])
+@pytest.mark.parametrize("found", ["lost", "forgotten"])
+def test_what_nobody_can_know_never_becomes_fixed(
+    night: Night, says: str, found: str, expected: type[HostOutcome]
+) -> None:
+    run = night.cut(intent("first"))
+    if found == "lost":
+        night.host._operations[f"{run}-00-00"] = Operation(progress=Progress.LOST)
+    else:
+        night.host.restart()
+    tiny.say(night.host, says)
+    outcome = night.outcome(run)
+    assert isinstance(outcome, expected)
+    assert night.settled(run) == [(found, None)]
+
+
+def test_a_host_that_misses_its_goal_is_eased(night: Night) -> None:
+    night.goal = (tiny.FileSays(text="best"),)
+    run = night.cut(intent("good"))
+    assert isinstance(night.outcome(run), Eased)
+
+
+def test_a_change_that_failed_says_so_and_what_is_seen_decides(night: Night) -> None:
+    night.host.on_change(tiny.put("first"), Output(exit_status=3, stdout=b"no\n"))
+    run = night.cut(intent("first"))
+    assert isinstance(night.outcome(run), NotFixed)
+    assert night.settled(run) == [("done", 3)]
+
+
+def test_a_change_that_still_runs_is_waited_for_until_it_must_have_ended_and_stays_unknown(night: Night) -> None:
+    run = night.cut(intent("first"))
+    night.host.locked_by = "the change itself"
+    night.host._operations[f"{run}-00-00"] = Operation(progress=Progress.RUNNING)
+    resumed = night.resume(run)
+    outcome = resumed.outcomes["web1"]
+    assert isinstance(outcome, MaybeChanged)
+    assert outcome.why == f"web1 MAY have been changed: operation {run}-00-00 has no answer (it is still running)"
+    assert resumed.left == ()
+    assert sum(night.clock.slept) == pytest.approx(70, abs=1)  # 10 s are its own, 60 s patience
+    assert night.told == ["web1: it is still running; it is asked again until it must have ended"]
+    assert night.settled(run) == []
+    night.host.locked_by = None
+    night.host._operations[f"{run}-00-00"] = Operation(progress=Progress.DONE, output=Output(exit_status=0))
+    tiny.say(night.host, "first")
+    assert isinstance(night.outcome(run), NotFixed)
+    assert night.settled(run) == [("done", 0)]
+
+
+def test_that_a_change_was_never_begun_counts_only_where_nobody_else_could_begin_it(night: Night) -> None:
+    run = night.cut(intent("first"))
+    night.host._operations.clear()
+    night.host.locked_by = "jan@laptop"
+    outcome = night.outcome(run)
+    assert isinstance(outcome, MaybeChanged)
+    assert "web1 is locked by jan@laptop" in outcome.why
+    assert night.settled(run) == []
+
+
+def test_an_answer_counts_whoever_holds_the_lock(night: Night) -> None:
+    run = night.cut(intent("good"))
+    night.host.locked_by = "jan@laptop"
+    assert isinstance(night.outcome(run), Fixed)
+
+
+def test_a_host_that_is_silent_stays_unknown_and_is_not_waited_for(night: Night) -> None:
+    run = night.cut(intent("good"))
+    night.host.unreachable = ConnectionLost("web1 is silent")
+    assert isinstance(night.outcome(run), MaybeChanged)
+    assert night.clock.slept == []
+    history = night.runs.history(run)
+    assert [change.operation for change in history.open_changes] == [f"{run}-00-01"]
+    night.host.unreachable = None
+    assert isinstance(night.outcome(run), Fixed)
+
+
+def test_a_run_that_was_killed_before_it_sent_anything_is_told_by_what_is_seen(night: Night) -> None:
+    run = night.cut(lambda line: line.get("type") == "GateAnswered")
+    tiny.say(night.host, "bad")
+    assert night.outcome(run) == NotFixed(why="/srv/one says bad")
+
+
+def test_a_run_that_ended_unknown_is_resumed_like_one_that_was_killed(night: Night) -> None:
+    night.host.on_change(
+        tiny.put("good"),
+        then=lambda host: tiny.say(host, "good"),
+        fate=Fate.LOST,
+    )
+    run = night.remediate()
+    (before,) = night.runs.list()
+    assert before.verdict == "UNKNOWN"
+    assert isinstance(night.outcome(run), Unproven)
+    assert [one.verdict for one in night.runs.list()] == ["UNPROVEN"]
+
+
+# --- the record that is gone on with ----------------------------------------------------------------------------------
+
+
+def test_half_a_line_goes_away_and_what_follows_is_numbered_on(night: Night) -> None:
+    run = night.remediate()
+    night.truncate(run, intent("good"), half=b'{"n": 9, "type": "Change')
+    assert night.runs.history(run).ending is Ending.CUT_OFF
+    night.resume(run)
+    lines = night.runs.read(run)
+    assert [line["n"] for line in lines] == list(range(1, len(lines) + 1))
+    assert [line["type"] for line in lines[-4:]] == ["RunResumed", "ChangeSettled", "HostSettled", "RunEnded"]
+
+
+def test_a_record_is_gone_on_with_by_one_at_a_time(night: Night) -> None:
+    run = night.cut(intent("good"))
+    with night.runs.reopen(run, night.clock), pytest.raises(Refused, match="goes on: a process on this machine"):
+        night.runs.reopen(run, night.clock)
+    night.runs.reopen(run, night.clock).close()
+
+
+def test_a_record_of_another_format_is_not_written_to(night: Night) -> None:
+    run = night.cut(intent("good"))
+    path = night.folder / "runs" / f"{run}.jsonl"
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1', 1))
+    before = path.read_bytes()
+    with pytest.raises(RecordNotWritten, match="another version of this program"):
+        night.runs.reopen(run, night.clock)
+    assert path.read_bytes() == before
+
+
+def test_a_record_that_never_began_has_nothing_to_resume(night: Night) -> None:
+    run = night.cut(lambda line: "format" in line)
+    with pytest.raises(ConfigError, match="ended before it began: nothing was sent"):
+        _ = night.runs.history(run).started
+
+
+def test_without_root_only_answers_count(night: Night) -> None:
+    run = night.cut(intent("good"))
+    night.host.access = Access(login="jan", is_root=False, why_not="sudo wants a password")
+    assert isinstance(night.outcome(run), Fixed)
+
+
+@pytest.mark.parametrize(
+    "declared, value",
+    [
+        ("size", ByteSize(104857600)),
+        ("size", ByteSize(7)),
+        ("duration", Duration(0.25)),
+        ("duration", Duration(86400)),
+        ("percent", Percent(79.5)),
+    ],
+)
+def test_a_quantity_comes_back_from_the_record_as_it_was(declared: str, value: Any) -> None:
+    plain = int(value) if isinstance(value, ByteSize) else float(value)
+    assert type(value).parse(as_typed(declared, plain)) == value
+
+
+@pytest.mark.parametrize("declared, value", [("integer", 3), ("text", "a = b"), ("path", "/srv/one")])
+def test_a_word_comes_back_from_the_record_as_it_was(declared: str, value: object) -> None:
+    assert as_typed(declared, value) == str(value)
