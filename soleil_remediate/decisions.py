@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from soleil_remediate.errors import FactError, Frozen, NotOnHost, Refused, RemediateError, Unplannable, Unreachable
@@ -128,7 +129,7 @@ def relevant(plan: Plan, faults: frozenset[str]) -> Plan:
         if not faults or not change.relieves or any(relief.subject in faults for relief in change.relieves)
     )
     if helpful:
-        return Plan(changes=helpful, because=plan.because)
+        return replace(plan, changes=helpful)
     eased = sorted({relief.subject for change in plan.changes for relief in change.relieves})
     return Plan.nothing(f"eases {', '.join(eased)}, which is not what is wrong")
 

@@ -24,7 +24,7 @@ from soleil_remediate.errors import (
 )
 from soleil_remediate.events import ChangeAnswered, ChangeIntended, ChangeUnanswered, CopyProgress, CopySaved, Event
 from soleil_remediate.freezing import Brake, released
-from soleil_remediate.plan import Change, Preserve
+from soleil_remediate.plan import Change, Preserve, Undo
 from soleil_remediate.state import remedy_for
 from soleil_remediate.step_outcomes import SavedCopy, Sent
 from soleil_remediate.stopping import Stop
@@ -99,11 +99,55 @@ class Delivery:
             OutcomeUnknown: It was sent, and nobody knows what became of it.
         """
         self._check()
-        host = self.line.session.host.name
         saved, receipt = self._save(change.preserve, step, number) if change.preserve else (None, None)
         self._check()
         command = replace(change.command, stdin=receipt) if receipt else change.command
         operation = self.operation(step, number)
+
+        def made(says: str, took: Duration) -> None:
+            sent.append(Sent(change=change, operation=operation, says=says, took=took, saved=saved))
+
+        self._make(change, command, kind, step, operation, made)
+
+    def take_back(self, one: Sent, kind: str, step: int, taken_back: list[str]) -> None:
+        """Take a change back that succeeded, and append its operation to *taken_back*.
+
+        It is no new approval that this needs: how a change is undone is part of what was approved.
+
+        Raises:
+            Refused: It cannot be taken back, or nothing may be sent any more: it stands.
+            Unreachable: The host is gone: it stands.
+            CommandFailed: That was tried and ended with an error.
+            AnswerNotRecorded: It was taken back, but that could not be recorded.
+            OutcomeUnknown: Nobody knows whether it was.
+        """
+        command, change = one.change.undo.command, one.change
+        if command is None:
+            raise Refused(one.change.undo.says)
+        self._check()
+        back = Change(
+            summary=f"take back: {change.summary}",
+            command=command,
+            risk=change.risk,
+            undo=Undo.none("it takes a change back itself"),
+            before=change.after,
+            after=change.before,
+        )
+        undoing = f"{one.operation}-undo"
+        self._make(back, command, kind, step, undoing, lambda *_: taken_back.append(one.operation), of=one.operation)
+
+    def _make(  # everything that its intent says, and who hears of its success
+        self,
+        change: Change,
+        command: Command,
+        kind: str,
+        step: int,
+        operation: str,
+        made: Callable[[str, Duration], None],
+        of: str = "",
+    ) -> None:
+        """Intend one operation on record, send it once, and record its answer; *made* hears of a success at once."""
+        host = self.line.session.host.name
         self.say(
             ChangeIntended(
                 host=host,
@@ -113,6 +157,7 @@ class Delivery:
                 digest=change.digest(host, kind),
                 change=change,
                 memory=self.line.session.memory,
+                takes_back=of,
             )
         )
         began = self.clock.monotonic()
@@ -128,7 +173,7 @@ class Delivery:
         took = Duration(self.clock.monotonic() - began)
         says = last_lines(output)
         if output.exit_status == 0:
-            sent.append(Sent(change=change, operation=operation, says=says, took=took, saved=saved))
+            made(says, took)
         answered = ChangeAnswered(host=host, operation=operation, exit_status=output.exit_status, says=says, took=took)
         try:
             self.say(answered)

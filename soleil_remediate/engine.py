@@ -52,6 +52,7 @@ from soleil_remediate.stopping import Stop, StopRequested
 from soleil_remediate.task import Check, Forecast, Health, Look
 from soleil_remediate.transports import Session, Transport
 from soleil_remediate.transports.deadline import Cancellation
+from soleil_remediate.undoing import take_back
 from soleil_remediate.units import Duration
 
 #: May one change be sent that the approval does not cover? Returns the digests that may, or raises PlanDrifted.
@@ -408,13 +409,15 @@ class HostRun:
                 operation = delivery.operation(index, number)
                 return StepUnknown(sent=tuple(sent), operation=operation, why=str(error)), None
             except CommandFailed as error:
-                return StepFailed(sent=tuple(sent), why=f"{change.summary}: {error}"), None
+                why = f"{change.summary}: {error}"
+                return take_back(pending.plan, delivery, (kind, index), sent, why)
             except AnswerNotRecorded as error:
                 return StepFailed(sent=tuple(sent), why=f"{change.summary}: {error}"), error
             except (Refused, Unreachable) as error:
                 if not sent:
                     raise
-                return StepFailed(sent=tuple(sent), why=after_changes(error)), error
+                failed, ended = take_back(pending.plan, delivery, (kind, index), sent, after_changes(error))
+                return failed, ended or error
         return StepRemedied(sent=tuple(sent), why=""), None
 
     def _end_step(self, index: int, step: Step, outcome: StepOutcome) -> None:

@@ -105,6 +105,7 @@ class ChangeIntended:
 
     Args:
         memory: The name of what the host remembers: where it has another one, it has forgotten this change.
+        takes_back: The operation that this one takes back, after a later change of the same plan failed; else empty.
     """
 
     host: str
@@ -114,6 +115,7 @@ class ChangeIntended:
     digest: str
     change: Change
     memory: str = ""
+    takes_back: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

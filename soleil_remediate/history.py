@@ -310,7 +310,7 @@ class _Reader:
             case "RunStarted":
                 line["called"] = {}
             case "ChangeIntended":
-                line["memory"] = ""
+                line |= {"memory": "", "takes_back": ""}
             case "HostSeen":
                 self._seen[line["preview"]["host"]] = line["n"]
             case "StepEnded" if "sent" in line["outcome"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import total_ordering
 from pathlib import PurePosixPath
@@ -192,10 +192,12 @@ class Plan:
     Args:
         changes: In the order in which they are sent.
         because: Why these, or why none.
+        is_one_repair: They are of use together only: where one fails, those before it are taken back, the last first.
     """
 
     changes: tuple[Change, ...]
     because: str = field(compare=False)
+    is_one_repair: bool = True
 
     @classmethod
     def nothing(cls, because: str) -> Self:
@@ -208,6 +210,11 @@ class Plan:
         if not changes:
             raise ValueError("a plan of nothing says so: Plan.nothing")
         return cls(changes=changes, because=because)
+
+    @classmethod
+    def of_each(cls, *changes: Change, because: str) -> Self:
+        """These changes, each of use by itself: where one fails, those before it stay, *because* of what was seen."""
+        return replace(cls.of(*changes, because=because), is_one_repair=False)
 
     @property
     def risk(self) -> Risk:

@@ -16,11 +16,12 @@ The journal of run 1a2b3c4d is ``runs/1a2b3c4d.jsonl`` below the state folder. I
     HostClaimed      host, owner: the host's lock is ours
     CopySaved        host, step, copy: path here, size there, stored here, sha256 of what was there
     ChangeIntended   host, step, kind, operation, digest, change: from here on the host may have been changed; memory,
-                     which a host that restarts loses
+                     which a host that restarts loses; takes_back, the operation that it takes back, or nothing
     ChangeAnswered   host, operation, exit_status, says (its last lines), took
     StopHeard        why, is_insisted: no new change; if insisted, the one under way is not waited for
     ChangeUnanswered host, operation, why: the host is asked again; a ChangeAnswered may still follow
-    StepEnded        host, step, kind, outcome: its type, why, and in outcome.sent the operations that succeeded
+    StepEnded        host, step, kind, outcome: its type, why, and in outcome.sent the operations that succeeded; in
+                     outcome.taken_back those of them that were taken back
     HostEnded        host, outcome: its verdict and why; seen, the n of its HostSeen, or null; took; after, how it
                      stood at the last look since the first change, or null; forecasts, when it is at fault again
     RunEnded         exit_status; verdicts, how many hosts ended with each; sent, how many changes succeeded

@@ -92,10 +92,15 @@ class StepStillFaulty:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFailed:
-    """A change ended with an error, or could not be begun after others had been sent."""
+    """A change ended with an error, or could not be begun after others had been sent.
+
+    Args:
+        taken_back: The operations of *sent* whose changes were taken back again, the last first.
+    """
 
     sent: tuple[Sent, ...]
     why: str
+    taken_back: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

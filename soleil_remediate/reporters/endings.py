@@ -163,8 +163,11 @@ def _sent(report: HostReport) -> str:
     if not was_touched(report):
         return "nothing was sent, the host is as it was"
     done = len(report.sent)
-    if any(isinstance(step.outcome, StepFailed) for step in report.steps):
-        return f"{counted(done, 'change')} done, then one failed" if done else "a change was sent and failed"
+    failed = [step.outcome for step in report.steps if isinstance(step.outcome, StepFailed)]
+    if failed:
+        back = sum(len(one.taken_back) for one in failed)
+        then = f", {back} taken back" if back else ""
+        return f"{counted(done, 'change')} done, then one failed{then}" if done else "a change was sent and failed"
     return counted(done, "change")
 
 

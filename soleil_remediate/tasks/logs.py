@@ -137,7 +137,7 @@ class TruncateLog(Task[LogsSeen]):
         if not changes:
             raise Unplannable("; ".join(refusals))
         reasons = [f"{log.path} takes {log.file.content}, over {self.larger_than}" for log in large]
-        return Plan.of(*changes, because="; ".join(reasons))
+        return Plan.of_each(*changes, because="; ".join(reasons))
 
     def _is_of_interest(self, log: Log) -> bool:
         """It is too large; or it was named, and is nothing of which a size could be judged."""

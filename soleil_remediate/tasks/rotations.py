@@ -100,7 +100,7 @@ class RotateLog(Task[RotationsSeen]):
                 changes.append(change)
         if changes:
             reasons = (f"{log.path} takes {log.file.content}, over {self.larger_than}" for log in large)
-            return Plan.of(*changes, because="; ".join(reasons))
+            return Plan.of_each(*changes, because="; ".join(reasons))
         if refusals:
             raise Unplannable("; ".join(refusals))
         return Plan.nothing("; ".join(useless))

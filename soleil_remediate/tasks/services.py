@@ -64,7 +64,7 @@ class StartService(Task[Services]):
             except Unplannable as error:
                 refusals.append(str(error))
         if changes:
-            return Plan.of(*changes, because="; ".join(f"{unit.name} is {since(unit)}" for unit in down))
+            return Plan.of_each(*changes, because="; ".join(f"{unit.name} is {since(unit)}" for unit in down))
         running = [unit.name for unit in seen if unit.is_running]
         if not running:
             refusals += [_why_not_started(unit, seen) for unit in seen if unit not in down]

@@ -22,7 +22,7 @@ from soleil_remediate.events import ChangeAnswered, ChangeIntended, Event, GateA
 from soleil_remediate.gates import Approval
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import Fixed, MaybeChanged, NotFixed, NotNeeded, NotReached, Refusal, Stopped
-from soleil_remediate.plan import Change, FileIdentity, Plan, Preserve, Script
+from soleil_remediate.plan import Change, FileIdentity, Plan, Preserve, Script, Undo
 from soleil_remediate.record import Runs
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.seen import Preview
@@ -411,3 +411,48 @@ def test_after_every_end_the_lock_is_free_again(bench: Bench) -> None:
     Path(f"{bench.file}.ledger").unlink()
     bench.file.write_text("bad\n")
     assert isinstance(bench.run().outcome, Fixed)
+
+
+# --- taken back -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutAndBack(SlowPut):
+    """The same, where each word but the last takes the one before it back, and the last fails half-way."""
+
+    kind = "file.put-and-back"
+
+    words: tuple[str, ...] = ("first", "second", "good")
+
+    async def read(self, host: Reader) -> str | None:
+        return await super().read(host)
+
+    def plan(self, seen: str | None) -> Plan:
+        plan = super().plan(seen)
+        before = ("bad", *self.words)
+        undone = [
+            replace(
+                one,
+                before=word,
+                undo=Undo.by(Command(SLOW_PUT.bind(self.path, word, Duration(0))), f"it says {word} again"),
+            )
+            for one, word in zip(plan.changes[:-1], before, strict=False)
+        ]
+        half = Command(HALF_PUT.bind(self.path, plan.changes[-1].after))
+        return replace(plan, changes=(*undone, replace(plan.changes[-1], command=half)))
+
+
+HALF_PUT = Script(name="half-put", text='echo "begun $2" >>"$1.ledger"; exit 3')
+
+
+def test_what_was_changed_before_a_change_failed_is_taken_back_in_reverse_and_counted_so_by_the_host(
+    bench: Bench,
+) -> None:
+    report = bench.run(PutAndBack(path=PurePosixPath(bench.file)))
+    assert isinstance(report.outcome, NotFixed)
+    done = ["begun first", "done first", "begun second", "done second", "begun good"]
+    assert bench.ledger == [*done, "begun first", "done first", "begun bad", "done bad"]
+    assert bench.says() == "bad"
+    (step,) = [step.outcome for step in report.steps]
+    assert isinstance(step, StepFailed)
+    assert step.taken_back == tuple(sent.operation for sent in reversed(step.sent))

@@ -117,6 +117,14 @@ def test_of_several_logs_those_that_may_be_cut_are_cut() -> None:
     assert nothing(task, seen(links, log(1, name="c.log"))) == "/srv/app/*.log takes 1 MiB, within 10 MiB"
 
 
+def test_a_log_that_was_cut_stays_so_where_another_cannot_be() -> None:
+    plan = TruncateLog(path=PATH.with_name("*.log"), larger_than=MiB(10)).plan(
+        seen(log(name="a.log"), log(name="b.log"))
+    )
+    assert len(plan.changes) == 2
+    assert not plan.is_one_repair
+
+
 @pytest.mark.parametrize(
     "arguments, why",
     [

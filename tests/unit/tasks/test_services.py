@@ -63,6 +63,13 @@ def test_what_is_down_and_enabled_is_started_gently_if_it_is_still_the_same_run_
     assert change.undo.command.words == ("systemctl", "stop", "--", "php8.2-fpm.service")
 
 
+def test_a_service_that_was_started_stays_so_where_another_cannot_be() -> None:
+    down = [php("inactive", "dead"), php("inactive", "dead", name="php8.1-fpm.service")]
+    plan = START.plan(services(*down))
+    assert len(plan.changes) == 2
+    assert not plan.is_one_repair
+
+
 def test_a_plan_says_since_when_and_whether_somebody_may_have_stopped_it() -> None:
     assert (
         "failed (signal) since 1970-01-01 00:00 UTC"
