@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from soleil_remediate.cli.usage import GROUPS, PAGE, group_page, verb_page
-from soleil_remediate.cli.verbs import BY_NAME, MISLEADING, VERBS, Verb
+from soleil_remediate.cli.verbs import BY_NAME, MISLEADING, RUN_OUTPUT, VERBS, Verb
 
 if TYPE_CHECKING:
     from invoke.collection import Collection
@@ -137,6 +137,14 @@ def _task(verb: Verb, program: Program) -> Any:
     )
 
 
+def _form(words: list[str]) -> str:
+    """Return the form of output that *words* ask for, though they cannot be read as a whole; empty for none."""
+    for form in RUN_OUTPUT.choices:
+        if not {form, f"--output={form}", f"-o{form}", f"-o={form}"}.isdisjoint(words):
+            return form
+    return ""
+
+
 def _run(words: list[str], name: str) -> int:
     """Run one command of the installed program."""
     from invoke.config import Config  # noqa: PLC0415  # see collection
@@ -157,8 +165,7 @@ def _run(words: list[str], name: str) -> int:
         task = collection(program)[verb.dotted]
         values = given(verb, ParserContext(args=task.get_arguments()), rest, name)
     except ConfigError as error:
-        wants_json = not {"json", "--output=json", "-ojson", "-o=json"}.isdisjoint(words)
-        call = Call(verb=verb.name if verb else words[0], given={"output": "json" if wants_json else ""})
+        call = Call(verb=verb.name if verb else words[0], given={"output": _form(words)})
         return int(refused(call, error))
     try:
         task(Context(Config(lazy=True)), **values)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from soleil_remediate.cli.verbs import BY_NAME, OUTPUT, RUN_OUTPUT
 from soleil_remediate.errors import ConfigError
 
 
@@ -52,13 +53,25 @@ class Call:
         return bool(self.given.get(parameter))
 
     @property
-    def is_json(self) -> bool:
-        """Whether a program reads the output.
+    def form(self) -> str:
+        """In which form output is wanted: ``console``, ``json``, and for runs ``junit`` and ``github``.
 
         Raises:
-            ConfigError: ``--output`` names a form that there is not.
+            ConfigError: ``--output`` names a form that this command has not.
         """
-        form = self.text("output") or "console"
-        if form not in {"console", "json"}:
-            raise ConfigError(f"--output {form[:80]!a}: there are console and json")
-        return form == "json"
+        verb = BY_NAME.get(self.verb)
+        options = (RUN_OUTPUT,) if verb is None else verb.options  # of a mistyped command nobody knows which it has
+        known = next((option.choices for option in options if option.name == RUN_OUTPUT.name), OUTPUT.choices)
+        form = self.text("output") or known[0]
+        if form not in known:
+            raise ConfigError(f"--output {form[:80]!a}: there are {', '.join(known[:-1])} and {known[-1]}")
+        return form
+
+    @property
+    def is_json(self) -> bool:
+        """Whether a program reads the output as JSON.
+
+        Raises:
+            ConfigError: ``--output`` names a form that this command has not.
+        """
+        return self.form == "json"

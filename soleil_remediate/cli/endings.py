@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from soleil_remediate.cli.call import Call
+from soleil_remediate.cli.forms import safe_to_print, tell_error
 from soleil_remediate.cli.verbs import Verb
 from soleil_remediate.errors import ConfigError, ExitStatus, RemediateError
 from soleil_remediate.reporters.visible import visible
@@ -20,38 +21,37 @@ from soleil_remediate.reporters.visible import visible
 def ended(verb: Verb, call: Call) -> ExitStatus:
     """Do what a command is for, and return how it ended; nothing it raises passes this."""
     _never_fail_to_print()
+    with safe_to_print(call):
+        status = _done(verb, call)
+    return _heard_out(call, status)
+
+
+def _done(verb: Verb, call: Call) -> ExitStatus:
     module, _, function = verb.body.partition(":")
     try:
         status: ExitStatus = getattr(import_module(f"soleil_remediate.cli.{module}"), function)(call)
     except RemediateError as error:
-        status = _told(call, type(error).__name__, str(error), error.exit_status)
+        return _told(call, type(error).__name__, str(error), error.exit_status)
     except KeyboardInterrupt:
-        status = _told(call, "KeyboardInterrupt", "stopped by Ctrl-C", ExitStatus.INTERRUPTED)
+        return _told(call, "KeyboardInterrupt", "stopped by Ctrl-C", ExitStatus.INTERRUPTED)
     except BrokenPipeError:  # whoever read the output has gone, as `head` does: nothing is wrong
-        status = ExitStatus.OK
+        return ExitStatus.OK
     except Exception as error:  # noqa: BLE001  # whatever it is, a person gets one sentence and a place to look
-        status = _bug(call, error)
-    return _heard_out(call, status)
+        return _bug(call, error)
+    return status
 
 
 def refused(call: Call, why: ConfigError) -> ExitStatus:
     """Say why a call was not even begun."""
     _never_fail_to_print()
-    return _heard_out(call, _told(call, type(why).__name__, str(why), why.exit_status))
+    with safe_to_print(call):
+        status = _told(call, type(why).__name__, str(why), why.exit_status)
+    return _heard_out(call, status)
 
 
 def _told(call: Call, name: str, message: str, status: ExitStatus) -> ExitStatus:
-    is_json = False
-    with suppress(ConfigError):
-        is_json = call.is_json
     with suppress(OSError):
-        if is_json:
-            from soleil_remediate.reporters.json import error_document  # noqa: PLC0415  # only where it is asked for
-
-            print(error_document(call.verb, name, message, status))  # noqa: T201  # the document
-        else:
-            for line in message.split("\n"):
-                print(visible(line, 4000), file=sys.stderr)  # noqa: T201  # the one sentence
+        tell_error(call, name, message, status)
     return status
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from soleil_remediate import fleet
 from soleil_remediate.cli.call import Call
 from soleil_remediate.cli.choosing import called, chosen_cases, invocation
+from soleil_remediate.cli.forms import DOCUMENTS, tell_run
 from soleil_remediate.cli.freezing import brake
 from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus
@@ -17,7 +18,7 @@ from soleil_remediate.gates import Gate, PersonGate, PlanGate, PolicyGate
 from soleil_remediate.record import Runs
 from soleil_remediate.report import RunReport
 from soleil_remediate.reporters.console import ConsoleReporter
-from soleil_remediate.reporters.json import run_document
+from soleil_remediate.reporters.github import GitHubReporter
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.terminal import Terminal
 from soleil_remediate.scenario import Case
@@ -61,19 +62,19 @@ def go_on(call: Call, cases: Sequence[Case], *, resumes: str = "") -> ExitStatus
         brake=brake(call),
         called=called(call, resumes=resumes),
     )
-    return _ended(call, report, is_dry=False)
+    return _ended(call, cases, report, is_dry=False)
 
 
 def _look(call: Call, cases: Sequence[Case], listener: Callable[[Event], None]) -> ExitStatus:
     report = fleet.preview(cases, transport=EachItsWay(), listener=listener)
-    return _ended(call, report, is_dry=True)
+    return _ended(call, cases, report, is_dry=True)
 
 
 def _reporter(call: Call, cases: Sequence[Case], *, is_dry: bool) -> tuple[ConsoleReporter, Callable[[Event], None]]:
     """Return who tells a person, and who listens: nobody where a program reads standard output, unless --verbose."""
-    is_json = call.is_json
+    is_document = call.form in DOCUMENTS
     reporter = ConsoleReporter(
-        Screen.of(sys.stderr if is_json else sys.stdout),
+        Screen.of(sys.stderr if is_document else sys.stdout),
         cases=cases,
         again=invocation(call, cases[0].scenario.name),
         clock=SystemClock(),
@@ -81,9 +82,9 @@ def _reporter(call: Call, cases: Sequence[Case], *, is_dry: bool) -> tuple[Conso
         is_verbose=call.has("verbose"),
         has_commands=call.has("commands"),
     )
-    if is_json and not call.has("verbose"):
+    if is_document and not call.has("verbose"):
         return reporter, reporter.note
-    return reporter, reporter
+    return reporter, GitHubReporter(reporter) if call.form == "github" else reporter
 
 
 def _gate(call: Call, reporter: ConsoleReporter) -> Gate:
@@ -97,8 +98,8 @@ def _gate(call: Call, reporter: ConsoleReporter) -> Gate:
     return PersonGate(asker=terminal, says_yes=says_yes)
 
 
-def _ended(call: Call, report: RunReport, *, is_dry: bool) -> ExitStatus:
-    if call.is_json:
-        with suppress(BrokenPipeError):  # what happened on the hosts is the exit status, whoever listens
-            print(run_document(call.verb, report, is_dry=is_dry), flush=True)  # noqa: T201  # the document
+def _ended(call: Call, cases: Sequence[Case], report: RunReport, *, is_dry: bool) -> ExitStatus:
+    scenario = cases[0].scenario
+    with suppress(BrokenPipeError):  # what happened on the hosts is the exit status, whoever listens
+        tell_run(call, report, scenario, invocation(call, scenario.name), is_dry=is_dry)
     return report.exit_status

@@ -18,6 +18,7 @@ class Option(NamedTuple):
         about: One line.
         letter: A short form, installed program only.
         is_repeated: It may be given several times.
+        choices: Every value that it may have, the one that stands where it is not given first; empty for any.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Option(NamedTuple):
     about: str
     letter: str = ""
     is_repeated: bool = False
+    choices: tuple[str, ...] = ()
 
     @property
     def parameter(self) -> str:
@@ -82,12 +84,19 @@ SET = Option("set", "NAME=VALUE", "an input of the scenario; may be repeated", i
 PLAYBOOKS = Option("playbooks", "DIR", "more playbooks; may be repeated", is_repeated=True)
 ALL_HOSTS = Option("all-hosts", "", "really every host of the inventory")
 TRANSPORT = Option("transport", "WAY", "ssh, openssh or local, whatever the inventory says")
-OUTPUT = Option("output", "FORM", "console (for people) or json (one document)", "o")
+OUTPUT = Option("output", "FORM", "console (for people) or json (one document)", "o", choices=("console", "json"))
+RUN_OUTPUT = Option(
+    "output",
+    "FORM",
+    "console (for people), json or junit (one document), or github (for GitHub Actions)",
+    "o",
+    choices=("console", "json", "junit", "github"),
+)
 VERBOSE = Option("verbose", "", "everything, however long; tracebacks too", "v")
 COMMANDS = Option("commands", "", "print what would be sent, to do it by hand")
 LAB = Option("lab", "NAME", "which lab, where there are several")
 
-_LOOKING = (HOST, ALL_HOSTS, INVENTORY, TRANSPORT, PLAYBOOKS, SET, OUTPUT, COMMANDS, VERBOSE)
+_LOOKING = (HOST, ALL_HOSTS, INVENTORY, TRANSPORT, PLAYBOOKS, SET, RUN_OUTPUT, COMMANDS, VERBOSE)
 _LAB_HOST = Word("host", "a host of the lab")
 
 VERBS: tuple[Verb, ...] = (
@@ -106,7 +115,7 @@ VERBS: tuple[Verb, ...] = (
             Option("dry-run", "", "look and show the plan only; the same as preview"),
             Option("yes", "", "say yes, up to what the inventory's policy allows"),
             Option("approve", "PLAN", "say yes to exactly the plan that a preview printed"),
-            OUTPUT,
+            RUN_OUTPUT,
             COMMANDS,
             VERBOSE,
         ),

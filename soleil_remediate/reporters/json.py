@@ -24,7 +24,8 @@
     }
 
 Where no run came to be there is ``{"format": 1, "command": …, "error": {"type": …, "message": …}, "exit_status": 2}``.
-Sizes are bytes, durations seconds, times ISO 8601. Everything is ASCII, so that no terminal acts on it.
+Sizes are bytes, durations seconds, times ISO 8601. Everything is ASCII, so that no terminal acts on it, and no line is
+a workflow command to a GitHub runner that prints it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from soleil_remediate.events import as_data
 from soleil_remediate.host_outcomes import MaybeChanged
 from soleil_remediate.report import RunReport
 from soleil_remediate.reporters.endings import was_touched
+from soleil_remediate.reporters.visible import inert
 from soleil_remediate.step_outcomes import StepUnknown
 
 FORMAT = 1
@@ -96,4 +98,5 @@ def list_document(command: str, key: str, items: list[Any], **more: Any) -> str:
 
 
 def _written(document: dict[str, Any]) -> str:
-    return json.dumps(document, ensure_ascii=True, indent=2)
+    lines = json.dumps(document, ensure_ascii=True, indent=2).split("\n")
+    return "\n".join(inert(line, hash_sign="\\u0023") for line in lines)

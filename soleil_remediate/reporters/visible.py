@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import unicodedata
 
@@ -14,6 +15,10 @@ _ACTED_ON = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BLANK = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 #: More marks than this on one letter climb over the lines around it.
 _MARKS = 2
+#: What a GitHub runner takes for a command in a step's output. It compares text by a culture, which passes over some
+#: characters: any but those of ASCII that are drawn may stand in between (actions/runner, ``ActionCommand.cs``).
+_COMMAND = re.compile(r"^([^!-~]*):(?=[^!-~]*:)")
+_OLD_COMMAND = re.compile(r"#(?=[^!-~]*#[^!-~]*\[)")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
 
 
@@ -49,6 +54,17 @@ def _escaped(character: str) -> str:
     if number <= 0xFF:
         return f"\\x{number:02x}"
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
+
+
+def inert(line: str, *, colon: str = "\\x3a", hash_sign: str = "\\x23") -> str:
+    """Return a line that no runner takes for a command; all but lines that would be one stay as they are.
+
+    Args:
+        line: From anywhere, without its end.
+        colon: What the first colon of a command becomes.
+        hash_sign: What the first ``#`` of ``##[`` becomes.
+    """
+    return _OLD_COMMAND.sub(lambda _: hash_sign, _COMMAND.sub(lambda found: found[1] + colon, line))
 
 
 def typed(command: Command) -> list[str]:

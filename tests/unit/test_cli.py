@@ -24,6 +24,8 @@ from soleil_remediate.cli.endings import ended
 from soleil_remediate.cli.usage import GROUPS, PAGE, verb_page
 from soleil_remediate.cli.verbs import BY_NAME, MISLEADING, VERBS, Verb
 from soleil_remediate.errors import ExitStatus
+from tests.unit.reporters import junit_schema
+from tests.unit.reporters.actions_runner import obeyed
 from tests.unit.reporters.approved import approve
 
 ROOT = Path(__file__).parents[2]
@@ -159,6 +161,8 @@ def test_the_version_is_said(soleil: Soleil) -> None:
         ("explain", "explain needs SCENARIO: soleil-remediate explain disk-full"),
         ("--host web1 ping", "the command comes first, its options after it: soleil-remediate COMMAND --host"),
         ("scenarios --output xml", "--output 'xml': there are console and json"),
+        ("scenarios --output junit", "--output 'junit': there are console and json"),
+        ("preview disk-full --host h -o xml", "--output 'xml': there are console, json, junit and github"),
         ("remediate --yes --approve 12 --scenario disk-full", "--yes and --approve both answer the gate"),
         (
             "remediate",
@@ -264,6 +268,59 @@ def test_an_error_is_json_where_json_was_asked_for(soleil: Soleil) -> None:
         assert document["format"] == 1
         assert document["exit_status"] == said.status == 2
         assert document["error"]["type"] == "UnknownName"
+
+
+def test_an_error_is_a_red_suite_where_junit_was_asked_for(soleil: Soleil) -> None:
+    for line in ("preview disk-fall --host web1 -o junit", "preview --output=junit --hots web1", "remedate -ojunit"):
+        said = soleil(*shlex.split(line))
+        assert (said.err, said.status) == ("", ExitStatus.USAGE)
+        (suite,) = junit_schema.parsed(said.out)
+        assert suite.get("errors") == "1"
+
+
+def test_an_error_is_an_annotation_where_github_was_asked_for(soleil: Soleil) -> None:
+    said = soleil("preview", "::error::x", "--host", "web1", "-o", "github")
+    assert said.status == ExitStatus.USAGE
+    assert [one.name for one in obeyed(said.out)] == ["endgroup", "error"]
+    assert said.err.startswith("unknown scenario '::error::x'")
+
+
+def test_hosts_that_are_not_reached_are_told_in_every_form(
+    soleil: Soleil, inventory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+
+    def run(*more: str) -> Said:
+        return soleil("remediate", "--scenario", "disk-full", "--host", "web*", "--inventory", inventory, *more)
+
+    junit = run("-o", "junit")
+    assert (junit.status, junit.err) == (ExitStatus.UNREACHABLE, "")
+    assert [suite.get("errors") for suite in junit_schema.parsed(junit.out)] == ["1", "1"]
+    assert "UNREACHABLE" in run("-o", "junit", "--verbose").err
+    assert not summary.exists()
+
+    github = run("-o", "github")
+    assert (github.status, github.err) == (ExitStatus.UNREACHABLE, "")
+    found = [one for one in obeyed(github.out) if one.name != "endgroup"]
+    assert [one.name for one in found] == ["group", "error", "error"]
+    assert [one.properties.get("title") for one in found[1:]] == [f"web{n}: UNREACHABLE (disk-full)" for n in (1, 2)]
+    assert "2 UNREACHABLE" in github.out
+    assert "<td>UNREACHABLE</td>" in summary.read_text()
+
+
+def test_on_a_github_runner_no_text_is_a_command_in_whatever_form(
+    soleil: Soleil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("preview", "::error::x ##[error]y", "--host", "web1")
+    assert obeyed(soleil(*words).err.partition("unknown scenario '")[2]) != []
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    for form in ("console", "json", "junit"):
+        said = soleil(*words, "-o", form)
+        assert obeyed(said.out) == obeyed(said.err) == []
+    assert json.loads(soleil(*words, "-o", "json").out)["error"]["message"].startswith(
+        "unknown scenario '::error::x ##[error]y'"
+    )
 
 
 # --- which inventory, which hosts -------------------------------------------------------------------------------------
