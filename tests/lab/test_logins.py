@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from soleil_remediate import PolicyGate, Runs, open_remediation
 from soleil_remediate.errors import AuthenticationFailed
 from soleil_remediate.fleet import preview, remediate
 from soleil_remediate.host import Host, SecretReference
-from soleil_remediate.host_outcomes import NotNeeded, Refusal, WouldFix
+from soleil_remediate.host_outcomes import Fixed, NotNeeded, Refusal, WouldFix
 from soleil_remediate.scenario import Case
 from soleil_remediate.transports.ssh import SshTransport
 from soleil_remediate.units import Duration
@@ -80,6 +81,22 @@ def test_a_hosts_password_is_never_sent_to_the_jump_host_before_it(
         SshTransport().open(host, within=WITHIN)
 
     assert int(untouched_web1.shell(f"sleep 0.5; {heard}")) == before
+
+
+def test_the_one_rule_that_the_page_on_safety_names_is_enough_to_repair(web1: LabHost, tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "safety.md").read_text()
+    (rule,) = re.findall(r"^deploy (ALL=.*)$", page, re.MULTILINE)
+    web1.run("tee", "/etc/sudoers.d/guest", stdin=f"guest {rule}\n".encode()).checked()
+    assert "may run the following commands" in web1.shell("sudo -l -U guest")
+    assert web1.run("sudo", "-n", "id", user="guest").returncode == 1, "and nothing but a shell by its name"
+    web1.break_with("laravel-log", writer="no")
+    case = _case(web1, user="guest")
+
+    report = remediate([case], transport=SshTransport(), gate=PolicyGate(says_yes=True), runs=Runs(tmp_path)).hosts[0]
+
+    assert isinstance(report.outcome, Fixed), report.outcome
+    assert report.preview is not None
+    assert report.preview.limits == ""
 
 
 @pytest.mark.parametrize(
