@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, overload
 
 from soleil_remediate.errors import FactError
+from soleil_remediate.secrecy import learn, redacted
 from soleil_remediate.units import ByteSize, Duration, MiB
 
 T = TypeVar("T")
@@ -34,12 +35,17 @@ _USER = re.compile(r"[^\s\0:-][^\s\0:]*")
 
 
 class Secret:
-    """A text that is never shown: it has no readable repr and stands in no digest, record or deduplication."""
+    """A text that is never shown: it has no readable repr and stands in no digest, record or deduplication.
+
+    From its making on it is hidden in whatever is told, also where a host says it: see
+    :mod:`soleil_remediate.secrecy`.
+    """
 
     __slots__ = ("_text",)
 
     def __init__(self, text: str) -> None:
         self._text = text
+        learn(text)
 
     def reveal(self) -> str:
         """Return the text itself; only for handing it to a host's standard input."""
@@ -160,11 +166,11 @@ class Query(ABC, Generic[T_co]):
         try:
             return self.parse(output)
         except (ValueError, LookupError, ArithmeticError, RecursionError) as error:
-            raise self._unreadable(f"cannot be read ({str(error)[:200]})", output) from error
+            raise self._unreadable(f"cannot be read ({redacted(str(error))[:200]})", output) from error
 
     def _unreadable(self, why: str, output: Output) -> FactError:
-        tail = (output.error_text.strip() or output.text.strip())[-400:]
-        shown = str(self.command)
+        tail = redacted(output.error_text.strip() or output.text.strip())[-400:]
+        shown = redacted(str(self.command))
         shown = shown if len(shown) <= 120 else shown[:117] + "…"
         return FactError(f"{shown}: {why}{': ' + tail if tail else ''}", command=str(self.command), output=tail)
 

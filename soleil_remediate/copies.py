@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.state import open_private
 
 #: What the name of a copy ends with until it is whole. Nothing unpacks a file of that name unasked.
@@ -34,7 +35,7 @@ class NewCopy:
     """
 
     def __init__(self, state: Path, run: str, name: str) -> None:
-        safe = re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".-") or "copy"
+        safe = re.sub(r"[^A-Za-z0-9._-]", "_", redacted(name)).lstrip(".-") or "copy"
         if len(safe) > _LONGEST_NAME:
             safe = f"{safe[:_LONGEST_NAME]}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:16]}"
         self.path = copies_of(state, run) / f"{safe}.gz"

@@ -25,6 +25,7 @@ from soleil_remediate.errors import (
 from soleil_remediate.events import ChangeAnswered, ChangeIntended, ChangeUnanswered, CopyProgress, CopySaved, Event
 from soleil_remediate.freezing import Brake, released
 from soleil_remediate.plan import Change, Preserve, Undo
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.state import remedy_for
 from soleil_remediate.step_outcomes import SavedCopy, Sent
 from soleil_remediate.stopping import Stop
@@ -298,4 +299,4 @@ def _room(folder: Path) -> str:
 def last_lines(output: Output) -> str:
     """Return what a change wrote last."""
     text = (output.text.strip() + "\n" + output.error_text.strip()).strip()
-    return "\n".join(text.splitlines()[-10:])[-2000:]
+    return "\n".join(redacted(text).splitlines()[-10:])[-2000:]

@@ -15,6 +15,7 @@ from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import HostOutcome
 from soleil_remediate.plan import Change
 from soleil_remediate.report import HostReport, RunReport
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.seen import Preview
 from soleil_remediate.step_outcomes import SavedCopy, StepOutcome
 from soleil_remediate.units import ByteSize, Duration
@@ -232,8 +233,8 @@ Event: TypeAlias = (
 def as_data(value: Any) -> Any:
     """Return *value* as what JSON can hold: records as objects with their class in ``type``.
 
-    Sizes are bytes, durations seconds, secrets nothing. A host is its name only: what else the inventory says about it
-    stays there.
+    Sizes are bytes, durations seconds, secrets nothing, and hidden where a text holds one. A host is its name only:
+    what else the inventory says about it stays there.
     """
     if not is_dataclass(value) or isinstance(value, type):
         raise TypeError(f"{type(value).__name__} has no place in a record")
@@ -243,7 +244,11 @@ def as_data(value: Any) -> Any:
     return data | {field.name: as_data(getattr(value, field.name)) for field in fields(value)}
 
 
-@as_data.register(str)
+@as_data.register
+def _(value: str) -> Any:
+    return redacted(value)
+
+
 @as_data.register(bool)
 @as_data.register(type(None))
 def _(value: Any) -> Any:
@@ -273,17 +278,17 @@ def _(value: Enum) -> Any:
 
 @as_data.register
 def _(value: bytes) -> Any:
-    return value.decode("utf-8", "backslashreplace")
+    return redacted(value.decode("utf-8", "backslashreplace"))
 
 
 @as_data.register
 def _(value: PurePath) -> Any:
-    return str(value)
+    return redacted(str(value))
 
 
 @as_data.register
 def _(value: Mapping) -> Any:  # type: ignore[type-arg]  # singledispatch takes plain classes only
-    return {str(key): as_data(item) for key, item in value.items()}
+    return {redacted(str(key)): as_data(item) for key, item in value.items()}
 
 
 @as_data.register(tuple)

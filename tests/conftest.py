@@ -7,14 +7,23 @@ part, just above pytest's own.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from soleil_remediate.lab import why_not_here
+from soleil_remediate.secrecy import REDACTOR
 
 HERE = Path(__file__).parent
 LAB_TIMEOUT = 600  # seconds for one test, its part of bringing hosts up included
+
+
+@pytest.fixture(autouse=True)
+def secrets_of_its_own() -> Iterator[None]:
+    """What one test calls a secret is hidden from no other's output."""
+    with REDACTOR.apart():
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+import resource
 import sys
+import threading
 import time
 import traceback
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from types import TracebackType
 
 from soleil_remediate.cli.call import Call
 from soleil_remediate.cli.forms import safe_to_print, tell_error
 from soleil_remediate.cli.verbs import Verb
 from soleil_remediate.errors import ConfigError, ExitStatus, RemediateError
 from soleil_remediate.reporters.visible import visible
+from soleil_remediate.secrecy import redacted
+
+#: prctl(2): no core, and nobody but root reads /proc/PID/environ or /proc/PID/mem, where secrets may be.
+_PR_SET_DUMPABLE = 4
 
 
 def ended(verb: Verb, call: Call) -> ExitStatus:
     """Do what a command is for, and return how it ended; nothing it raises passes this."""
     _never_fail_to_print()
+    _keep_to_ourselves()
     with safe_to_print(call):
         status = _done(verb, call)
     return _heard_out(call, status)
@@ -57,7 +66,7 @@ def _told(call: Call, name: str, message: str, status: ExitStatus) -> ExitStatus
 
 def _bug(call: Call, error: Exception) -> ExitStatus:
     """Keep the traceback in a file, and say where; on the screen only where it was asked for."""
-    text = "".join(traceback.format_exception(error))
+    text = redacted("".join(traceback.format_exception(error)))
     if call.has("verbose"):
         with suppress(OSError):
             print("\n".join(map(visible, text.splitlines())), file=sys.stderr)  # noqa: T201  # was asked for
@@ -92,6 +101,28 @@ def _never_fail_to_print() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # text streams of CPython have it
+
+
+def _keep_to_ourselves() -> None:
+    """Let no secret out of this process by ways that are not its own: cores, its memory, Python's own last words."""
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    if sys.excepthook is sys.__excepthook__:  # a debugger's stays, and so does a test runner's
+        sys.excepthook = _last_words
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _last_words_of_a_thread
+
+
+def _last_words(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    with suppress(OSError, ValueError, AttributeError):  # nobody may be there to hear it
+        sys.stderr.write(redacted("".join(traceback.format_exception(kind, error, trace))))
+
+
+def _last_words_of_a_thread(told: threading.ExceptHookArgs) -> None:
+    if told.exc_value is not None and told.exc_type is not SystemExit:  # as Python's own does
+        _last_words(told.exc_type, told.exc_value, told.exc_traceback)
 
 
 def _heard_out(call: Call, status: ExitStatus) -> ExitStatus:

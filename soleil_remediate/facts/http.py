@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.facts.files import only_missing
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
 
 #: What curl's exit status says where there was no answer: https://curl.se/docs/manpage.html#EXIT
@@ -43,7 +44,7 @@ class ListeningPorts(Query[frozenset[int]]):
                 continue
             address, port = words[1].split(":")
             if not re.fullmatch(r"[0-9A-F]{8}|[0-9A-F]{32}", address):
-                raise ValueError(f"no socket: {line[:80]!r}")
+                raise ValueError(f"no socket: {redacted(line)[:80]!r}")
             if words[3] == _LISTENS:
                 ports.add(int(port, 16))
         return frozenset(ports)
@@ -140,12 +141,12 @@ class AskPage(Query[Response]):
         if output.exit_status == 0:
             if code == "000":
                 raise ValueError("no status")
-            excerpt = " ".join(page.decode("utf-8", "backslashreplace").split())[:_EXCERPT]
+            excerpt = redacted(" ".join(page.decode("utf-8", "backslashreplace").split()))[:_EXCERPT]
             return Response(status=int(code), location=location, excerpt=excerpt)
         reasons = {"refused": _REFUSED, "too late": _TIMED_OUT, "broken off": _BROKEN, "not trusted": _DISTRUSTED}
         why = next(why for why, statuses in reasons.items() if output.exit_status in statuses)
         says = output.error_text.strip().partition(") ")[2] or output.error_text.strip()
-        return Response(status=None, why=why, says=says[:_EXCERPT])
+        return Response(status=None, why=why, says=redacted(says)[:_EXCERPT])
 
 
 def page_of(page: str, url: str | None, origin: str | None, listening: frozenset[int]) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError, NotOnHost
 from soleil_remediate.facts.files import RECORD, FileStat, FindNamed, StatFile, parse_records, readable, records
 from soleil_remediate.plan import FileIdentity
+from soleil_remediate.secrecy import redacted
 
 #: The file in a release that says: never again. Deployer's own, so that neither chooses what the other has refused.
 BAD_RELEASE = "BAD_RELEASE"
@@ -69,7 +70,7 @@ class ReadLink(Query[Link | None]):
         (record,) = records(output.stdout)
         kind, owner, changed, target = record.split(b"\t", 3)
         if kind not in {b"l", b"d", b"f"} or (kind == b"l") != bool(target):
-            raise ValueError(f"no link: {record[:80]!r}")
+            raise ValueError(f"no link: {redacted(repr(record))[:80]}")
         return Link(
             target=target.decode() if target else None,
             owner=owner.decode("ascii"),
@@ -129,7 +130,7 @@ class ReadTexts(Query[Mapping[PurePosixPath, str]]):
         for line in records(output.stdout, b"\n"):
             name, end, text = line.partition(b"\0")
             if not end:
-                raise ValueError(f"no line of a file: {line[:80]!r}")
+                raise ValueError(f"no line of a file: {redacted(repr(line))[:80]}")
             found.setdefault(PurePosixPath(readable(name)[0]), []).append(readable(text)[0])
         if not found.keys() <= set(self.paths):
             raise ValueError("lines of another file")

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from soleil_remediate.command import Command, Output, Query
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import ByteSize, KiB
 
 _LINE = re.compile(r"(\w+(?:\(\w+\))?):\s+(\d+)(?: kB)?")
@@ -44,7 +45,7 @@ class ReadResources(Query[Resources]):
         for line in lines:
             match = _LINE.fullmatch(line)
             if match is None:
-                raise ValueError(f"no amount of memory: {line[:80]!r}")
+                raise ValueError(f"no amount of memory: {redacted(line)[:80]!r}")
             sizes[match[1]] = KiB(int(match[2]))
         for number in (one, five, fifteen):
             float(number)

@@ -13,6 +13,7 @@ from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import seconds_at
 from soleil_remediate.facts.files import readable, records
 from soleil_remediate.plan import Script
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
 
 #: Run the words that follow where they cannot change this host. Testing a configuration is not mere reading: nginx
@@ -145,7 +146,7 @@ class ShowUnits(Query[tuple[Unit, ...]]):
             for line in block.splitlines():
                 name, equals, value = line.partition("=")
                 if not equals or name not in _PROPERTIES:
-                    raise ValueError(f"no property: {line[:80]!r}")
+                    raise ValueError(f"no property: {redacted(line)[:80]!r}")
                 said.setdefault(name, value)  # of several commands the first one starts it
             unit = _unit(said)
             found[unit.name] = unit
@@ -155,7 +156,7 @@ class ShowUnits(Query[tuple[Unit, ...]]):
 
 def _unit(said: Mapping[str, str]) -> Unit:
     if not _UNIT.fullmatch(said["Id"]) or said["ActiveState"] == "":
-        raise ValueError(f"no unit: {said['Id'][:80]!r}")
+        raise ValueError(f"no unit: {redacted(said['Id'])[:80]!r}")
     program = _PROGRAM.match(said.get("ExecStart", ""))
     return Unit(
         name=said["Id"],
@@ -176,7 +177,7 @@ def _seconds(text: str) -> int | None:
         return None
     match = _TIME.fullmatch(text)
     if match is None:
-        raise ValueError(f"no time: {text[:80]!r}")
+        raise ValueError(f"no time: {redacted(text)[:80]!r}")
     return seconds_at(*map(int, match.groups()))
 
 
@@ -195,7 +196,7 @@ class ListUnitFiles(Query[Mapping[str, str]]):
         for line in output.text.splitlines():
             name, enablement, *_ = line.split()
             if not _UNIT.fullmatch(name):
-                raise ValueError(f"no unit: {name[:80]!r}")
+                raise ValueError(f"no unit: {redacted(name)[:80]!r}")
             found[name] = enablement
         found.pop(_ALWAYS)
         return found

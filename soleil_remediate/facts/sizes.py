@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query
 from soleil_remediate.plan import FileIdentity, Script
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
 
 #: Seconds since the host was started, and size, identity and name of each file; two seconds later the same once more.
@@ -75,7 +76,7 @@ def _look(parts: Sequence[bytes]) -> tuple[float, dict[PurePosixPath, tuple[File
     for record in records:
         match = _RECORD.fullmatch(record)
         if match is None:
-            raise ValueError(f"no size: {record[:80]!r}")
+            raise ValueError(f"no size: {redacted(repr(record))[:80]}")
         size, device, inode, name = match.groups()
         found[PurePosixPath(name.decode())] = FileIdentity(int(device), int(inode)), int(size)
     return float(uptime), found

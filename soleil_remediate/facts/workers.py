@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query
 from soleil_remediate.facts.files import only_missing, readable, records
+from soleil_remediate.secrecy import redacted
 
 _FOLDER = PurePosixPath("/etc/supervisor/conf.d")
 _PROGRAM = re.compile(r"\[program:([A-Za-z0-9_][A-Za-z0-9_.-]*)\]")
@@ -53,7 +54,7 @@ class ReadPrograms(Query[tuple[Program, ...]]):
             file, end, raw = line.partition(b"\0")
             text = readable(raw)[0]
             if not end or not (text.startswith("[") or _SETTING.match(text)):
-                raise ValueError(f"no line of supervisor's configuration: {line[:80]!r}")
+                raise ValueError(f"no line of supervisor's configuration: {redacted(repr(line))[:80]}")
             if file != source or text.startswith("["):
                 section = _PROGRAM.match(text)
                 name, source = section[1] if section else "", file

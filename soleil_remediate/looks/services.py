@@ -12,6 +12,7 @@ from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.lines import LastWords, NewestLines
 from soleil_remediate.facts.resources import ReadResources, Resources
 from soleil_remediate.facts.services import Services, read_services, read_units, refuse_unless_unit
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.task import Look, Shown, Table, Text
 from soleil_remediate.units import ByteSize
 
@@ -127,7 +128,8 @@ def _indented(said: tuple[str, ...] | FactError | None) -> tuple[str, ...]:
         return ("  is not there",)
     if isinstance(said, FactError):
         return (f"  unknown: {said}",)
-    return tuple(f"  {line[:_LONGEST]}{'…' if len(line) > _LONGEST else ''}" for line in said) or ("  says nothing",)
+    shown = map(redacted, said)
+    return tuple(f"  {line[:_LONGEST]}{'…' if len(line) > _LONGEST else ''}" for line in shown) or ("  says nothing",)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,6 +39,7 @@ from soleil_remediate.host_outcomes import MaybeChanged
 from soleil_remediate.report import RunReport
 from soleil_remediate.reporters.endings import was_touched
 from soleil_remediate.reporters.visible import inert
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.step_outcomes import StepUnknown
 
 FORMAT = 1
@@ -63,9 +64,9 @@ def run_document(command: str, report: RunReport, *, is_dry: bool) -> str:
             "exit_status": int(report.exit_status),
             "hosts": [
                 {
-                    "host": host.host.name,
+                    "host": redacted(host.host.name),
                     "verdict": host.outcome.word,
-                    "why": host.outcome.why,
+                    "why": redacted(host.outcome.why),
                     "exit_status": int(host.outcome.exit_status),
                     "touched": was_touched(host),
                     "sent": len(host.sent),
@@ -88,7 +89,7 @@ def error_document(command: str, name: str, message: str, status: ExitStatus) ->
         message: The same for people.
         status: How the process ends.
     """
-    error = {"type": name, "message": message}
+    error = {"type": name, "message": redacted(message)}
     return _written({"format": FORMAT, "command": command, "error": error, "exit_status": int(status)})
 
 

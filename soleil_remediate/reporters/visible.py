@@ -7,6 +7,7 @@ import shlex
 import unicodedata
 
 from soleil_remediate.command import Command, Secret
+from soleil_remediate.secrecy import redacted
 
 #: Other controls, formats (bidi and zero width among them), lone surrogates, private and unassigned characters, and
 #: line and paragraph separators: a terminal would act on them, or show nothing (Unicode's general categories).
@@ -26,12 +27,13 @@ def visible(text: str, limit: int = 1000) -> str:
     """Return *text* on one line with everything escaped that a terminal would act on or not show.
 
     Newlines, tabs, ESC and other C0 and C1 controls, bidi and zero-width characters, lone surrogates, and piles of
-    combining marks appear as escapes such as ``\\x1b`` or ``\\u202e``.
+    combining marks appear as escapes such as ``\\x1b`` or ``\\u202e``. Secrets are hidden.
 
     Args:
         text: From anywhere.
         limit: So many characters of it at most are shown; how many more there were is said.
     """
+    text = redacted(text)  # first of all: what is cut or escaped could not be told any more
     shown, marks = [], 0
     for character in text[:limit]:
         is_mark = unicodedata.category(character) in {"Mn", "Me"}

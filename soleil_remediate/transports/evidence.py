@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from soleil_remediate.errors import EvidenceNotStored
 from soleil_remediate.plan import Preserve, Script
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.transports import Saved
 from soleil_remediate.transports.shell import Kept
 from soleil_remediate.units import ByteSize, KiB, MiB
@@ -90,7 +91,7 @@ class Copy:
         Raises:
             EvidenceNotStored: It is not complete, or not what the host read.
         """
-        said = self.said.data.decode("utf-8", "backslashreplace")
+        said = redacted(self.said.data.decode("utf-8", "backslashreplace"))
         if status is None:
             raise self._refused("its copy was cut short")
         if status:

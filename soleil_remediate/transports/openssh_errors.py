@@ -18,6 +18,7 @@ from soleil_remediate.errors import (
     RemediateError,
     Unreachable,
 )
+from soleil_remediate.secrecy import redacted
 
 _SHOWN = re.compile(r"^debug1: Server host (?:key|certificate): (\S+) (SHA256:\S+)", re.MULTILINE)
 _OFFENDING = re.compile(r"^Offending (?:\S+ )?key in (.+:\d+)", re.MULTILINE)
@@ -84,7 +85,7 @@ def last_words(said: str) -> str:
 
 
 def _own_lines(said: str) -> list[str]:
-    lines = (line.strip() for line in said.splitlines())
+    lines = (line.strip() for line in redacted(said).splitlines())
     return [line[:300] for line in lines if line and not re.match(r"debug\d: |OpenSSH_|Authenticated to ", line)]
 
 

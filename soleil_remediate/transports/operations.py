@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from soleil_remediate.command import TIMED_OUT, Output
 from soleil_remediate.errors import FactError
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.transports import Operation, Progress
 from soleil_remediate.units import Duration
 
@@ -46,7 +47,7 @@ def read_operation(operation: str, output: Output) -> Operation:
     raise FactError(
         f"what became of operation {operation} cannot be read (exit status {output.exit_status})",
         command=f"tell {operation}",
-        output=(output.error_text.strip() or output.text.strip())[-400:],
+        output=redacted(output.error_text.strip() or output.text.strip())[-400:],
     )
 
 

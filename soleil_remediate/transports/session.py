@@ -24,6 +24,7 @@ from soleil_remediate.errors import (
 )
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Preserve
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.transports import Access, HostKey, Operation, Progress, Saved
 from soleil_remediate.transports.becoming import Becoming, Link
 from soleil_remediate.transports.evidence import Copy, copying
@@ -146,7 +147,7 @@ class ShellSession:
             _turn([shell], link, host.name)
         access = access_of(shell.greeting, wanted_root=host.connection.become)
         if access is None:
-            said = f": {heard}" if (heard := shell.greeting.error_text.strip()[-300:]) else ""
+            said = f": {heard}" if (heard := redacted(shell.greeting.error_text.strip())[-300:]) else ""
             raise Unreachable(f"{host.name} let us in and gives no shell that can be talked to{said}")
         if becoming.why_not and not access.is_root:
             access = replace(access, why_not=becoming.why_not)
@@ -445,7 +446,7 @@ def _turn(shells: Sequence[Shell], link: Link, name: str, *, wait: bool = True) 
 
 
 def _last_line(output: Output) -> str:
-    return (output.error_text.strip().splitlines() or [f"exit status {output.exit_status}"])[-1][:300]
+    return (redacted(output.error_text.strip()).splitlines() or [f"exit status {output.exit_status}"])[-1][:300]
 
 
 def _shim_text() -> str:

@@ -24,6 +24,7 @@ from soleil_remediate.cli.endings import ended
 from soleil_remediate.cli.usage import GROUPS, PAGE, verb_page
 from soleil_remediate.cli.verbs import BY_NAME, MISLEADING, VERBS, Verb
 from soleil_remediate.errors import ExitStatus
+from soleil_remediate.secrecy import learn
 from tests.unit.reporters import junit_schema
 from tests.unit.reporters.actions_runner import obeyed
 from tests.unit.reporters.approved import approve
@@ -685,6 +686,54 @@ def test_a_bug_is_one_sentence_and_a_file_that_only_its_owner_reads(
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     ended(broken, Call(verb="ping", given={"verbose": True}))
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_no_secret_is_in_a_bugs_message_nor_in_its_traceback(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    def broken(_: Call) -> ExitStatus:
+        raise ValueError("connect('pgsql://soleil:canary%2Fvalue@db', 'canary/value')")
+
+    learn("canary/value")
+    monkeypatch.setattr("soleil_remediate.cli.reading.ping", broken)
+    assert ended(BY_NAME["ping"], Call(verb="ping", given={"verbose": True, "output": form})) is ExitStatus.BUG
+    said = capsys.readouterr()
+    (file,) = (home / ".local/state/soleil-remediate/bugs").iterdir()
+    for text in (said.out + said.err, said.err, file.read_text()):
+        assert "ValueError: connect('pgsql://soleil:{hidden}@db', '{hidden}')" in text
+        assert "canary" not in text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be asked")
+def test_no_core_of_the_program_is_ever_written_and_nobody_else_reads_its_memory(home: Path) -> None:
+    asking = (
+        "import ctypes, resource, sys\n"
+        "from soleil_remediate.cli import main\n"
+        "main(['scenarios', '-o', 'json'])\n"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3), file=sys.stderr)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", asking], capture_output=True, text=True, check=True, timeout=60)
+    assert said.stderr == "(0, 0) 0\n"
+
+
+def test_what_breaks_beside_the_command_shows_no_secret_either(home: Path) -> None:
+    breaking = (
+        "import threading\n"
+        "from soleil_remediate.cli import main\n"
+        "from soleil_remediate.secrecy import learn\n"
+        "main(['scenarios', '-o', 'json'])\n"
+        "learn('canary/value')\n"
+        "thread = threading.Thread(target=lambda: open('/canary/value'))\n"
+        "thread.start()\n"
+        "thread.join()\n"
+        "open('/srv/canary%2Fvalue')\n"
+    )
+    said = subprocess.run([sys.executable, "-c", breaking], capture_output=True, text=True, check=False, timeout=60)
+    assert said.returncode == 1
+    assert said.stderr.count("FileNotFoundError: [Errno 2] No such file or directory: '/") == 2
+    assert "in <module>" in said.stderr
+    assert "canary" not in said.stderr.replace("learn('canary/value')", "")
 
 
 def test_a_reader_that_goes_away_is_no_error(home: Path) -> None:

@@ -1,0 +1,147 @@
+"""Secrets are hidden by value wherever something is told: the one place that knows which, and in which forms.
+
+What the program was given as a secret, and what a host's application keeps as one, is learnt here the moment it is
+known. Everything that tells (a page, a document, the record, a traceback, a message that quotes what a host said) asks
+:func:`redacted` before it cuts, wraps or escapes anything.
+
+A secret is known in these forms, and in mixtures of them: as it is; percent-encoded, as in addresses and forms;
+escaped as JSON, once or twice, as HTML, or for a shell by quotes, backslashes or ``$'…'``; as base64, at each of the
+three places of three bytes at which it may stand in a longer text. Each line of a secret is one for itself.
+
+Short secrets cannot be told from other text: one of 4 to 7 characters is hidden where it stands as a word of its own,
+one of less than 4, a short number and words such as ``true`` not at all.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+#: Stands for a secret. No character of it means anything to JSON, XML, HTML or a shell.
+HIDDEN = "{hidden}"
+
+#: Fewer characters than this cannot be hidden; fewer than that only where they are a word of their own.
+SHORTEST, ANYWHERE = 4, 8
+#: Said too often to be anybody's secret.
+_ORDINARY = frozenset({"true", "false", "null", "none", "yes", "no", "(null)", "(empty)"})
+#: A longer line is hidden piece by piece, so that no pattern grows without bounds.
+_PIECE = 200
+
+_IN_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
+_LETTERS = {"\n": "n", "\r": "r", "\t": "t"}
+
+
+class Redactor:
+    """Knows secrets, and hides them. Used by many threads at once."""
+
+    def __init__(self) -> None:
+        self._learning = threading.Lock()
+        self._known: frozenset[str] = frozenset()
+        self._pattern: re.Pattern[str] | None = None
+
+    def learn(self, secret: str) -> None:
+        """Hide *secret* from now on."""
+        pieces = {piece for line in secret.splitlines() for piece in _pieces(line.strip())}
+        if pieces <= self._known:
+            return
+        with self._learning:
+            self._known |= pieces
+            self._pattern = _compiled(self._known)
+
+    def redacted(self, text: str) -> str:
+        """Return *text* with every known secret hidden."""
+        return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Know none within, and afterwards those from before: what one test calls secret is none of the next."""
+        known, pattern = self._known, self._pattern
+        self._known, self._pattern = frozenset(), None
+        try:
+            yield
+        finally:
+            self._known, self._pattern = known, pattern
+
+
+#: Of the whole process, on purpose: a secret of one host is one on every other host's page as well, and whatever tells
+#: something, today's or tomorrow's, must not have to be handed what it may not tell.
+REDACTOR = Redactor()
+
+
+def learn(secret: str) -> None:
+    """Hide *secret* from now on, whatever is told."""
+    REDACTOR.learn(secret)
+
+
+def redacted(text: str) -> str:
+    """Return *text* with every known secret hidden."""
+    return REDACTOR.redacted(text)
+
+
+def _pieces(line: str) -> Iterable[str]:
+    if len(line) < SHORTEST or line.lower() in _ORDINARY or (len(line) < ANYWHERE and line.isdigit()):
+        return ()
+    if len(line) <= _PIECE:
+        return (line,)
+    # The last one overlaps the one before: no piece is short.
+    return {line[min(start, len(line) - _PIECE) :][:_PIECE] for start in range(0, len(line), _PIECE)}
+
+
+def _compiled(secrets: Iterable[str]) -> re.Pattern[str] | None:
+    longest_first = sorted(secrets, key=lambda secret: (-len(secret), secret))  # else one would leave another's tail
+    forms = [form for secret in longest_first for form in _forms(secret)]
+    return re.compile("|".join(forms)) if forms else None
+
+
+def _forms(secret: str) -> Iterator[str]:
+    written = "".join(_runs(secret, _written))
+    if len(secret) < ANYWHERE:
+        yield rf"(?<![A-Za-z0-9])(?:{written})(?![A-Za-z0-9])"
+        return
+    yield written
+    data = secret.encode("utf-8", "surrogatepass")
+    for before in range(3):
+        # Characters that neither what stands before nor what stands behind has a bit in.
+        first, end = -(-before * 8 // 6), (before + len(data)) * 8 // 6
+        yield r"(?:\\[rn]|\s){0,2}".join(map(_in_base64, base64.b64encode(bytes(before) + data).decode()[first:end]))
+
+
+def _runs(text: str, form: Callable[[str, int], str]) -> Iterator[str]:
+    """Yield each character's form, of equal ones in a row together."""
+    for run in re.finditer(r"(.)\1*", text, re.DOTALL):
+        yield form(run[1], len(run[0]))
+
+
+def _written(character: str, times: int) -> str:
+    """Return a pattern of all the ways in which a character is written, so many times."""
+    if character.isascii() and character.isalnum():
+        return character * times
+    if character == "\\":  # each escaping doubles them, and the pattern must not have many ways to match a row of them
+        return rf"(?:\\{{{times},{4 * times}}}|(?:%(?i:5c)|\\{{1,2}}u005[Cc]){{{times}}})"
+    number, encoded = ord(character), character.encode("utf-8", "surrogatepass")
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    ways = [
+        rf"\\{{0,3}}{re.escape(character)}",
+        "".join(f"%(?i:{byte:02x})" for byte in encoded),
+        "".join(rf"\\{{1,2}}x(?i:{byte:02x})" for byte in encoded),
+        "".join(rf"\\{{1,2}}0?{byte:03o}" for byte in encoded),
+        "".join(rf"\\{{1,2}}u(?i:{units[at : at + 4]})" for at in range(0, len(units), 4)),
+        rf"\\{{1,2}}(?:U(?i:{number:08x})|x0*(?i:{number:x}))",
+        rf"&#0*(?:{number}|x0*(?i:{number:x}));",
+    ]
+    if character in _IN_HTML:
+        ways.append(_IN_HTML[character])
+    if character in _LETTERS:
+        ways.append(rf"\\{{1,2}}{_LETTERS[character]}")
+    if character == " ":
+        ways.append(r"\+")
+    if character == "'":
+        ways += [r"'\\''", "'\"'\"'", "&#039;"]
+    return f"(?:{'|'.join(sorted(ways, key=len, reverse=True))}){{{times}}}"
+
+
+def _in_base64(character: str) -> str:
+    return {"+": "(?:[+-]|%2[Bb])", "/": r"(?:\\?/|_|%2[Ff])"}.get(character, character)

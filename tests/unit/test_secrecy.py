@@ -1,0 +1,269 @@
+"""Secrets are hidden by value, in whatever form they come, and hiding them breaks nothing that is read by programs."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import textwrap
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote, quote_plus, urlencode
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from soleil_remediate.clock import SystemClock
+from soleil_remediate.command import Command, Output, Query, Secret
+from soleil_remediate.copies import NewCopy
+from soleil_remediate.errors import ExitStatus, FactError
+from soleil_remediate.events import ChangeAnswered, RunStarted, as_data
+from soleil_remediate.record import Runs
+from soleil_remediate.reporters.json import error_document, list_document
+from soleil_remediate.reporters.page import Page
+from soleil_remediate.reporters.visible import shown_word, typed, visible
+from soleil_remediate.secrecy import HIDDEN, Redactor, learn, redacted
+from soleil_remediate.units import Duration
+
+#: A character of every sort that some encoder treats in a way of its own.
+CANARY = "cän4ry/ + 'q\"$x\\y&z<%>=\t!"
+
+
+def base64_after(text: str, before: str) -> str:
+    return base64.b64encode((before + text + " and more").encode()).decode()
+
+
+FORMS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "in an address": lambda text: quote(text, safe=""),
+    "in a path": quote,
+    "in a form": quote_plus,
+    "in a query": lambda text: urlencode({"password": text}),
+    "in an address in lower case": lambda text: re.sub("%..", lambda code: code[0].lower(), quote(text, safe="")),
+    "in an address twice over": lambda text: quote(text, safe="/").replace("%20", "+"),
+    "as JSON": json.dumps,
+    "as JSON in UTF-8": lambda text: json.dumps(text, ensure_ascii=False),
+    "as PHP's JSON": lambda text: json.dumps(text).replace("/", "\\/"),
+    "as JSON in JSON": lambda text: json.dumps(json.dumps({"password": text})),
+    "as HTML": html.escape,
+    "as XML": lambda text: html.escape(text, quote=False),
+    "as Python has it": repr,
+    "as Python has it in ASCII": ascii,
+    "as bytes in Python": lambda text: repr(text.encode()),
+    "for a shell": shlex.quote,
+    "for a shell, as people quote": lambda text: "'" + text.replace("'", "'\\''") + "'",
+    "for bash": shown_word,
+    "as base64": lambda text: base64_after(text, ""),
+    "as base64 behind a name": lambda text: base64_after(text, "u"),
+    "as base64 behind a longer name": lambda text: base64_after(text, "ab"),
+    "as base64 of an address": lambda text: base64.urlsafe_b64encode(f"u:{text}".encode()).decode(),
+    "as base64 in lines": lambda text: "\n".join(textwrap.wrap(base64_after(text, ""), 11)),
+    "as base64 in JSON": lambda text: json.dumps(base64_after(text + "???>>>", "")).replace("/", "\\/"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_secret_is_hidden_in_each_of_its_forms(form: str) -> None:
+    learn(CANARY)
+    written = FORMS[form](CANARY)
+    told = redacted(f"before {written} behind")
+    assert HIDDEN in told
+    assert told.startswith("before ")
+    assert told.endswith(" behind")
+    assert not [part for part in fragments(written) if part in told]
+
+
+def fragments(written: str) -> list[str]:
+    """Return every four characters in a row that stand in the middle of a form: the ends are not all the secret's."""
+    return [written[at : at + 4] for at in range(len(written) // 3, len(written) * 2 // 3 - 4)]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed: apt-get install bash")
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_a_secret_is_hidden_as_bash_itself_quotes_it(locale: str) -> None:
+    words = ["bash", "-c", 'printf "%q" "$1"', "bash", CANARY]
+    written = subprocess.run(words, capture_output=True, check=True, env={"LC_ALL": locale}, timeout=10).stdout
+    learn(CANARY)
+    told = redacted(written.decode())
+    assert HIDDEN in told
+    assert "ry/" not in told
+    assert "y&z" not in told.replace("\\", "")
+
+
+SECRETS = st.text(
+    st.characters(exclude_characters="\n\r", exclude_categories=("Cs", "Cc", "Z")), min_size=8, max_size=30
+)
+
+
+@settings(deadline=None, derandomize=True)
+@given(secret=SECRETS, form=st.sampled_from(sorted(FORMS)), around=st.tuples(st.text(max_size=9), st.text(max_size=9)))
+def test_whatever_it_consists_of_a_secret_is_hidden(secret: str, form: str, around: tuple[str, str]) -> None:
+    before, behind = around
+    redactor = Redactor()
+    redactor.learn(secret)
+    written = FORMS[form](secret)
+    told = redactor.redacted(f"{before} {written} {behind}")
+    assert HIDDEN in told
+    assert secret not in told.replace(HIDDEN, "\0")
+
+
+@settings(deadline=None, derandomize=True)
+@given(secret=st.text(max_size=40), texts=st.lists(st.text(max_size=60), min_size=1, max_size=4))
+def test_a_document_stays_valid_whatever_is_hidden_in_it(secret: str, texts: list[str]) -> None:
+    """Not even a secret that looks like a piece of a document takes it apart: values are hidden, never the syntax."""
+    learn(secret)
+    document = json.loads(list_document("runs list", "runs", [{"why": text + secret} for text in texts]))
+    assert [set(one) for one in document["runs"]] == [{redacted("why")}] * len(texts)
+    assert document["format"] == 1
+
+
+@pytest.mark.parametrize("secret", ['":"","', "}, {", "command", 'format": 1', "runs list", "\\u0022}", "exit_status"])
+def test_a_secret_that_looks_like_syntax_changes_values_only(secret: str) -> None:
+    learn(secret)
+    document = json.loads(error_document("ping", "ConfigError", f"it is <{secret}>", ExitStatus.USAGE))
+    assert document == {
+        "format": 1,
+        "command": "ping",
+        "error": {"type": "ConfigError", "message": f"it is <{HIDDEN}>"},
+        "exit_status": 2,
+    }
+
+
+# --- what is short, long, or of several lines -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "secret, text, told",
+    [
+        ("abc", "abc", "abc"),
+        ("1234567", "1234567 bytes", "1234567 bytes"),
+        ("True", "it is true: True", "it is true: True"),
+        ("", "nothing", "nothing"),
+        ("hunter2", "as hunter2: denied", f"as {HIDDEN}: denied"),
+        ("hunter2", "as 'hunter2'", f"as '{HIDDEN}'"),
+        ("hunter2", "hunter22 and 1hunter2", "hunter22 and 1hunter2"),
+        ("hunter22", "xhunter22x", f"x{HIDDEN}x"),
+        ("12345678", "=12345678", f"={HIDDEN}"),
+    ],
+)
+def test_a_short_secret_is_hidden_as_a_word_of_its_own_and_a_shorter_one_not_at_all(
+    secret: str, text: str, told: str
+) -> None:
+    learn(secret)
+    assert redacted(text) == told
+
+
+def test_each_line_of_a_secret_is_hidden_wherever_it_stands() -> None:
+    lines = ["-----BEGIN KEY-----", "bG9uZyBhbmQgc2VjcmV0", "MTIzNDU2Nzg5MDEyMzQ1"]
+    learn("\n".join(lines) + "\n")
+    assert redacted(f"a {lines[1]} b {lines[2]}") == f"a {HIDDEN} b {HIDDEN}"
+    assert redacted("\r\n".join(lines)) == "\r\n".join([HIDDEN] * 3)
+
+
+def test_a_very_long_secret_is_hidden_from_end_to_end() -> None:
+    secret = "".join(f"{number:04x}" for number in range(4000))
+    learn(secret)
+    told = redacted(f"<{secret}>")
+    assert set(told.replace(HIDDEN, "")) <= set("<>") | set(secret[-200:])
+    assert len(told.replace(HIDDEN, "")) <= 202
+    assert secret[-20:] not in told
+
+
+def test_of_two_secrets_the_longer_is_hidden_whole() -> None:
+    learn("correct-horse")
+    learn("correct-horse-battery")
+    assert redacted("correct-horse-battery, correct-horse") == f"{HIDDEN}, {HIDDEN}"
+
+
+def test_a_row_of_backslashes_is_searched_in_no_time() -> None:
+    """A pattern that can match the same row in many ways would never come to an end."""
+    learn("\\" * 12 + "\"'" * 6)
+    hostile = ("\\" * 5000 + '"') * 20
+    began = SystemClock().monotonic()
+    redacted(hostile)
+    assert SystemClock().monotonic() - began < 20
+
+
+# --- the sinks --------------------------------------------------------------------------------------------------------
+
+
+def test_whatever_is_made_a_secret_is_hidden_from_then_on() -> None:
+    assert visible("the canary-value") == "the canary-value"
+    Secret("canary-value")
+    assert visible("the canary-value") == f"the {HIDDEN}"
+
+
+def test_no_page_shows_a_secret_not_even_cut_wrapped_or_escaped() -> None:
+    learn("sécret\u202ewith controls")
+    page = Page(40)
+    page.prose("x" * 30 + " sécret\u202ewith controls " + "y" * 30)
+    page.beside("at", "sécret\u202ewith controls", 30)
+    page.table([["sécret\u202ewith controls", "b"]])
+    page.line("sécret\u202ewith controls")
+    assert page.text.count(HIDDEN) == 4
+    assert "controls" not in page.text
+    assert visible("x" * 10 + "sécret\u202ewith controls", 16) == "x" * 10 + HIDDEN[:6] + " … (2 characters more)"
+
+
+def test_no_command_that_a_person_may_copy_shows_a_secret() -> None:
+    learn("it's a secret")
+    (line,) = typed(Command(("mysql", "-pit's a secret")))
+    assert line == "mysql '-p{hidden}'" or HIDDEN in line
+    assert "secret" not in line
+
+
+def test_no_record_holds_a_secret_in_a_value_nor_in_a_name(tmp_path: Path) -> None:
+    learn("canary/value")
+    with Runs(tmp_path).begin("00c0ffee", SystemClock()) as record:
+        record.write(
+            RunStarted(
+                run="00c0ffee",
+                scenario="s",
+                hosts=("canary/value",),
+                operator="o",
+                inputs={"canary/value": PurePosixPath("/srv/canary/value"), "x": b"canary%2fvalue"},
+            )
+        )
+        answered = ChangeAnswered(host="h", operation="o", exit_status=0, says='"canary\\/value"', took=Duration(1))
+        record.write(answered)
+    text = (tmp_path / "runs" / "00c0ffee.jsonl").read_text()
+    assert "canary" not in text
+    assert [json.loads(line)["type"] for line in text.splitlines()[1:]] == ["RunStarted", "ChangeAnswered"]
+
+
+def test_no_copys_name_holds_a_secret(tmp_path: Path) -> None:
+    learn("canary-value")
+    with NewCopy(tmp_path, "00c0ffee", "web1-0-1-canary-value.log") as copy:
+        assert copy.path.name == "web1-0-1-_hidden_.log.gz"
+
+
+class Garbage(Query[str]):
+    """A question whose answer is never understood."""
+
+    @property
+    def command(self) -> Command:
+        return Command(("show", "x" * 100 + "canary-value"))
+
+    def parse(self, output: Output) -> str:
+        raise ValueError(f"not {output.text}")
+
+
+@pytest.mark.parametrize("length", range(380, 402))
+def test_no_message_holds_a_piece_of_a_secret_wherever_it_is_cut(length: int) -> None:
+    learn("canary-value")
+    said = b"canary-value" + b"." * (length - 8)
+    with pytest.raises(FactError) as caught:
+        Garbage().answer(Output(exit_status=0, stdout=b"x" * 190 + said, stderr=said))
+    shown = f"{caught.value} {caught.value.output}"
+    assert "anary" not in shown
+    assert "value" not in shown
+
+
+def test_events_hold_no_secret_as_data() -> None:
+    learn("canary-value")
+    assert as_data({"a": ("canary-value", "b")}) == {"a": [HIDDEN, "b"]}
