@@ -27,6 +27,7 @@ from soleil_remediate.plan import Preserve
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.transports import Access, HostKey, Operation, Progress, Saved
 from soleil_remediate.transports.becoming import Becoming, Link
+from soleil_remediate.transports.dotenv import asking_for_secrets, learn_secrets
 from soleil_remediate.transports.evidence import Copy, copying
 from soleil_remediate.transports.operations import in_time, is_operation_id, read_operation, wait_times
 from soleil_remediate.transports.shell import (
@@ -91,6 +92,7 @@ class ShellSession:
         self._shim_is_in: Shell | None = None
         self._claimed_by: Shell | None = None
         self._memory = ""
+        self._learning = asking_for_secrets(host)  # asked with the first questions, so that no round trip is spent
 
     @property
     def host(self) -> Host:
@@ -164,6 +166,14 @@ class ShellSession:
         if not commands:
             return []
         self._round_trips += 1
+        if (learning := self._learning) is None:
+            return self._ask(commands)
+        self._learning = None
+        about_secrets, *answers = self._ask([learning, *commands])
+        learn_secrets(self._host, about_secrets)  # before anybody can see what the others say
+        return answers
+
+    def _ask(self, commands: Sequence[Command]) -> list[Output | FactError]:
         answers: dict[int, Output | FactError] = {}
         for index, command in enumerate(commands):
             if (needs := self._needs_root(command)) is not None:
