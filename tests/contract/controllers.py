@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +18,7 @@ from typing import Any
 
 from soleil_remediate.record import Runs
 from soleil_remediate.reporters.records import run_page
+from tests.contract.conftest import eventually
 from tests.contract.controller import PLAYBOOK
 from tests.sshd import Sshd
 
@@ -211,3 +214,31 @@ def fill(folder: Path) -> None:
                 pass
         except OSError:
             pass
+
+
+def check_copies(desk: Desk) -> None:
+    """Every file that is called a copy is one, and every copy that the record names is there."""
+    content = (desk.host / "big").read_bytes()
+    whole = sorted((desk.state / "soleil-remediate").glob("evidence/*/*.gz"))
+    for path in whole:
+        assert gzip.decompress(path.read_bytes()) == content
+    for line in desk.record:
+        if line["type"] == "CopySaved":
+            assert Path(line["copy"]["path"]) in whole
+            assert line["copy"]["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def check_after_kill(desk: Desk) -> str:
+    """Hold the record of a controller that was killed against what the host counted, and return what is told of it."""
+    assert eventually(lambda: not desk.is_locked, within=20), "the lock was not given back"
+    intended = [line["change"]["after"] for line in desk.record if line["type"] == "ChangeIntended"]
+    answered = [line for line in desk.record if line["type"] == "ChangeAnswered"]
+    did = [f"{what} {word}" for word in intended for what in ("begun", "done")]
+    assert desk.ledger in (did, did[:-2]), "only what was intended last may not have been sent"
+    check_copies(desk)
+    told = desk.shown() if desk.runs.list() else ""
+    assert ("web1 MAY have been changed" in told) is (len(answered) < len(intended))
+    assert told == "" or ("Nothing was sent to any host" in told) is (intended == [])
+    for path in (desk.state / "soleil-remediate").glob("evidence/*/*.partial"):
+        assert f"{path} is no copy: it was cut short when the run died" in told
+    return told

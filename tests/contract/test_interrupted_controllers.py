@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import os
 import re
 import signal
@@ -18,7 +16,7 @@ import pytest
 
 from soleil_remediate.errors import ExitStatus
 from tests.contract.conftest import eventually
-from tests.contract.controllers import Desk, Said, Warm, warm
+from tests.contract.controllers import Desk, Said, Warm, check_after_kill, check_copies, warm
 from tests.sshd import IS_ROOT, Sshd
 from tests.unit.reporters.ptys import Watched
 
@@ -48,18 +46,6 @@ def desk(bench: Desk) -> Desk:
     bench.reset()
     bench.forget()
     return bench
-
-
-def check_copies(desk: Desk) -> None:
-    """Every file that is called a copy is one, and every copy that the record names is there."""
-    content = (desk.host / "big").read_bytes()
-    whole = sorted((desk.state / "soleil-remediate").glob("evidence/*/*.gz"))
-    for path in whole:
-        assert gzip.decompress(path.read_bytes()) == content
-    for line in desk.record:
-        if line["type"] == "CopySaved":
-            assert Path(line["copy"]["path"]) in whole
-            assert line["copy"]["sha256"] == hashlib.sha256(content).hexdigest()
 
 
 def check_truth(desk: Desk, said: Said, *, is_insisted: bool = False) -> None:
@@ -218,22 +204,6 @@ def test_a_terminal_that_goes_away_is_a_stop_and_its_exit_status_says_so(desk: D
 
 
 # --- killed -----------------------------------------------------------------------------------------------------------
-
-
-def check_after_kill(desk: Desk) -> str:
-    """Hold the record of a controller that was killed against what the host counted, and return what is told of it."""
-    assert eventually(lambda: not desk.is_locked, within=20), "the lock was not given back"
-    intended = [line["change"]["after"] for line in desk.record if line["type"] == "ChangeIntended"]
-    answered = [line for line in desk.record if line["type"] == "ChangeAnswered"]
-    did = [f"{what} {word}" for word in intended for what in ("begun", "done")]
-    assert desk.ledger in (did, did[:-2]), "only what was intended last may not have been sent"
-    check_copies(desk)
-    told = desk.shown() if desk.runs.list() else ""
-    assert ("web1 MAY have been changed" in told) is (len(answered) < len(intended))
-    assert told == "" or ("Nothing was sent to any host" in told) is (intended == [])
-    for path in (desk.state / "soleil-remediate").glob("evidence/*/*.partial"):
-        assert f"{path} is no copy: it was cut short when the run died" in told
-    return told
 
 
 KILLS = [
