@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from soleil_remediate.command import Command, Output, Query
 
 _DAY = 86400
+
+_MONTHS = {name: number for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+# 2026-01-01 00:00:00 (Laravel, PostgreSQL) and 2026-01-01T00:00:00 (rsyslog), with or without an offset from UTC
+_ISO = re.compile(
+    rb"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[ T](?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:[.,]\d+)?"
+    rb"(?P<offset>[+-]\d\d:?\d\d)?"
+)
+# 01/Jan/2026:00:00:00 +0000 (nginx, Apache)
+_COMMON = re.compile(
+    rb"(?P<day>\d\d)/(?P<month>[A-Z][a-z][a-z])/(?P<year>\d{4}):(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d) "
+    rb"(?P<offset>[+-]\d\d:?\d\d)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +68,31 @@ def as_text(seconds: int) -> str:
     month = (shifted + 2) % 12 + 1
     year = year_of_era + era * 400 + (month <= 2)
     return f"{year:04}-{month:02}-{day:02} {rest // 3600:02}:{rest % 3600 // 60:02}"
+
+
+def time_in(line: bytes) -> int | None:
+    """Return the first time that a line of a log tells, in seconds since 1970; ``None`` where it tells none.
+
+    One without an offset from UTC is taken for UTC; what is no possible time is none.
+    """
+    match = _ISO.search(line[:256]) or _COMMON.search(line[:256])
+    try:
+        return None if match is None else _seconds(match)
+    except (ValueError, KeyError):
+        return None
+
+
+def _seconds(match: re.Match[bytes]) -> int:
+    part = {name: (text or b"").decode("ascii") for name, text in match.groupdict().items()}
+    month = _MONTHS[part["month"]] if part["month"].isalpha() else int(part["month"])
+    numbers = (int(part[name]) for name in ("day", "hour", "minute", "second"))
+    return seconds_at(int(part["year"]), month, *numbers) - _offset(part["offset"])
+
+
+def _offset(text: str) -> int:
+    """Return an offset from UTC such as ``+02:00`` in seconds; none is UTC, for want of a better guess."""
+    digits = text.replace(":", "")
+    if not digits:
+        return 0
+    seconds = int(digits[1:3]) * 3600 + int(digits[3:5]) * 60
+    return -seconds if digits[0] == "-" else seconds

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from math import inf
@@ -12,7 +11,7 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import TIMED_OUT, Command, Output, Query, Reader
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.clocks import ReadClock, seconds_at
+from soleil_remediate.facts.clocks import ReadClock, time_in
 from soleil_remediate.facts.disks import FileSystems, read_file_systems
 from soleil_remediate.facts.files import RECORD, FileStat, parse_found
 from soleil_remediate.facts.together import together
@@ -34,18 +33,6 @@ _LONG_ENOUGH = Duration(60)
 #: Rates that differ by less than this are steady, and by less than that the same.
 _STEADY, _SAME = 1.5, 1.25
 _ROTATED = re.compile(r"[.-][0-9]+$")
-
-_MONTHS = {name: number for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
-# 2026-01-01 00:00:00 (Laravel, PostgreSQL) and 2026-01-01T00:00:00 (rsyslog), with or without an offset from UTC
-_ISO = re.compile(
-    rb"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[ T](?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:[.,]\d+)?"
-    rb"(?P<offset>[+-]\d\d:?\d\d)?"
-)
-# 01/Jan/2026:00:00:00 +0000 (nginx, Apache)
-_COMMON = re.compile(
-    rb"(?P<day>\d\d)/(?P<month>[A-Z][a-z][a-z])/(?P<year>\d{4}):(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d) "
-    rb"(?P<offset>[+-]\d\d:?\d\d)"
-)
 
 #: The first KiB of $1, 8 KiB from $2 to $7 bytes before its end, and its last $8 bytes, three NULs between them; and at
 #: last how long it is. tail seeks, and reads no more than head takes.
@@ -304,24 +291,6 @@ def _times(text: bytes) -> Iterator[tuple[int, int]]:
     """Return where lines with a time begin, and that time; what is no possible time is none."""
     start = 0
     for line in text.split(b"\n"):
-        match = _ISO.search(line[:256]) or _COMMON.search(line[:256])
-        if match is not None:
-            with suppress(ValueError, KeyError):
-                yield start, _seconds(match)
+        if (time := time_in(line)) is not None:
+            yield start, time
         start += len(line) + 1
-
-
-def _seconds(match: re.Match[bytes]) -> int:
-    part = {name: (text or b"").decode("ascii") for name, text in match.groupdict().items()}
-    month = _MONTHS[part["month"]] if part["month"].isalpha() else int(part["month"])
-    numbers = (int(part[name]) for name in ("day", "hour", "minute", "second"))
-    return seconds_at(int(part["year"]), month, *numbers) - _offset(part["offset"])
-
-
-def _offset(text: str) -> int:
-    """Return an offset from UTC such as ``+02:00`` in seconds; none is UTC, for want of a better guess."""
-    digits = text.replace(":", "")
-    if not digits:
-        return 0
-    seconds = int(digits[1:3]) * 3600 + int(digits[3:5]) * 60
-    return -seconds if digits[0] == "-" else seconds

@@ -119,7 +119,12 @@ def bind(scenario: Scenario, host: Host, inputs: Mapping[str, Any], catalog: Cat
         inputs=frozen(context["inputs"]),
         healthy_when=tuple(cast("Check[Any]", one) for use in scenario.healthy_when for one in builder.build(use)),
         goal=tuple(cast("Check[Any]", one) for use in scenario.goal for one in builder.build(use)),
-        evidence=tuple(cast("Look[Any]", one) for use in scenario.evidence for one in builder.build(use)),
+        evidence=tuple(
+            cast("Look[Any]", one)
+            for use in scenario.evidence
+            if not any(map(builder.is_missing, use.only_with))
+            for one in builder.build(use)
+        ),
         steps=tuple(steps),
         left_out=tuple(left_out),
     )

@@ -55,7 +55,7 @@ class UseReader:
             )
             self._problems.add(node.origin, f"each of {title} is a kind with its arguments: write {example!r}")
             return None
-        modifiers = ("always", "only_with") if title == "steps" else ()
+        modifiers = {"steps": ("always", "only_with"), "evidence": ("only_with",)}.get(title, ())
         names = [key for key in node.value if key not in ("always", "only_with")]
         if len(names) != 1:
             self._problems.add(

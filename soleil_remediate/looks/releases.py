@@ -11,7 +11,9 @@ from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.migrations import effect_of
+from soleil_remediate.facts.onsets import ACCESS_LOG, Blame, Onset, ReadOnset
 from soleil_remediate.facts.releases import Release, Releases, read_new_migrations, read_releases
+from soleil_remediate.facts.together import together
 from soleil_remediate.task import Look, Shown, Table
 
 
@@ -21,20 +23,24 @@ class ReleasesShown:
 
     Args:
         migrations: What stands in the migrations that the served one has and the newest good one before has not.
+        onset: Since when requests fail.
     """
 
     releases: Releases
     migrations: Mapping[str, str] | FactError
+    onset: Onset | FactError
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseList(Look[ReleasesShown]):
     """Show every release: which one is served and since when, which ones are bad or no longer whole.
 
-    Of the migrations that came with the one that is served it says what older code would meet, by their text.
+    Of the migrations that came with the one that is served it says what older code would meet, by their text; and since
+    when requests fail, and whether they did before it was served.
 
     Args:
         root: The link that says which release is served.
+        access_log: Where nginx logs the requests to this application, in its usual format.
     """
 
     kind = "release.list"
@@ -42,13 +48,24 @@ class ReleaseList(Look[ReleasesShown]):
     title: ClassVar[str] = "Releases"
 
     root: PurePosixPath
+    access_log: PurePosixPath = ACCESS_LOG
+
+    def __post_init__(self) -> None:
+        if not self.access_log.is_absolute() or ".." in self.access_log.parts:
+            raise ValueError(f"{self.access_log} must be absolute")
 
     async def read(self, host: Reader) -> ReleasesShown:
+        (releases, migrations), (onset,) = await together(
+            self._read_releases(host), host.ask_each([ReadOnset(self.access_log)])
+        )
+        return ReleasesShown(releases=releases, migrations=migrations, onset=onset)
+
+    async def _read_releases(self, host: Reader) -> tuple[Releases, Mapping[str, str] | FactError]:
         releases = await read_releases(host, self.root)
         current, before = releases.current, releases.newest_good
         if current is None or before is None:
-            return ReleasesShown(releases=releases, migrations={})
-        return ReleasesShown(releases=releases, migrations=await read_new_migrations(host, current, before))
+            return releases, {}
+        return releases, await read_new_migrations(host, current, before)
 
     def show(self, seen: ReleasesShown) -> Shown:
         releases, current = seen.releases, seen.releases.current
@@ -57,6 +74,7 @@ class ReleaseList(Look[ReleasesShown]):
             rows.append((one.name, as_text(one.folder.modified), _state(one, releases)))
             if one is current:
                 rows += [("", "", brought) for brought in _brought(seen.migrations)]
+                rows += [("", "", began) for began in _began(seen.onset, releases.served.changed)]
         if current is None:
             rows.append((str(releases.link), "", f"leads to {releases.served.target or 'no other place'}"))
         if releases.lock is not None:
@@ -74,3 +92,18 @@ def _brought(migrations: Mapping[str, str] | FactError) -> list[str]:
     if isinstance(migrations, FactError):
         return [f"its migrations cannot be read: {migrations}"]
     return [f"brought {name} ({effect_of(text).value})" for name, text in migrations.items()]
+
+
+def _began(onset: Onset | FactError, served: int) -> list[str]:
+    """Return for people whether requests failed before the release was served."""
+    if isinstance(onset, FactError):
+        return [f"since when requests fail cannot be told: {onset}"]
+    if onset.since is None:
+        return []
+    blame = {
+        Blame.BEFORE: ", before it",
+        Blame.WITH: ", with it",
+        Blame.LATER: ", long after",
+        Blame.UNKNOWN: " or earlier",
+    }
+    return [f"requests fail since {as_text(onset.since)}{blame[onset.blames(served)]}"]

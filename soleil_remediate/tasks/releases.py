@@ -11,7 +11,9 @@ from typing import ClassVar
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.files import FileStat, FindNamed
 from soleil_remediate.facts.migrations import Effect, effect_of
+from soleil_remediate.facts.onsets import ACCESS_LOG, Blame, Onset, ReadOnset
 from soleil_remediate.facts.releases import (
     BAD_RELEASE,
     Release,
@@ -51,12 +53,16 @@ class RollbackSeen:
         migrations: What stands in the migrations that the served release has and the chosen one has not, by name.
         services: The units of php-fpm.
         programs: What supervisor keeps running.
+        onset: Since when requests fail.
+        maintenance: The file by which Laravel is in maintenance mode; empty where it is not.
     """
 
     releases: Releases
     migrations: Mapping[str, str] | FactError
     services: Services
     programs: tuple[Program, ...]
+    onset: Onset | FactError
+    maintenance: tuple[FileStat, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +78,9 @@ class RollBackRelease(Task[RollbackSeen]):
     workers are asked to end after their job and started by supervisor anew; both are waited for until nothing runs that
     was started before the switch.
 
+    Where requests are seen to fail since before the release was served, older code would not help, and nothing is done;
+    nor in maintenance mode. A person who names the release has decided otherwise.
+
     The database stays as it is. Migrations that came with the bad release are judged by their text: one that only adds
     is no obstacle; any other is, until somebody has decided that the older code can go on with it.
 
@@ -82,11 +91,15 @@ class RollBackRelease(Task[RollbackSeen]):
         user: Whom php-fpm and the workers run as.
         php: The unit of php-fpm; ``*`` and ``?`` stand for what they do in a shell. No more than one may run.
         needs: What the application needs beside it, if it is on this host; older code does not help where that is down.
+        access_log: Where nginx logs the requests to this application, in its usual format.
+        began: What has to be known about the beginning of what fails: ``any`` for nothing; with ``with-release``
+            nothing is done unless it is seen that requests went well until this release was served, and fail since.
         again: The command that a person gave; it is said, with what is missing, where an input would help.
 
     Raises:
         Unplannable: It cannot be told which release, it is no longer whole, somebody deploys, a migration is in the
-            way, php-fpm could not be reloaded, or something that the application needs is down.
+            way, php-fpm could not be reloaded, something that the application needs is down, or what fails did not
+            begin with the release.
     """
 
     kind = "release.rollback"
@@ -100,6 +113,8 @@ class RollBackRelease(Task[RollbackSeen]):
     user: str = "www-data"
     php: str = "php*-fpm.service"
     needs: tuple[str, ...] = ()
+    access_log: PurePosixPath = ACCESS_LOG
+    began: str = "any"
     again: str = ""
 
     def __post_init__(self) -> None:
@@ -109,15 +124,27 @@ class RollBackRelease(Task[RollbackSeen]):
             raise ValueError(f"{self.to[:80]!r} must be the name of a release, one plain word")
         if self.migrations not in {"additive", "any"}:
             raise ValueError(f"migrations must be additive or any, not {self.migrations[:80]!r}")
+        if self.began not in {"any", "with-release"}:
+            raise ValueError(f"began must be any or with-release, not {self.began[:80]!r}")
+        if not self.access_log.is_absolute() or ".." in self.access_log.parts:
+            raise ValueError(f"{self.access_log} must be absolute")
         refuse_unless_unit(self.php, *self.needs)
 
     async def read(self, host: Reader) -> RollbackSeen:
-        (releases, migrations), services, programs = await together(
+        (releases, migrations), services, (programs, marks), (onset,) = await together(
             self._read_releases(host),
             read_services(host, [self.php, *self.needs], tested=[self.php]),
-            host.ask(ReadPrograms()),
+            host.ask_all(ReadPrograms(), FindNamed((self.root / "storage/framework/down",))),
+            host.ask_each([ReadOnset(self.access_log)]),
         )
-        return RollbackSeen(releases=releases, migrations=migrations, services=services, programs=programs)
+        return RollbackSeen(
+            releases=releases,
+            migrations=migrations,
+            services=services,
+            programs=programs,
+            onset=onset,
+            maintenance=marks,
+        )
 
     async def _read_releases(self, host: Reader) -> tuple[Releases, Mapping[str, str] | FactError]:
         releases = await read_releases(host, self.root)
@@ -131,10 +158,14 @@ class RollBackRelease(Task[RollbackSeen]):
         if down:
             causes = "; ".join(f"{one.name} is {one.in_words}" for one in down)
             raise Unplannable(f"going back would not help: {causes}")
+        if self.began == "with-release" and (innocent := self._innocent(seen)):
+            return Plan.nothing(innocent)
         bad = self._served(seen.releases)
         chosen = self._chosen(seen.releases, bad)
         if isinstance(chosen, str):
             return Plan.nothing(chosen)
+        if self.to is None:
+            self._refuse_unless_it_would_help(seen, bad, chosen)
         if seen.releases.lock is not None:
             lock = seen.releases.lock
             raise Unplannable(
@@ -151,8 +182,52 @@ class RollBackRelease(Task[RollbackSeen]):
         unit = _php_of(seen.services.matching(self.php), seen.services)
         return Plan.of(
             self._switch(seen, bad, chosen, unit, news),
-            because=f"release {bad.name} is served since {as_text(seen.releases.served.changed)} UTC",
+            because=f"release {bad.name} is served since {as_text(seen.releases.served.changed)} UTC"
+            + (f", and {seen.onset.in_words}" if isinstance(seen.onset, Onset) else ""),
         )
+
+    def _innocent(self, seen: RollbackSeen) -> str:
+        """Return why no release can be what is wrong, by what is seen at first sight; empty where one can."""
+        if seen.releases.served.target is None:
+            return f"{self.root} is no link: there is no folder of releases"
+        if not any(unit.is_running for unit in seen.services.matching(self.php)):
+            return f"no {self.php} is running: no release is served"
+        if isinstance(seen.onset, Onset) and seen.onset.since is None:
+            return seen.onset.in_words
+        return ""
+
+    def _refuse_unless_it_would_help(self, seen: RollbackSeen, bad: Release, chosen: Release) -> None:
+        """Refuse where the release is not to blame, or where that has to be known and is not.
+
+        Raises:
+            Unplannable: It would not help, or may not.
+        """
+        named = self._with(to=chosen.name)
+        if seen.maintenance:
+            raise Unplannable(
+                f"the application is in maintenance mode since {as_text(seen.maintenance[0].modified)} UTC, by "
+                f"{seen.maintenance[0].path}: going back would not end it. If release {bad.name} is bad all the same: "
+                f"{named}"
+            )
+        served = f"release {bad.name} is served since {as_text(seen.releases.served.changed)} UTC"
+        if isinstance(seen.onset, FactError):
+            if self.began == "with-release":
+                raise Unplannable(f"{served}; whether it is to blame cannot be seen ({seen.onset}). If it is: {named}")
+            return
+        match seen.onset.blames(seen.releases.served.changed):
+            case Blame.BEFORE:
+                raise Unplannable(
+                    f"going back from release {bad.name} would not help: {seen.onset.in_words}, and {served}. If an "
+                    f"older one would: {self._with()}"
+                )
+            case Blame.LATER if self.began == "with-release":
+                raise Unplannable(
+                    f"{served} and went well: {seen.onset.in_words}. If it is to blame all the same: {named}"
+                )
+            case Blame.UNKNOWN if self.began == "with-release":
+                raise Unplannable(f"{served}; {seen.onset.in_words}. If it is to blame: {named}")
+            case _:
+                pass
 
     def _served(self, releases: Releases) -> Release:
         target = releases.served.target

@@ -69,6 +69,7 @@ REPAIRED = [
     Rehearsed(fault="php-fpm-hangs", sent=("service.reload", "service.restart")),
     Rehearsed(fault="php-fpm-socket-deleted", sent=("service.restart",)),
     Rehearsed(fault="nginx-hangs", sent=("service.restart",)),
+    Rehearsed(fault="bad-release-under-traffic", sent=("release.rollback",)),
 ]
 
 
@@ -148,6 +149,21 @@ def test_what_a_restart_would_not_help_is_said_and_nothing_is_sent(rehearsal: Re
     assert rehearsal.red_checks() == checks_of(case.fault)
     if not loops:
         assert traces(rehearsal) == before
+
+
+def test_a_release_that_nobody_has_seen_go_well_before_is_left_to_a_person(rehearsal: Rehearsal) -> None:
+    rehearsal.host.shell("systemctl stop nginx; rm -f /var/log/nginx/access.log*; systemctl start nginx")
+    rehearsal.host.break_with("bad-release")
+
+    report = rehearsal.remediate()
+
+    assert isinstance(report.outcome, NotFixed)
+    assert report.sent == ()
+    assert re.search(
+        r"release 20260102000000 is served since .*; nothing is logged before\. If it is to blame: soleil-remediate "
+        r"remediate --scenario failed-deployment-rollback --host web1 --set to=20260101000000",
+        report.outcome.why,
+    ), report.outcome.why
 
 
 def test_a_broken_configuration_that_was_never_loaded_is_no_fault_of_now_and_told_all_the_same(

@@ -18,6 +18,7 @@ from soleil_remediate.host_outcomes import Fixed, NotFixed, NotNeeded, Refusal, 
 from soleil_remediate.plan import Change
 from soleil_remediate.seen import Preview
 from soleil_remediate.step_outcomes import StepPending, StepRemedied, StepUndecided
+from soleil_remediate.task import Table
 from tests.lab.rehearsals import Rehearsal
 
 if TYPE_CHECKING:
@@ -254,3 +255,29 @@ def test_with_the_database_down_no_release_is_to_blame_and_nothing_is_sent(rehea
     assert report.sent == ()
     assert isinstance(report.outcome, NotFixed), report.outcome
     assert "going back would not help: postgresql@15-main.service is " in report.outcome.why
+
+
+def test_where_requests_failed_before_the_release_going_back_would_not_help_and_nothing_is_sent(
+    rehearsal: Rehearsal,
+) -> None:
+    rehearsal.host.break_with("errors-before-release")
+    before = rehearsal.untouched_state()
+
+    report = rehearsal.remediate(gate=YesToAll())
+
+    assert f"going back from release {BAD} would not help: " in _why_undecided(report)
+    assert _why_undecided(report).endswith(f"If an older one would: {AGAIN} --set to=RELEASE")
+    assert report.sent == ()
+    assert rehearsal.untouched_state() == before
+    assert report.preview is not None
+    shown = next(look.shown for look in report.preview.evidence if look.kind == "release.list")
+    assert isinstance(shown, Table)
+    assert any(cell.endswith(", before it") for row in shown.rows for cell in row)
+
+
+def test_going_back_would_not_end_maintenance_mode_and_nothing_is_sent(rehearsal: Rehearsal) -> None:
+    rehearsal.host.shell(f"sudo -u deploy cp -a {BASE}/releases/{OLD} {BASE}/releases/20251231000000")
+    rehearsal.host.break_with("maintenance-mode")
+    report = rehearsal.remediate(gate=YesToAll())
+    assert "going back would not end it" in _why_undecided(report)
+    assert report.sent == ()

@@ -40,7 +40,7 @@ READERS: dict[str, re.Pattern[str]] = {
 #: Programs that start another, and how many words they take for themselves.
 WRAPPERS = {"stdbuf": 2}
 #: The only words at the beginning of a command in a script that reads.
-SCRIPT_WORDS = frozenset({"set", "head", "tail", "printf", "sleep", "stat", "wc"})
+SCRIPT_WORDS = frozenset({"set", "cut", "grep", "head", "tail", "printf", "sleep", "stat", "uniq", "wc"})
 
 
 def why_not(command: Command) -> str:
@@ -72,6 +72,8 @@ def may_change(text: str) -> str:
         words = command.split()
         if words and words[0] not in SCRIPT_WORDS:
             return f"{words[0]} is no reader"
+        if words[:1] == ["uniq"] and words[1:] != ["-c"]:
+            return "uniq writes to the second file that it is given"
     return ""
 
 

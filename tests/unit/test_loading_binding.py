@@ -16,6 +16,7 @@ from soleil_remediate.errors import ConfigError, PlaybookError, UnknownName
 from soleil_remediate.host import Host, Origin
 from soleil_remediate.loading import ad_hoc_host, bind, load_inventory, load_scenarios, parse_inputs
 from soleil_remediate.loading.binding import INPUT_LIMIT
+from soleil_remediate.looks.services import LogNewest
 from soleil_remediate.plan import Plan
 from soleil_remediate.scenario import Input, LeftOut, Scenario, Severity
 from soleil_remediate.task import Task
@@ -49,7 +50,7 @@ class Note(Task[int]):
         return Plan.nothing("noted")
 
 
-CATALOG = Catalog.of(Note)
+CATALOG = Catalog.of(Note, LogNewest)
 
 INVENTORY = """\
 all:
@@ -217,6 +218,17 @@ def test_a_step_whose_only_with_is_not_given_is_left_out_with_its_reason() -> No
     )
     without_logs = bind(loaded, inventory.host("db1"), parse_inputs(loaded, ["mount=/srv"]), CATALOG)
     assert [left.missing for left in without_logs.left_out] == [("app.logs",), ("app.url",)]
+
+
+def test_evidence_whose_only_with_is_not_given_is_not_gathered() -> None:
+    loaded = scenario(
+        "  - note.take: {}\n",
+        'evidence:\n  - log.newest: {logs: "{{ app.logs }}"}\n    only_with: [app.logs]\n',
+    )
+    Path("hosts.yml").write_text(INVENTORY)
+    inventory = load_inventory("hosts.yml")
+    assert len(bind(loaded, inventory.host("web1"), {}, CATALOG).evidence) == 1
+    assert bind(loaded, inventory.host("db1"), {}, CATALOG).evidence == ()
 
 
 def test_a_host_in_no_inventory_gets_what_needs_no_profile() -> None:

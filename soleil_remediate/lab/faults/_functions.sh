@@ -84,6 +84,15 @@ access_lines() {
   growing "$1" "${2:-now}" '203.0.113.7 - - [' '%d/%b/%Y:%T %z' "] \"GET /api/bookings?page=$RANDOM HTTP/1.1\" 200 1874 \"-\" \"Mozilla/5.0 (X11; Linux x86_64)\""
 }
 
+# logged STATUS FROM UNTIL: what nginx logs of requests between two times, one every ten seconds
+logged() {
+  perl -MPOSIX=strftime -e '
+    my ($status, $time, $until) = @ARGV;
+    for (; $time < $until; $time += 10) {
+      print strftime("203.0.113.7 - - [%d/%b/%Y:%T +0000] \"GET /api/bookings HTTP/1.1\" $status 42 \"-\" \"Mozilla/5.0\"\n", gmtime $time);
+    }' "$1" "$(date -d "$2" +%s)" "$(date -d "$3" +%s)" >>/var/log/nginx/access.log
+}
+
 # write_lines FILE: go on writing to it as a process that holds it open, a numbered line every 0.2 s, also while the disk is full
 write_lines() {
   # shellcheck disable=SC2016  # PHP's variables

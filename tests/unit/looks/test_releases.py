@@ -1,22 +1,27 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path as Here
 from pathlib import PurePosixPath as Path
 
 import pytest
 
 from soleil_remediate.errors import FactError
+from soleil_remediate.facts.onsets import Onset
 from soleil_remediate.facts.releases import Releases
 from soleil_remediate.looks.releases import ReleaseList, ReleasesShown
 from soleil_remediate.task import Table
 from tests.unit.facts.test_releases import lay_out, releases_of
 from tests.unit.tasks.values import file
 
+NOTHING_FAILS = Onset(since=None)
 LOOK = ReleaseList(root=Path("/srv/app/current"))
 
 
-def rows(releases: Releases, migrations: dict[str, str] | FactError) -> list[tuple[str, ...]]:
-    shown = LOOK.show(ReleasesShown(releases=releases, migrations=migrations))
+def rows(
+    releases: Releases, migrations: dict[str, str] | FactError, onset: Onset | FactError = NOTHING_FAILS
+) -> list[tuple[str, ...]]:
+    shown = LOOK.show(ReleasesShown(releases=releases, migrations=migrations, onset=onset))
     assert isinstance(shown, Table)
     assert all(len(row) == len(shown.columns) for row in shown.rows)
     return [(row[0], row[2]) for row in shown.rows]
@@ -53,3 +58,24 @@ def test_a_link_that_serves_no_release_and_a_lock_are_shown(tmp_path: Here, targ
         (str(link), says),
         ("deploy.lock", "somebody deploys, or did"),
     ]
+
+
+def test_it_is_shown_whether_requests_failed_before_the_release_was_served(tmp_path: Here) -> None:
+    seen = releases_of(lay_out(tmp_path, "1", serves="1"))
+    link = replace(seen.served, changed=1_700_000_000)
+    at = replace(seen, served=link)
+    onset = Onset(since=1_700_000_000 - 20, well=1_700_000_000 - 80)
+    began = "requests fail since 2023-11-14 22:13"
+    assert rows(at, {}, onset)[1] == ("", f"{began}, with it")
+    assert rows(at, {}, replace(onset, well=None))[1] == ("", f"{began} or earlier")
+    late = replace(at, served=replace(link, changed=link.changed + 3600))
+    assert rows(late, {}, onset)[1] == ("", f"{began}, before it")
+    early = replace(at, served=replace(link, changed=link.changed - 3600))
+    assert rows(early, {}, onset)[1] == ("", f"{began}, long after")
+    assert rows(at, {}, FactError("gone"))[1] == ("", "since when requests fail cannot be told: gone")
+
+
+@pytest.mark.parametrize("log", ["access.log", "/var/../x"])
+def test_a_log_is_named_from_the_root(log: str) -> None:
+    with pytest.raises(ValueError, match="absolute"):
+        replace(LOOK, access_log=Path(log))

@@ -12,6 +12,7 @@ import pytest
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.files import FileStat
+from soleil_remediate.facts.onsets import Onset
 from soleil_remediate.facts.releases import Link, Release, Releases
 from soleil_remediate.facts.services import Configuration, Services, Unit
 from soleil_remediate.facts.workers import Program
@@ -22,6 +23,7 @@ from tests.unit.facts.answers import complaint, record, said, see
 from tests.unit.tasks.values import SRV, file, nothing, refusal
 
 LINK = Path("/srv/app/current")
+SERVED = 1_700_000_000
 TASK = RollBackRelease(root=LINK, again="soleil-remediate remediate --host web1")
 FPM = Unit(
     name="php8.2-fpm.service",
@@ -35,6 +37,11 @@ NO_PHP = Services(units=(), tests={})
 WORKER = Program(name="app-worker", runs=("php /srv/app/current/artisan queue:work",))
 OTHER = Program(name="blog", runs=("php /srv/blog/current/artisan queue:work",))
 ADDS = "function up() { Schema::table('a', function ($table) { $table->string('b')->nullable(); }); }"
+#: What nginx logged: since which minute requests fail, and until when they went well.
+NOTHING_FAILS = Onset(since=None)
+WITH = Onset(since=SERVED - 20, well=SERVED - 80, failed=9, asked=10)
+BEFORE = Onset(since=SERVED - 3620, well=SERVED - 3680, failed=9, asked=10)
+LATER = Onset(since=SERVED + 86380, well=SERVED + 86320, failed=9, asked=10)
 DROPS = "function up() { Schema::drop('a'); }"
 
 
@@ -49,18 +56,22 @@ def release(name: str, *, bad: bool = False, whole: bool = True, more: tuple[str
 
 
 def releases(*all_of_them: Release, serves: str, target: str | None = "", lock: FileStat | None = None) -> Releases:
-    link = Link(target=f"releases/{serves}" if target == "" else target, owner="deploy", changed=1_700_000_000)
+    link = Link(target=f"releases/{serves}" if target == "" else target, owner="deploy", changed=SERVED)
     return Releases(link=LINK, served=link, owner="deploy", all=all_of_them, lock=lock)
 
 
 def seen(
-    found: Releases, migrations: Mapping[str, str] | FactError | None = None, services: Services = WELL
+    found: Releases,
+    migrations: Mapping[str, str] | FactError | None = None,
+    services: Services = WELL,
+    onset: Onset | FactError = NOTHING_FAILS,
 ) -> RollbackSeen:
     return RollbackSeen(
         releases=found,
         migrations={} if migrations is None else migrations,
         services=services,
         programs=(WORKER, OTHER),
+        onset=onset,
     )
 
 
@@ -81,7 +92,7 @@ def test_the_newest_good_release_before_the_served_one_is_named_and_pinned() -> 
     )  # fmt: skip
     assert (change.risk, change.loses) == (Risk.DISRUPTIVE, "nothing")
     assert change.after == "release 2; 3 marked bad; php8.2-fpm.service reloaded; workers restarted (app-worker)"
-    assert TASK.plan(seen(THREE)).because == "release 3 is served since 2023-11-14 22:13 UTC"
+    assert TASK.plan(seen(THREE, onset=FactError("gone"))).because == "release 3 is served since 2023-11-14 22:13 UTC"
     undo = change.undo.command
     assert undo is not None
     assert undo.words[4:12] == (
@@ -244,6 +255,72 @@ def test_where_something_that_the_application_needs_is_down_going_back_would_not
     assert change_of(needing, seen(THREE, services=running)) == change_of(TASK, seen(THREE))
 
 
+def test_where_requests_failed_before_the_release_was_served_going_back_would_not_help_unless_it_is_named() -> None:
+    what = seen(THREE, onset=BEFORE)
+    assert refusal(TASK, what) == (
+        "going back from release 3 would not help: 9 of the last 10 requests failed, since 2023-11-14 21:13 UTC; until "
+        "2023-11-14 21:12 they went well, and release 3 is served since 2023-11-14 22:13 UTC. If an older one would: "
+        "soleil-remediate remediate --host web1 --set to=RELEASE"
+    )
+    assert change_of(replace(TASK, to="1"), what).summary == "serve release 1 instead of 3"
+
+
+@pytest.mark.parametrize("onset", [WITH, LATER, NOTHING_FAILS, FactError("gone")])
+def test_who_asks_to_go_back_may_where_it_is_not_seen_that_it_would_be_of_no_use(onset: Onset | FactError) -> None:
+    assert change_of(TASK, seen(THREE, onset=onset)).summary == "serve release 2 instead of 3"
+
+
+def test_the_reason_says_since_when_requests_fail() -> None:
+    assert TASK.plan(seen(THREE, onset=WITH)).because == (
+        "release 3 is served since 2023-11-14 22:13 UTC, and 9 of the last 10 requests failed, since 2023-11-14 22:13 "
+        "UTC; until 2023-11-14 22:12 they went well"
+    )
+
+
+WITH_RELEASE = replace(TASK, began="with-release")
+
+
+def test_where_the_release_must_be_to_blame_it_must_have_been_seen() -> None:
+    assert change_of(WITH_RELEASE, seen(THREE, onset=WITH)) == change_of(TASK, seen(THREE))
+    assert "would not help" in refusal(WITH_RELEASE, seen(THREE, onset=BEFORE))
+    assert refusal(WITH_RELEASE, seen(THREE, onset=LATER)) == (
+        "release 3 is served since 2023-11-14 22:13 UTC and went well: 9 of the last 10 requests failed, since "
+        "2023-11-15 22:13 UTC; until 2023-11-15 22:12 they went well. If it is to blame all the same: soleil-remediate "
+        "remediate --host web1 --set to=2"
+    )
+    assert refusal(WITH_RELEASE, seen(THREE, onset=replace(WITH, well=None))) == (
+        "release 3 is served since 2023-11-14 22:13 UTC; 9 of the last 10 requests failed, since 2023-11-14 22:13 UTC; "
+        "nothing is logged before. If it is to blame: soleil-remediate remediate --host web1 --set to=2"
+    )
+    assert refusal(WITH_RELEASE, seen(THREE, onset=FactError("gone"))) == (
+        "release 3 is served since 2023-11-14 22:13 UTC; whether it is to blame cannot be seen (gone). If it is: "
+        "soleil-remediate remediate --host web1 --set to=2"
+    )
+
+
+def test_where_the_release_must_be_to_blame_and_none_can_be_nothing_is_said_to_be_in_the_way() -> None:
+    in_place = replace(THREE, served=replace(THREE.served, target=None))
+    assert nothing(WITH_RELEASE, seen(in_place, onset=WITH)) == (
+        "/srv/app/current is no link: there is no folder of releases"
+    )
+    assert nothing(WITH_RELEASE, seen(THREE, services=NO_PHP, onset=WITH)) == (
+        "no php*-fpm.service is running: no release is served"
+    )
+    assert nothing(WITH_RELEASE, seen(THREE)) == "no request fails that is logged"
+
+
+def test_going_back_would_not_end_maintenance_mode() -> None:
+    mark = file("/srv/app/current/storage/framework/down")
+    what = replace(seen(THREE, onset=WITH), maintenance=(mark,))
+    for task in (TASK, WITH_RELEASE):
+        assert refusal(task, what) == (
+            "the application is in maintenance mode since 2023-11-14 22:13 UTC, by /srv/app/current/storage/framework/"
+            "down: going back would not end it. If release 3 is bad all the same: soleil-remediate remediate --host "
+            "web1 --set to=2"
+        )
+    assert change_of(replace(TASK, to="2"), what).summary == "serve release 2 instead of 3"
+
+
 def test_without_a_php_fpm_that_runs_none_is_reloaded() -> None:
     change = change_of(TASK, seen(THREE, services=NO_PHP))
     assert change.command.words[12:] == ("deploy", "www-data", "php", "", "120", "app-worker")
@@ -264,6 +341,9 @@ def test_without_a_php_fpm_that_runs_none_is_reloaded() -> None:
         ({"to": ""}, "name of a release"),
         ({"migrations": "none"}, "additive or any"),
         ({"php": "-x"}, "must be a service"),
+        ({"began": "then"}, "any or with-release"),
+        ({"access_log": Path("access.log")}, "absolute"),
+        ({"access_log": Path("/var/../x")}, "absolute"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(wrong: dict[str, Any], why: str) -> None:
@@ -292,10 +372,14 @@ def test_a_read_asks_for_the_migrations_after_the_chosen_release(to: str | None,
         ("-regextype", said(found)),
         ("-maxdepth 0", said(record("/srv/app", kind="d"))),
         (".dep", said(status=1, stderr=complaint("/srv/app/.dep"))),
+        ("framework/down", said(record("/srv/app/current/storage/framework/down"))),
+        ("count-by-minute", said(status=1)),
         ("grep", said(f"{new}\0x\n")),
     )
     assert what.migrations == ({"9_new.php": "x"} if asked else {})
     assert what.releases.current.name == "2"
+    assert isinstance(what.onset, FactError)
+    assert [mark.path.name for mark in what.maintenance] == ["down"]
 
 
 # ---- what the script itself compares, immediately before the switch --------------------------------------------------
