@@ -107,6 +107,12 @@ def chosen_hosts(call: Call) -> tuple[tuple[Host, ...], Inventory | None]:
     return _by_transport(call, hosts), inventory
 
 
+def every_host(call: Call) -> tuple[Host, ...]:
+    """Return every host of the inventory, for what only asks; none where there is no inventory."""
+    path = inventory_path(call)
+    return () if path is None else _by_transport(call, tuple(load_inventory(path).hosts))
+
+
 def _by_transport(call: Call, hosts: tuple[Host, ...]) -> tuple[Host, ...]:
     if not (way := call.text("transport")):
         return hosts

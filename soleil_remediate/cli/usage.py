@@ -12,7 +12,7 @@ An alert   preview disk-full --host web1   what is wrong, what would be done
            scenarios                       what can be repaired
 Repair     remediate --scenario disk-full --host web1
            resume RUN                      after it was killed or cut off
-Stop       freeze on|off                   every run, before its next change
+Stop       freeze on|off · status          stop all runs · locks and orphans
 Look back  runs list · runs show RUN
 Set up     ping --host web1 · inventory · lint
 Rehearse   lab up · lab break web1 laravel-log · lab reset web1

@@ -209,6 +209,17 @@ VERBS: tuple[Verb, ...] = (
             "hold back other machines, nor copies of the inventory."
         ),
     ),
+    Verb(
+        "status",
+        "Say what is frozen, locked, still running or left open.",
+        "standing:status",
+        options=(HOST, ALL_HOSTS, INVENTORY, TRANSPORT, OUTPUT),
+        more=(
+            "Without --host it asks every host of the inventory; it takes no lock and changes nothing. Ends with 5 "
+            "where somebody should look: frozen, locked by a run that is not alive here, running with nobody "
+            "listening, or left open by a run on this machine. Ends with 3 where a host cannot be reached."
+        ),
+    ),
     Verb("runs list", "List the runs of this user, newest first.", "reading:runs_list", options=(OUTPUT,)),
     Verb(
         "runs show",

@@ -44,20 +44,25 @@ inputs:
   file: {type: path, default: /nonexistent, about: The file that must say good}
   saves: {type: path, about: A file that is saved first}
   takes: {type: duration, default: 0 s, about: How long each change takes}
+  until: {type: path, default: /, about: The first change goes on until this is there}
   risk: {type: text, default: gentle, about: How risky each change is}
 healthy_when:
   - file.says: {path: "{{ inputs.file }}"}
 steps:
   - file.put-slowly: {path: "{{ inputs.file }}", word: first, only_from: bad, saves: "{{ inputs.saves }}",
-                      takes: "{{ inputs.takes }}", risk: "{{ inputs.risk }}"}
+                      takes: "{{ inputs.takes }}", until: "{{ inputs.until }}", risk: "{{ inputs.risk }}"}
   - file.put-slowly: {path: "{{ inputs.file }}", word: good, takes: "{{ inputs.takes }}", risk: "{{ inputs.risk }}"}
 """
 
-#: $1 is the file, $2 what it is to say, $3 how long that takes. What really happened stands in the ledger beside it.
+_THERE = PurePosixPath("/")
+
+#: $1 is the file, $2 what it is to say, $3 how long that takes, $4 what is waited for. What really happened stands in
+#: the ledger beside it.
 PUT = Script(
     name="put-slowly",
     text="""echo "begun $2" >>"$1.ledger"
         sleep "$3"
+        until test -e "$4"; do sleep 0.1; done
         printf "%s\\n" "$2" >"$1"
         echo "done $2" >>"$1.ledger"
     """,
@@ -91,6 +96,7 @@ class PutSlowly(Task[tuple[str | None, FileStat | None]]):
     only_from: str = ""
     saves: PurePosixPath | None = None
     takes: Duration = Duration(0)
+    until: PurePosixPath = _THERE
     risk: Risk = Risk.GENTLE
 
     async def read(self, host: Reader) -> tuple[str | None, FileStat | None]:
@@ -105,7 +111,7 @@ class PutSlowly(Task[tuple[str | None, FileStat | None]]):
             preserve = Preserve(path=self.saves, identity=found.identity, size=found.size)
         change = Change(
             summary=f"let it say {self.word}",
-            command=Command(PUT.bind(self.path, self.word, self.takes), deadline=Duration(20)),
+            command=Command(PUT.bind(self.path, self.word, self.takes, self.until), deadline=Duration(60)),
             risk=self.risk,
             undo=Undo.none("nobody needs the old word"),
             before=str(said),

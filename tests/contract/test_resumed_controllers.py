@@ -138,6 +138,44 @@ def test_a_host_that_restarted_since_has_forgotten_and_nobody_calls_it_undone(de
     assert [line["found"] for line in lines(desk, run, "ChangeSettled")] == ["forgotten"]
 
 
+def status(desk: Desk) -> tuple[int, dict[str, Any], str]:
+    """Return how ``status`` ends, its document, and what it tells a person."""
+    words = ("status", "--inventory", str(desk.folder / "inventory.yml"))
+    said = desk.run(*words, "-o", "json")
+    assert said.err == ""
+    return said.status, json.loads(said.out), desk.run(*words).out
+
+
+def test_status_tells_a_run_that_is_alive_from_an_orphan_and_an_orphan_from_a_run_left_open(desk: Desk) -> None:
+    assert status(desk)[0] == ExitStatus.OK
+    until = desk.host / "until"
+    until.unlink(missing_ok=True)
+    process = desk.start(*desk.words(until=until))
+    try:
+        assert eventually(lambda: "begun first" in desk.ledger, within=30)
+        run = only_run(desk)
+        ended, document, text = status(desk)
+        assert (ended, document["hosts"][0]["word"]) == (ExitStatus.OK, "LOCKED")
+        assert document["hosts"][0]["holding"]["running"] == [f"{run}-00-00"]
+        assert "its process is alive here" in " ".join(text.split())
+        assert [(one["run"], one["is_alive"]) for one in document["runs"]] == [(run, True)]
+    finally:
+        process.kill()
+        process.communicate(timeout=20)
+    ended, document, text = status(desk)
+    assert (ended, document["hosts"][0]["word"]) == (ExitStatus.WORK_FOUND, "ORPHAN")
+    assert f"{run}-00-00 still runs, and nobody listens" in " ".join(text.split())
+    assert f"soleil-remediate resume {run}" in text
+    until.touch()
+    assert eventually(lambda: not desk.is_locked, within=30)
+    ended, document, _ = status(desk)
+    assert (ended, document["hosts"][0]["word"]) == (ExitStatus.WORK_FOUND, "FREE")
+    assert [(one["run"], one["is_alive"]) for one in document["runs"]] == [(run, False)]
+    assert desk.run("resume", run).status == ExitStatus.OK
+    assert status(desk)[0] == ExitStatus.OK
+    assert desk.ledger == ONCE
+
+
 def test_a_run_whose_process_is_alive_is_not_resumed(desk: Desk) -> None:
     process = desk.start(*desk.words(takes="0.5 s"))
     try:

@@ -1,0 +1,89 @@
+"""Who holds a host, and what of ours still runs there: asked without taking anything."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from soleil_remediate.command import Command, Output, Query
+from soleil_remediate.plan import Script
+from soleil_remediate.transports.operations import is_operation_id
+from soleil_remediate.transports.session import BASE
+from soleil_remediate.units import Duration
+
+#: See shim.sh, whose folder this is. The lock is asked for and let go of at once, by a process of its own.
+_TELL = Script(
+    name="holding",
+    text="""
+[ -e "$1" ] || { echo never; exit 0; }
+cd "$1" || exit 3
+flock -n -s -E 75 . true
+case $? in
+    0) echo free ;;
+    75) printf 'held %s\\n' "$(readlink owner)" ;;
+    *) exit 4 ;;
+esac
+for op in ops/*; do
+    [ -L "$op/begun" ] && [ ! -L "$op/rc" ] || continue
+    if (command exec 8<"$op" && flock -n -s 8) 2>/dev/null; then
+        [ -L "$op/rc" ] || printf 'lost %s\\n' "${op#ops/}"
+    else
+        printf 'running %s\\n' "${op#ops/}"
+    fi
+done
+echo end
+""",
+)
+_RUN = re.compile(r"\b(?:resumes )?run ([0-9a-f]{8})\b", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """How a host's lock and operations stand.
+
+    Args:
+        owner: Who holds the lock, since when and from where; ``None`` where nobody does.
+        running: Operations that still run.
+        lost: Operations that were begun, and ended without an exit status.
+    """
+
+    owner: str | None = None
+    running: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+    @property
+    def run(self) -> str:
+        """The run that holds the lock; empty where its owner names none."""
+        found = _RUN.search(self.owner or "")
+        return found[1] if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadHolding(Query[Holding]):
+    """Who holds the host; needs the rights of whoever held it, which is root."""
+
+    base: PurePosixPath = BASE
+
+    @property
+    def command(self) -> Command:
+        return Command(_TELL.bind(self.base), deadline=Duration(5))
+
+    def parse(self, output: Output) -> Holding:
+        first, *lines = output.text.splitlines()
+        if first == "never":
+            return Holding()
+        word, _, owner = first.partition(" ")
+        if word not in ("free", "held") or lines[-1:] != ["end"]:
+            raise ValueError(f"{first[:80]!r} is no answer")
+        told: dict[str, list[str]] = {"running": [], "lost": []}
+        for line in lines[:-1]:
+            state, _, operation = line.partition(" ")
+            if not is_operation_id(operation):
+                raise ValueError(f"{operation[:80]!r} is no operation")
+            told[state].append(operation)
+        return Holding(
+            owner=(owner or "somebody who left no name") if word == "held" else None,
+            running=tuple(told["running"]),
+            lost=tuple(told["lost"]),
+        )
