@@ -8,8 +8,9 @@ A secret is known in these forms, and in mixtures of them: as it is; percent-enc
 escaped as JSON, once or twice, as HTML, or for a shell by quotes, backslashes or ``$'…'``; as base64, at each of the
 three places of three bytes at which it may stand in a longer text. Each line of a secret is one for itself.
 
-Short secrets cannot be told from other text: one of 4 to 7 characters is hidden where it stands as a word of its own,
-one of less than 4, a short number and words such as ``true`` not at all.
+What is told piece by piece, as the lines of a log are, is searched piece by piece: a secret that goes on in another
+piece is not found there. Short secrets cannot be told from other text: one of 4 to 7 characters is hidden where it
+stands as a word of its own, one of less than 4, a short number and words such as ``true`` not at all.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ _ORDINARY = frozenset({"true", "false", "null", "none", "yes", "no", "(null)", "
 #: A longer line is hidden piece by piece, so that no pattern grows without bounds.
 _PIECE = 200
 
+#: What a text is escaped with once, and again where it is quoted; more of them than this are a host's joke. Possessive,
+#: because a row that can be matched in many ways is never done with.
+_DEEPEST = 40
+_SLASHES = rf"\\{{0,{_DEEPEST}}}+"
+
 _IN_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 _LETTERS = {"\n": "n", "\r": "r", "\t": "t"}
 
@@ -42,9 +48,10 @@ class Redactor:
         self._known: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
 
-    def learn(self, secret: str) -> None:
-        """Hide *secret* from now on."""
-        pieces = {piece for line in secret.splitlines() for piece in _pieces(line.strip())}
+    def learn(self, *secrets: str) -> None:
+        """Hide *secrets* from now on."""
+        lines = (line.strip() for secret in secrets for line in secret.splitlines())
+        pieces = {piece for line in lines for piece in _pieces(line)}
         if pieces <= self._known:
             return
         with self._learning:
@@ -71,9 +78,9 @@ class Redactor:
 REDACTOR = Redactor()
 
 
-def learn(secret: str) -> None:
-    """Hide *secret* from now on, whatever is told."""
-    REDACTOR.learn(secret)
+def learn(*secrets: str) -> None:
+    """Hide *secrets* from now on, whatever is told."""
+    REDACTOR.learn(*secrets)
 
 
 def redacted(text: str) -> str:
@@ -106,7 +113,9 @@ def _forms(secret: str) -> Iterator[str]:
     for before in range(3):
         # Characters that neither what stands before nor what stands behind has a bit in.
         first, end = -(-before * 8 // 6), (before + len(data)) * 8 // 6
-        yield r"(?:\\[rn]|\s){0,2}".join(map(_in_base64, base64.b64encode(bytes(before) + data).decode()[first:end]))
+        yield r"(?:\\{1,9}+[rn]|\s){0,2}".join(
+            map(_in_base64, base64.b64encode(bytes(before) + data).decode()[first:end])
+        )
 
 
 def _runs(text: str, form: Callable[[str, int], str]) -> Iterator[str]:
@@ -119,29 +128,32 @@ def _written(character: str, times: int) -> str:
     """Return a pattern of all the ways in which a character is written, so many times."""
     if character.isascii() and character.isalnum():
         return character * times
-    if character == "\\":  # each escaping doubles them, and the pattern must not have many ways to match a row of them
-        return rf"(?:\\{{{times},{4 * times}}}|(?:%(?i:5c)|\\{{1,2}}u005[Cc]){{{times}}})"
+    if character == "\\":  # each escaping doubles a row of them
+        return rf"(?:\\{{{times},{times + _DEEPEST}}}+|(?:(?:%|\\{{0,{_DEEPEST}}}+(?:u00|x))(?i:5c)){{{times}}})"
     number, encoded = ord(character), character.encode("utf-8", "surrogatepass")
     units = character.encode("utf-16-be", "surrogatepass").hex()
+    escaped = [
+        re.escape(character),
+        _SLASHES.join(f"x(?i:{byte:02x})" for byte in encoded),
+        _SLASHES.join(f"0?{byte:03o}" for byte in encoded),
+        _SLASHES.join(f"u(?i:{units[at : at + 4]})" for at in range(0, len(units), 4)),
+        f"U(?i:{number:08x})|x0*(?i:{number:x})",
+    ]
+    if character in _LETTERS:
+        escaped.append(_LETTERS[character])
     ways = [
-        rf"\\{{0,3}}{re.escape(character)}",
+        f"{_SLASHES}(?:{'|'.join(sorted(escaped, key=len, reverse=True))})",
         "".join(f"%(?i:{byte:02x})" for byte in encoded),
-        "".join(rf"\\{{1,2}}x(?i:{byte:02x})" for byte in encoded),
-        "".join(rf"\\{{1,2}}0?{byte:03o}" for byte in encoded),
-        "".join(rf"\\{{1,2}}u(?i:{units[at : at + 4]})" for at in range(0, len(units), 4)),
-        rf"\\{{1,2}}(?:U(?i:{number:08x})|x0*(?i:{number:x}))",
         rf"&#0*(?:{number}|x0*(?i:{number:x}));",
     ]
     if character in _IN_HTML:
         ways.append(_IN_HTML[character])
-    if character in _LETTERS:
-        ways.append(rf"\\{{1,2}}{_LETTERS[character]}")
     if character == " ":
         ways.append(r"\+")
-    if character == "'":
-        ways += [r"'\\''", "'\"'\"'", "&#039;"]
-    return f"(?:{'|'.join(sorted(ways, key=len, reverse=True))}){{{times}}}"
+    if character == "'":  # as a shell's single quotes have it, which must end for it
+        ways = [_SLASHES.join(["", "'", "'", "'"]), _SLASHES.join(["", "'", '"', "'", '"', "'"]), *ways]
+    return f"(?:{'|'.join(ways)}){{{times}}}"
 
 
 def _in_base64(character: str) -> str:
-    return {"+": "(?:[+-]|%2[Bb])", "/": r"(?:\\?/|_|%2[Ff])"}.get(character, character)
+    return {"+": "(?:[+-]|%2[Bb])", "/": rf"(?:{_SLASHES}/|_|%2[Ff])"}.get(character, character)

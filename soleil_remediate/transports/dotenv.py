@@ -48,9 +48,7 @@ def learn_secrets(host: Host, answer: Output | FactError) -> None:
     if isinstance(answer, FactError):
         return
     said = "\n".join((host.name, host.connection.address, host.connection.user or "", *_leaves(host.app)))
-    for secret in secrets_in(answer.text):
-        if secret not in said:
-            learn(secret)
+    learn(*(secret for secret in secrets_in(answer.text) if secret not in said))
 
 
 def secrets_in(text: str) -> frozenset[str]:

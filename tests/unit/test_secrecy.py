@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import json
-import re
-import shlex
 import shutil
 import subprocess
-import textwrap
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 from hypothesis import given, settings
@@ -26,45 +20,10 @@ from soleil_remediate.events import ChangeAnswered, RunStarted, as_data
 from soleil_remediate.record import Runs
 from soleil_remediate.reporters.json import error_document, list_document
 from soleil_remediate.reporters.page import Page
-from soleil_remediate.reporters.visible import shown_word, typed, visible
+from soleil_remediate.reporters.visible import typed, visible
 from soleil_remediate.secrecy import HIDDEN, Redactor, learn, redacted
 from soleil_remediate.units import Duration
-
-#: A character of every sort that some encoder treats in a way of its own.
-CANARY = "cän4ry/ + 'q\"$x\\y&z<%>=\t!"
-
-
-def base64_after(text: str, before: str) -> str:
-    return base64.b64encode((before + text + " and more").encode()).decode()
-
-
-FORMS: dict[str, Callable[[str], str]] = {
-    "as it is": str,
-    "in an address": lambda text: quote(text, safe=""),
-    "in a path": quote,
-    "in a form": quote_plus,
-    "in a query": lambda text: urlencode({"password": text}),
-    "in an address in lower case": lambda text: re.sub("%..", lambda code: code[0].lower(), quote(text, safe="")),
-    "in an address twice over": lambda text: quote(text, safe="/").replace("%20", "+"),
-    "as JSON": json.dumps,
-    "as JSON in UTF-8": lambda text: json.dumps(text, ensure_ascii=False),
-    "as PHP's JSON": lambda text: json.dumps(text).replace("/", "\\/"),
-    "as JSON in JSON": lambda text: json.dumps(json.dumps({"password": text})),
-    "as HTML": html.escape,
-    "as XML": lambda text: html.escape(text, quote=False),
-    "as Python has it": repr,
-    "as Python has it in ASCII": ascii,
-    "as bytes in Python": lambda text: repr(text.encode()),
-    "for a shell": shlex.quote,
-    "for a shell, as people quote": lambda text: "'" + text.replace("'", "'\\''") + "'",
-    "for bash": shown_word,
-    "as base64": lambda text: base64_after(text, ""),
-    "as base64 behind a name": lambda text: base64_after(text, "u"),
-    "as base64 behind a longer name": lambda text: base64_after(text, "ab"),
-    "as base64 of an address": lambda text: base64.urlsafe_b64encode(f"u:{text}".encode()).decode(),
-    "as base64 in lines": lambda text: "\n".join(textwrap.wrap(base64_after(text, ""), 11)),
-    "as base64 in JSON": lambda text: json.dumps(base64_after(text + "???>>>", "")).replace("/", "\\/"),
-}
+from tests.canaries import CANARY, FORMS, IN_LINES, fragments
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -78,11 +37,6 @@ def test_a_secret_is_hidden_in_each_of_its_forms(form: str) -> None:
     assert not [part for part in fragments(written) if part in told]
 
 
-def fragments(written: str) -> list[str]:
-    """Return every four characters in a row that stand in the middle of a form: the ends are not all the secret's."""
-    return [written[at : at + 4] for at in range(len(written) // 3, len(written) * 2 // 3 - 4)]
-
-
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed: apt-get install bash")
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 def test_a_secret_is_hidden_as_bash_itself_quotes_it(locale: str) -> None:
@@ -93,6 +47,37 @@ def test_a_secret_is_hidden_as_bash_itself_quotes_it(locale: str) -> None:
     assert HIDDEN in told
     assert "ry/" not in told
     assert "y&z" not in told.replace("\\", "")
+
+
+QUOTING: dict[str, Callable[[str], str]] = {
+    "Python": repr,
+    "JSON": json.dumps,
+    "Python twice": lambda text: repr(repr(text)),
+    "JSON of Python": lambda text: json.dumps(repr(text)),
+}
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != IN_LINES])
+@pytest.mark.parametrize("quoting", QUOTING)
+def test_a_secret_is_hidden_in_each_form_of_a_form(form: str, quoting: str) -> None:
+    """As where an error quotes what a host said, and that error is quoted by another one."""
+    learn(CANARY)
+    written = QUOTING[quoting](FORMS[form](CANARY))
+    told = redacted(f"before {written} behind")
+    assert HIDDEN in told
+    assert not [part for part in fragments(written) if part in told]
+
+
+HARD = ["a back\\\tslash before", 'some \\"quoted" words', "it's 'quoted', isn't it", "two of them at its end \\\\"]
+
+
+@pytest.mark.parametrize("secret", HARD)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_secret_of_what_others_escape_with_is_hidden(secret: str, form: str) -> None:
+    learn(secret)
+    told = redacted(FORMS[form](secret))
+    assert HIDDEN in told
+    assert not [part for part in fragments(FORMS[form](secret)) if part in told]
 
 
 SECRETS = st.text(
@@ -183,7 +168,8 @@ def test_of_two_secrets_the_longer_is_hidden_whole() -> None:
 def test_a_row_of_backslashes_is_searched_in_no_time() -> None:
     """A pattern that can match the same row in many ways would never come to an end."""
     learn("\\" * 12 + "\"'" * 6)
-    hostile = ("\\" * 5000 + '"') * 20
+    learn("\"'" * 6 + "\\" * 12)
+    hostile = ("\\" * 5000 + '"') * 20 + "'" * 100_000 + "\"'" * 100_000
     began = SystemClock().monotonic()
     redacted(hostile)
     assert SystemClock().monotonic() - began < 20
