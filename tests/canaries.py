@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus, urlencode
 from soleil_remediate.reporters.visible import shown_word
 
 #: So many characters of a form in a row stand nowhere by chance.
-_TELLING = 6
+_TELLING = 8
 
 #: A character of every sort that some encoder treats in a way of its own.
 CANARY = "cän4ry/ + 'q\"$x\\y&z<%>=\t!"

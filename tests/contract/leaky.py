@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
@@ -18,6 +19,7 @@ from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import ExitStatus
 from soleil_remediate.plan import Change, Plan, Risk, Script, Undo
 from soleil_remediate.report import RunReport
+from soleil_remediate.scenario import Case
 from soleil_remediate.task import Look, Shown, Table, Task, Text
 from tests.contract.controller import Says
 from tests.tiny import ReadFile
@@ -108,8 +110,8 @@ class PutAloud(Task[str | None]):
         return Plan.of(change, because=f"it says {seen}")
 
 
-def break_down(call: Call, report: RunReport, *, is_dry: bool) -> ExitStatus:
-    raise LookupError(repr((call, report, is_dry)))
+def break_down(call: Call, cases: Sequence[Case], report: RunReport, *, is_dry: bool) -> ExitStatus:
+    raise LookupError(repr((call, cases, report, is_dry)))
 
 
 if __name__ == "__main__":

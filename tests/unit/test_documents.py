@@ -51,6 +51,30 @@ def test_every_page_is_found_from_the_readme() -> None:
     assert [page.name for page in PAGES[1:] if f"](docs/{page.name})" not in readme] == []
 
 
+def test_the_safety_page_has_every_row_and_names_only_tests_that_there_are() -> None:
+    page = (ROOT / "docs" / "safety.md").read_text()
+    table = page.partition("by which test")[2]
+    rows = re.findall(r"^\| (T[0-9T, ]+) \|(.*)\|$", table, re.MULTILINE)
+    assert [int(number) for row, _ in rows for number in re.findall(r"[0-9]+", row)] == list(range(1, 37))
+    named = re.findall(r"`(tests/[a-z_0-9/]+\.py)::(\w+)`", table)
+    assert len(named) > 70
+    assert [f"{path}::{name}" for path, name in named if not _is_there(path, name)] == []
+    for row, text in rows:
+        about, _, shown_by = text.rpartition("|")
+        assert (
+            "`tests/" in shown_by
+            or "**None" in about
+            or "othing here" in about
+            or "listens to nothing" in about
+            or (row == "T34, T35")
+        ), f"{row} names no test and does not say that there is none"
+
+
+def _is_there(path: str, name: str) -> bool:
+    file = ROOT / path
+    return file.exists() and re.search(rf"^def {name}\(", file.read_text(), re.MULTILINE) is not None
+
+
 def test_the_lab_page_lists_every_fault_and_no_other() -> None:
     table = (ROOT / "docs" / "lab.md").read_text().partition("## Faults")[2].partition("```")[0]
     assert sorted(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)) == [fault.name for fault in faults()]
