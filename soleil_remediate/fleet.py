@@ -1,29 +1,25 @@
 """Many hosts: preview all of them at once, ask once, change one after another.
 
-One host is one thread is one session; only this module knows threads. Whatever hosts say comes through one queue to
-the caller's thread, which alone talks to the listener and to the gate. The record is written where the event happens,
-before anybody hears of it.
+One host is one thread is one session; only this module begins threads. Whatever hosts say comes through one
+:class:`~soleil_remediate.inbox.Inbox` to the caller's thread.
 """
 
 from __future__ import annotations
 
 import getpass
 import os
-import queue
 import socket
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, Self, TypeAlias
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Self
 
 from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.engine import HostRun
 from soleil_remediate.errors import ConfigError, Declined, FactError, Refused, Unreachable
-from soleil_remediate.events import Called, Event, GateAnswered, HostEnded, RunEnded, RunStarted, StopHeard
+from soleil_remediate.events import Called, GateAnswered, HostEnded, RunEnded, RunStarted, StopHeard
 from soleil_remediate.freezing import Brake, released
 from soleil_remediate.gates import Approval, Gate
-from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import (
     Crashed,
     Eased,
@@ -37,7 +33,7 @@ from soleil_remediate.host_outcomes import (
     WouldFix,
     WrongInput,
 )
-from soleil_remediate.plan import Change
+from soleil_remediate.inbox import Inbox, Listener, ignore
 from soleil_remediate.record import Record, RecordNotWritten, Runs, new_run
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.scenario import Case
@@ -45,17 +41,8 @@ from soleil_remediate.seen import Preview
 from soleil_remediate.stopping import Signals, Stop, StopRequested
 from soleil_remediate.transports import Transport
 
-Listener: TypeAlias = "Callable[[Event], None]"
-
 #: The most hosts that are looked at in the same moment.
 FORKS = 50
-
-#: How often a signal is noticed while nothing else happens, in seconds.
-_TICK = 0.2
-
-
-def _ignore(_: Event) -> None:
-    """Listen to nothing."""
 
 
 def operator() -> str:
@@ -68,7 +55,7 @@ def operator() -> str:
 
 
 def preview(
-    cases: Sequence[Case], *, transport: Transport, clock: Clock | None = None, listener: Listener = _ignore
+    cases: Sequence[Case], *, transport: Transport, clock: Clock | None = None, listener: Listener = ignore
 ) -> RunReport:
     """Look at every host at once and say what a run would do. Changes nothing and keeps no record.
 
@@ -90,7 +77,7 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
     gate: Gate,
     runs: Runs,
     clock: Clock | None = None,
-    listener: Listener = _ignore,
+    listener: Listener = ignore,
     brake: Brake = released,
     called: Called | None = None,
 ) -> RunReport:
@@ -124,16 +111,6 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
         return fleet.remediate(gate, called or Called())
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """A worker's request to the caller's thread: may this be sent as well?"""
-
-    host: Host
-    kind: str
-    change: Change
-    answer: Future[Approval]
-
-
 class _Fleet:
     """The hosts of one run, their threads, and the one queue to the caller's thread."""
 
@@ -152,9 +129,7 @@ class _Fleet:
         self._scenario = cases[0].scenario.name
         self._run = run or new_run()
         self._record = record
-        self._listener = listener
-        self._inbox: queue.Queue[Event | _Question | None] = queue.Queue()
-        self._listeners_bug: Exception | None = None
+        self._inbox = Inbox(listener, signals, record)
         self._signals = signals
         self._stop = signals.stop
         self._owner = operator()
@@ -166,7 +141,7 @@ class _Fleet:
                 owner=f"{self._owner} (run {self._run})",
                 transport=transport,
                 clock=signals.clock,
-                say=self._say,
+                say=self._inbox.say,
                 stop=self._stop,
                 brake=brake,
             )
@@ -221,7 +196,7 @@ class _Fleet:
             called=called or Called(),
         )
         try:
-            self._say(event)
+            self._inbox.say(event)
         except RecordNotWritten as error:
             raise RecordNotWritten(f"{error}. Without a record nothing is sent: no host was looked at") from error
 
@@ -234,10 +209,10 @@ class _Fleet:
             scenario=self._scenario,
             hosts=tuple(self._reports[index] for index in range(len(self._runs))),
         )
-        self._say_all_the_same(RunEnded(report=report))
-        self._drain()
-        if self._listeners_bug is not None:
-            raise self._listeners_bug
+        self._inbox.say_all_the_same(RunEnded(report=report))
+        self._inbox.drain()
+        if self._inbox.listeners_bug is not None:
+            raise self._inbox.listeners_bug
         return report
 
     def _end_host(self, index: int, outcome: HostOutcome, preview: Preview | None, **more: Any) -> None:
@@ -251,7 +226,7 @@ class _Fleet:
         except Refused as error:
             report = _unrecorded(report, str(error))
         self._reports[index] = report
-        self._inbox.put(HostEnded(report=report))
+        self._inbox.tell(HostEnded(report=report))
 
     # --- its three parts ----------------------------------------------------------------------------------------------
 
@@ -272,15 +247,15 @@ class _Fleet:
         with ThreadPoolExecutor(forks, thread_name_prefix="look") as pool:
             futures = [pool.submit(one, index) for index in range(len(self._runs))]
             for future in futures:
-                future.add_done_callback(self._wake)
+                future.add_done_callback(self._inbox.wake)
             while not all(future.done() for future in futures):
-                self._pump()
+                self._inbox.pump()
                 if self._stop.is_asked:  # nothing is under way that has to be waited for
                     for future in futures:
                         future.cancel()
                     for run in self._runs:
                         run.give_up()
-        self._drain()
+        self._inbox.drain()
 
     def _not_seen(self, error: Exception) -> HostOutcome:
         if self._stop.is_asked:  # whatever it was: its session was closed under it
@@ -303,7 +278,7 @@ class _Fleet:
         try:
             self._refuse_wrong_input()
             approval = self._signals.ask(lambda: gate.approve(self._scenario, tuple(pending.values())))
-            self._say(GateAnswered(is_open=True, by=approval.by, approved=tuple(sorted(approval.digests))))
+            self._inbox.say(GateAnswered(is_open=True, by=approval.by, approved=tuple(sorted(approval.digests))))
         except StopRequested:
             outcome = self._stopped()
         except Refused as error:
@@ -312,7 +287,7 @@ class _Fleet:
             outcome = _crash(error)
         else:
             return approval
-        self._say_all_the_same(GateAnswered(is_open=False, by=outcome.why, approved=()))
+        self._inbox.say_all_the_same(GateAnswered(is_open=False, by=outcome.why, approved=()))
         for index, preview in pending.items():
             self._end_host(index, outcome, preview)
         return None
@@ -339,7 +314,7 @@ class _Fleet:
 
             def one(run: HostRun = run, preview: Preview = preview) -> HostReport:
                 try:
-                    return run.remedy(preview, approval.digests, record, self._ask_again)
+                    return run.remedy(preview, approval.digests, record, self._inbox.ask_again)
                 except Exception as error:  # noqa: BLE001  # a bug on one host must not hide what became of the others
                     return run.report(_crash(error), preview)
                 finally:
@@ -353,88 +328,21 @@ class _Fleet:
     def _wait(self, one: Callable[[], HostReport], run: HostRun, gate: Gate) -> HostReport:
         with ThreadPoolExecutor(1, thread_name_prefix="change") as pool:
             future = pool.submit(one)
-            future.add_done_callback(self._wake)
+            future.add_done_callback(self._inbox.wake)
             while not future.done():
-                self._pump(gate)
+                self._inbox.pump(gate)
                 self._tell_stop()
                 if self._stop.is_insisted:
                     run.give_up()  # what waits for an answer gets none, and says so
-        self._drain()
+        self._inbox.drain()
         return future.result()
 
     def _tell_stop(self) -> None:
         """Say at once that a stop was heard: who sees nothing asks again, and that means something else."""
         heard = self._stop.is_asked + self._stop.is_insisted
         for number in range(self._stops_told, heard):
-            self._say_all_the_same(StopHeard(why=self._stop.why, is_insisted=number > 0))
+            self._inbox.say_all_the_same(StopHeard(why=self._stop.why, is_insisted=number > 0))
         self._stops_told = heard
-
-    # --- between the threads ------------------------------------------------------------------------------------------
-
-    def _say(self, event: Event) -> None:
-        """Record an event, then let it be heard. Called in any thread."""
-        if self._record is not None:
-            self._record.write(event)
-        self._inbox.put(event)
-
-    def _say_all_the_same(self, event: Event) -> None:
-        """Say what is true even where the record can no longer take it."""
-        with suppress(Refused):
-            if self._record is not None:
-                self._record.write(event)
-        self._inbox.put(event)
-
-    def _ask_again(self, host: Host, kind: str, change: Change) -> frozenset[str]:
-        """Ask the gate about one change, from a worker's thread."""
-        question = _Question(host, kind, change, Future())
-        self._inbox.put(question)
-        while not wait([question.answer], _TICK).done:
-            self._stop.check()
-        approval = question.answer.result()
-        self._say(GateAnswered(is_open=True, by=approval.by, approved=tuple(sorted(approval.digests))))
-        return approval.digests
-
-    def _pump(self, gate: Gate | None = None) -> None:
-        """Hear the next event or question, or nothing for a moment."""
-        try:
-            item = self._inbox.get(timeout=_TICK)
-        except queue.Empty:
-            return
-        if isinstance(item, _Question):
-            self._answer(item, gate)
-        elif item is not None:
-            self._hear(item)
-
-    def _answer(self, item: _Question, gate: Gate | None) -> None:
-        try:
-            if gate is None:
-                raise AssertionError("nothing is asked before the gate was passed")
-            approval = self._signals.ask(lambda: gate.approve_again(item.host, item.kind, item.change))
-        except Exception as error:  # noqa: BLE001  # whoever asked must hear of it, or would wait for ever
-            item.answer.set_exception(error)
-        else:
-            item.answer.set_result(approval)
-
-    def _drain(self) -> None:
-        while True:
-            try:
-                item = self._inbox.get_nowait()
-            except queue.Empty:
-                return
-            if item is not None and not isinstance(item, _Question):
-                self._hear(item)
-
-    def _wake(self, _: Future[Any]) -> None:
-        """Let the caller's thread see at once that a worker is done."""
-        self._inbox.put(None)
-
-    def _hear(self, event: Event) -> None:
-        try:
-            self._listener(event)
-        except OSError:  # the terminal is gone; the run and its record go on
-            self._listener = _ignore
-        except Exception as error:  # noqa: BLE001  # nor does a reporter's bug stop what hosts are in the middle of
-            self._listener, self._listeners_bug = _ignore, error
 
 
 def _unrecorded(report: HostReport, why: str) -> HostReport:

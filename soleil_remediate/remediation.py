@@ -8,11 +8,10 @@ from pathlib import Path
 
 from soleil_remediate import fleet
 from soleil_remediate.catalog import Catalog, load_catalog
-from soleil_remediate.events import Event
-from soleil_remediate.fleet import Listener
 from soleil_remediate.freezing import Brake, Switch, released
 from soleil_remediate.gates import Gate
 from soleil_remediate.host import Host
+from soleil_remediate.inbox import Listener, ignore
 from soleil_remediate.loading import (
     ad_hoc_host,
     bind,
@@ -32,10 +31,6 @@ from soleil_remediate.transports.ssh import SshTransport
 from soleil_remediate.transports.ways import EachItsWay
 
 
-def _ignore(_: Event) -> None:
-    """Listen to nothing."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remediation:
     """One scenario, bound to every host it is for: all that can be wrong without asking a host has been found.
@@ -50,11 +45,11 @@ class Remediation:
     transport: Transport
     brake: Brake = released
 
-    def preview(self, *, listener: Listener = _ignore) -> RunReport:
+    def preview(self, *, listener: Listener = ignore) -> RunReport:
         """Look at every host at once and say what would be done. Changes nothing and keeps no record."""
         return fleet.preview(self.cases, transport=self.transport, listener=listener)
 
-    def remediate(self, *, gate: Gate, runs: Runs | None = None, listener: Listener = _ignore) -> RunReport:
+    def remediate(self, *, gate: Gate, runs: Runs | None = None, listener: Listener = ignore) -> RunReport:
         """Look, ask the gate once, change one host after another, and prove what became of each.
 
         Args:
