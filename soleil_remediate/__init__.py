@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from soleil_remediate.record import Runs
     from soleil_remediate.remediation import Remediation, open_remediation
     from soleil_remediate.report import HostReport, RunReport
+    from soleil_remediate.rollout import Rollout
     from soleil_remediate.seen import Preview
     from soleil_remediate.task import Check, Forecast, Look, Measure, Table, Task, Text, Verdict
     from soleil_remediate.units import ByteSize, Duration, KiB, MiB, Percent
@@ -54,6 +55,7 @@ __all__ = [
     "RemediateError",
     "Remediation",
     "Risk",
+    "Rollout",
     "RunReport",
     "Runs",
     "Script",
@@ -80,6 +82,7 @@ _HOMES = {
     "record": ("Runs",),
     "remediation": ("Remediation", "open_remediation"),
     "report": ("HostReport", "RunReport"),
+    "rollout": ("Rollout",),
     "seen": ("Preview",),
     "task": ("Check", "Forecast", "Look", "Measure", "Table", "Task", "Text", "Verdict"),
     "units": ("ByteSize", "Duration", "KiB", "MiB", "Percent"),

@@ -58,6 +58,21 @@ class HostSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutPlanned:
+    """Several hosts are, or would be, changed; nothing was sent yet.
+
+    Args:
+        batches: Which of them together, the canary first.
+        forks: The most that are changed in the same moment.
+        max_fail: So many may fail; one more, and nothing further is begun.
+    """
+
+    batches: tuple[tuple[str, ...], ...]
+    forks: int
+    max_fail: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateAnswered:
     """The gate was passed or not.
 
@@ -70,6 +85,21 @@ class GateAnswered:
     is_open: bool
     by: str
     approved: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchStarted:
+    """The next hosts of several are begun with.
+
+    Args:
+        number: From 1, which is the canary.
+        of: How many batches there are, as far as it can be told.
+        hosts: Which they are.
+    """
+
+    number: int
+    of: int
+    hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +242,9 @@ class RunEnded:
 Event: TypeAlias = (
     RunStarted
     | HostSeen
+    | RolloutPlanned
     | GateAnswered
+    | BatchStarted
     | HostClaimed
     | CopyProgress
     | CopySaved

@@ -1,4 +1,4 @@
-"""Many hosts: preview all of them at once, ask once, change one after another.
+"""Many hosts: preview all of them at once, ask once, change a canary and then the others in batches.
 
 One host is one thread is one session; only this module begins threads. Whatever hosts say comes through one
 :class:`~soleil_remediate.inbox.Inbox` to the caller's thread.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Self
@@ -17,7 +18,16 @@ from typing import Any, Self
 from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.engine import HostRun
 from soleil_remediate.errors import ConfigError, Declined, FactError, Refused, Unreachable
-from soleil_remediate.events import Called, GateAnswered, HostEnded, RunEnded, RunStarted, StopHeard
+from soleil_remediate.events import (
+    BatchStarted,
+    Called,
+    GateAnswered,
+    HostEnded,
+    RolloutPlanned,
+    RunEnded,
+    RunStarted,
+    StopHeard,
+)
 from soleil_remediate.freezing import Brake, released
 from soleil_remediate.gates import Approval, Gate
 from soleil_remediate.host_outcomes import (
@@ -25,6 +35,7 @@ from soleil_remediate.host_outcomes import (
     Eased,
     Fixed,
     HostOutcome,
+    NotFixed,
     NotNeeded,
     NotReached,
     Refusal,
@@ -36,13 +47,12 @@ from soleil_remediate.host_outcomes import (
 from soleil_remediate.inbox import Inbox, Listener, ignore
 from soleil_remediate.record import Record, RecordNotWritten, Runs, new_run
 from soleil_remediate.report import HostReport, RunReport
+from soleil_remediate.rollout import NOT_TRIED, Progress, Rollout, failures
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview
 from soleil_remediate.stopping import Signals, Stop, StopRequested
+from soleil_remediate.task import Health
 from soleil_remediate.transports import Transport
-
-#: The most hosts that are looked at in the same moment.
-FORKS = 50
 
 
 def operator() -> str:
@@ -55,18 +65,24 @@ def operator() -> str:
 
 
 def preview(
-    cases: Sequence[Case], *, transport: Transport, clock: Clock | None = None, listener: Listener = ignore
+    cases: Sequence[Case],
+    *,
+    transport: Transport,
+    rollout: Rollout | None = None,
+    clock: Clock | None = None,
+    listener: Listener = ignore,
 ) -> RunReport:
     """Look at every host at once and say what a run would do. Changes nothing and keeps no record.
 
     Args:
         cases: One scenario, bound to each host.
         transport: The way to the hosts.
+        rollout: How a run would spread over them.
         clock: This machine's, unless another is handed in.
         listener: Told every event, in this thread; what it raises stops it and not the run, and is raised at the end.
     """
     signals = Signals(Stop(), clock or SystemClock())
-    with signals.heard(), _Fleet(cases, transport, signals, listener) as fleet:
+    with signals.heard(), _Fleet(cases, transport, rollout or Rollout(), signals, listener) as fleet:
         return fleet.preview()
 
 
@@ -76,12 +92,13 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
     transport: Transport,
     gate: Gate,
     runs: Runs,
+    rollout: Rollout | None = None,
     clock: Clock | None = None,
     listener: Listener = ignore,
     brake: Brake = released,
     called: Called | None = None,
 ) -> RunReport:
-    """Look at every host at once, ask the gate once, change one host after another, and prove what became of each.
+    """Look at every host at once, ask the gate once, change batch after batch, and prove what became of each host.
 
     While it runs in the main thread, SIGINT, SIGTERM and SIGHUP end it after the change under way; a second one ends
     it at once. Either way the record is true, and the report says what was sent.
@@ -91,6 +108,7 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
         transport: The way to the hosts.
         gate: Decides what may be sent; called in this thread.
         runs: Where the record is kept.
+        rollout: How the changes spread; one host after another, until the first that fails, unless given.
         clock: This machine's, unless another is handed in.
         listener: Told every event, in this thread; what it raises stops it and not the run, and is raised at the end.
         brake: Keeps whatever has not been sent yet from being sent, at any moment: the inventory's switch.
@@ -106,7 +124,7 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
     with (
         signals.heard(),  # until the record is closed: what was done must not be called interrupted
         runs.begin(run, clock) as record,
-        _Fleet(cases, transport, signals, listener, run, record, brake) as fleet,
+        _Fleet(cases, transport, rollout or Rollout(), signals, listener, run, record, brake) as fleet,
     ):
         return fleet.remediate(gate, called or Called())
 
@@ -114,10 +132,11 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
 class _Fleet:
     """The hosts of one run, their threads, and the one queue to the caller's thread."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # what the two ways in were given
         self,
         cases: Sequence[Case],
         transport: Transport,
+        rollout: Rollout,
         signals: Signals,
         listener: Listener,
         run: str | None = None,
@@ -129,6 +148,7 @@ class _Fleet:
         self._scenario = cases[0].scenario.name
         self._run = run or new_run()
         self._record = record
+        self._rollout = rollout
         self._inbox = Inbox(listener, signals, record)
         self._signals = signals
         self._stop = signals.stop
@@ -163,6 +183,9 @@ class _Fleet:
     def preview(self) -> RunReport:
         self._start()
         self._look()
+        self._tell_rollout(
+            [one.host.name for _, one in sorted(self._previews.items()) if isinstance(one.outcome, WouldFix)]
+        )
         for index, preview in sorted(self._previews.items()):
             self._end_host(index, preview.outcome, preview, took=preview.looked_in)
         return self._end()
@@ -218,8 +241,12 @@ class _Fleet:
     def _end_host(self, index: int, outcome: HostOutcome, preview: Preview | None, **more: Any) -> None:
         self._report(index, HostReport(host=self._runs[index].host, outcome=outcome, preview=preview, **more))
 
-    def _report(self, index: int, report: HostReport) -> None:
-        """Note what became of a host and tell it at once: if the run dies later, this stands on record."""
+    def _report(self, index: int, report: HostReport) -> HostReport:
+        """Note what became of a host and tell it at once: if the run dies later, this stands on record.
+
+        Returns:
+            What became of it, where it could not be recorded as well.
+        """
         try:
             if self._record is not None:
                 self._record.write(HostEnded(report=report))
@@ -227,6 +254,7 @@ class _Fleet:
             report = _unrecorded(report, str(error))
         self._reports[index] = report
         self._inbox.tell(HostEnded(report=report))
+        return report
 
     # --- its three parts ----------------------------------------------------------------------------------------------
 
@@ -243,7 +271,7 @@ class _Fleet:
                 self._end_host(index, self._not_seen(error), None)
             run.close()  # nothing more is wanted of it
 
-        forks = min(FORKS, len(self._runs))
+        forks = min(self._rollout.forks, len(self._runs))
         with ThreadPoolExecutor(forks, thread_name_prefix="look") as pool:
             futures = [pool.submit(one, index) for index in range(len(self._runs))]
             for future in futures:
@@ -276,7 +304,10 @@ class _Fleet:
             return None
         outcome: HostOutcome
         try:
+            self._stop.check()
+            self._tell_rollout([preview.host.name for preview in pending.values()])
             self._refuse_wrong_input()
+            self._refuse_failures()
             approval = self._signals.ask(lambda: gate.approve(self._scenario, tuple(pending.values())))
             self._inbox.say(GateAnswered(is_open=True, by=approval.by, approved=tuple(sorted(approval.digests))))
         except StopRequested:
@@ -297,45 +328,101 @@ class _Fleet:
         wrong = [preview for _, preview in sorted(self._previews.items()) if isinstance(preview.outcome, WrongInput)]
         if wrong:
             names = ", ".join(preview.host.name for preview in wrong)
-            raise Declined(f"not tried: what was given is not right for {names}. Nothing was sent to any host")
+            raise Declined(f"{NOT_TRIED}what was given is not right for {names}. Nothing was sent to any host")
+
+    def _refuse_failures(self) -> None:
+        """Raise Declined where more hosts than may fail could not even be looked at."""
+        failed = self._failed
+        if len(failed) > self._rollout.max_fail:
+            them = "it" if len(failed) == 1 else "them"
+            raise Declined(
+                f"{NOT_TRIED}{failures(failed, self._rollout.max_fail)}. Nothing was sent to any host. "
+                f"To go on without {them}, leave {them} out of --host, or add --max-fail {len(failed)}"
+            )
+
+    @property
+    def _failed(self) -> tuple[tuple[str, str], ...]:
+        """Which hosts were not reached, or left unknown how they stand, when they were looked at, and their verdict."""
+        failed = []
+        for index, run in enumerate(self._runs):
+            preview = self._previews.get(index)
+            if preview is None:
+                failed.append((run.host.name, self._reports[index].outcome.word))
+            elif isinstance(preview.outcome, NotFixed) and preview.standing.symptom_health is Health.UNKNOWN:
+                failed.append((run.host.name, preview.outcome.word))
+        return tuple(failed)
+
+    def _tell_rollout(self, hosts: Sequence[str]) -> None:
+        """Say in which order several hosts are, or would be, changed."""
+        if len(hosts) > 1:
+            batches, rollout = self._rollout.batches(hosts), self._rollout
+            self._inbox.say(RolloutPlanned(batches=batches, forks=rollout.forks, max_fail=rollout.max_fail))
+            self._inbox.drain()  # whoever is asked next must have heard it
 
     def _change(self, pending: dict[int, Preview], approval: Approval, gate: Gate) -> None:
-        """Change one host after another, in a thread of its own; stop at the first that does not end well."""
-        if self._record is None:
-            raise AssertionError("no record, no change")
-        record, ended_badly = self._record, ""
-        for index, preview in pending.items():
-            run = self._runs[index]
-            if self._stop.is_asked:
-                return
-            if ended_badly:
-                self._end_host(index, Refusal(why=f"not tried: {ended_badly}. Nothing was sent"), preview)
-                continue
+        """Change the canary, then batch after batch, until more hosts failed than may."""
+        progress = Progress(self._rollout, self._failed)
+        index_of = {preview.host.name: index for index, preview in pending.items()}
+        waiting, number = deque(self._rollout.batches(tuple(index_of))), 0
+        while waiting and not progress.end and not self._stop.is_asked:
+            batch = waiting.popleft()
+            if not progress.is_proven and len(batch) > 1:  # the canary healed itself, or was locked: the next one is it
+                waiting.appendleft(batch[1:])
+                batch = batch[:1]
+            number += 1
+            if len(pending) > 1:
+                self._inbox.say_all_the_same(BatchStarted(number=number, of=number + len(waiting), hosts=batch))
+            self._change_together({index_of[name]: pending[index_of[name]] for name in batch}, approval, gate, progress)
+        if progress.end and not self._stop.is_asked:
+            for index, preview in pending.items():
+                if index not in self._reports:
+                    self._end_host(index, Refusal(why=f"{NOT_TRIED}{progress.end}. Nothing was sent"), preview)
 
-            def one(run: HostRun = run, preview: Preview = preview) -> HostReport:
-                try:
-                    return run.remedy(preview, approval.digests, record, self._inbox.ask_again)
-                except Exception as error:  # noqa: BLE001  # a bug on one host must not hide what became of the others
-                    return run.report(_crash(error), preview)
-                finally:
-                    run.close()  # and with it the host's lock is given back, however long the other hosts take
+    def _change_together(
+        self, batch: Mapping[int, Preview], approval: Approval, gate: Gate, progress: Progress
+    ) -> None:
+        """Change the hosts of one batch, each in a thread of its own; none is begun where nothing further may be."""
 
-            report = self._wait(one, run, gate)
-            self._report(index, report)
-            if not isinstance(report.outcome, Fixed | Eased | NotNeeded):
-                ended_badly = f"{run.host.name} ended {report.outcome.word}"
+        def in_turn(indices: Sequence[int]) -> None:
+            for index in indices:
+                if self._stop.is_asked or progress.end:
+                    return
+                report = self._report(index, self._change_one(index, batch[index], approval))
+                progress.note(
+                    report.host.name,
+                    report.outcome.word,
+                    has_failed=not isinstance(report.outcome, Fixed | Eased | NotNeeded),
+                    was_touched=report.was_touched,
+                )
 
-    def _wait(self, one: Callable[[], HostReport], run: HostRun, gate: Gate) -> HostReport:
-        with ThreadPoolExecutor(1, thread_name_prefix="change") as pool:
-            future = pool.submit(one)
-            future.add_done_callback(self._inbox.wake)
-            while not future.done():
+        machines: dict[str, list[int]] = {}
+        for index, preview in batch.items():  # the applications of a machine share its lock
+            machines.setdefault(preview.host.machine, []).append(index)
+        forks = min(self._rollout.forks, len(machines))
+        with ThreadPoolExecutor(forks, thread_name_prefix="change") as pool:
+            futures = [pool.submit(in_turn, indices) for indices in machines.values()]
+            for future in futures:
+                future.add_done_callback(self._inbox.wake)
+            while not all(future.done() for future in futures):
                 self._inbox.pump(gate)
                 self._tell_stop()
                 if self._stop.is_insisted:
-                    run.give_up()  # what waits for an answer gets none, and says so
+                    for index in batch:
+                        self._runs[index].give_up()  # what waits for an answer gets none, and says so
         self._inbox.drain()
-        return future.result()
+        for future in futures:
+            future.result()
+
+    def _change_one(self, index: int, preview: Preview, approval: Approval) -> HostReport:
+        if self._record is None:
+            raise AssertionError("no record, no change")
+        run = self._runs[index]
+        try:
+            return run.remedy(preview, approval.digests, self._record, self._inbox.ask_again)
+        except Exception as error:  # noqa: BLE001  # a bug on one host must not hide what became of the others
+            return run.report(_crash(error), preview)
+        finally:
+            run.close()  # and with it the host's lock is given back, however long the other hosts take
 
     def _tell_stop(self) -> None:
         """Say at once that a stop was heard: who sees nothing asks again, and that means something else."""

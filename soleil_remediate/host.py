@@ -163,3 +163,8 @@ class Host:
     contacts: Mapping[str, str] = field(default_factory=nothing)
     origins: Mapping[str, Origin] = field(default_factory=nothing)
     is_listed: bool = True
+
+    @property
+    def machine(self) -> str:
+        """Which machine it is on: its applications share one lock."""
+        return self.name.partition("/")[0]

@@ -12,7 +12,9 @@ The journal of run 1a2b3c4d is ``runs/1a2b3c4d.jsonl`` below the state folder. I
 
     RunStarted       run, scenario, hosts (their names), operator, inputs, called: by which inventory and playbooks
     HostSeen         preview: all that one look saw of preview.host, and preview.steps, what would be done about it
+    RolloutPlanned   batches (names of hosts), forks, max_fail: several hosts are to be changed, in this order
     GateAnswered     is_open, by (who or what answered), approved (digests of the changes that may be sent)
+    BatchStarted     number, of, hosts: the next of several are begun with
     HostClaimed      host, owner: the host's lock is ours
     CopySaved        host, step, copy: path here, size there, stored here, sha256 of what was there
     ChangeIntended   host, step, kind, operation, digest, change: from here on the host may have been changed; memory,

@@ -24,6 +24,7 @@ from soleil_remediate.loading import (
 )
 from soleil_remediate.record import Runs
 from soleil_remediate.report import RunReport
+from soleil_remediate.rollout import Rollout
 from soleil_remediate.scenario import Case
 from soleil_remediate.state import state_folder
 from soleil_remediate.transports import Transport
@@ -45,16 +46,19 @@ class Remediation:
     transport: Transport
     brake: Brake = released
 
-    def preview(self, *, listener: Listener = ignore) -> RunReport:
+    def preview(self, *, rollout: Rollout | None = None, listener: Listener = ignore) -> RunReport:
         """Look at every host at once and say what would be done. Changes nothing and keeps no record."""
-        return fleet.preview(self.cases, transport=self.transport, listener=listener)
+        return fleet.preview(self.cases, transport=self.transport, rollout=rollout, listener=listener)
 
-    def remediate(self, *, gate: Gate, runs: Runs | None = None, listener: Listener = ignore) -> RunReport:
-        """Look, ask the gate once, change one host after another, and prove what became of each.
+    def remediate(
+        self, *, gate: Gate, runs: Runs | None = None, rollout: Rollout | None = None, listener: Listener = ignore
+    ) -> RunReport:
+        """Look, ask the gate once, change batch after batch, and prove what became of each host.
 
         Args:
             gate: Decides what may be sent.
             runs: Where the record is kept; this user's own place unless given.
+            rollout: How the changes spread; one host after another, until the first that fails, unless given.
             listener: Told every event, in this thread.
 
         Raises:
@@ -63,7 +67,13 @@ class Remediation:
         """
         runs = runs or Runs(state_folder())
         return fleet.remediate(
-            self.cases, transport=self.transport, gate=gate, runs=runs, listener=listener, brake=self.brake
+            self.cases,
+            transport=self.transport,
+            gate=gate,
+            runs=runs,
+            rollout=rollout,
+            listener=listener,
+            brake=self.brake,
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from soleil_remediate.errors import ExitStatus, Unreachable, worst
 from soleil_remediate.host import Host
-from soleil_remediate.host_outcomes import Fixed, HostOutcome, NotNeeded, NotReached
+from soleil_remediate.host_outcomes import Fixed, HostOutcome, MaybeChanged, NotNeeded, NotReached
 from soleil_remediate.seen import Preview, Standing, plan_of
 from soleil_remediate.step_outcomes import (
     SavedCopy,
@@ -62,6 +62,13 @@ class HostReport:
             isinstance(step.outcome, StepRemedied | StepStillFaulty | StepFailed | StepUnknown) for step in self.steps
         )
 
+    @property
+    def may_have_changed(self) -> bool:
+        """Whether a change was sent of which nobody knows what became."""
+        return isinstance(self.outcome, MaybeChanged) or any(
+            isinstance(step.outcome, StepUnknown) for step in self.steps
+        )
+
     def raise_for_outcome(self) -> None:
         """Do nothing where the host is healthy or fixed; else raise what says why not, with this as its ``report``.
 
@@ -101,6 +108,21 @@ class RunReport:
     def exit_status(self) -> ExitStatus:
         """The worst of its hosts'."""
         return worst(host.outcome.exit_status for host in self.hosts)
+
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """The hosts to which a change was sent, whose answer is known."""
+        return tuple(one.host.name for one in self.hosts if one.was_touched and not one.may_have_changed)
+
+    @property
+    def untouched(self) -> tuple[str, ...]:
+        """The hosts to which no change was sent."""
+        return tuple(one.host.name for one in self.hosts if not one.was_touched and not one.may_have_changed)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The hosts to which a change was sent of which nobody knows what became."""
+        return tuple(one.host.name for one in self.hosts if one.may_have_changed)
 
     @property
     def plan(self) -> str:

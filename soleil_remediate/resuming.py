@@ -30,6 +30,7 @@ from soleil_remediate.host_outcomes import (
 )
 from soleil_remediate.record import Record
 from soleil_remediate.report import HostReport, RunReport
+from soleil_remediate.rollout import FORKS
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview
 from soleil_remediate.task import Health
@@ -113,7 +114,7 @@ def resume(
 
     changes: list[Settled] = []
     if asked:
-        with ThreadPoolExecutor(min(fleet.FORKS, len(asked)), thread_name_prefix="ask") as pool:
+        with ThreadPoolExecutor(min(FORKS, len(asked)), thread_name_prefix="ask") as pool:
             for settled in pool.map(ask, asked):
                 changes += settled
     for one in changes:

@@ -30,6 +30,7 @@ from soleil_remediate.loading import (
 )
 from soleil_remediate.local_files import expanded, is_folder, names_in, shown_path, status_of
 from soleil_remediate.reporters.invocation import Invocation
+from soleil_remediate.rollout import Rollout
 from soleil_remediate.scenario import Case, Scenario
 
 VARIABLE = "SOLEIL_INVENTORY"
@@ -222,6 +223,15 @@ def called(call: Call, *, resumes: str = "") -> Called:
     )
 
 
+def chosen_rollout(call: Call) -> Rollout:
+    """Return how the changes spread over the hosts.
+
+    Raises:
+        ConfigError: ``--serial``, ``--max-fail`` or ``--forks`` cannot be used.
+    """
+    return Rollout.parse(serial=call.text("serial"), max_fail=call.text("max_fail"), forks=call.text("forks"))
+
+
 def _is_host(call: Call, name: str) -> bool:
     """Whether the inventory has hosts by a name that was given for something else."""
     with suppress(ConfigError):
@@ -250,4 +260,7 @@ def invocation(call: Call, scenario: str) -> Invocation:
         playbooks=call.many("playbooks"),
         inputs=call.many("set"),
         has_all_hosts=call.has("all_hosts"),
+        serial=call.text("serial"),
+        max_fail=call.text("max_fail"),
+        forks=call.text("forks"),
     )

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from soleil_remediate import fleet
 from soleil_remediate.cli.call import Call
-from soleil_remediate.cli.choosing import called, chosen_cases, invocation
+from soleil_remediate.cli.choosing import called, chosen_cases, chosen_rollout, invocation
 from soleil_remediate.cli.forms import DOCUMENTS, tell_run
 from soleil_remediate.cli.freezing import brake
 from soleil_remediate.clock import SystemClock
@@ -21,6 +21,7 @@ from soleil_remediate.reporters.console import ConsoleReporter
 from soleil_remediate.reporters.github import GitHubReporter
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.terminal import Terminal
+from soleil_remediate.rollout import Rollout
 from soleil_remediate.scenario import Case
 from soleil_remediate.state import state_folder
 from soleil_remediate.transports.ways import EachItsWay
@@ -28,19 +29,19 @@ from soleil_remediate.transports.ways import EachItsWay
 
 def preview(call: Call) -> ExitStatus:
     """Look, and show what would be done."""
-    cases = chosen_cases(call)
+    rollout, cases = chosen_rollout(call), chosen_cases(call)
     _, listener = _reporter(call, cases, is_dry=True)
-    return _look(call, cases, listener)
+    return _look(call, cases, rollout, listener)
 
 
 def remediate(call: Call) -> ExitStatus:
     """Look, show, ask, repair, and prove it."""
     if call.has("yes") and call.text("approve"):
         raise ConfigError("--yes and --approve both answer the gate: keep one of the two")
-    cases = chosen_cases(call)
+    rollout, cases = chosen_rollout(call), chosen_cases(call)
     if call.has("dry_run"):
         _, listener = _reporter(call, cases, is_dry=True)
-        return _look(call, cases, listener)
+        return _look(call, cases, rollout, listener)
     return go_on(call, cases)
 
 
@@ -52,12 +53,14 @@ def go_on(call: Call, cases: Sequence[Case], *, resumes: str = "") -> ExitStatus
         cases: One for each host.
         resumes: The run that this one goes on with.
     """
+    rollout = chosen_rollout(call)
     reporter, listener = _reporter(call, cases, is_dry=False)
     report = fleet.remediate(
         cases,
         transport=EachItsWay(),
         gate=_gate(call, reporter),
         runs=Runs(state_folder()),
+        rollout=rollout,
         listener=listener,
         brake=brake(call),
         called=called(call, resumes=resumes),
@@ -65,8 +68,8 @@ def go_on(call: Call, cases: Sequence[Case], *, resumes: str = "") -> ExitStatus
     return _ended(call, cases, report, is_dry=False)
 
 
-def _look(call: Call, cases: Sequence[Case], listener: Callable[[Event], None]) -> ExitStatus:
-    report = fleet.preview(cases, transport=EachItsWay(), listener=listener)
+def _look(call: Call, cases: Sequence[Case], rollout: Rollout, listener: Callable[[Event], None]) -> ExitStatus:
+    report = fleet.preview(cases, transport=EachItsWay(), rollout=rollout, listener=listener)
     return _ended(call, cases, report, is_dry=True)
 
 

@@ -20,6 +20,7 @@ Rehearse   lab up · lab break web1 laravel-log · lab reset web1
 
 Common     --host PATTERN --inventory FILE --set NAME=VALUE --playbooks DIR
            --yes (up to the policy) --approve PLAN -o json|junit|github -v
+Many       --serial 1,5,25% --max-fail COUNT --forks COUNT
 Exit       0 fine or fixed  1 not fixed  2 your input  3 unreachable  4 declined
            5 work found  6 eased (works, goal missed)  7 UNKNOWN: look first
            70 a bug here  130 stopped

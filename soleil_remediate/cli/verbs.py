@@ -84,6 +84,7 @@ SET = Option("set", "NAME=VALUE", "an input of the scenario; may be repeated", i
 PLAYBOOKS = Option("playbooks", "DIR", "more playbooks; may be repeated", is_repeated=True)
 ALL_HOSTS = Option("all-hosts", "", "really every host of the inventory")
 TRANSPORT = Option("transport", "WAY", "ssh, openssh or local, whatever the inventory says")
+FORKS = Option("forks", "COUNT", "so many hosts at once, at most; 50 where it is not given")
 OUTPUT = Option("output", "FORM", "console (for people) or json (one document)", "o", choices=("console", "json"))
 RUN_OUTPUT = Option(
     "output",
@@ -96,7 +97,7 @@ VERBOSE = Option("verbose", "", "everything, however long; tracebacks too", "v")
 COMMANDS = Option("commands", "", "print what would be sent, to do it by hand")
 LAB = Option("lab", "NAME", "which lab, where there are several")
 
-_LOOKING = (HOST, ALL_HOSTS, INVENTORY, TRANSPORT, PLAYBOOKS, SET, RUN_OUTPUT, COMMANDS, VERBOSE)
+_LOOKING = (HOST, ALL_HOSTS, INVENTORY, TRANSPORT, PLAYBOOKS, SET, FORKS, RUN_OUTPUT, COMMANDS, VERBOSE)
 _LAB_HOST = Word("host", "a host of the lab")
 
 VERBS: tuple[Verb, ...] = (
@@ -115,6 +116,18 @@ VERBS: tuple[Verb, ...] = (
             Option("dry-run", "", "look and show the plan only; the same as preview"),
             Option("yes", "", "say yes, up to what the inventory's policy allows"),
             Option("approve", "PLAN", "say yes to exactly the plan that a preview printed"),
+            Option(
+                "serial",
+                "SIZES",
+                "hosts at once, batch after batch, such as 1,5,25%: the last size repeats, a share is of the hosts to "
+                "be changed, rounded down. The first host is always changed alone; else one after another",
+            ),
+            Option(
+                "max-fail",
+                "COUNT",
+                "go on though so many hosts failed, or were not reached, or are unknown; 0 where it is not given",
+            ),
+            FORKS,
             RUN_OUTPUT,
             COMMANDS,
             VERBOSE,

@@ -81,12 +81,8 @@ class Inventory:
     def _selection(self) -> Selection:
         targets: dict[str, list[Host]] = {}
         for host in self.hosts:
-            targets.setdefault(_machine(host.name), []).append(host)
+            targets.setdefault(host.machine, []).append(host)
         return Selection(targets, self.groups, self.source)
-
-
-def _machine(name: str) -> str:
-    return name.partition("/")[0]
 
 
 def load_inventory(path: str | Path) -> Inventory:

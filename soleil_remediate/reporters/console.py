@@ -9,6 +9,7 @@ from typing import assert_never
 from soleil_remediate.clock import Clock
 from soleil_remediate.errors import ExitStatus
 from soleil_remediate.events import (
+    BatchStarted,
     ChangeAnswered,
     ChangeIntended,
     ChangeSettled,
@@ -21,16 +22,27 @@ from soleil_remediate.events import (
     HostEnded,
     HostSeen,
     HostSettled,
+    RolloutPlanned,
     RunEnded,
     RunResumed,
     RunStarted,
     StepEnded,
     StopHeard,
 )
-from soleil_remediate.host_outcomes import MaybeChanged, WrongInput
+from soleil_remediate.host_outcomes import MaybeChanged, Refusal, WrongInput
 from soleil_remediate.report import HostReport, RunReport
+from soleil_remediate.reporters.batches import (
+    CALM,
+    Tally,
+    batch_in_words,
+    compact,
+    ended_in_words,
+    put_affected,
+    put_order,
+    was_tried,
+)
 from soleil_remediate.reporters.endings import put_forecasts, put_next, put_proof, put_saved, put_verdict, was_touched
-from soleil_remediate.reporters.fleets import put_hosts, put_total, worst_of
+from soleil_remediate.reporters.fleets import put_hosts, put_total, telling, worst_of
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined
 from soleil_remediate.reporters.plans import Detail, numbers, put_commands, sums
@@ -53,6 +65,8 @@ from soleil_remediate.step_outcomes import (
 )
 from soleil_remediate.units import ByteSize, Duration
 
+#: What is told of one host by itself, unless there are many.
+_ONE_HOSTS = (HostClaimed, CopyProgress, CopySaved, ChangeIntended, ChangeAnswered, StepEnded)
 #: A plain stream gets a line about a copy no more often than every so many seconds.
 _SPARSE = 10.0
 
@@ -97,11 +111,15 @@ class ConsoleReporter:
         self._copy_told = 0.0
         self._opened: float | None = None
         self._is_insisted = False
+        self._order: RolloutPlanned | None = None
+        self._tally = Tally()
 
     # --- events -------------------------------------------------------------------------------------------------------
 
-    def __call__(self, event: Event) -> None:  # noqa: C901, PLR0912  # one branch an event, nothing nested
+    def __call__(self, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  # one branch an event
         """Tell one event."""
+        if self._tally.is_calm and not self._is_verbose and isinstance(event, _ONE_HOSTS):
+            return
         match event:
             case RunStarted():
                 self.note(event)
@@ -110,6 +128,11 @@ class ConsoleReporter:
                 self.note(event)
                 if len(self._cases) == 1 and not event.preview.pending:
                     self.present([event.preview])
+                self._tell_looked()
+            case RolloutPlanned():
+                self.note(event)
+            case BatchStarted():
+                self._tell_batch(event)
             case GateAnswered():
                 self._tell_gate(event)
             case HostClaimed():
@@ -130,10 +153,10 @@ class ConsoleReporter:
                 self._tell_stop(event)
             case StepEnded():
                 self._tell_step(event)
-            case (
-                HostEnded() | RunResumed() | ChangeSettled() | HostSettled()
-            ):  # the last three tell of a run that is over
-                pass  # the run's end tells all of them, in the inventory's order
+            case HostEnded():
+                self._tell_host(event)
+            case RunResumed() | ChangeSettled() | HostSettled():
+                pass  # they tell of a run that is over
             case RunEnded():
                 self._tell_end(event.report)
             case _:
@@ -141,8 +164,12 @@ class ConsoleReporter:
 
     def note(self, event: Event) -> None:
         """Remember what the gate has to show, and print nothing: for runs that a program reads."""
+        if isinstance(event, RunStarted | HostSeen | RolloutPlanned):
+            self._tally.note(event)
         if isinstance(event, RunStarted):
             self._run = "" if self._is_dry else event.run
+        elif isinstance(event, RolloutPlanned):
+            self._order = event
         elif isinstance(event, HostSeen):
             seen = {**self._seen, event.preview.host.name: event.preview}
             self._seen = {name: seen[name] for name in self._cases if name in seen}  # as the inventory has them
@@ -201,7 +228,7 @@ class ConsoleReporter:
         seen = self._seen or {preview.host.name: preview for preview in previews}
         put_hosts(page, [(name, preview.outcome, preview) for name, preview in seen.items()])
         if missing := [name for name in self._cases if name not in seen]:
-            page.beside("  not reached", " ".join(missing), 15)
+            page.names("  not reached", compact(missing), 15)
         if pending := [preview for preview in previews if preview.pending]:
             worst = worst_of(pending)
             case = self._cases[worst.host.name]
@@ -211,6 +238,8 @@ class ConsoleReporter:
                 page.gap()
                 put_other_plan(page, alike, detail)
             page.gap()
+            if self._order is not None:
+                put_order(page, self._order)
             page.prose(joined([sums(pending), f"plan {plan}"]))
         return page
 
@@ -238,6 +267,29 @@ class ConsoleReporter:
             self.screen.say("")
             self._tell(f"approved: {event.by}")
             self._opened = self._clock.monotonic()
+
+    def _tell_looked(self) -> None:
+        if len(self._cases) > 1:
+            self.screen.move(self._tally.looked)
+
+    def _tell_batch(self, event: BatchStarted) -> None:
+        self._tally.note(event)
+        if self._order is not None and max(map(len, self._order.batches)) > 1:
+            self._tell(batch_in_words(event))
+        self._tell_changed()
+
+    def _tell_host(self, event: HostEnded) -> None:
+        """Tell one of many at once; the run's end tells all of them, in the inventory's order."""
+        self._tally.note(event)
+        if self._opened is None:
+            self._tell_looked()
+        elif self._tally.is_calm and was_tried(event.report):
+            self._tell(ended_in_words(event.report))
+            self._tell_changed()
+
+    def _tell_changed(self) -> None:
+        if self._tally.is_calm:
+            self.screen.move(f"{self._time()}  {self._tally.changed}")
 
     def _tell_progress(self, event: CopyProgress) -> None:
         now, copy = self._clock.monotonic(), (event.host, event.step)
@@ -323,19 +375,26 @@ class ConsoleReporter:
         put_next(page, host, self._scenario, self._again, self._run)
 
     def _put_fleet(self, page: Page, report: RunReport) -> None:
-        for host in report.hosts:
-            if was_touched(host) and host.preview is not None and host.after is not None:
+        changed = [host for host in report.hosts if was_touched(host)]
+        proven = changed if self._is_verbose or len(changed) <= CALM else telling(changed)[:CALM]
+        for host in proven:
+            if host.preview is not None and host.after is not None:
                 page.line(host.host.name)
                 put_proof(page, host.preview.standing, host.after, is_everything=self._is_verbose)
                 put_saved(page, host.copies)
                 put_forecasts(page, host)
                 page.gap()
+        if len(proven) < len(changed):
+            page.prose(f"and the proof of {counted(len(changed) - len(proven), 'host')} more, in the record")
+            page.gap()
         is_old = not any(map(was_touched, report.hosts))  # what the table above says is said
         new = [
             host for host in report.hosts if not is_old or host.preview is None or host.outcome != host.preview.outcome
         ]
         put_hosts(page, [(host.host.name, host.outcome, host.preview) for host in new])
         page.gap()
+        if changed:
+            put_affected(page, report.touched, report.untouched, report.unknown)
         put_total(page, report)
         if self._run and any(map(was_touched, report.hosts)):
             page.command("  record", self._again.show(self._run), 9)
@@ -353,6 +412,9 @@ class ConsoleReporter:
             return self._again.corrected(given, nearest).preview() if nearest and not meant else ""
         if wrong:
             return self._again.without(list(wrong)).preview()
+        silent = [host.host.name for host in report.hosts if host.preview is None]
+        if not self._is_dry and silent and any(isinstance(host.outcome, Refusal) for host in report.hosts):
+            return self._again.without(silent).remediate()
         is_to_go_on = self._is_dry or report.exit_status is ExitStatus.DECLINED
         return self._again.remediate() if is_to_go_on else self._again.preview()
 

@@ -131,7 +131,7 @@ def _roughly(time: Duration) -> Duration:
 
 def _in_short(report: HostReport, took: str) -> str:
     """Return what goes on behind the host's name; whether anything was sent is always in it."""
-    sent = _sent(report)
+    sent = sent_in_words(report)
     match report.outcome:
         case MaybeChanged():
             return joined([" MAY have been changed", f"before that: {sent}" if report.sent else "", took])
@@ -159,7 +159,8 @@ def was_touched(report: HostReport) -> bool:
     return report.was_touched
 
 
-def _sent(report: HostReport) -> str:
+def sent_in_words(report: HostReport) -> str:
+    """Return how many changes were sent, and whether one of them failed."""
     if not was_touched(report):
         return "nothing was sent, the host is as it was"
     done = len(report.sent)

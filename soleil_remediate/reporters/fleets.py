@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from soleil_remediate.errors import WORST_FIRST
 from soleil_remediate.host_outcomes import Fixed, HostOutcome, NotNeeded, Refusal, WouldFix
 from soleil_remediate.plan import Risk
-from soleil_remediate.report import RunReport
+from soleil_remediate.report import HostReport, RunReport
+from soleil_remediate.reporters.batches import compact
 from soleil_remediate.reporters.endings import style_of
 from soleil_remediate.reporters.page import SEPARATOR, Page, counted, joined
 from soleil_remediate.reporters.plans import STYLES
@@ -43,14 +44,14 @@ def put_hosts(page: Page, hosts: Sequence[tuple[str, HostOutcome, Preview | None
         word = (group.outcome.word.ljust(11), style_of(group.outcome))
         page.line(f"  {names:<12} ", word, "  ", *([risk, "  "] if risk else []))
         if len(group.names) > 1:
-            page.prose(" ".join(group.names), 4)
+            page.names("", group.names if len(group.names) <= ROWS else compact(group.names), 4)
         if group.plan:
             page.prose(f"plan: {group.plan}", 4, at_most=2)
         if group.about and not isinstance(group.outcome, NotNeeded | Fixed):
             page.prose(group.about, 4, at_most=5 if isinstance(group.outcome, Refusal) else 2)  # it says how to go on
     if len(groups) > ROWS:
         rest = [name for group in groups[ROWS:] for name in group.names]
-        page.prose(f"and {counted(len(rest), 'host')} more: {' '.join(rest)}", 2)
+        page.names("", [f"and {counted(len(rest), 'host')} more:", *compact(rest)], 2)
 
 
 def _grouped(hosts: Sequence[tuple[str, HostOutcome, Preview | None]]) -> list[_Group]:
@@ -83,6 +84,12 @@ def _without(name: str, text: str, instead: str = "it") -> str:
 def worst_of(previews: Sequence[Preview]) -> Preview:
     """Return the preview that a person should read in full: of the highest risk, then with most to change."""
     return max(previews, key=lambda preview: (_rank(preview.risk), len(preview.digests)))
+
+
+def telling(changed: Sequence[HostReport]) -> list[HostReport]:
+    """Return of many hosts that were changed those to look at: the first of all, and what did not end well."""
+    first, *others = changed
+    return [first, *(report for report in others if not isinstance(report.outcome, Fixed))]
 
 
 def _rank(risk: Risk | None) -> int:

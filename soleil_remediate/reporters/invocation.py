@@ -24,6 +24,9 @@ class Invocation:
         playbooks: What ``--playbooks`` gave.
         inputs: What ``--set`` gave, as it was written.
         has_all_hosts: Whether ``--all-hosts`` was given.
+        serial: What ``--serial`` gave.
+        max_fail: What ``--max-fail`` gave.
+        forks: What ``--forks`` gave.
     """
 
     program: str = "soleil-remediate"
@@ -34,6 +37,9 @@ class Invocation:
     playbooks: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     has_all_hosts: bool = False
+    serial: str = ""
+    max_fail: str = ""
+    forks: str = ""
 
     @property
     def is_by_name(self) -> bool:
@@ -42,7 +48,8 @@ class Invocation:
 
     def remediate(self, *more: str) -> str:
         """Return the command that repairs."""
-        return self._about("remediate", *more)
+        spread = _options("--serial", [self.serial]) + _options("--max-fail", [self.max_fail])
+        return self._about("remediate", *spread, *more)
 
     def preview(self, *more: str) -> str:
         """Return the command that only looks."""
@@ -100,6 +107,7 @@ class Invocation:
             *self._reached(),
             *_options("--playbooks", self.playbooks),
             *_options("--set", self.inputs),
+            *_options("--forks", [self.forks]),
             *more,
         )
 

@@ -9,6 +9,9 @@
       "scenario": "disk-full",
       "plan": "19c2…",                 what --approve takes; null where nothing would be sent
       "exit_status": 0,                the process ends with it
+      "touched": ["web1"],             a change was sent to these, and its answer is known
+      "untouched": [],                 no change was sent to these
+      "unknown": [],                   a change was sent to these, and nobody knows what became of it
       "hosts": [
         {
           "host": "web1",
@@ -35,12 +38,10 @@ from typing import Any
 
 from soleil_remediate.errors import ExitStatus
 from soleil_remediate.events import as_data
-from soleil_remediate.host_outcomes import MaybeChanged
 from soleil_remediate.report import RunReport
 from soleil_remediate.reporters.endings import was_touched
 from soleil_remediate.reporters.visible import inert
 from soleil_remediate.secrecy import redacted
-from soleil_remediate.step_outcomes import StepUnknown
 
 FORMAT = 1
 
@@ -62,6 +63,9 @@ def run_document(command: str, report: RunReport, *, is_dry: bool) -> str:
             "scenario": report.scenario,
             "plan": report.plan if any(digests) else None,
             "exit_status": int(report.exit_status),
+            "touched": [redacted(name) for name in report.touched],
+            "untouched": [redacted(name) for name in report.untouched],
+            "unknown": [redacted(name) for name in report.unknown],
             "hosts": [
                 {
                     "host": redacted(host.host.name),
@@ -70,8 +74,7 @@ def run_document(command: str, report: RunReport, *, is_dry: bool) -> str:
                     "exit_status": int(host.outcome.exit_status),
                     "touched": was_touched(host),
                     "sent": len(host.sent),
-                    "may_have_changed": isinstance(host.outcome, MaybeChanged)
-                    or any(isinstance(step.outcome, StepUnknown) for step in host.steps),
+                    "may_have_changed": host.may_have_changed,
                     "report": as_data(host),
                 }
                 for host in report.hosts

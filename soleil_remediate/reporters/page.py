@@ -117,6 +117,12 @@ class Page:
             line.rstrip()
             self.lines.append(line)
 
+    def names(self, label: str, names: Iterable[str], indent: int) -> None:
+        """Put *label* on the left and all of *names* beside it, however many they are."""
+        text = " ".join(visible(name, 200) for name in names)
+        for number, part in enumerate(wrapped(text, self.width - indent) or [""]):
+            self.line((label if number == 0 else "").ljust(indent), part)
+
     def headline(self, label: tuple[str, str], text: str, indent: int, *, between: str = "  ") -> None:
         """Put *label* and *text* on one line; what does not fit goes on in the next ones.
 

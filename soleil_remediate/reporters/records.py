@@ -183,6 +183,11 @@ def _said(line: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> str:  #
         case "GateAnswered":
             said = f"open for {counted(len(line['approved']), 'change')}" if line["is_open"] else "closed"
             return f"gate {said}: {line['by']}"
+        case "RolloutPlanned":
+            sizes = " + ".join(str(len(batch)) for batch in line["batches"])
+            return f"batches of {sizes} hosts, {line['max_fail']} may fail"
+        case "BatchStarted":
+            return f"batch {line['number']} of {line['of']}: {', '.join(line['hosts'])}"
         case "HostClaimed":
             return f"{host}locked for {line['owner']}"
         case "CopySaved":

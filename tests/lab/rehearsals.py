@@ -12,7 +12,7 @@ from testinfra.host import Host as Eyes
 
 from soleil_remediate import Gate, HostReport, PolicyGate, Remediation, Runs, open_remediation
 from soleil_remediate.events import Event
-from soleil_remediate.fleet import Listener
+from soleil_remediate.inbox import Listener
 from soleil_remediate.task import Health
 from soleil_remediate.transports import Transport
 from tests.lab.conftest import LabHost

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from soleil_remediate.events import (
+    BatchStarted,
     ChangeAnswered,
     ChangeIntended,
     ChangeSettled,
@@ -18,6 +19,7 @@ from soleil_remediate.events import (
     HostEnded,
     HostSeen,
     HostSettled,
+    RolloutPlanned,
     RunEnded,
     RunResumed,
     RunStarted,
@@ -53,7 +55,9 @@ def events(*, until: int | None = None) -> Sequence[Event]:
         HostSeen(preview=preview()),
         HostSeen(preview=seen),
         HostEnded(report=SILENT),
+        RolloutPlanned(batches=(("web1",), ("web2",)), forks=50, max_fail=1),
         GateAnswered(is_open=True, by="jan@laptop typed 2", approved=("0" * 16, "1" * 16)),
+        BatchStarted(number=1, of=2, hosts=("web1",)),
         HostClaimed(host="web1", owner=f"jan@laptop (run {RUN})"),
         CopySaved(host="web1", step=3, copy=copy),
         intent,

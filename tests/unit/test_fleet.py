@@ -38,6 +38,7 @@ from soleil_remediate.events import (
     GateAnswered,
     HostEnded,
     HostSeen,
+    RolloutPlanned,
     RunEnded,
     RunStarted,
 )
@@ -60,6 +61,7 @@ from soleil_remediate.host_outcomes import (
 from soleil_remediate.plan import Change, Plan, Risk
 from soleil_remediate.record import Record, RecordNotWritten, Runs
 from soleil_remediate.report import RunReport
+from soleil_remediate.rollout import Rollout
 from soleil_remediate.scenario import Case, Step
 from soleil_remediate.seen import Preview
 from soleil_remediate.step_outcomes import StepStillFaulty
@@ -128,6 +130,7 @@ class Fleet:
     on_open: Callable[[str], object] = lambda _: None
     clock: Any = None
     brake: Callable[[], None] = released
+    rollout: Rollout = field(default_factory=Rollout)
 
     @property
     def runs(self) -> Runs:
@@ -143,7 +146,11 @@ class Fleet:
 
     def preview(self) -> RunReport:
         return fleet.preview(
-            self.cases, transport=Held(self.hosts, self.on_open), listener=self.listen, clock=self.clock
+            self.cases,
+            transport=Held(self.hosts, self.on_open),
+            rollout=self.rollout,
+            listener=self.listen,
+            clock=self.clock,
         )
 
     def remediate(self, gate: Any = None) -> RunReport:
@@ -152,6 +159,7 @@ class Fleet:
             transport=Held(self.hosts, self.on_open),
             gate=gate or self.gate,
             runs=self.runs,
+            rollout=self.rollout,
             listener=self.listen,
             clock=self.clock,
             brake=self.brake,
@@ -212,7 +220,9 @@ def test_a_preview_looks_at_every_host_and_sends_and_records_nothing(two: Fleet)
     assert report.exit_status is ExitStatus.WORK_FOUND
     assert two.words == [[], []]
     assert not two.folder.exists()
-    assert [type(event) for event in two.heard] == [RunStarted, HostSeen, HostSeen, HostEnded, HostEnded, RunEnded]
+    assert [type(event) for event in two.heard] == [
+        RunStarted, HostSeen, HostSeen, RolloutPlanned, HostEnded, HostEnded, RunEnded,
+    ]  # fmt: skip
 
 
 def test_all_hosts_are_looked_at_in_the_same_moment(tmp_path: Path) -> None:
@@ -240,8 +250,23 @@ def test_the_listener_and_the_gate_are_called_in_the_callers_thread_only(two: Fl
     assert threads | two.gate.threads == {threading.get_ident()}
 
 
-def test_a_host_that_cannot_be_reached_does_not_keep_the_others_from_being_repaired(two: Fleet) -> None:
+def test_a_host_that_cannot_be_reached_keeps_the_others_from_being_repaired_and_nobody_is_asked(two: Fleet) -> None:
     two.hosts[0].unreachable = HostKeyRejected("the key has changed")
+    report = two.remediate()
+    assert report.hosts[0].outcome == NotReached(why="the key has changed", is_retryable=False)
+    assert report.hosts[1].outcome == Refusal(
+        why="not tried: web1 ended UNREACHABLE. Nothing was sent to any host. To go on without it, leave it out of "
+        "--host, or add --max-fail 1"
+    )
+    assert report.exit_status is ExitStatus.UNREACHABLE
+    assert two.gate.asked == []
+    assert two.words == [[], []]
+    check_truth(two, report)
+
+
+def test_a_host_that_cannot_be_reached_and_may_fail_does_not_keep_the_others_from_being_repaired(two: Fleet) -> None:
+    two.hosts[0].unreachable = HostKeyRejected("the key has changed")
+    two.rollout = Rollout(max_fail=1)
     report = two.remediate()
     assert report.hosts[0].outcome == NotReached(why="the key has changed", is_retryable=False)
     assert outcomes(report)[1] is Fixed
@@ -253,6 +278,7 @@ def test_a_host_that_cannot_be_reached_does_not_keep_the_others_from_being_repai
 @pytest.mark.parametrize("broken", [0, 1])
 def test_a_bug_while_looking_at_one_host_is_that_hosts_end_and_not_the_fleets(two: Fleet, broken: int) -> None:
     two.hosts[broken].on_read(lambda _: True, lambda _: str(1 // 0))
+    two.rollout = Rollout(max_fail=1)
     report = two.remediate()
     assert isinstance(report.hosts[broken].outcome, Crashed)
     assert "ZeroDivisionError" in report.hosts[broken].outcome.why
@@ -266,7 +292,7 @@ def test_one_host_whose_connection_is_misconfigured_was_not_reached(two: Fleet) 
         if name == "web1":
             raise ConfigError("the private key /k does not exist")
 
-    two.on_open = open_
+    two.on_open, two.rollout = open_, Rollout(max_fail=1)
     report = two.remediate()
     assert report.hosts[0].outcome == NotReached(why="the private key /k does not exist", is_retryable=False)
     assert outcomes(report)[1] is Fixed
@@ -661,7 +687,7 @@ def test_a_record_that_fails_at_any_line_never_makes_the_report_a_lie(
 
 def test_a_hosts_end_is_on_record_before_the_next_host_is_even_locked(tmp_path: Path) -> None:
     many = Fleet(tmp_path, hosts=[tiny.scripted(f"web{i}", "good" if i == 2 else "bad") for i in range(4)])
-    many.hosts[3].unreachable = ConnectionLost("gone")
+    many.hosts[3].unreachable, many.rollout = ConnectionLost("gone"), Rollout(max_fail=1)
     ended: list[list[str]] = []
 
     def look(host: ScriptedHost) -> None:
@@ -909,6 +935,7 @@ def test_a_controller_killed_at_its_nth_sync_left_every_change_on_record_before_
 
 def test_facts_that_cannot_be_read_keep_a_host_from_being_changed(two: Fleet) -> None:
     two.hosts[0].on_read(lambda _: True, FactError("garbage"))
+    two.rollout = Rollout(max_fail=1)
     report = two.remediate()
     assert outcomes(report) == [NotFixed, Fixed]
     assert two.gate.asked == [("web2",)]

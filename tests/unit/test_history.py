@@ -21,6 +21,7 @@ from soleil_remediate.events import RunStarted
 from soleil_remediate.gates import PolicyGate
 from soleil_remediate.history import Ending
 from soleil_remediate.record import Runs
+from soleil_remediate.rollout import Rollout
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
 from tests import tiny
 
@@ -56,7 +57,12 @@ def a_run(folder: Path, count: int = 3, says: Callable[[int], str] = lambda _: "
     cases = [tiny.case(*steps, on=tiny.host(one.name)) for one in hosts]
     runs = Runs(folder)
     report = fleet.remediate(
-        cases, transport=ScriptedTransport(*hosts), gate=PolicyGate(says_yes=False), runs=runs, clock=tiny.Clock()
+        cases,
+        transport=ScriptedTransport(*hosts),
+        gate=PolicyGate(says_yes=False),
+        runs=runs,
+        rollout=Rollout(max_fail=1),
+        clock=tiny.Clock(),
     )
     return runs.read(report.run)
 

@@ -10,13 +10,15 @@ import time
 from dataclasses import replace
 
 from soleil_remediate.errors import Refused
-from soleil_remediate.events import HostSeen, RunStarted
+from soleil_remediate.events import HostSeen, RolloutPlanned, RunStarted
 from soleil_remediate.gates import PersonGate, PolicyGate
 from soleil_remediate.reporters.console import ConsoleReporter
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.terminal import Terminal
+from soleil_remediate.rollout import Rollout
 from soleil_remediate.seen import EvidenceSeen, Preview
 from soleil_remediate.task import Table
+from soleil_remediate.units import Percent
 from tests.unit.reporters.samples import (
     AGAIN,
     PRUNE,
@@ -72,6 +74,8 @@ def main() -> int:
     reporter(RunStarted(run=RUN, scenario="disk-full", hosts=names, operator="jan@laptop", inputs={}))
     for one in previews:
         reporter(HostSeen(preview=one))
+    if len(names) > 1:
+        reporter(RolloutPlanned(batches=Rollout(serial=(1, Percent(70))).batches(names), forks=50, max_fail=0))
     if "pause" in sys.argv:
         say("WAITING")
         time.sleep(1.0)

@@ -7,13 +7,17 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import PurePosixPath
 
 import pyte
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from soleil_remediate.errors import ExitStatus
 from soleil_remediate.events import (
+    BatchStarted,
     ChangeAnswered,
     ChangeIntended,
     ChangeUnanswered,
@@ -24,6 +28,7 @@ from soleil_remediate.events import (
     HostClaimed,
     HostEnded,
     HostSeen,
+    RolloutPlanned,
     RunEnded,
     RunStarted,
     StepEnded,
@@ -44,11 +49,13 @@ from soleil_remediate.host_outcomes import (
 )
 from soleil_remediate.loading import ad_hoc_host
 from soleil_remediate.report import HostReport, RunReport
+from soleil_remediate.reporters.batches import Tally, compact, put_order
 from soleil_remediate.reporters.console import ConsoleReporter
 from soleil_remediate.reporters.fleets import put_hosts
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import Page
 from soleil_remediate.reporters.screen import Screen
+from soleil_remediate.rollout import Rollout
 from soleil_remediate.seen import CheckSeen, EvidenceSeen, Preview, Standing
 from soleil_remediate.step_outcomes import (
     StepFailed,
@@ -78,6 +85,7 @@ from tests.unit.reporters.samples import (
     ended_steps,
     fixed_report,
     healthy_preview,
+    host,
     pending,
     preview,
     report,
@@ -538,6 +546,151 @@ def test_fifty_hosts_fit_a_screen_or_two() -> None:
     text = told([started(*names), *looked, *ended(*reports)], names=names, is_dry=True)
     approve("fifty-hosts", text)
     assert len(text.splitlines()) <= 60
+
+
+def planned(*sizes: int, max_fail: int = 0, forks: int = 50) -> RolloutPlanned:
+    """Return that batches of these sizes are to be changed: web1, web2, …"""
+    names = iter(f"web{number}" for number in range(1, sum(sizes) + 1))
+    return RolloutPlanned(batches=tuple(tuple(islice(names, size)) for size in sizes), forks=forks, max_fail=max_fail)
+
+
+@pytest.mark.parametrize(
+    "event, line",
+    [
+        (planned(1, 1), "canary web1 · then one host after another · stops at the first that fails"),
+        (planned(1, 1, 1, max_fail=2), "canary web1 · then one host after another · stops when more than 2 failed"),
+        (planned(1, 3), "canary web1 · then together 3 hosts · stops at the first that fails"),
+        (planned(1, 5, 10, 10, 4), "canary web1 · then together 5, 2 x 10 and 4 hosts · stops at the first that fails"),
+        (planned(1, 9, forks=4), "canary web1 · then together 9 hosts, 4 at once · stops at the first that fails"),
+    ],
+)
+def test_the_order_says_who_is_first_how_many_follow_together_and_when_it_stops(
+    event: RolloutPlanned, line: str
+) -> None:
+    page = Page(200)
+    put_order(page, event)
+    assert page.text == f"ORDER  {line}\n"
+
+
+@pytest.mark.parametrize(
+    "names, said",
+    [
+        ("web1 web2 web3 web4", "web[1:4]"),
+        ("web1 web2", "web1 web2"),
+        ("web9 web10 web11 db1 web12", "web[9:11] db1 web12"),
+        ("web08 web09 web10", "web08 web09 web10"),
+        ("web1 web3 web5", "web1 web3 web5"),
+        ("db web", "db web"),
+        ("1 2 3", "[1:3]"),
+        ("a1b1 a1b2 a1b3", "a1b[1:3]"),
+        ("web1/a web2/a web3/a", "web1/a web2/a web3/a"),
+        ("web3 web2 web1", "web3 web2 web1"),
+        ("", ""),
+    ],
+)
+def test_names_that_count_on_are_said_as_one_and_no_other(names: str, said: str) -> None:
+    assert " ".join(compact(names.split())) == said
+
+
+@given(st.lists(st.from_regex(r"[a-c]{0,2}(0|[1-9][0-9]{0,2})?", fullmatch=True).filter(bool), max_size=30))
+def test_names_said_as_one_are_those_names_and_no_others(names: list[str]) -> None:
+    back: list[str] = []
+    for part in compact(names):
+        if found := re.fullmatch(r"(.*)\[(\d+):(\d+)\]", part):
+            back += [f"{found[1]}{number}" for number in range(int(found[2]), int(found[3]) + 1)]
+        else:
+            back.append(part)
+    assert back == names
+
+
+def two_hundred(*, is_verbose: bool = False) -> str:
+    """Return what is told of two hundred hosts in batches, two of which fail."""
+    names = [f"web{number}" for number in range(1, 201)]
+    step = StepRemedied(sent=(SENT,), why="within 100 MiB")
+    stuck = ended_steps(StepFailed(sent=(), why="exit status 1"))
+    reports = {
+        name: replace(fixed_report(), host=host(name), preview=preview(name)) for name in names if name != "web7"
+    }
+    reports["web7"] = report(NotReached(why="web7 (192.0.2.7:22): no answer", is_retryable=True), name="web7")
+    reports["web90"] = report(
+        NotFixed(why="/srv 99 %"), name="web90", seen=preview("web90"), with_steps=stuck, after=standing(99)
+    )
+    for name in names[149:]:
+        reports[name] = report(
+            Refusal(
+                why="not tried: web7 ended UNREACHABLE, web90 NOT FIXED, and --max-fail allows 1. Nothing was sent"
+            ),
+            name=name,
+            seen=preview(name),
+        )
+    order = [name for name in names if name != "web7"]
+    batches = Rollout(serial=(1, 50, 98)).batches(order)
+    events: list[Event] = [started(*names), *(HostSeen(preview=preview(name)) for name in order)]
+    events += [HostEnded(report=reports["web7"]), RolloutPlanned(batches=batches, forks=50, max_fail=1)]
+    events += [GateAnswered(is_open=True, by="jan@laptop typed 199", approved=())]
+    for number, batch in enumerate(batches[:3], start=1):
+        events.append(BatchStarted(number=number, of=len(batches), hosts=batch))
+        for name in batch:
+            events += [
+                HostClaimed(host=name, owner="jan@laptop"),
+                ChangeIntended(host=name, step=3, kind="log.truncate", operation="o", digest="d", change=CUT_LOG),
+                StepEnded(host=name, step=3, kind="log.truncate", outcome=step),
+                HostEnded(report=reports[name]),
+            ]
+    events += [HostEnded(report=reports[name]) for name in names[149:]]
+    events.append(ended(*(reports[name] for name in names))[-1])
+    return told(events, names=names, is_verbose=is_verbose)
+
+
+def test_of_two_hundred_hosts_each_gets_one_line_and_the_end_names_every_one() -> None:
+    text = two_hundred()
+    approve("two-hundred-hosts", text)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("FIXED · 1 change\n") == 147
+    assert "sending" not in text
+    assert len(text.splitlines()) < 147 + 100
+
+
+def test_of_two_hundred_hosts_everything_is_told_to_who_wants_it() -> None:
+    text = two_hundred(is_verbose=True)
+    assert text.count("  locked web") == 149
+    assert "more, in the record" not in text
+
+
+def test_while_many_hosts_are_changed_one_line_says_how_far_it_has_come() -> None:
+    tally = Tally()
+    tally.note(started(*(f"web{number}" for number in range(1, 31))))
+    for number in range(1, 30):
+        tally.note(HostSeen(preview=preview(f"web{number}")))
+    gone = report(NotReached(why="gone", is_retryable=True), name="web30")
+    assert tally.looked == "looked at 29 of 30 hosts"
+    tally.note(HostEnded(report=gone))
+    assert tally.looked == "looked at 29 of 30 hosts · 1 not reached"
+    tally.note(planned(1, 28))
+    assert tally.is_calm
+    tally.note(BatchStarted(number=1, of=2, hosts=("web1",)))
+    assert tally.changed == "batch 1 of 2 · 0 of 29 hosts done · 1 failed · under way: web1"
+    tally.note(HostEnded(report=fixed_report()))
+    tally.note(BatchStarted(number=2, of=2, hosts=tuple(f"web{number}" for number in range(2, 30))))
+    tally.note(HostEnded(report=report(NotFixed(why="?"), name="web2")))
+    tally.note(HostEnded(report=report(Refusal(why="not tried: web2 ended NOT FIXED"), name="web3")))
+    assert tally.changed == ("batch 2 of 2 · 2 of 29 hosts done · 2 failed · under way: web4 web5 web6 …")
+
+
+def test_where_others_wait_for_a_host_that_was_not_reached_the_next_command_leaves_it_out() -> None:
+    why = "not tried: web2 ended UNREACHABLE. Nothing was sent to any host."
+    seen = preview("web1")
+    gone = report(NotReached(why="web2 (192.0.2.12:22): no answer", is_retryable=True), name="web2")
+    again = replace(AGAIN, hosts="web", serial="1,5")
+    events = [
+        started("web1", "web2"),
+        HostSeen(preview=seen),
+        GateAnswered(is_open=False, by=why, approved=()),
+        *ended(report(Refusal(why=why), seen=seen), gone),
+    ]
+    text = told(events, names=("web1", "web2"), again=again)
+    assert "--host 'web:!web2'" in text
+    assert "--serial 1,5" in text
 
 
 # --- hostile hosts ----------------------------------------------------------------------------------------------------

@@ -27,6 +27,9 @@ def test_a_run_says_its_end_in_a_few_stable_fields() -> None:
         "run": RUN,
         "scenario": "disk-full",
         "exit_status": 3,
+        "touched": ["web1"],
+        "untouched": ["web2"],
+        "unknown": [],
     }
     detail = first.pop("report")
     assert detail["preview"]["steps"][3]["outcome"]["plan"]["changes"][0]["risk"] == "destructive"
