@@ -1,7 +1,7 @@
 """Many hosts: preview all of them at once, ask once, change a canary and then the others in batches.
 
-One host is one thread is one session; only this module begins threads. Whatever hosts say comes through one
-:class:`~soleil_remediate.inbox.Inbox` to the caller's thread.
+One host is one thread is one session; only this module and :mod:`.changing` begin threads. Whatever hosts say comes
+through one :class:`~soleil_remediate.inbox.Inbox` to the caller's thread.
 """
 
 from __future__ import annotations
@@ -9,34 +9,30 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Self
 
+from soleil_remediate.changing import Changing, crash
 from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.engine import HostRun
 from soleil_remediate.errors import ConfigError, Declined, FactError, Refused, Unreachable
 from soleil_remediate.events import (
-    BatchStarted,
     Called,
     GateAnswered,
     HostEnded,
     RolloutPlanned,
     RunEnded,
     RunStarted,
-    StopHeard,
 )
 from soleil_remediate.freezing import Brake, released
 from soleil_remediate.gates import Approval, Gate
 from soleil_remediate.host_outcomes import (
-    Crashed,
     Eased,
     Fixed,
     HostOutcome,
     NotFixed,
-    NotNeeded,
     NotReached,
     Refusal,
     Stopped,
@@ -47,9 +43,10 @@ from soleil_remediate.host_outcomes import (
 from soleil_remediate.inbox import Inbox, Listener, ignore
 from soleil_remediate.record import Record, RecordNotWritten, Runs, new_run
 from soleil_remediate.report import HostReport, RunReport
-from soleil_remediate.rollout import NOT_TRIED, Progress, Rollout, failures
+from soleil_remediate.rollout import NOT_TRIED, Rollout, failures
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview
+from soleil_remediate.shares import doubts, excess
 from soleil_remediate.stopping import Signals, Stop, StopRequested
 from soleil_remediate.task import Health
 from soleil_remediate.transports import Transport
@@ -68,6 +65,7 @@ def preview(
     cases: Sequence[Case],
     *,
     transport: Transport,
+    peers: Sequence[Case] = (),
     rollout: Rollout | None = None,
     clock: Clock | None = None,
     listener: Listener = ignore,
@@ -77,12 +75,18 @@ def preview(
     Args:
         cases: One scenario, bound to each host.
         transport: The way to the hosts.
+        peers: The same scenario, bound to hosts that are looked at as well, to be counted; see :mod:`.shares`.
         rollout: How a run would spread over them.
         clock: This machine's, unless another is handed in.
         listener: Told every event, in this thread; what it raises stops it and not the run, and is raised at the end.
     """
     signals = Signals(Stop(), clock or SystemClock())
-    with signals.heard(), _Fleet(cases, transport, rollout or Rollout(), signals, listener) as fleet:
+    with (
+        signals.heard(),
+        _Fleet(
+            cases, peers=peers, transport=transport, rollout=rollout or Rollout(), signals=signals, listener=listener
+        ) as fleet,
+    ):
         return fleet.preview()
 
 
@@ -92,6 +96,7 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
     transport: Transport,
     gate: Gate,
     runs: Runs,
+    peers: Sequence[Case] = (),
     rollout: Rollout | None = None,
     clock: Clock | None = None,
     listener: Listener = ignore,
@@ -108,6 +113,7 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
         transport: The way to the hosts.
         gate: Decides what may be sent; called in this thread.
         runs: Where the record is kept.
+        peers: The same scenario, bound to hosts that are looked at as well, to be counted; see :mod:`.shares`.
         rollout: How the changes spread; one host after another, until the first that fails, unless given.
         clock: This machine's, unless another is handed in.
         listener: Told every event, in this thread; what it raises stops it and not the run, and is raised at the end.
@@ -124,7 +130,17 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
     with (
         signals.heard(),  # until the record is closed: what was done must not be called interrupted
         runs.begin(run, clock) as record,
-        _Fleet(cases, transport, rollout or Rollout(), signals, listener, run, record, brake) as fleet,
+        _Fleet(
+            cases,
+            peers=peers,
+            transport=transport,
+            rollout=rollout or Rollout(),
+            signals=signals,
+            listener=listener,
+            run=run,
+            record=record,
+            brake=brake,
+        ) as fleet,
     ):
         return fleet.remediate(gate, called or Called())
 
@@ -132,9 +148,11 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
 class _Fleet:
     """The hosts of one run, their threads, and the one queue to the caller's thread."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  # what the two ways in were given
+    def __init__(  # noqa: PLR0913  # what the two ways in were given
         self,
         cases: Sequence[Case],
+        *,
+        peers: Sequence[Case],
         transport: Transport,
         rollout: Rollout,
         signals: Signals,
@@ -154,28 +172,34 @@ class _Fleet:
         self._stop = signals.stop
         self._owner = operator()
         self._cases = cases
-        self._runs = [
-            HostRun(
-                case,
-                run=self._run,
-                owner=f"{self._owner} (run {self._run})",
-                transport=transport,
-                clock=signals.clock,
-                say=self._inbox.say,
-                stop=self._stop,
-                brake=brake,
-            )
-            for case in cases
-        ]
+
+        def runs_of(cases: Sequence[Case], say: Listener) -> list[HostRun]:
+            owner = f"{self._owner} (run {self._run})"
+            return [
+                HostRun(
+                    case,
+                    run=self._run,
+                    owner=owner,
+                    transport=transport,
+                    clock=signals.clock,
+                    say=say,
+                    stop=self._stop,
+                    brake=brake,
+                )
+                for case in cases
+            ]
+
+        self._runs = runs_of(cases, self._inbox.say)
+        self._peers = runs_of(peers, ignore)
+        self._is_peer_well: dict[int, bool] = {}
         self._previews: dict[int, Preview] = {}
         self._reports: dict[int, HostReport] = {}
-        self._stops_told = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for run in self._runs:
+        for run in (*self._runs, *self._peers):
             run.close()
 
     # --- the two ways through -----------------------------------------------------------------------------------------
@@ -186,6 +210,7 @@ class _Fleet:
         self._tell_rollout(
             [one.host.name for _, one in sorted(self._previews.items()) if isinstance(one.outcome, WouldFix)]
         )
+        self._doubt()
         for index, preview in sorted(self._previews.items()):
             self._end_host(index, preview.outcome, preview, took=preview.looked_in)
         return self._end()
@@ -193,6 +218,7 @@ class _Fleet:
     def remediate(self, gate: Gate, called: Called) -> RunReport:
         self._start(called)
         self._look()
+        self._doubt()
         pending: dict[int, Preview] = {}
         for index, preview in sorted(self._previews.items()):
             if isinstance(preview.outcome, WouldFix):
@@ -201,7 +227,20 @@ class _Fleet:
                 self._end_host(index, preview.outcome, preview)
         approval = self._ask(gate, pending)
         if approval is not None:
-            self._change(pending, approval, gate)
+            if self._record is None:
+                raise AssertionError("no record, no change")
+            changing = Changing(
+                self._runs,
+                rollout=self._rollout,
+                inbox=self._inbox,
+                stop=self._stop,
+                record=self._record,
+                report=self._report,
+            )
+            if why := changing.change(pending, approval, gate, self._failed):
+                for index, preview in pending.items():
+                    if index not in self._reports:
+                        self._end_host(index, Refusal(why=f"{NOT_TRIED}{why}. Nothing was sent"), preview)
         return self._end()
 
     def _stopped(self) -> Stopped:
@@ -271,9 +310,20 @@ class _Fleet:
                 self._end_host(index, self._not_seen(error), None)
             run.close()  # nothing more is wanted of it
 
-        forks = min(self._rollout.forks, len(self._runs))
+        def peer(index: int) -> None:
+            run = self._peers[index]
+            self._is_peer_well[index] = False
+            try:
+                self._is_peer_well[index] = run.preview().standing.symptom_health is Health.HEALTHY
+            except Exception:  # noqa: BLE001  # a host that cannot be looked at is not known to be well
+                return
+            finally:
+                run.close()
+
+        forks = min(self._rollout.forks, len(self._runs) + len(self._peers))
         with ThreadPoolExecutor(forks, thread_name_prefix="look") as pool:
             futures = [pool.submit(one, index) for index in range(len(self._runs))]
+            futures += [pool.submit(peer, index) for index in range(len(self._peers))]
             for future in futures:
                 future.add_done_callback(self._inbox.wake)
             while not all(future.done() for future in futures):
@@ -281,9 +331,20 @@ class _Fleet:
                 if self._stop.is_asked:  # nothing is under way that has to be waited for
                     for future in futures:
                         future.cancel()
-                    for run in self._runs:
+                    for run in (*self._runs, *self._peers):
                         run.give_up()
         self._inbox.drain()
+
+    def _doubt(self) -> None:
+        """Note with each preview why nobody but a person may say yes to it."""
+        looked = []
+        for index, run in enumerate(self._runs):
+            preview = self._previews.get(index)
+            looked.append((run.host, preview is not None and preview.standing.symptom_health is Health.HEALTHY))
+        looked += [(run.host, self._is_peer_well.get(index, False)) for index, run in enumerate(self._peers)]
+        found = doubts([run.host for run in self._runs], looked)
+        for index, preview in self._previews.items():
+            self._previews[index] = replace(preview, doubts=found.get(preview.host.name, ()))
 
     def _not_seen(self, error: Exception) -> HostOutcome:
         if self._stop.is_asked:  # whatever it was: its session was closed under it
@@ -296,7 +357,7 @@ class _Fleet:
             case ConfigError() | FactError():  # be it the only host: others may have been touched, so it is no exit 2
                 return NotReached(why=str(error), is_retryable=False)
             case _:
-                return _crash(error)
+                return crash(error)
 
     def _ask(self, gate: Gate, pending: dict[int, Preview]) -> Approval | None:
         """Pass the gate, once for all hosts; where it does not open, say so for each of them."""
@@ -308,6 +369,8 @@ class _Fleet:
             self._tell_rollout([preview.host.name for preview in pending.values()])
             self._refuse_wrong_input()
             self._refuse_failures()
+            if why := excess([preview.host for preview in pending.values()]):
+                raise Declined(f"{NOT_TRIED}{why}. Nothing was sent to any host")
             approval = self._signals.ask(lambda: gate.approve(self._scenario, tuple(pending.values())))
             self._inbox.say(GateAnswered(is_open=True, by=approval.by, approved=tuple(sorted(approval.digests))))
         except StopRequested:
@@ -315,7 +378,7 @@ class _Fleet:
         except Refused as error:
             outcome = Refusal(why=str(error))
         except Exception as error:  # noqa: BLE001  # a gate that breaks does not open, and that is recorded
-            outcome = _crash(error)
+            outcome = crash(error)
         else:
             return approval
         self._inbox.say_all_the_same(GateAnswered(is_open=False, by=outcome.why, approved=()))
@@ -359,78 +422,6 @@ class _Fleet:
             self._inbox.say(RolloutPlanned(batches=batches, forks=rollout.forks, max_fail=rollout.max_fail))
             self._inbox.drain()  # whoever is asked next must have heard it
 
-    def _change(self, pending: dict[int, Preview], approval: Approval, gate: Gate) -> None:
-        """Change the canary, then batch after batch, until more hosts failed than may."""
-        progress = Progress(self._rollout, self._failed)
-        index_of = {preview.host.name: index for index, preview in pending.items()}
-        waiting, number = deque(self._rollout.batches(tuple(index_of))), 0
-        while waiting and not progress.end and not self._stop.is_asked:
-            batch = waiting.popleft()
-            if not progress.is_proven and len(batch) > 1:  # the canary healed itself, or was locked: the next one is it
-                waiting.appendleft(batch[1:])
-                batch = batch[:1]
-            number += 1
-            if len(pending) > 1:
-                self._inbox.say_all_the_same(BatchStarted(number=number, of=number + len(waiting), hosts=batch))
-            self._change_together({index_of[name]: pending[index_of[name]] for name in batch}, approval, gate, progress)
-        if progress.end and not self._stop.is_asked:
-            for index, preview in pending.items():
-                if index not in self._reports:
-                    self._end_host(index, Refusal(why=f"{NOT_TRIED}{progress.end}. Nothing was sent"), preview)
-
-    def _change_together(
-        self, batch: Mapping[int, Preview], approval: Approval, gate: Gate, progress: Progress
-    ) -> None:
-        """Change the hosts of one batch, each in a thread of its own; none is begun where nothing further may be."""
-
-        def in_turn(indices: Sequence[int]) -> None:
-            for index in indices:
-                if self._stop.is_asked or progress.end:
-                    return
-                report = self._report(index, self._change_one(index, batch[index], approval))
-                progress.note(
-                    report.host.name,
-                    report.outcome.word,
-                    has_failed=not isinstance(report.outcome, Fixed | Eased | NotNeeded),
-                    was_touched=report.was_touched,
-                )
-
-        machines: dict[str, list[int]] = {}
-        for index, preview in batch.items():  # the applications of a machine share its lock
-            machines.setdefault(preview.host.machine, []).append(index)
-        forks = min(self._rollout.forks, len(machines))
-        with ThreadPoolExecutor(forks, thread_name_prefix="change") as pool:
-            futures = [pool.submit(in_turn, indices) for indices in machines.values()]
-            for future in futures:
-                future.add_done_callback(self._inbox.wake)
-            while not all(future.done() for future in futures):
-                self._inbox.pump(gate)
-                self._tell_stop()
-                if self._stop.is_insisted:
-                    for index in batch:
-                        self._runs[index].give_up()  # what waits for an answer gets none, and says so
-        self._inbox.drain()
-        for future in futures:
-            future.result()
-
-    def _change_one(self, index: int, preview: Preview, approval: Approval) -> HostReport:
-        if self._record is None:
-            raise AssertionError("no record, no change")
-        run = self._runs[index]
-        try:
-            return run.remedy(preview, approval.digests, self._record, self._inbox.ask_again)
-        except Exception as error:  # noqa: BLE001  # a bug on one host must not hide what became of the others
-            return run.report(_crash(error), preview)
-        finally:
-            run.close()  # and with it the host's lock is given back, however long the other hosts take
-
-    def _tell_stop(self) -> None:
-        """Say at once that a stop was heard: who sees nothing asks again, and that means something else."""
-        heard = self._stop.is_asked + self._stop.is_insisted
-        for number in range(self._stops_told, heard):
-            self._inbox.say_all_the_same(StopHeard(why=self._stop.why, is_insisted=number > 0))
-        self._stops_told = heard
-
 
 def _unrecorded(report: HostReport, why: str) -> HostReport:
     """Return what became of a host whose end is on no record: nobody who reads the record later can vouch for it."""
@@ -441,7 +432,3 @@ def _unrecorded(report: HostReport, why: str) -> HostReport:
     if isinstance(outcome, Fixed | Eased):
         return replace(report, outcome=Unproven(why=f"{reason}, so that this end stands on no record"))
     return replace(report, outcome=replace(outcome, why=reason))
-
-
-def _crash(error: Exception) -> Crashed:
-    return Crashed(why=f"a bug in this program: {type(error).__name__}: {error}")

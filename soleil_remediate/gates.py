@@ -82,7 +82,7 @@ def _excess(scenario: str, previews: Sequence[Preview], *, yes: bool) -> str:
         ceiling = host.policy.ceiling(scenario) if yes else Risk.GENTLE
         if risk is not None and risk > ceiling:
             beyond.setdefault((risk, ceiling), []).append(host.name)
-    reasons = []
+    reasons = list(dict.fromkeys(doubt for preview in previews for doubt in preview.doubts if preview.pending))
     for (risk, ceiling), names in beyond.items():
         whose = f"the policy of {names[0]} allows" if len(names) == 1 else "their policy allows"
         allowed = f"{whose} {ceiling.value} at most" if yes else "nobody was asked"

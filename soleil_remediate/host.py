@@ -15,7 +15,7 @@ from soleil_remediate.command import Secret
 from soleil_remediate.errors import ConfigError
 from soleil_remediate.local_files import read_file, shown_path
 from soleil_remediate.plan import Risk
-from soleil_remediate.units import ByteSize, Duration, MiB
+from soleil_remediate.units import ByteSize, Duration, MiB, Percent
 
 #: The ways to a host: over SSH by this program itself (unless another is named), by the ssh
 #: program, or without leaving this machine.
@@ -124,12 +124,16 @@ class Policy:
         mode: ``OBSERVE`` refuses every change, whoever approves it.
         unattended: For a scenario's name, the highest risk that ``--yes`` may say yes to.
         evidence_limit: The most that is saved off the host before a change; a larger copy refuses the change.
+        change_limit: The most of any group of the host's that one run may change; ``None`` is no limit.
+        unhealthy_limit: With more of any group of the host's unhealthy, nobody but a person may say yes.
     """
 
     environment: str = "production"
     mode: Mode = Mode.ACT
     unattended: Mapping[str, Risk] = field(default_factory=nothing)
     evidence_limit: ByteSize = MiB(20 * 1024)
+    change_limit: Percent | None = None
+    unhealthy_limit: Percent | None = None
 
     def ceiling(self, scenario: str) -> Risk:
         """Return the highest risk that may be sent for *scenario* when nobody is asked."""
@@ -144,6 +148,7 @@ class Host:
         name: Its name in the inventory; also what a person types at the gate.
         connection: How it is reached.
         groups: The groups it belongs to, nearest last.
+        group_sizes: How many machines stand in each group of its inventory.
         variables: What the inventory says about it, merged; templates see it as ``vars``.
         app: The application's profile; templates see it as ``app``.
         app_name: The application's name; empty where the inventory has no application.
@@ -156,6 +161,7 @@ class Host:
     name: str
     connection: Connection
     groups: tuple[str, ...] = ()
+    group_sizes: Mapping[str, int] = field(default_factory=nothing)
     variables: Mapping[str, Any] = field(default_factory=nothing)
     app: Mapping[str, Any] = field(default_factory=nothing)
     app_name: str = ""

@@ -40,15 +40,17 @@ class Remediation:
         cases: One for each host.
         transport: The way to them.
         brake: Raises Frozen where nothing may be sent to them; it holds nothing back where they have no inventory.
+        peers: One for each host that is looked at as well, to be counted for a policy's ``unhealthy_limit``.
     """
 
     cases: tuple[Case, ...]
     transport: Transport
     brake: Brake = released
+    peers: tuple[Case, ...] = ()
 
     def preview(self, *, rollout: Rollout | None = None, listener: Listener = ignore) -> RunReport:
         """Look at every host at once and say what would be done. Changes nothing and keeps no record."""
-        return fleet.preview(self.cases, transport=self.transport, rollout=rollout, listener=listener)
+        return fleet.preview(self.cases, transport=self.transport, peers=self.peers, rollout=rollout, listener=listener)
 
     def remediate(
         self, *, gate: Gate, runs: Runs | None = None, rollout: Rollout | None = None, listener: Listener = ignore
@@ -71,6 +73,7 @@ class Remediation:
             transport=self.transport,
             gate=gate,
             runs=runs,
+            peers=self.peers,
             rollout=rollout,
             listener=listener,
             brake=self.brake,
@@ -107,19 +110,25 @@ def open_remediation(  # noqa: PLR0913  # the one call that says what is meant; 
     scenarios = load_scenarios([shipped_playbooks(), *playbooks], catalog)
     found = scenarios.find(scenario)
     values = parse_inputs(found, [f"{name}={value}" for name, value in (inputs or {}).items()])
-    chosen = _hosts(hosts, inventory, all_hosts=all_hosts)
+    chosen, peers = _hosts(hosts, inventory, found.hosts, all_hosts=all_hosts)
     check_policy(found, scenarios.names, chosen)
     transport = transport or EachItsWay()
     if isinstance(transport, EachItsWay | SshTransport):  # no other needs keys
-        check_local_files(chosen)
+        check_local_files((*chosen, *peers))
     return Remediation(
         cases=tuple(bind(found, host, values, catalog) for host in chosen),
+        peers=tuple(bind(found, host, values, catalog) for host in peers),
         transport=transport,
         brake=released if inventory is None else Switch(inventory=Path(inventory)).check,
     )
 
 
-def _hosts(pattern: str, inventory: str | Path | None, *, all_hosts: bool) -> tuple[Host, ...]:
+def _hosts(
+    pattern: str, inventory: str | Path | None, meant: str, *, all_hosts: bool
+) -> tuple[tuple[Host, ...], tuple[Host, ...]]:
+    """Return the hosts of the run, and those that are looked at as well."""
     if inventory is None:
-        return (ad_hoc_host(pattern),)
-    return load_inventory(inventory).select(pattern, all_hosts=all_hosts)
+        return (ad_hoc_host(pattern),), ()
+    loaded = load_inventory(inventory)
+    chosen = loaded.select(pattern, all_hosts=all_hosts)
+    return chosen, loaded.peers(chosen, meant)

@@ -106,6 +106,7 @@ class Preview:
         steps: What each step would do.
         left_out: Steps that this host or these inputs do not call for; they have no place among *steps*.
         outcome: ``NotNeeded``, ``WouldFix``, ``NotFixed`` or ``WrongInput``.
+        doubts: Why nobody but a person may say yes, whatever the policy allows: what was seen of other hosts.
     """
 
     host: Host
@@ -120,6 +121,7 @@ class Preview:
     steps: tuple[StepSeen, ...]
     outcome: HostOutcome
     left_out: tuple[StepSeen, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def pending(self) -> tuple[tuple[int, StepPending], ...]:

@@ -186,6 +186,22 @@ def chosen_cases(call: Call) -> tuple[Case, ...]:
     return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
 
 
+def peers_of(call: Call, cases: Sequence[Case]) -> tuple[Case, ...]:
+    """Return the scenario bound to the hosts that are looked at as well, to be counted for ``unhealthy_limit``.
+
+    Raises:
+        ConfigError: One of them cannot be looked at as the inventory has it.
+    """
+    path = inventory_path(call)
+    if path is None or all(case.host.policy.unhealthy_limit is None for case in cases):
+        return ()
+    scenario, inputs, catalog = cases[0].scenario, cases[0].inputs, load_catalog()
+    peers = load_inventory(path).peers([case.host for case in cases], scenario.hosts)
+    hosts = _by_transport(call, peers)
+    check_local_files(hosts)
+    return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
+
+
 def bound_cases(call: Call, names: Sequence[str], recorded: Mapping[str, Any]) -> tuple[Case, ...]:
     """Return the scenario of an earlier run bound to some of its hosts, with the inputs that its record has.
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from soleil_remediate import fleet
 from soleil_remediate.cli.call import Call
-from soleil_remediate.cli.choosing import called, chosen_cases, chosen_rollout, invocation
+from soleil_remediate.cli.choosing import called, chosen_cases, chosen_rollout, invocation, peers_of
 from soleil_remediate.cli.forms import DOCUMENTS, tell_run
 from soleil_remediate.cli.freezing import brake
 from soleil_remediate.clock import SystemClock
@@ -60,6 +60,7 @@ def go_on(call: Call, cases: Sequence[Case], *, resumes: str = "") -> ExitStatus
         transport=EachItsWay(),
         gate=_gate(call, reporter),
         runs=Runs(state_folder()),
+        peers=peers_of(call, cases),
         rollout=rollout,
         listener=listener,
         brake=brake(call),
@@ -69,7 +70,9 @@ def go_on(call: Call, cases: Sequence[Case], *, resumes: str = "") -> ExitStatus
 
 
 def _look(call: Call, cases: Sequence[Case], rollout: Rollout, listener: Callable[[Event], None]) -> ExitStatus:
-    report = fleet.preview(cases, transport=EachItsWay(), rollout=rollout, listener=listener)
+    report = fleet.preview(
+        cases, transport=EachItsWay(), peers=peers_of(call, cases), rollout=rollout, listener=listener
+    )
     return _ended(call, cases, report, is_dry=True)
 
 

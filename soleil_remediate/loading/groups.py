@@ -136,6 +136,7 @@ class _Tree:
             for name in members[group.name]:
                 groups[name].append(group)
         weights = {group.name: _weight(group.variables) + _weight(files[group.name]) for group in order}
+        sizes = frozen({group: len(machines) for group, machines in members.items()})
         hosts: list[Host] = []
         for name, own in self._hosts.items():
             mine = groups[name]
@@ -145,7 +146,7 @@ class _Tree:
             weight = sum(weights[group.name] for group in mine) + _weight(own) + _weight(own_files[name])
             apps = max(len(layer["apps"].entries) if "apps" in layer else 1 for layer in layers)
             self._spend(weight * apps, self._host_origins[name])  # what is said holds for each application
-            hosts += self._hosts_of(name, tuple(group.name for group in mine), _merge(layers))
+            hosts += self._hosts_of(name, tuple(group.name for group in mine), sizes, _merge(layers))
             self._refuse_too_many(len(hosts), self._host_origins[name])
         if not self._hosts and not len(self._problems):
             self._problems.add(root.origin, "there is no host in this inventory")
@@ -267,7 +268,9 @@ class _Tree:
                 raise self._problems.stop(place, f"cannot be read: {error.strerror}") from None
         return self._listings[folder]
 
-    def _hosts_of(self, name: str, groups: tuple[str, ...], variables: dict[str, Node]) -> Iterator[Host]:
+    def _hosts_of(
+        self, name: str, groups: tuple[str, ...], sizes: Mapping[str, int], variables: dict[str, Node]
+    ) -> Iterator[Host]:
         before = len(self._problems)
         for section in SECTIONS:
             if section in variables:
@@ -285,6 +288,7 @@ class _Tree:
                 name=f"{name}/{app_name}" if len(apps) > 1 else name,
                 connection=connection,
                 groups=groups,
+                group_sizes=sizes,
                 variables=free,
                 app=app,
                 app_name=app_name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from soleil_remediate.loading.documents import Problems
 from soleil_remediate.loading.groups import read_targets
 from soleil_remediate.loading.patterns import Selection, name_mistake
 from soleil_remediate.loading.validation import shown
+from soleil_remediate.shares import groups_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,23 @@ class Inventory:
             ConfigError: It cannot be read, means every host without *all_hosts*, or leaves open which application.
         """
         return self._selection.select(pattern, all_hosts=all_hosts)
+
+    def peers(self, hosts: Sequence[Host], pattern: str) -> tuple[Host, ...]:
+        """Return the hosts beside *hosts* that are to be looked at as well, for a policy's ``unhealthy_limit``.
+
+        Args:
+            hosts: Those of a run.
+            pattern: Which hosts its scenario is for.
+        """
+        groups = {group for host in hosts if host.policy.unhealthy_limit is not None for group in groups_of(host)}
+        if not groups:
+            return ()
+        names, apps = {host.name for host in hosts}, {host.app_name for host in hosts}
+        return tuple(
+            host
+            for host in self.select(pattern, all_hosts=True)
+            if host.name not in names and host.app_name in apps and not groups.isdisjoint(groups_of(host))
+        )
 
     def host(self, name: str) -> Host:
         """Return the one target of that name.
@@ -146,6 +164,8 @@ def _explained(host: Host) -> Iterator[Explained]:
             "mode": host.policy.mode.value,
             "unattended": {name: risk.value for name, risk in host.policy.unattended.items()},
             "evidence_limit": host.policy.evidence_limit,
+            "change_limit": host.policy.change_limit,
+            "unhealthy_limit": host.policy.unhealthy_limit,
         },
         "contacts": host.contacts,
         **host.variables,

@@ -40,7 +40,7 @@ from soleil_remediate.loading.patterns import name_mistake
 from soleil_remediate.loading.validation import Prose, Section, frozen, read_model, shown
 from soleil_remediate.local_files import expanded
 from soleil_remediate.plan import Risk
-from soleil_remediate.units import ByteSize, Duration
+from soleil_remediate.units import ByteSize, Duration, Percent
 
 
 def _absolute(path: PurePosixPath) -> PurePosixPath:
@@ -142,11 +142,19 @@ class NamedProfile(Profile):
     name: Name = "app"
 
 
+def _some_share(share: Percent) -> Percent:
+    if share <= 0:
+        raise ValueError("must be more than 0 %: to allow no change at all, write mode: observe")
+    return share
+
+
 class _Policy(Section):
     environment: Prose = "production"
     mode: Mode = Mode.ACT
     unattended: dict[str, Risk] = Field(default_factory=dict)
     evidence_limit: ByteSize = Policy().evidence_limit
+    change_limit: Annotated[Percent, AfterValidator(_some_share)] | None = None
+    unhealthy_limit: Annotated[Percent, AfterValidator(_some_share)] | None = None
 
 
 class _Contacts(Section):
@@ -256,6 +264,8 @@ def read_policy(variables: Mapping[str, Node], problems: Problems) -> Policy:
         mode=read.mode,
         unattended=frozen(read.unattended),
         evidence_limit=read.evidence_limit,
+        change_limit=read.change_limit,
+        unhealthy_limit=read.unhealthy_limit,
     )
 
 

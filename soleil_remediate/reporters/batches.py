@@ -10,8 +10,9 @@ from soleil_remediate.events import BatchStarted, HostEnded, HostSeen, RolloutPl
 from soleil_remediate.host_outcomes import Eased, Fixed, NotNeeded, Refusal, WouldFix
 from soleil_remediate.report import HostReport
 from soleil_remediate.reporters.endings import sent_in_words
-from soleil_remediate.reporters.page import HEADING, Page, counted, joined
+from soleil_remediate.reporters.page import HEADING, RED, Page, counted, joined
 from soleil_remediate.rollout import NOT_TRIED
+from soleil_remediate.seen import Preview
 
 #: With more hosts than this to be changed, each gets one line, when it has ended.
 CALM = 8
@@ -66,6 +67,12 @@ def put_affected(page: Page, touched: Sequence[str], untouched: Sequence[str], u
     for label, names in (("touched", touched), ("untouched", untouched), ("UNKNOWN", unknown)):
         if names:
             page.names(f"  {label}", [f"{len(names)}:", *compact(names)], 12)
+
+
+def put_doubts(page: Page, previews: Sequence[Preview]) -> None:
+    """Put on *page* what was seen of other hosts that keeps anybody but a person from saying yes."""
+    for doubt in dict.fromkeys(doubt for preview in previews if preview.pending for doubt in preview.doubts):
+        page.beside(("CAUTION", RED), doubt, 8)
 
 
 class Tally:

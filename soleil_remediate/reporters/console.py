@@ -38,6 +38,7 @@ from soleil_remediate.reporters.batches import (
     compact,
     ended_in_words,
     put_affected,
+    put_doubts,
     put_order,
     was_tried,
 )
@@ -214,6 +215,7 @@ class ConsoleReporter:
             page = preview_page(case, preview, self._run, width=width, detail=detail, plan=plan)
         else:
             page = self._table(previews, width, plan, detail)
+        put_doubts(page, previews)
         if self._has_commands:
             put_commands(page, previews)
         return page

@@ -131,6 +131,7 @@ class Fleet:
     clock: Any = None
     brake: Callable[[], None] = released
     rollout: Rollout = field(default_factory=Rollout)
+    cases_on: Sequence[Host] = ()
 
     @property
     def runs(self) -> Runs:
@@ -138,7 +139,9 @@ class Fleet:
 
     @property
     def cases(self) -> list[Case]:
-        return [tiny.case(*self.steps, on=tiny.host(one.name)) for one in self.hosts]
+        return [
+            tiny.case(*self.steps, on=host) for host in self.cases_on or [tiny.host(one.name) for one in self.hosts]
+        ]
 
     def listen(self, event: Event) -> None:
         self.heard.append(event)

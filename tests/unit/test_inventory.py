@@ -13,7 +13,7 @@ from soleil_remediate.loading.groups import HOSTS_LIMIT
 from soleil_remediate.loading.inventory import Inventory, ad_hoc_host, load_inventory
 from soleil_remediate.plan import Risk
 from soleil_remediate.tasks.backups import PruneBackups
-from soleil_remediate.units import Duration, MiB
+from soleil_remediate.units import Duration, MiB, Percent
 from tests.rights import modes_count
 
 REPOSITORY = Path(__file__).parents[2]
@@ -195,6 +195,67 @@ def test_sections_of_ours_are_merged_key_by_key() -> None:
     assert host.contacts == {"devops": "a@b"}
     assert host.app["backups"]["keep"] == 9
     assert host.app["backups"]["path"] == PurePosixPath("/var/backups/soleil")
+
+
+def a_fleet() -> Inventory:
+    """Return an inventory in which the web servers of production have limits, and others have not."""
+    return load(
+        """
+        all:
+          children:
+            web:
+              hosts: {web1: , web2: , web3: }
+              vars:
+                policy: {change_limit: 34%, unhealthy_limit: 40%}
+            blue:
+              hosts: {web3: , db1: }
+            db:
+              hosts: {db1: , db2: }
+        """
+    )
+
+
+def test_limits_of_shares_are_read_and_know_their_groups_and_where_they_were_written() -> None:
+    inventory = a_fleet()
+    host = inventory.host("web3")
+    assert (host.policy.change_limit, host.policy.unhealthy_limit) == (Percent(34), Percent(40))
+    assert {group: host.group_sizes[group] for group in host.groups} == {"all": 5, "web": 3, "blue": 2}
+    assert str(host.origins["policy.change_limit"]) == "hosts.yml:6:32"
+    told = {row.variable: (row.value, str(row.origin)) for row in inventory.explain("web3")}
+    assert told["policy.unhealthy_limit"] == ("40 %", "hosts.yml:6:54")
+    assert inventory.host("db2").policy == Policy()
+
+
+@pytest.mark.parametrize(
+    "hosts, pattern, peers",
+    [
+        (["web1"], "all", ["web2", "web3"]),
+        (["web1", "web2"], "all", ["web3"]),
+        (["web1", "web2", "web3"], "all", ["db1"]),
+        (["web3"], "all", ["web1", "web2", "db1"]),
+        (["web3"], "web", ["web1", "web2"]),
+        (["db1"], "all", []),
+        (["db1", "web1"], "all", ["web2", "web3"]),
+    ],
+)
+def test_peers_are_the_others_of_a_hosts_groups_that_the_scenario_is_for(
+    hosts: list[str], pattern: str, peers: list[str]
+) -> None:
+    inventory = a_fleet()
+    assert [one.name for one in inventory.peers([inventory.host(name) for name in hosts], pattern)] == peers
+
+
+def test_peers_of_an_application_have_the_same_application() -> None:
+    inventory = load(
+        """
+        all:
+          vars:
+            policy: {unhealthy_limit: 40%}
+            apps: {soleil: {root: /srv/soleil/current}, blog: {root: /srv/blog/current}}
+          hosts: {web1: , web2: }
+        """
+    )
+    assert [one.name for one in inventory.peers([inventory.host("web1/blog")], "all")] == ["web2/blog"]
 
 
 def test_every_value_knows_where_it_was_written() -> None:
@@ -544,6 +605,11 @@ def test_groups_may_lie_in_each_other_however_deep() -> None:
         ("policy: {unattended: {disk-full: high}}", "6:42: policy.unattended.disk-full must be 'gentle', 'disruptive' or 'destructive', not 'high'"),
         ("policy: {evidence_limit: 5}", "6:34: policy.evidence_limit: 5 has no unit: write a size such as 200 MiB"),
         ("policy: {evidence_limit: 5 gigs}", "6:34: policy.evidence_limit: '5 gigs' is no size: write a size such as 200 MiB"),
+        ("policy: {change_limit: 50}", "6:32: policy.change_limit: 50 has no unit: write a share such as 80%"),
+        ("policy: {change_limit: half}", "6:32: policy.change_limit: 'half' is no share: write a share such as 80%"),
+        ("policy: {unhealthy_limit: 101%}", "6:35: policy.unhealthy_limit: a share is between 0% and 100%: 101.0"),
+        ("policy: {change_limit: 0%}", "6:32: policy.change_limit must be more than 0 %: to allow no change at all, write mode: observe"),
+        ("policy: {unhealthy_limit: 0 %}", "6:35: policy.unhealthy_limit must be more than 0 %: to allow no change at all, write mode: observe"),
         ("policy: {enviroment: x}", "6:18: unknown key in policy 'enviroment': did you mean 'environment'?"),
         ("contacts: {devops: 112}", "6:28: contacts.devops must be text, not 112: put it in quotes"),
         ("contacts: {devops: ''}", "6:28: contacts.devops must say something: it is empty"),

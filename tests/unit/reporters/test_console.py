@@ -693,6 +693,27 @@ def test_where_others_wait_for_a_host_that_was_not_reached_the_next_command_leav
     assert "--serial 1,5" in text
 
 
+def test_what_was_seen_of_other_hosts_stands_right_above_the_question() -> None:
+    doubt = (
+        "6 of the 8 hosts of web are not healthy (web1 web2 web3 web4 web5 …): with more than 3 of them the cause may "
+        "be what they share, so only a person may say yes: policy.unhealthy_limit is 40 % "
+        "(inventory/production.yml:33:24)"
+    )
+    seen = replace(preview("web1"), doubts=(doubt,))
+    one = report(seen.outcome, seen=seen)
+    text = told([started(), HostSeen(preview=preview()), *ended(one)], is_dry=True)
+    approve("preview-with-doubts", text)
+    both = [seen, replace(preview("web2"), doubts=(doubt,))]
+    reporter = ConsoleReporter(
+        Screen(stream := io.StringIO(), is_terminal=False),
+        cases=[case("web1"), case("web2")],
+        again=AGAIN,
+        clock=StillClock(),
+    )
+    reporter.present(both, reserve=1)
+    assert stream.getvalue().count("CAUTION") == 1
+
+
 # --- hostile hosts ----------------------------------------------------------------------------------------------------
 
 EVIL = "\x1b[2J\x1b]0;owned\x07\rFIXED  web1\n\u202e\x9b31m\x1b[?1049h\x1bc\x0e" + "A" * 65_536
