@@ -27,7 +27,7 @@ from soleil_remediate.plan import Risk
 from soleil_remediate.reporters.evidence import put_evidence
 from soleil_remediate.reporters.page import Page
 from soleil_remediate.reporters.plans import Detail, put_step
-from soleil_remediate.scenario import Scenario
+from soleil_remediate.scenario import Scenario, Use
 from soleil_remediate.seen import EvidenceSeen
 from soleil_remediate.step_outcomes import StepPending
 from soleil_remediate.task import Check, Look, Reading, Task
@@ -55,7 +55,7 @@ the code: change it there. How kinds are put together stands in
 | family           | what it does                      | stands in                       |
 |------------------|-----------------------------------|---------------------------------|
 | [task](#tasks)   | sees one fault, and can repair it | `steps`, `healthy_when`, `goal` |
-| [check](#checks) | says healthy, faulty or unknown   | `healthy_when`, `goal`          |
+| [check](#checks) | says healthy, faulty or unknown   | `healthy_when`, `goal`, `beyond` |
 | [look](#looks)   | shows what a person should know   | `evidence`                      |
 """
 
@@ -143,7 +143,11 @@ def _entry(kind: Kind, scenarios: Sequence[Scenario]) -> str:
 
 
 def _kinds_of(scenario: Scenario) -> set[str]:
-    return {use.kind for use in (*scenario.healthy_when, *scenario.goal, *scenario.evidence, *scenario.steps)}
+    return {use.kind for use in _uses_of(scenario)}
+
+
+def _uses_of(scenario: Scenario) -> tuple[Use, ...]:
+    return (*scenario.healthy_when, *scenario.goal, *scenario.beyond, *scenario.evidence, *scenario.steps)
 
 
 # ---- uses -----------------------------------------------------------------------------------------------------------

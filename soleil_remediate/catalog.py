@@ -19,6 +19,7 @@ from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any, TypeAlias, get_type_hints
 
 from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
+from soleil_remediate.checks.from_here import PageReached
 from soleil_remediate.checks.health import PageServed, ServiceConfigured
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
@@ -58,6 +59,7 @@ BUILT_IN: tuple[KindClass, ...] = (
     TruncateLog,
     PruneBackups,
     PageServed,
+    PageReached,
     ServiceConfigured,
     ServiceOverview,
     ServiceLastWords,

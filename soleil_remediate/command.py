@@ -68,6 +68,7 @@ class Command:
         deadline: After this long it is ended on the host, and answers 124.
         output_limit: How much of each stream is kept; what comes after is counted and thrown away.
         is_slow: It may take seconds, so it runs on a channel of its own and nothing waits behind it.
+        is_from_here: It is no program of the host's: whoever has the session asks it from this machine, meanwhile.
     """
 
     words: tuple[str, ...]
@@ -76,6 +77,7 @@ class Command:
     deadline: Duration = field(default=Duration(2), kw_only=True)
     output_limit: ByteSize = field(default=MiB(1), kw_only=True)
     is_slow: bool = field(default=False, kw_only=True)
+    is_from_here: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if not self.words or not self.words[0]:

@@ -148,7 +148,7 @@ def foresee(standing: Standing, steps: Sequence[StepSeen], misnamed: Sequence[No
     match standing.symptom_health:
         case Health.HEALTHY:
             if not any(isinstance(step.outcome, StepPending) for step in steps):
-                return NotNeeded(why=standing.why(Health.HEALTHY))
+                return _well(standing)
         case Health.UNKNOWN:
             return NotFixed(why=f"it cannot be known whether anything is wrong: {standing.why(Health.UNKNOWN)}")
         case Health.FAULTY:
@@ -158,6 +158,14 @@ def foresee(standing: Standing, steps: Sequence[StepSeen], misnamed: Sequence[No
         return WouldFix(why=standing.why(Health.FAULTY) if is_wrong else "nothing is wrong; some steps always run")
     reasons = [f"{step.kind}: {step.outcome.why}" for step in steps if isinstance(step.outcome, StepUndecided)]
     return NotFixed(why="; ".join([standing.why(Health.FAULTY), "nothing that may be changed would help", *reasons]))
+
+
+def _well(standing: Standing, since: str = "") -> NotNeeded | NotFixed:
+    """Return the verdict on a host that is well: that users may still not get what it serves is not left unsaid."""
+    why = f"{since}{standing.why(Health.HEALTHY)}"
+    if standing.fault_beyond:
+        return NotFixed(why=f"{standing.fault_beyond}; the host itself is well: {why}")
+    return NotNeeded(why=why)
 
 
 def verify(outcome: StepOutcome, step: Step, seen: Any, faults: frozenset[str]) -> StepOutcome:
@@ -256,7 +264,7 @@ def _untouched(now: Standing | None, steps: Sequence[StepSeen], error: Remediate
         case None:
             pass
     if now is not None and now.symptom_health is Health.HEALTHY:
-        return NotNeeded(why=f"it healed itself meanwhile: {now.why(Health.HEALTHY)}")
+        return _well(now, "it healed itself meanwhile: ")
     declined = [f"{step.kind}: {step.outcome.why}" for step in steps if isinstance(step.outcome, StepDeclined)]
     if declined:
         return Refusal(why="; ".join(declined))

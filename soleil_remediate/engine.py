@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from soleil_remediate.clock import Clock
@@ -174,7 +174,7 @@ class HostRun:
         looked, evidence = self._look(0, evidence=case.evidence)
         self._stop.check()  # what was seen while the session was closed under it would be no preview
         self._scope = frozenset[str]().union(*(seen.verdict.faults for seen in looked.standing.symptom))
-        standing = Standing(symptom=looked.standing.symptom, goal=looked.standing.goal, scope=self._scope)
+        standing = replace(looked.standing, scope=self._scope)
         steps = self._foresee(standing, looked)
         preview = Preview(
             host=self.host,
@@ -199,7 +199,7 @@ class HostRun:
     def _look(self, first: int, evidence: tuple[Look[Any], ...] = ()) -> tuple[_Looked, tuple[EvidenceSeen, ...]]:
         """Look once: at the checks, *evidence* and every step from *first* on; after a change also at what follows."""
         case, reader = self._case, Reader()
-        checks: tuple[Check[Any], ...] = (*case.healthy_when, *case.goal)
+        checks: tuple[Check[Any], ...] = (*case.healthy_when, *case.goal, *case.beyond)
         tasks = tuple(step.task for step in case.steps[first:])
         reads: list[Read[Any]] = [reading.read(reader) for reading in (*checks, *evidence, *tasks)]
         follows = [item.follow(reader, seen) for item, seen in self._followed] if self._has_sent else []
@@ -210,10 +210,12 @@ class HostRun:
         if evidence:
             pairs = zip(evidence, shown, strict=True)
             self._followed = tuple((item, seen) for item, seen in pairs if not isinstance(seen, FactError))
-        split = len(case.healthy_when)
+        split, end = len(case.healthy_when), len(case.healthy_when) + len(case.goal)
         return (
             _Looked(
-                standing=Standing(symptom=judged[:split], goal=judged[split:], scope=self._scope),
+                standing=Standing(
+                    symptom=judged[:split], goal=judged[split:end], beyond=judged[end:], scope=self._scope
+                ),
                 first=first,
                 seen=tuple(results[len(checks) + len(evidence) :]),
                 forecasts=expected(followed, self._scope),

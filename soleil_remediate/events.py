@@ -16,7 +16,7 @@ from soleil_remediate.host_outcomes import HostOutcome
 from soleil_remediate.plan import Change
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.secrecy import redacted
-from soleil_remediate.seen import Preview
+from soleil_remediate.seen import Preview, Standing
 from soleil_remediate.step_outcomes import SavedCopy, StepOutcome
 from soleil_remediate.units import ByteSize, Duration
 
@@ -274,6 +274,13 @@ def as_data(value: Any) -> Any:
     if isinstance(word := getattr(type(value), "word", None), str):
         data["verdict"] = word
     return data | {field.name: as_data(getattr(value, field.name)) for field in fields(value)}
+
+
+@as_data.register
+def _(value: Standing) -> Any:
+    """Return it without ``beyond`` where nothing is looked at there: so it is in the records of earlier versions."""
+    names = ("symptom", "goal", "scope", *(["beyond"] if value.beyond else []))
+    return {"type": "Standing"} | {name: as_data(getattr(value, name)) for name in names}
 
 
 @as_data.register

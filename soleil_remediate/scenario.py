@@ -83,6 +83,7 @@ class Scenario:
         inputs: What ``--set`` may give, by name.
         healthy_when: Red before, or the run is not needed; green after, or it is not fixed.
         goal: Stricter still: with the symptom gone and the goal missed a run ends eased.
+        beyond: What no step mends, such as a certificate: judged and told, and never a reason to change a host.
         evidence: Gathered whatever happens.
         steps: Gentlest first; each runs only while the goal is not met.
         questions: What a person still has to answer.
@@ -102,6 +103,7 @@ class Scenario:
     inputs: Mapping[str, Input] = field(default_factory=nothing)
     healthy_when: tuple[Use, ...] = ()
     goal: tuple[Use, ...] = ()
+    beyond: tuple[Use, ...] = ()
     evidence: tuple[Use, ...] = ()
     steps: tuple[Use, ...] = ()
     questions: tuple[str, ...] = ()
@@ -142,3 +144,4 @@ class Case:
     evidence: tuple[Look[Any], ...]
     steps: tuple[Step, ...]
     left_out: tuple[LeftOut, ...] = ()
+    beyond: tuple[Check[Any], ...] = ()

@@ -38,11 +38,13 @@ class Standing:
         goal: The scenario's ``goal``.
         scope: What the symptom was at the first look. A goal that can tell parts apart counts only for these: a run
             about one full file system does not touch another that is merely fuller than the goal.
+        beyond: The scenario's ``beyond``: counts for neither of the two.
     """
 
     symptom: tuple[CheckSeen, ...]
     goal: tuple[CheckSeen, ...]
     scope: frozenset[str] = frozenset()
+    beyond: tuple[CheckSeen, ...] = ()
 
     @property
     def symptom_health(self) -> Health:
@@ -58,6 +60,12 @@ class Standing:
     def goal_in_scope(self) -> tuple[CheckSeen, ...]:
         """The goal's checks that count, leaving out those that fail only elsewhere."""
         return tuple(seen for seen in self.goal if not self._is_elsewhere(seen.verdict))
+
+    @property
+    def fault_beyond(self) -> str:
+        """What is at fault beyond the host, where no step helps; empty where nothing is."""
+        said = [seen.verdict.why for seen in self.beyond if seen.verdict.health is Health.FAULTY]
+        return "; ".join(dict.fromkeys(said))
 
     @property
     def faults(self) -> frozenset[str]:

@@ -134,6 +134,7 @@ def case(
     on: Host | None = None,
     goal: tuple[Check[Any], ...] = (),
     healthy_when: tuple[Check[Any], ...] = (FileSays(),),
+    beyond: tuple[Check[Any], ...] = (),
     inputs: Mapping[str, Any] = MappingProxyType({}),
 ) -> Case:
     """Bind the tiny scenario to a host; without steps of its own it puts the file right."""
@@ -150,6 +151,7 @@ def case(
         inputs=inputs or nothing(),
         healthy_when=healthy_when,
         goal=goal,
+        beyond=beyond,
         evidence=(ShowFile(),),
         steps=tuple(one if isinstance(one, Step) else Step(task=one) for one in steps or (PutFile(),)),
     )

@@ -125,6 +125,12 @@ def bind(scenario: Scenario, host: Host, inputs: Mapping[str, Any], catalog: Cat
             if not any(map(builder.is_missing, use.only_with))
             for one in builder.build(use)
         ),
+        beyond=tuple(
+            cast("Check[Any]", one)
+            for use in scenario.beyond
+            if not any(map(builder.is_missing, use.only_with))
+            for one in builder.build(use)
+        ),
         steps=tuple(steps),
         left_out=tuple(left_out),
     )

@@ -281,7 +281,7 @@ class _Tree:
         policy = read_policy(variables, self._problems)
         contacts = read_contacts(variables, self._problems)
         refuse_misspelt_sections(variables, self._problems)
-        apps = read_apps(variables, self._problems)
+        apps = read_apps(variables, self._folder, self._problems)
         free = frozen({key: _veiled(key, node.plain) for key, node in variables.items() if not _is_own(key)})
         for app_name, app in apps.items() or [("", frozen({}))]:
             yield Host(

@@ -74,6 +74,7 @@ class Playbook(Section):
     inputs: dict[InputName, _Input] = Field(default_factory=dict)
     healthy_when: Uses = ()
     goal: Uses = ()
+    beyond: Uses = ()
     evidence: Uses = ()
     steps: Uses = ()
     questions: tuple[Prose, ...] = ()
@@ -199,6 +200,7 @@ def read_scenario(file: str | Path, catalog: Catalog, problems: Problems) -> Sce
     uses = {
         "healthy_when": reader.section(node, "healthy_when", checks),
         "goal": reader.section(node, "goal", checks),
+        "beyond": reader.section(node, "beyond", (Family.CHECK,)),
         "evidence": reader.section(node, "evidence", (Family.LOOK,)),
         "steps": reader.section(node, "steps", (Family.TASK,)),
     }

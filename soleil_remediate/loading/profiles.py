@@ -15,6 +15,8 @@ An application's profile::
         patterns: ["*.sql.gz"]            # which files are backups at all; default: usual names of dumps and archives
         protect: ["*-yearly-*"]           # which of those are never removed
       url: https://soleil.example/        # as its users have it: its name is the one that nginx is asked by
+      front: [203.0.113.0/24]             # addresses or networks of the proxy, load balancer or CDN before the hosts
+      ca: ca.pem                          # a file on this machine with further authorities, for a certificate of theirs
       health:                             # every line has this default, but origin
         live: /api/health/live            # a page for which PHP is enough
         page: /api/health/ready           # one that needs what users need, the database above all, and no login
@@ -26,6 +28,7 @@ at the current one; ``~`` is the local user's home.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -87,6 +90,20 @@ def _url(text: str) -> str:
     return text
 
 
+def _network(text: str) -> str:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"must be an IP address or a network such as 203.0.113.0/24: {error}") from None
+    return text
+
+
+def _file(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError(f"must be a path on this machine, not {shown(text)}")
+    return text
+
+
 HostPath = Annotated[PurePosixPath, AfterValidator(_absolute)]
 Name = Annotated[str, AfterValidator(_name)]
 User = Annotated[str, AfterValidator(_user)]
@@ -128,12 +145,15 @@ class Profile(Section):
     logs: tuple[HostPath, ...] | None = None
     backups: Backups | None = None
     url: Annotated[str, AfterValidator(_url)] | None = None
+    front: tuple[Annotated[str, AfterValidator(_network)], ...] | None = None
+    ca: Annotated[str, AfterValidator(_file)] | None = None
     health: Health = Field(default_factory=Health)
 
-    def values(self) -> Mapping[str, Any]:
-        """Return what templates see as ``app``."""
+    def values(self, folder: Path = Path("/")) -> Mapping[str, Any]:
+        """Return what templates see as ``app``; a relative path on this machine starts at *folder*."""
+        ca = None if self.ca is None else str(folder / expanded(self.ca))
         logs = (self.root / "storage/logs/laravel.log",) if self.logs is None else self.logs
-        return frozen({**frozen(self), "logs": logs})  # type: ignore[no-any-return]  # a mapping stays one
+        return frozen({**frozen(self), "logs": logs, "ca": ca})  # type: ignore[no-any-return]  # a mapping stays one
 
 
 class NamedProfile(Profile):
@@ -170,7 +190,15 @@ SECTIONS = ("app", "apps", "policy", "contacts", "known_hosts", "ssh_config", "t
 
 #: What templates see as ``app`` on a host without an application: enough for scenarios that are about the machine.
 NO_PROFILE: Mapping[str, Any] = frozen(
-    {"user": "www-data", "logs": (), "backups": None, "url": None, "health": frozen(Health())}
+    {
+        "user": "www-data",
+        "logs": (),
+        "backups": None,
+        "url": None,
+        "front": None,
+        "ca": None,
+        "health": frozen(Health()),
+    }
 )
 
 #: Stands for any profile while a playbook is checked.
@@ -220,14 +248,18 @@ _HOLDS: Mapping[str, Callable[[Node], bool]] = {
 }
 
 
-def read_apps(variables: Mapping[str, Node], problems: Problems) -> dict[str, Mapping[str, Any]]:
-    """Return the profile of each application by its name; none where the inventory knows none."""
+def read_apps(variables: Mapping[str, Node], folder: Path, problems: Problems) -> dict[str, Mapping[str, Any]]:
+    """Return the profile of each application by its name; none where the inventory knows none.
+
+    Args:
+        folder: Where relative paths start.
+    """
     if "app" in variables and "apps" in variables:
         problems.add(variables["app"].origin, "both app and apps: write the application under apps, with the others")
         return {}
     if "app" in variables:
         single = read_model(_spelt_out(variables["app"]), NamedProfile, problems, path="app")
-        return {} if single is None else {single.name: single.values()}
+        return {} if single is None else {single.name: single.values(folder)}
     if "apps" not in variables:
         return {}
     node = variables["apps"]
@@ -239,7 +271,7 @@ def read_apps(variables: Mapping[str, Node], problems: Problems) -> dict[str, Ma
             problems.add(node.keys[name], mistake)
         profile = read_model(_spelt_out(profile_node), Profile, problems, path=f"apps.{name}")
         if profile is not None:
-            found[name] = frozen({**profile.values(), "name": name})
+            found[name] = frozen({**profile.values(folder), "name": name})
     return found
 
 

@@ -75,7 +75,7 @@ def put_proof(page: Page, before: Standing, after: Standing, *, is_everything: b
 
 def _measures(standing: Standing) -> dict[str, Measure]:
     measures: dict[str, Measure] = {}
-    for seen in (*standing.symptom, *standing.goal):
+    for seen in (*standing.symptom, *standing.goal, *standing.beyond):
         for measure in seen.verdict.measures:
             known = measures.get(measure.label)
             if known is None or measure.is_faulty:
@@ -118,7 +118,9 @@ def put_verdict(page: Page, report: HostReport, took: str = "") -> None:
 
 
 def put_forecasts(page: Page, report: HostReport) -> None:
-    """Put on *page* that it is not over, where that was measured: when what was repaired is at fault again."""
+    """Put on *page* that it is not over: what users still meet beyond the host, and when it is at fault again."""
+    if report.after is not None and report.after.fault_beyond:
+        page.beside(("NOT OVER", HALF), report.after.fault_beyond, _INDENT)
     for one in report.forecasts:
         page.beside(("NOT OVER", HALF), f"{one.about} in about {_roughly(one.within)}: {one.because}", _INDENT)
 

@@ -10,7 +10,7 @@ from soleil_remediate.reporters.page import HEADING, RED, Page, joined
 from soleil_remediate.reporters.plans import Detail, put_plan, sums
 from soleil_remediate.scenario import Case, Scenario
 from soleil_remediate.seen import CheckSeen, Preview, Standing
-from soleil_remediate.task import Health, Measure
+from soleil_remediate.task import Health, Measure, Verdict
 
 FAULT = RED
 
@@ -43,10 +43,22 @@ def put_fault(page: Page, standing: Standing, detail: Detail = Detail.FULL) -> N
     if not wrong and not unsure:
         for number, why in enumerate(_distinct(beyond)):
             page.beside(("GOAL" if number == 0 else "", HEADING), f"missed: {why}")
+    put_beyond(page, standing)
     fine = fine_measures(standing)
     if fine and detail is not Detail.BARE:
         label = "" if wrong or unsure or beyond else "SEEN"
         page.beside((label, HEADING), f"fine: {joined(fine, '  ')}", at_most=2)
+
+
+def put_beyond(page: Page, standing: Standing) -> None:
+    """Put on *page* what stands between the host and its users and is not as it should be, or not for long."""
+    checks = [seen for seen in standing.beyond if _is_worth_telling(seen.verdict)]
+    for number, why in enumerate(_distinct(checks)):
+        page.beside(("BEYOND" if number == 0 else "", HEADING), why)
+
+
+def _is_worth_telling(verdict: Verdict) -> bool:
+    return verdict.health is not Health.HEALTHY or any(measure.is_faulty for measure in verdict.measures)
 
 
 def _distinct(checks: Sequence[CheckSeen]) -> list[str]:
@@ -54,8 +66,9 @@ def _distinct(checks: Sequence[CheckSeen]) -> list[str]:
 
 
 def fine_measures(standing: Standing) -> list[str]:
-    """Return the symptom's measures that are not at fault, shares before words: ``/var 63 %``."""
-    measures = [measure for seen in standing.symptom for measure in seen.verdict.measures if not measure.is_faulty]
+    """Return what was measured of the symptom and beyond and is not at fault, shares before words: ``/var 63 %``."""
+    seen_at_all = (*standing.symptom, *standing.beyond)
+    measures = [measure for seen in seen_at_all for measure in seen.verdict.measures if not measure.is_faulty]
     numbers = [measure for measure in measures if any(character.isdigit() for character in measure.value)]
     return list(dict.fromkeys(f"{_subject(measure)} {measure.value}" for measure in numbers or measures))
 

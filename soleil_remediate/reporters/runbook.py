@@ -45,6 +45,7 @@ def explain_page(scenario: Scenario, catalog: Catalog, again: Invocation, width:
     page.gap()
     _put_uses(page, "HEALTHY", "when all of this holds; else there is something to do", scenario.healthy_when, catalog)
     _put_uses(page, "GOAL", "what is aimed at; missed, a run ends EASED", scenario.goal, catalog)
+    _put_uses(page, "BEYOND", "what no step mends: judged and told", scenario.beyond, catalog)
     _put_uses(page, "EVIDENCE", "gathered whatever happens", scenario.evidence, catalog)
     _put_steps(page, scenario, catalog)
     _put_list(page, "BY HAND", scenario.by_hand)

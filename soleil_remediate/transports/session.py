@@ -7,6 +7,7 @@ import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import PurePosixPath
@@ -27,8 +28,10 @@ from soleil_remediate.plan import Preserve
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.transports import Access, HostKey, Operation, Progress, Saved
 from soleil_remediate.transports.becoming import Becoming, Link
+from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.dotenv import asking_for_secrets, learn_secrets
 from soleil_remediate.transports.evidence import Copy, copying
+from soleil_remediate.transports.from_here import ask_from_here
 from soleil_remediate.transports.operations import in_time, is_operation_id, read_operation, wait_times
 from soleil_remediate.transports.shell import (
     Kept,
@@ -89,6 +92,7 @@ class ShellSession:
         self._base = base
         self._clock = clock
         self._round_trips = 0
+        self._not_wanted = Cancellation()
         self._shim_is_in: Shell | None = None
         self._claimed_by: Shell | None = None
         self._memory = ""
@@ -160,9 +164,25 @@ class ShellSession:
     def ask(self, commands: Sequence[Command]) -> list[Output | FactError]:
         """Ask questions in one pipelined batch; the answers come in their order.
 
+        What is asked from here is asked meanwhile; it keeps no time of the host's.
+
         Raises:
             Unreachable: The connection is gone or the host has stopped answering.
         """
+        outside = [command for command in commands if command.is_from_here]
+        if not outside:
+            return self._ask_host(commands)
+        with ThreadPoolExecutor(len(outside), thread_name_prefix="from-here") as pool:
+            asked = [pool.submit(ask_from_here, command, self._not_wanted) for command in outside]
+            try:
+                heard = iter(self._ask_host([command for command in commands if not command.is_from_here]))
+            except BaseException:
+                self._not_wanted.ask()  # nothing is waited for that nobody will look at
+                raise
+            met = iter([one.result() for one in asked])
+        return [next(met if command.is_from_here else heard) for command in commands]
+
+    def _ask_host(self, commands: Sequence[Command]) -> list[Output | FactError]:
         if not commands:
             return []
         self._round_trips += 1
@@ -416,6 +436,7 @@ class ShellSession:
 
     def close(self) -> None:
         """End the session and give the lock back, unless a change that was sent is still running."""
+        self._not_wanted.ask()
         self._link.close()
 
 

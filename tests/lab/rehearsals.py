@@ -74,10 +74,10 @@ class Rehearsal:
         return run.hosts[0]
 
     def red_checks(self) -> set[str]:
-        """The kinds of those checks that a look now finds faulty, the goal's among them."""
+        """The kinds of those checks that a look now finds faulty, the goal's and what is beyond among them."""
         seen = self.preview().preview
         assert seen is not None
-        checks = (*seen.standing.symptom, *seen.standing.goal)
+        checks = (*seen.standing.symptom, *seen.standing.goal, *seen.standing.beyond)
         return {check.kind for check in checks if check.verdict.health is Health.FAULTY}
 
     def record(self) -> list[dict[str, object]]:

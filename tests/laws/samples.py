@@ -25,6 +25,7 @@ from soleil_remediate.plan import Change
 from soleil_remediate.task import Look, Reading, Task
 from soleil_remediate.units import Duration, MiB, Percent
 from tests.unit.facts.answers import captured, complaint, log_sample, record, said
+from tests.unit.facts.from_here import MET, OWN
 from tests.unit.facts.services import NGINX, PHP_FPM, RESOURCES, SOCKETS, unit_shown, units_shown
 
 LOOKS: tuple[type[Reading[Any]], ...] = (
@@ -79,6 +80,8 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     ("journalctl", said('{"MESSAGE":"Main process exited, code=killed, status=9/KILL"}\n')),
     ("--header Host:", said("<h1>400 Bad Request</h1>\n400\t")),
     ("curl", said("<h1>504 Gateway Time-out</h1>\n504\t")),
+    ("ask-from-here", said(MET)),
+    ("/proc/net/fib_trie", said(OWN)),
     ("/proc/net/tcp", said(SOCKETS)),
     ("/proc/loadavg", said(RESOURCES)),
     (f"tail --verbose --lines=3 -- {_ERROR_LOG}", said(f"==> {_ERROR_LOG} <==\nconnect() failed\n")),
@@ -158,6 +161,7 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "disk.forecast": {},
     "release.rollback": {"root": Path(_LINK), "migrations": "any"},
     "page.served": {"page": "/ready", "url": "https://soleil.example/"},
+    "page.reached": {"page": "/ready", "url": "https://soleil.example/"},
     "service.configured": {"units": ("nginx.service", "php*-fpm.service")},
     "service.overview": {"units": ("nginx.service", "php*-fpm.service")},
     "service.last-words": {"units": ("nginx.service", "php*-fpm.service")},

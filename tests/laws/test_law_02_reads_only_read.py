@@ -18,6 +18,7 @@ from tests.laws.samples import KINDS, RARE, changes_of, commands_of, sample
 
 #: Every program a query may start, and which of its arguments would do more than read.
 READERS: dict[str, re.Pattern[str]] = {
+    "ask-from-here": re.compile(r"(?!)"),  # one GET and nothing else; tests/contract/test_from_here.py sees to it
     "curl": re.compile(
         r"-(?!-(disable|silent|show-error|globoff|noproxy|max-time|connect-to|write-out|http1\.1|header|url)$).*"
         r"|@.*|.*%output.*"

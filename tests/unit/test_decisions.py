@@ -50,6 +50,10 @@ from tests import tiny
 GREEN, DARK = Verdict.healthy("all is well"), Verdict.unknown("nobody can tell")
 
 
+#: What a check says of what is beyond the host, and what counts there for neither symptom nor goal.
+EXPIRED, OFFLINE = Verdict.faulty("the certificate has expired"), Verdict.unknown("this machine is offline")
+
+
 def red(*faults: str) -> Verdict:
     return Verdict.faulty("it is broken", faults=frozenset(faults))
 
@@ -217,6 +221,10 @@ PENDING = StepPending(plan=tiny.PutFile().plan("bad"), digests=("0" * 16,), is_t
 SKIPPED, HEALTHY, UNDECIDED = StepSkipped(why="s"), StepHealthy(why="h"), StepUndecided(why="must not be done")
 
 
+def beyond(at: Standing, *verdicts: Verdict) -> Standing:
+    return replace(at, beyond=tuple(CheckSeen(kind="beyond", verdict=verdict) for verdict in verdicts))
+
+
 def seen(*outcomes: StepOutcome) -> list[StepSeen]:
     return [StepSeen(kind="file.put", outcome=outcome) for outcome in outcomes]
 
@@ -226,6 +234,13 @@ def seen(*outcomes: StepOutcome) -> list[StepSeen]:
     [
         (standing(GREEN), [SKIPPED], NotNeeded(why="all is well")),
         (standing(GREEN, red()), [SKIPPED], NotNeeded(why="all is well")),
+        (
+            beyond(standing(GREEN), EXPIRED, OFFLINE, EXPIRED),
+            [SKIPPED],
+            NotFixed(why="the certificate has expired; the host itself is well: all is well"),
+        ),
+        (beyond(standing(GREEN), OFFLINE), [SKIPPED], NotNeeded(why="all is well")),
+        (beyond(standing(red()), EXPIRED), [PENDING], WouldFix(why="it is broken")),
         (standing(GREEN), [PENDING], WouldFix(why="nothing is wrong; some steps always run")),
         (standing(GREEN, red()), [PENDING], WouldFix(why="nothing is wrong; some steps always run")),
         (standing(red()), [HEALTHY, PENDING], WouldFix(why="it is broken")),
@@ -485,6 +500,8 @@ TABLE: list[tuple[str, Standing | None, Standing | None, list[StepOutcome], Exce
     ),
     ("healed meanwhile", standing(GREEN), None, [SKIPPED], None, NotNeeded(
         why="it healed itself meanwhile: all is well")),
+    ("healed meanwhile, but", beyond(standing(GREEN), EXPIRED), None, [SKIPPED], None, NotFixed(
+        why="the certificate has expired; the host itself is well: it healed itself meanwhile: all is well")),
     ("healed meanwhile, goal missed", standing(GREEN, red()), None, [SKIPPED], None, NotNeeded(
         why="it healed itself meanwhile: all is well")),
     ("declined", RED, None, [DECLINED], None, Refusal(why="file.put: nobody is there")),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from soleil_remediate.command import Output, Reader
+from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.engine import HostRun
 from soleil_remediate.errors import (
     ConfigError,
@@ -51,7 +51,7 @@ from soleil_remediate.step_outcomes import (
     StepUnknown,
 )
 from soleil_remediate.stopping import Stop, StopRequested
-from soleil_remediate.task import Verdict
+from soleil_remediate.task import Check, Health, Verdict
 from soleil_remediate.transports import Access
 from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.scripted import Fate, ScriptedHost, ScriptedSession, ScriptedTransport
@@ -208,6 +208,51 @@ def test_where_nothing_is_wrong_a_missed_goal_alone_changes_nothing(bench: Bench
     preview = bench.run(case).preview()
     assert preview.outcome == NotNeeded(why="/srv/one says good")
     assert [step.outcome for step in preview.steps] == [StepSkipped(why="not needed: nothing was wrong")]
+
+
+class _Beyond(Query[str]):
+    command = Command(("beyond",))
+
+    def parse(self, output: Output) -> str:
+        return output.text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beyond(Check[str]):
+    """See what no step mends."""
+
+    kind = "beyond.says"
+
+    async def read(self, host: Reader) -> str:
+        return await host.ask(_Beyond())
+
+    def judge(self, seen: str) -> Verdict:
+        return Verdict.faulty(f"beyond it is {seen}")
+
+
+def test_a_fault_beyond_a_host_that_is_well_is_told_and_nothing_is_planned_on_it(bench: Bench) -> None:
+    tiny.say(bench.web1, "good")
+    bench.web1.on_read(("beyond",), "dark")
+    preview = bench.run(tiny.case(PutFile(words=("best",)), beyond=(Beyond(),))).preview()
+    assert preview.outcome == NotFixed(why="beyond it is dark; the host itself is well: /srv/one says good")
+    assert preview.digests == frozenset()
+    assert preview.standing.goal_health is Health.HEALTHY
+
+
+def test_what_cannot_be_known_beyond_a_host_stands_in_no_way_of_its_repair(bench: Bench) -> None:
+    bench.web1.on_read(("beyond",), FactError("offline"))
+    report = bench.remedy(tiny.case(beyond=(Beyond(),)))
+    assert report.outcome == Fixed(why="/srv/one says good")
+    assert report.after is not None
+    assert [seen.verdict for seen in report.after.beyond] == [Verdict.unknown("offline")]
+
+
+def test_a_fault_beyond_a_host_that_stays_after_the_repair_is_still_told(bench: Bench) -> None:
+    bench.web1.on_read(("beyond",), "dark")
+    report = bench.remedy(tiny.case(beyond=(Beyond(),)))
+    assert report.outcome == Fixed(why="/srv/one says good")
+    assert report.after is not None
+    assert report.after.fault_beyond == "beyond it is dark"
 
 
 def test_a_read_that_fails_fails_alone(bench: Bench) -> None:

@@ -343,9 +343,20 @@ def test_a_profile_says_what_it_does_not_know_and_what_follows() -> None:
             "protect": (),
         },
         "url": None,
+        "front": None,
+        "ca": None,
         "health": {"live": "/api/health/live", "page": "/api/health/ready", "origin": None},
     }
     assert variables("ansible_host: 10.0.0.1").app == {}
+
+
+def test_an_authority_of_ones_own_is_a_file_on_this_machine_that_stands_beside_the_inventory() -> None:
+    def ca(path: str) -> object:
+        return variables(f"app: {{root: /srv/a, ca: {path}}}").app["ca"]
+
+    assert ca("ca.pem") == "ca.pem"
+    assert ca("/etc/ca.pem") == "/etc/ca.pem"
+    assert ca("~/ca.pem") == str(Path("~/ca.pem").expanduser())
 
 
 def test_nobody_can_change_what_an_inventory_said() -> None:
@@ -596,6 +607,8 @@ def test_groups_may_lie_in_each_other_however_deep() -> None:
         ("app: {root: /a, backups: {path: /b/c, patterns: []}}", "6:57: app.backups.patterns must name at least one pattern: an empty list would make every file a backup, or none"),
         ("app: {root: /a, backups: {path: /b/c, patterns: [a/b]}}", "6:58: app.backups.patterns[1] must be a pattern of file names such as *.sql.gz, not 'a/b'"),
         ("app: {root: /a, backups: {path: /b/c, patterns: [-rf*]}}", "6:58: app.backups.patterns[1] must be a pattern of file names such as *.sql.gz, not '-rf*'"),
+        ("app: {root: /a, front: [10.0.0.1/8]}", "6:33: app.front[1] must be an IP address or a network such as 203.0.113.0/24: 10.0.0.1/8 has host bits set"),
+        ("app: {root: /a, ca: ''}", "6:29: app.ca must be a path on this machine, not ''"),
         ("app: {root: /a, url: 'https://u:p@x/'}", "6:30: app.url must be an http or https address without a password, not 'https://u:p@x/'"),
         ("app: {root: /a}\napps: {b: {root: /b}}", "6:14: both app and apps: write the application under apps, with the others"),
         ("apps: [a]", "6:15: apps must map each application's name to its profile, not be a list"),
@@ -629,7 +642,7 @@ def test_mistakes_in_what_is_said_about_a_host(text: str, message: str) -> None:
         ("policies: {environment: x}", "6:19: unknown section 'policies': did you mean 'policy'?"),
         ("ap: {root: /srv/a}", "6:13: unknown section 'ap': did you mean 'app'?"),
         ("aps: {soleil: {root: /srv/a}}", "6:14: unknown section 'aps': did you mean 'apps'?"),
-        ("app: {soleil: {root: /srv/a}}", "6:14: app needs 'root'\nhosts.yml:6:15: unknown key in app 'soleil': known: backups, health, logs, name, root, url, user"),
+        ("app: {soleil: {root: /srv/a}}", "6:14: app needs 'root'\nhosts.yml:6:15: unknown key in app 'soleil': known: backups, ca, front, health, logs, name, root, url, user"),
     ],
 )  # fmt: skip
 def test_a_section_that_is_misspelt_is_no_variable_of_somebody_else(text: str, message: str) -> None:

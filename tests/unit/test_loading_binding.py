@@ -19,7 +19,7 @@ from soleil_remediate.loading.binding import INPUT_LIMIT
 from soleil_remediate.looks.services import LogNewest
 from soleil_remediate.plan import Plan
 from soleil_remediate.scenario import Input, LeftOut, Scenario, Severity
-from soleil_remediate.task import Task
+from soleil_remediate.task import Check, Task, Verdict
 from soleil_remediate.units import ByteSize, Duration, MiB, Percent
 
 
@@ -50,7 +50,22 @@ class Note(Task[int]):
         return Plan.nothing("noted")
 
 
-CATALOG = Catalog.of(Note, LogNewest)
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Check[int]):
+    """Compare."""
+
+    kind = "note.compare"
+
+    text: str = ""
+
+    async def read(self, host: Reader) -> int:
+        return 0
+
+    def judge(self, seen: int) -> Verdict:
+        return Verdict.healthy(f"{seen}")
+
+
+CATALOG = Catalog.of(Note, LogNewest, Comparison)
 
 INVENTORY = """\
 all:
@@ -229,6 +244,23 @@ def test_evidence_whose_only_with_is_not_given_is_not_gathered() -> None:
     inventory = load_inventory("hosts.yml")
     assert len(bind(loaded, inventory.host("web1"), {}, CATALOG).evidence) == 1
     assert bind(loaded, inventory.host("db1"), {}, CATALOG).evidence == ()
+
+
+def test_what_is_beyond_a_host_is_looked_at_only_with_what_it_needs() -> None:
+    loaded = scenario(
+        "  - note.take: {}\n",
+        dedent("""\
+        inputs: {mount: {type: path, about: x}}
+        beyond:
+          - note.compare: {text: "{{ app.user }}"}
+            only_with: [mount]
+          - note.compare: {text: "{{ app.url }}"}
+            only_with: [app.url]
+        """),
+    )
+    case = bind(loaded, web1(), parse_inputs(loaded, ["mount=/srv"]), CATALOG)
+    assert case.beyond == (Comparison(text="www-data"),)
+    assert bind(loaded, web1(), parse_inputs(loaded, []), CATALOG).beyond == ()
 
 
 def test_a_host_in_no_inventory_gets_what_needs_no_profile() -> None:

@@ -226,6 +226,48 @@ def test_fixed_and_not_over() -> None:
     assert "nothing unknown · exit 0\nNOT OVER  /srv is full again in about 2 h 30 min:\n" in text
 
 
+def beyond(at: Standing, verdict: Verdict) -> Standing:
+    return replace(at, beyond=(CheckSeen(kind="page.reached", verdict=verdict),))
+
+
+CUT_OFF = Verdict.faulty(
+    "https://soleil.example/ from here: its certificate is not trusted: certificate has expired",
+    Measure(label="/ from here", value="not trusted", is_faulty=True),
+)
+
+
+def test_what_users_meet_beyond_the_host_stands_in_the_preview_the_proof_and_the_end() -> None:
+    one = fixed_report()
+    assert one.preview is not None
+    assert one.after is not None
+    one = replace(
+        one,
+        preview=replace(one.preview, standing=beyond(one.preview.standing, CUT_OFF)),
+        after=beyond(one.after, CUT_OFF),
+    )
+    text = told(seen_and_ended(one))
+    approve("fixed-beyond", text)
+    assert text.index("BEYOND ") < text.index("PROOF") < text.index("/ from here ") < text.index("NOT OVER ")
+
+
+@pytest.mark.parametrize(
+    "verdict, says",
+    [
+        (Verdict.unknown("this machine has no way there"), "BEYOND this machine has no way there"),
+        (
+            Verdict.healthy("it ends soon", Measure(label="certificate", value="3 d left", is_faulty=True)),
+            "BEYOND it ends soon",
+        ),
+        (Verdict.healthy("all is well", Measure(label="/ from here", value="200")), "/ from here 200"),
+    ],
+)
+def test_what_is_beyond_is_told_where_it_is_not_fine_or_not_for_long(verdict: Verdict, says: str) -> None:
+    seen = healthy_preview()
+    text = told([started(), HostSeen(preview=replace(seen, standing=beyond(seen.standing, verdict)))])
+    assert says in text
+    assert ("BEYOND" in text) is says.startswith("BEYOND")
+
+
 def test_a_check_that_says_nothing_else_aims_at_what_it_was_given() -> None:
     assert tiny.FileSays(text="fine").aim() == "file.says text fine"
     assert tiny.FileSays().aim() == "file.says"
