@@ -17,9 +17,9 @@ class PageServed(Check[Response]):
     """See whether the web server on the host serves a page, by the application's public name and without a login.
 
     What stands between users and the host (their network, DNS, a load balancer or a proxy in front) is not seen. Over
-    TLS it is asked for only where the application's address says so and the host listens for it: then the certificate
-    must be one that the host trusts. Redirects are not followed, and a page that wants a login, is not there, or is
-    limited proves nothing either way: that is unknown.
+    TLS it is asked for only where the application's address says so and the host listens for it; a certificate that the
+    host does not trust is told and decides nothing (``page.reached`` judges it). Redirects are not followed, and a page
+    that wants a login, is not there, or is limited proves nothing either way: that is unknown.
 
     Args:
         page: Its path. One that needs the database proves more than one for which PHP is enough.
@@ -48,12 +48,16 @@ class PageServed(Check[Response]):
         value = str(seen.status) if seen.status is not None else seen.why
         measure = Measure(label=self.page, value=value, is_faulty=not seen.is_served)
         if seen.is_served:
-            return Verdict.healthy(said, measure)
-        if seen.why == "not trusted":
-            return Verdict.unknown(f"{said}. Users may see another certificate in front of this host", measure)
+            return Verdict.healthy(f"{said}{_distrusted(seen)}", measure)
+        if seen.why == "no tls":
+            return Verdict.unknown(f"{said}. Users may see another server in front of this host", measure)
         if seen.status is None or seen.status >= 500:
             return Verdict.faulty(said, measure)
         return Verdict.unknown(f"{said}{_proves_nothing(seen)}", measure)
+
+
+def _distrusted(seen: Response) -> str:
+    return f" with a certificate that the host itself does not trust: {seen.distrust}" if seen.distrust else ""
 
 
 def _proves_nothing(seen: Response) -> str:

@@ -13,7 +13,16 @@ from soleil_remediate.units import Duration
 
 #: What curl's exit status says where there was no answer: https://curl.se/docs/manpage.html#EXIT
 _REFUSED, _TIMED_OUT, _BROKEN = frozenset({7}), frozenset({28}), frozenset({52, 56})
-_DISTRUSTED = frozenset({35, 60})
+_NO_TLS = frozenset({35})
+#: What OpenSSL says of a certificate that it does not trust: X509_V_ERR_… in x509_vfy.h.
+_DISTRUST = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "it is self-signed",
+    19: "its authority is not known there",
+    20: "its authority is not known there",
+    21: "its authority is not known there",
+}
 _LISTENS = "0A"  # TCP_LISTEN in include/net/tcp_states.h
 #: So much of a page tells a person what it is.
 _EXCERPT = 200
@@ -56,10 +65,11 @@ class Response:
 
     Args:
         status: The HTTP status; ``None`` where there was no answer.
-        why: Where there was none: ``refused``, ``too late``, ``broken off`` or ``not trusted``.
+        why: Where there was none: ``refused``, ``too late``, ``broken off`` or ``no tls``.
         says: curl's own words about that.
         location: Where a redirect leads.
         excerpt: How the page begins.
+        distrust: Why the host itself does not trust the certificate that its web server shows; empty where it does.
     """
 
     status: int | None
@@ -67,6 +77,7 @@ class Response:
     says: str = ""
     location: str = ""
     excerpt: str = ""
+    distrust: str = ""
 
     @property
     def is_served(self) -> bool:
@@ -93,7 +104,8 @@ class Response:
 class AskPage(Query[Response]):
     """One page, as the web server on this host serves it: by its public name, without asking any name server.
 
-    A plain GET, as a browser or a monitor sends it: no cookie, no file, no proxy, no redirect followed.
+    A plain GET, as a browser or a monitor sends it: no cookie, no file, no proxy, no redirect followed. A certificate
+    that is not trusted is told, and the page all the same: one that has expired must not hide whether PHP answers.
 
     Args:
         url: As a user has it.
@@ -106,7 +118,7 @@ class AskPage(Query[Response]):
     at: str
     within: Duration
     headers: tuple[str, ...] = ()
-    expects = frozenset({0}) | _REFUSED | _TIMED_OUT | _BROKEN | _DISTRUSTED
+    expects = frozenset({0}) | _REFUSED | _TIMED_OUT | _BROKEN | _NO_TLS
 
     @property
     def command(self) -> Command:
@@ -117,6 +129,7 @@ class AskPage(Query[Response]):
                 "--silent",
                 "--show-error",
                 "--globoff",
+                "--insecure",
                 "--noproxy",
                 "*",
                 "--max-time",
@@ -124,7 +137,7 @@ class AskPage(Query[Response]):
                 "--connect-to",
                 f"::{self.at}",
                 "--write-out",
-                r"\n%{http_code}\t%{redirect_url}",
+                r"\n%{http_code}\t%{redirect_url}\t%{ssl_verify_result}",
                 *(word for header in self.headers for word in ("--http1.1", "--header", header)),
                 "--url",
                 self.url,
@@ -135,15 +148,17 @@ class AskPage(Query[Response]):
 
     def parse(self, output: Output) -> Response:
         page, _, told = output.stdout.rpartition(b"\n")
-        code, tab, location = told.decode("ascii").partition("\t")
-        if not tab or not re.fullmatch(r"[0-9]{3}", code):
+        code, location, verified = told.decode("ascii").split("\t")
+        if not re.fullmatch(r"[0-9]{3}", code):
             raise ValueError("not curl's last words")
         if output.exit_status == 0:
             if code == "000":
                 raise ValueError("no status")
             excerpt = redacted(" ".join(page.decode("utf-8", "backslashreplace").split()))[:_EXCERPT]
-            return Response(status=int(code), location=location, excerpt=excerpt)
-        reasons = {"refused": _REFUSED, "too late": _TIMED_OUT, "broken off": _BROKEN, "not trusted": _DISTRUSTED}
+            wrong = int(verified)
+            distrust = _DISTRUST.get(wrong, f"OpenSSL's error {wrong}") if wrong else ""
+            return Response(status=int(code), location=location, excerpt=excerpt, distrust=distrust)
+        reasons = {"refused": _REFUSED, "too late": _TIMED_OUT, "broken off": _BROKEN, "no tls": _NO_TLS}
         why = next(why for why, statuses in reasons.items() if output.exit_status in statuses)
         says = output.error_text.strip().partition(") ")[2] or output.error_text.strip()
         return Response(status=None, why=why, says=redacted(says)[:_EXCERPT])

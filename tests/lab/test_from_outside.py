@@ -18,11 +18,11 @@ pytestmark = pytest.mark.lab
 def inventory(web1: LabHost, tmp_path: Path) -> Path:
     """The lab's inventory with the application's address as its users have it, and the lab's own authority beside it.
 
-    nginx on the host is asked over plain HTTP: what it serves does not depend on a certificate.
+    The host itself does not know that authority, as with a staging site's: whether it is well does not depend on that.
     """
     web1.break_with("certificate-expired", how="good")
     (tmp_path / "ca.pem").write_text(web1.shell("cat /etc/ssl/soleil/ca.pem"))
-    public = f"url: https://{web1.address}/\n      ca: ca.pem\n      health: {{origin: 'http://127.0.0.1'}}\n"
+    public = f"url: https://{web1.address}/\n      ca: ca.pem\n"
     text = web1.lab.inventory.read_text().replace("user: www-data\n", f"user: www-data\n      {public}", 1)
     file = tmp_path / "hosts.yml"
     file.write_text(text)

@@ -20,7 +20,7 @@ from tests.laws.samples import KINDS, RARE, changes_of, commands_of, sample
 READERS: dict[str, re.Pattern[str]] = {
     "ask-from-here": re.compile(r"(?!)"),  # one GET and nothing else; tests/contract/test_from_here.py sees to it
     "curl": re.compile(
-        r"-(?!-(disable|silent|show-error|globoff|noproxy|max-time|connect-to|write-out|http1\.1|header|url)$).*"
+        r"-(?!-(disable|silent|show-error|globoff|insecure|noproxy|max-time|connect-to|write-out|http1\.1|header|url)$).*"
         r"|@.*|.*%output.*"
     ),
     "journalctl": re.compile(r"(?!--(no-pager|output=\w+|output-fields=\w+|unit=.*|lines=\d+)$).*"),

@@ -63,15 +63,15 @@ def test_a_page_is_asked_for_by_its_public_name_where_the_host_listens(
 
 
 def test_an_answer_says_its_status_where_it_leads_and_how_it_begins() -> None:
-    seen = asked(0, '{"status":"fail",\n "why": "x"}\n503\thttps://soleil.example/')
+    seen = asked(0, '{"status":"fail",\n "why": "x"}\n503\thttps://soleil.example/\t0')
     assert seen == Response(status=503, location="https://soleil.example/", excerpt='{"status":"fail", "why": "x"}')
     assert (seen.is_served, seen.in_words, seen.detail) == (False, "answers 503", '{"status":"fail", "why": "x"}')
 
 
 def test_a_page_of_html_says_nothing_in_detail_and_neither_does_one_that_is_well() -> None:
-    assert asked(0, "<h1>502 Bad Gateway</h1>\n502\t").detail == ""
-    assert asked(0, '{"status":"ok"}\n200\t').detail == ""
-    assert asked(0, "\n204\t").is_served
+    assert asked(0, "<h1>502 Bad Gateway</h1>\n502\t\t0").detail == ""
+    assert asked(0, '{"status":"ok"}\n200\t\t0').detail == ""
+    assert asked(0, "\n204\t\t0").is_served
 
 
 @pytest.mark.parametrize(
@@ -85,15 +85,42 @@ def test_a_page_of_html_says_nothing_in_detail_and_neither_does_one_that_is_well
         ),
         (28, "curl: (28) Operation timed out after 5001 ms", "too late", "is not answered in time"),
         (52, "curl: (52) Empty reply from server", "broken off", "is broken off (Empty reply from server)"),
-        (60, "curl: (60) certificate has expired", "not trusted", "cannot be asked for: certificate has expired"),
+        (35, "curl: (35) wrong version number", "no tls", "cannot be asked for: wrong version number"),
     ],
 )
 def test_no_answer_says_why(status: int, stderr: str, why: str, words: str) -> None:
-    seen = asked(status, "\n000\t", stderr)
+    seen = asked(status, "\n000\t\t0", stderr)
     assert (seen.status, seen.why, seen.is_served, seen.in_words) == (None, why, False, words)
 
 
-@pytest.mark.parametrize("status, stdout", [(0, "\n000\t"), (0, "200"), (0, "\n20\t"), (3, "\n000\t"), (6, "\n000\t")])
+@pytest.mark.parametrize(
+    "verified, distrust",
+    [
+        (0, ""),
+        (9, "it is not valid yet"),
+        (10, "it has expired"),
+        (18, "it is self-signed"),
+        (20, "its authority is not known there"),
+        (7, "OpenSSL's error 7"),
+    ],
+)
+def test_a_certificate_that_is_not_trusted_is_told_beside_the_page(verified: int, distrust: str) -> None:
+    seen = asked(0, f"\n200\t\t{verified}")
+    assert (seen.is_served, seen.distrust) == (True, distrust)
+
+
+@pytest.mark.parametrize(
+    "status, stdout",
+    [
+        (0, "\n000\t\t0"),
+        (0, "200"),
+        (0, "\n200\t"),
+        (0, "\n200\t\tx"),
+        (0, "\n20\t\t0"),
+        (3, "\n000\t\t0"),
+        (6, "\n000\t\t0"),
+    ],
+)
 def test_what_curl_did_not_say_so_is_an_error(status: int, stdout: str) -> None:
     with pytest.raises(FactError):
         asked(status, stdout, "curl: x")
@@ -103,9 +130,9 @@ def test_both_pages_and_the_servers_own_answer_are_asked_for_together() -> None:
     site = see(
         read_site(Reader(), LIVE, "/up", url=None, origin=None, within=FIVE),
         ("/proc/net/tcp", said(SOCKETS)),
-        ("--header Host:", said("\n400\t")),
-        (LIVE, said("\n502\t")),
-        ("/up", said("\n503\t")),
+        ("--header Host:", said("\n400\t\t0")),
+        (LIVE, said("\n502\t\t0")),
+        ("/up", said("\n503\t\t0")),
     )
     assert (site.live.status, site.page.status, site.server.status) == (502, 503, 400)
 
@@ -146,7 +173,7 @@ def test_one_page_is_asked_for_where_the_host_listens() -> None:
     seen = see(
         read_page(Reader(), "/up", url="https://soleil.example/", origin=None, within=FIVE),
         ("/proc/net/tcp", said(SOCKETS)),
-        ("http://soleil.example/up", said("\n200\t")),
+        ("http://soleil.example/up", said("\n200\t\t0")),
     )
     assert seen.is_served
 
