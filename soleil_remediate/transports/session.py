@@ -87,7 +87,7 @@ class ShellSession:
         self._host_key = host_key
         self._becoming = becoming
         self._link = becoming.link
-        self._main = shell
+        self._main = self._first = shell
         self._sides: list[Shell] = []
         self._base = base
         self._clock = clock
@@ -217,12 +217,12 @@ class ShellSession:
             self._turn(busy)
             for side in [side for side in under_way if not side.pending or side.has_ended]:
                 index, question = under_way.pop(side)
-                answers[index] = self._with_same_rights(side, commands[index]) or answer(commands[index], question)
+                answers[index] = self._answer(side, commands[index], question)
         cut_off = [index for index, question in quick.items() if question.status is None]
         if not self._main.has_ended:
             quick.update((index, self._main.ask(commands[index])) for index in cut_off)
             self._drive(self._main)
-        answers.update((index, answer(commands[index], question)) for index, question in quick.items())
+        answers.update((index, self._answer(self._main, commands[index], one)) for index, one in quick.items())
         if self._main.has_ended:
             unanswered = [index for index, question in quick.items() if question.status is None]
             answers.update(self._one_by_one({index: commands[index] for index in unanswered}))
@@ -250,7 +250,7 @@ class ShellSession:
                 self._main = another
             question = self._main.ask(command)
             self._drive(self._main)
-            answers[index] = answer(command, question)
+            answers[index] = self._answer(self._main, command, question)
         return answers
 
     def _free_side(self, busy: Iterable[Shell]) -> Shell | None:
@@ -266,12 +266,18 @@ class ShellSession:
             self._sides.append(another)
         return another
 
-    def _with_same_rights(self, shell: Shell, command: Command) -> FactError | None:
-        """Return what is wrong where *shell* has not got the rights that the first one has."""
+    def _answer(self, shell: Shell, command: Command, question: Question) -> Output | FactError:
+        """Return what *shell* answered; nothing where it has not got the rights that the first one had."""
+        if self._has_other_rights(shell):
+            return FactError(f"{command}: {self._host.name} gave other rights this time", command=str(command))
+        return answer(command, question)
+
+    def _has_other_rights(self, shell: Shell) -> bool:
+        """Whether *shell* turned out not to have the rights of the first one: sudo changed its mind."""
+        if shell is self._first:
+            return False
         access = access_of(shell.greeting, wanted_root=self._host.connection.become) if shell.greeting else None
-        if access is None or access.is_root == self._access.is_root:
-            return None
-        return FactError(f"{command}: {self._host.name} gave other rights this time", command=str(command))
+        return access is not None and access.is_root != self._access.is_root
 
     def _new_shell(self) -> Shell | None:
         return _new_shell(self._becoming, self._clock, greeting_within=Duration(0))
@@ -315,6 +321,8 @@ class ShellSession:
             )
         if output.exit_status:
             needs = "" if self._access.is_root else f"; changes need root ({self._access.why_not})"
+            if self._has_other_rights(self._main):
+                needs = f"; {name} gave other rights this time"
             raise Refused(f"the lock of {name} cannot be taken: {_last_line(output)}{needs}. Nothing was sent")
         self._claimed_by = self._main
         self._memory = output.text.strip()
@@ -389,6 +397,8 @@ class ShellSession:
         output = self._shim(f"tell {operation} {shlex.quote(memory)}", within=Duration(5))
         if output is None:
             raise ConnectionLost(f"{self._host.name} ended the shell that was asked about operation {operation}")
+        if self._has_other_rights(self._main):
+            raise FactError(f"{self._host.name} gave other rights this time, which cannot see operation {operation}")
         return read_operation(operation, output)
 
     def _shim(self, line: str, *, within: Duration) -> Output | None:
