@@ -15,7 +15,7 @@ from typing import assert_never
 from soleil_remediate import fleet
 from soleil_remediate.clock import Clock
 from soleil_remediate.delivery import PATIENCE, last_lines
-from soleil_remediate.errors import ConfigError, FactError, HostLocked, Refused, Unreachable
+from soleil_remediate.errors import ConfigError, FactError, HostLocked, Interrupted, Refused, Unreachable
 from soleil_remediate.events import ChangeSettled, HostSettled, RunEnded, RunResumed
 from soleil_remediate.history import History, Unanswered
 from soleil_remediate.host import Host
@@ -33,6 +33,7 @@ from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.rollout import FORKS
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview
+from soleil_remediate.stopping import Signals, Stop
 from soleil_remediate.task import Health
 from soleil_remediate.transports import Operation, Progress, Session, Transport
 
@@ -100,7 +101,9 @@ def resume(
 
     Raises:
         RecordNotWritten: What was found stands nowhere; it can be asked for again.
+        Interrupted: Somebody asked to stop; what was found by then stands in the record.
     """
+    stop = Stop()
     record.write(RunResumed(operator=fleet.operator()))
     hosts = {case.host.name: case.host for case in cases}
     asked: dict[str, list[Unanswered]] = {}
@@ -108,13 +111,15 @@ def resume(
         asked.setdefault(change.host, []).append(change)
 
     def ask(name: str) -> list[Settled]:
-        return _Asking(hosts[name], transport, clock, f"{fleet.operator()} (resumes run {history.run})", tell).all(
-            asked[name]
-        )
+        owner = f"{fleet.operator()} (resumes run {history.run})"
+        return _Asking(hosts[name], transport, clock, owner, tell, stop).all(asked[name])
 
     changes: list[Settled] = []
     if asked:
-        with ThreadPoolExecutor(min(FORKS, len(asked)), thread_name_prefix="ask") as pool:
+        with (
+            Signals(stop, clock).heard(),
+            ThreadPoolExecutor(min(FORKS, len(asked)), thread_name_prefix="ask") as pool,
+        ):
             for settled in pool.map(ask, asked):
                 changes += settled
     for one in changes:
@@ -128,6 +133,8 @@ def resume(
                     says=one.says,
                 )
             )
+    if stop.is_asked:
+        raise Interrupted(f"{stop.request}. Nothing was sent. It can be resumed again")
     seen = fleet.preview(cases, transport=transport, clock=clock)
     outcomes = {
         one.host.name: _outcome(history, one, [made for made in changes if made.change.host == one.host.name])
@@ -147,12 +154,21 @@ def resume(
 class _Asking:
     """Asks one host about the changes of a run."""
 
-    def __init__(self, host: Host, transport: Transport, clock: Clock, owner: str, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        host: Host,
+        transport: Transport,
+        clock: Clock,
+        owner: str,
+        tell: Callable[[str], None],
+        stop: Stop,
+    ) -> None:
         self._host = host
         self._transport = transport
         self._clock = clock
         self._owner = owner
         self._tell = tell
+        self._stop = stop
         self._session: Session | None = None
 
     def all(self, changes: Sequence[Unanswered]) -> list[Settled]:
@@ -184,7 +200,7 @@ class _Asking:
                 return Settled(change=change, progress=None, says=str(error))
             except FactError as error:
                 settled = Settled(change=change, progress=None, says=why or str(error))
-            if not is_patient or self._clock.monotonic() >= ends:
+            if not is_patient or self._stop.is_asked or self._clock.monotonic() >= ends:
                 return settled
             if not is_told:
                 self._tell(f"{self._host.name}: {settled.says}; it is asked again until it must have ended")

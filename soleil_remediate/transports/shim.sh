@@ -22,7 +22,8 @@
 # A host that restarts, or whose /run is emptied, begins another memory, which knows nothing of what was begun before:
 # "never begun" is an answer only of the memory in which it would have been begun.
 #
-#   memory              a link: this memory's name, the nonce of whoever took the lock first
+#   memory              a link: this memory's name, the nonce of whoever took the lock first; longer once it has
+#                       forgotten operations because there were too many
 #   ops/ID/cmd, in      what is run, and its standard input, which is gone once it has begun
 #   ops/ID/begun, rc    links: it was begun; the exit status it ended with
 #   ops/ID/out, end     the first and the last 64 KiB of what it wrote
@@ -139,13 +140,23 @@ tell() { # done STATUS MORE | running | lost | forgotten | never-begun | unclear
     esac
 }
 
-tidy() { # what was written is kept for the newest four operations, how they ended for the newest two hundred
+tidy() { # what was written is kept for the newest four operations, how they ended for the newest two hundred or more
+    # shellcheck disable=SC2012  # the names are ours: is_id
+    all=$(ls -1t "$base/ops")
+    newest=0
+    for old in $all; do newest=$((newest + 1)); done
+    kept=400
+    if [ "$newest" -gt "$kept" ]; then
+        # Of what goes away altogether nobody may say later that it was never begun: this is another memory from now on.
+        ln -sfn "$memory+" "$base/memory" || return 0
+        memory=$memory+
+        kept=200
+    fi
     newest=0
     set --
-    # shellcheck disable=SC2012,SC2045  # the names are ours: is_id
-    for old in $(ls -1t "$base/ops"); do
+    for old in $all; do
         newest=$((newest + 1))
-        if [ "$newest" -gt 200 ]; then
+        if [ "$newest" -gt "$kept" ]; then
             set -- "$@" "$base/ops/$old"
         elif [ "$newest" -gt 4 ] && [ -e "$base/ops/$old/out" ]; then
             set -- "$@" "$base/ops/$old/cmd" "$base/ops/$old/out" "$base/ops/$old/end" "$base/ops/$old/rest"

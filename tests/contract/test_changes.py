@@ -335,6 +335,25 @@ def test_the_tool_leaves_less_than_a_mebibyte_however_much_is_done(real: Session
     assert output(real.outcome("op-many-0", memory=real.memory).output).exit_status == 0
 
 
+def test_what_is_forgotten_among_many_is_never_called_never_begun(reached: Bed, real: Session, sshd: Sshd) -> None:
+    """Else a run that is resumed months later would hear that its change never was."""
+    real.send("op-old", Command(("true",), deadline=Duration(5)))
+    memory = real.memory
+    sshd.inside("sh", "-c", f"cd {reached.base}/ops && for n in $(seq 399); do mkdir op-$n; done")
+    real.send("op-one-more", Command(("true",), deadline=Duration(5)))
+    assert real.outcome("op-old", memory=memory).progress is Progress.DONE, "four hundred are remembered"
+    sshd.inside("touch", "-d", "2020-01-01", f"{reached.base}/ops/op-old")  # what it wrote was tidied away just now
+    real.send("op-too-many", Command(("true",), deadline=Duration(5)))
+    assert real.outcome("op-old", memory=memory).progress is Progress.FORGOTTEN
+    assert real.outcome("op-too-many", memory=memory).progress is Progress.DONE
+    real.close()
+    later = reached.open()
+    later.claim("jan@laptop")
+    assert later.memory != memory
+    assert later.outcome("op-never", memory=later.memory).progress is Progress.NEVER_BEGUN
+    assert later.outcome("op-never", memory=memory).progress is Progress.FORGOTTEN
+
+
 def test_a_shell_that_was_killed_has_lost_the_lock_and_sends_nothing(reached: Bed, real: Session) -> None:
     ledger = reached.folder / "ledger"
     real.ask([Command(("sh", "-c", "kill -9 $(ps -o ppid= $PPID)"))])

@@ -6,12 +6,14 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from soleil_remediate.errors import ExitStatus
+from soleil_remediate.freezing import Switch
 from tests.contract.conftest import eventually
 from tests.contract.controllers import Desk, Warm, warm
 from tests.sshd import IS_ROOT, Sshd
@@ -136,6 +138,49 @@ def test_a_host_that_restarted_since_has_forgotten_and_nobody_calls_it_undone(de
     assert "nobody can know any more: the host has forgotten all changes since" in " ".join(said.out.split())
     assert said.status == ExitStatus.NOT_FIXED
     assert [line["found"] for line in lines(desk, run, "ChangeSettled")] == ["forgotten"]
+
+
+def test_ctrl_c_while_a_change_is_waited_for_ends_the_question_and_it_can_be_asked_again(desk: Desk) -> None:
+    until = desk.host / "until"
+    until.unlink(missing_ok=True)
+    process = desk.start(*desk.words(until=until))
+    assert eventually(lambda: "begun first" in desk.ledger, within=30)
+    process.kill()
+    process.communicate(timeout=20)
+    run = only_run(desk)
+    asking = desk.start("resume", run)
+    assert asking.stdout is not None
+    first = asking.stdout.readline()
+    asking.send_signal(signal.SIGINT)
+    _, err = asking.communicate(timeout=40)
+    assert first == "web1: it is still running; it is asked again until it must have ended\n"
+    assert (asking.returncode, err) == (
+        ExitStatus.INTERRUPTED,
+        "stopped by Ctrl-C. Nothing was sent. It can be resumed again\n",
+    )
+    until.touch()
+    assert desk.run("resume", run).status == ExitStatus.OK
+    assert desk.ledger == ONCE
+
+
+def test_a_frozen_inventory_lets_the_changes_be_asked_about_and_nothing_be_gone_on_with(
+    desk: Desk, warmed: Warm
+) -> None:
+    warmed.run(*desk.words(), SOLEIL_TEST_MOMENT="SIGKILL return ShellSession.send 1")
+    run = only_run(desk)
+    switch = Switch(inventory=desk.folder / "inventory.yml")
+    switch.freeze("eva", datetime.now(UTC), "by hand")
+    try:
+        said = warmed.run("resume", run)
+    finally:
+        switch.thaw()
+    assert said.status == ExitStatus.DECLINED
+    assert "it was made, once, and succeeded" in said.out
+    assert said.err.startswith("frozen by eva since ")
+    assert desk.ledger == ONCE[:2]
+    assert [line["found"] for line in lines(desk, run, "ChangeSettled")] == ["done"]
+    assert warmed.run("resume", run).status == ExitStatus.OK
+    assert desk.ledger == ONCE
 
 
 def status(desk: Desk) -> tuple[int, dict[str, Any], str]:

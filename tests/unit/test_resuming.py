@@ -294,3 +294,22 @@ def test_a_quantity_comes_back_from_the_record_as_it_was(declared: str, value: A
 @pytest.mark.parametrize("declared, value", [("integer", 3), ("text", "a = b"), ("path", "/srv/one")])
 def test_a_word_comes_back_from_the_record_as_it_was(declared: str, value: object) -> None:
     assert as_typed(declared, value) == str(value)
+
+
+def test_a_host_whose_turn_never_came_is_looked_at_and_left_to_be_done(tmp_path: Path) -> None:
+    hosts = [tiny.scripted("web1"), tiny.scripted("web2")]
+    cases = [tiny.case(PutFile(), on=tiny.host(one.name)) for one in hosts]
+    runs, clock = Runs(tmp_path), tiny.Clock()
+    transport = ScriptedTransport(*hosts)
+    run = fleet.remediate(cases, transport=transport, gate=PolicyGate(says_yes=True), runs=runs, clock=clock).run
+    path = tmp_path / "runs" / f"{run}.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[: next(n for n, one in enumerate(lines) if b"ChangeIntended" in one) + 1]))
+    tiny.say(hosts[1], "bad")
+    history = runs.history(run)
+    assert history.open_hosts == ("web1", "web2")
+    with runs.reopen(run, clock) as record:
+        resumed = resume(history, cases, record=record, transport=transport, clock=clock)
+    assert {name: type(outcome) for name, outcome in resumed.outcomes.items()} == {"web1": Fixed, "web2": NotFixed}
+    assert resumed.left == ("web2",)
+    assert [len(host.sent) for host in hosts] == [1, 1]
