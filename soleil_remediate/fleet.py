@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Self
@@ -51,11 +51,20 @@ from soleil_remediate.stopping import Signals, Stop, StopRequested
 from soleil_remediate.task import Health
 from soleil_remediate.transports import Transport
 
+#: Where a job in CI says who began it and which it is: the variable that is ``true`` there, its name, and two others.
+_JOBS = (
+    ("GITHUB_ACTIONS", "GitHub run", "GITHUB_ACTOR", "GITHUB_RUN_ID"),
+    ("GITLAB_CI", "GitLab job", "GITLAB_USER_LOGIN", "CI_JOB_ID"),
+)
 
-def operator() -> str:
-    """Return who runs this, as ``user@machine``, for locks and records."""
+
+def operator(environment: Mapping[str, str] = os.environ) -> str:
+    """Return who runs this, for locks and records: ``user@machine``, or in CI who began the job, and which it is."""
+    for is_here, what, who, which in _JOBS:
+        if environment.get(is_here) == "true" and environment.get(who) and environment.get(which):
+            return f"{environment[who][:39]} in {what} {environment[which]}"
     try:
-        user = os.environ.get("SUDO_USER") or getpass.getuser()
+        user = environment.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"

@@ -93,6 +93,8 @@ def run_github(runner: Runner, values: Mapping[str, str], *, event: str = "push"
     summary = runner.file("summary.md")
     general = {
         "GITHUB_ACTIONS": "true",
+        "GITHUB_ACTOR": "jan",
+        "GITHUB_RUN_ID": "16812345678",
         "GITHUB_EVENT_NAME": event,
         "GITHUB_REF_PROTECTED": str(is_protected).lower(),
         "GITHUB_STEP_SUMMARY": str(summary),
@@ -152,6 +154,8 @@ def run_gitlab(
     settings = {
         **values,
         "GITLAB_CI": "true",
+        "GITLAB_USER_LOGIN": "eva",
+        "CI_JOB_ID": "4711",
         "CI_PROJECT_DIR": str(runner.checkout),
         "CI_PIPELINE_SOURCE": source,
         "CI_COMMIT_REF_PROTECTED": str(is_protected).lower(),

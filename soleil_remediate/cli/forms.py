@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 from soleil_remediate.cli.call import Call
 from soleil_remediate.errors import ConfigError, ExitStatus
 from soleil_remediate.reporters.visible import visible
+from soleil_remediate.secrecy import redacted
 
 if TYPE_CHECKING:
     from soleil_remediate.report import RunReport
@@ -89,5 +90,5 @@ def tell_error(call: Call, name: str, message: str, status: ExitStatus) -> None:
         from soleil_remediate.reporters import github  # noqa: PLC0415  # likewise
 
         github.annotate_error(name, message)
-    for line in message.split("\n"):
+    for line in redacted(message).split("\n"):  # a secret may go over several lines
         print(visible(line, 4000), file=sys.stderr)  # noqa: T201  # the one sentence

@@ -27,6 +27,7 @@ from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import Page, counted
 from soleil_remediate.reporters.visible import inert, visible
 from soleil_remediate.scenario import Scenario
+from soleil_remediate.secrecy import redacted
 
 _LINES = re.compile(r"(?<=\n)|(?<=\r)(?!\n)")
 
@@ -146,7 +147,8 @@ def annotate(report: RunReport) -> None:
 def annotate_error(name: str, message: str) -> None:
     """Say why there was no run, as an annotation."""
     command("endgroup")
-    command("error", "\n".join(visible(line, 4000) for line in message.split("\n")), title=visible(name, 200))
+    lines = redacted(message).split("\n")  # a secret may go over several
+    command("error", "\n".join(visible(line, 4000) for line in lines), title=visible(name, 200))
 
 
 def _level(status: ExitStatus) -> str:

@@ -27,6 +27,7 @@ from soleil_remediate.errors import ExitStatus
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.page import joined
 from soleil_remediate.reporters.visible import inert, visible
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.seen import CheckSeen, Standing
 from soleil_remediate.step_outcomes import (
     StepDeclined,
@@ -265,7 +266,7 @@ def _line(text: str) -> str:
 
 def _text(text: str) -> str:
     """Return *text* with its lines, and nothing in them that XML cannot hold."""
-    return "\n".join(visible(line, 4000) for line in text.split("\n"))
+    return "\n".join(visible(line, 4000) for line in redacted(text).split("\n"))  # a secret may go over several lines
 
 
 def _written(suites: Sequence[_Suite], ended: datetime) -> str:

@@ -218,6 +218,7 @@ def test_on_github_a_bad_release_is_gone_back_from_and_the_push_is_no_success(si
     assert f"soleil-remediate runs show {record.stem}" in summary
     intents = [line for line in record.read_text().splitlines() if "ChangeIntended" in line]
     assert len(intents) == 1
+    assert '"operator":"jan in GitHub run 16812345678"' in record.read_text()
     assert site.github()["secrets.DEPLOY_KEY"] not in ended.output + summary + record.read_text()
 
     site.deploys_nothing()
@@ -256,4 +257,5 @@ def test_beyond_the_policy_nothing_is_sent_and_somebody_called_and_on_gitlab_wit
     assert site.is_served() == OLD
     assert site.marked() == f"./{BAD}/BAD_RELEASE"
     assert not (site.runner.checkout / "ops" / "ssh").exists()
-    assert list((site.runner.checkout / "state" / "soleil-remediate" / "runs").glob("*.jsonl"))
+    (record,) = (site.runner.checkout / "state" / "soleil-remediate" / "runs").glob("*.jsonl")
+    assert "eva in GitLab job 4711" in record.read_text()

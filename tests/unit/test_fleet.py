@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -942,3 +943,23 @@ def test_facts_that_cannot_be_read_keep_a_host_from_being_changed(two: Fleet) ->
     report = two.remediate()
     assert outcomes(report) == [NotFixed, Fixed]
     assert two.gate.asked == [("web2",)]
+
+
+GITHUB = {"GITHUB_ACTIONS": "true", "GITHUB_ACTOR": "jan", "GITHUB_RUN_ID": "16812345678"}
+GITLAB = {"GITLAB_CI": "true", "GITLAB_USER_LOGIN": "eva", "CI_JOB_ID": "4711"}
+
+
+@pytest.mark.parametrize(
+    "environment, who",
+    [
+        (GITHUB, "jan in GitHub run 16812345678"),
+        (GITLAB, "eva in GitLab job 4711"),
+        (GITLAB | {"GITLAB_USER_LOGIN": "x" * 300}, f"{'x' * 39} in GitLab job 4711"),
+        (GITHUB | {"GITHUB_ACTIONS": "false", "SUDO_USER": "eva"}, f"eva@{socket.gethostname()}"),
+        (GITHUB | {"GITHUB_ACTOR": "", "SUDO_USER": "eva"}, f"eva@{socket.gethostname()}"),
+        ({"SUDO_USER": "eva"}, f"eva@{socket.gethostname()}"),
+    ],
+)
+def test_locks_and_records_name_who_began_it_in_ci_and_where(environment: dict[str, str], who: str) -> None:
+    assert fleet.operator(environment) == who
+    assert len(f"{who} (run 7f3a19c2)") <= 80, "a lock's owner is no longer"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
@@ -31,10 +33,11 @@ from soleil_remediate.reporters.github import (
 )
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.visible import inert
+from soleil_remediate.secrecy import HIDDEN, learn
 from tests.unit.reporters import samples
 from tests.unit.reporters.actions_runner import Command, obeyed
 from tests.unit.reporters.samples import AGAIN, RUN, SCENARIO, StillClock, case, fixed_report, preview, report
-from tests.unit.reporters.test_junit import outcome_of
+from tests.unit.reporters.test_junit import SECRET, outcome_of
 
 FORGED = (
     "::error::the site is fine",
@@ -302,3 +305,16 @@ def test_a_summary_that_cannot_be_written_is_a_warning_and_no_more(tmp_path: Pat
     (warning,) = obeyed(log.getvalue())
     assert warning.name == "warning"
     assert warning.message == "the job's summary could not be written: Is a directory"
+
+
+def test_no_secret_is_told_in_annotations_nor_in_the_summary() -> None:
+    learn(SECRET)
+    for said in (SECRET, "\n".join(textwrap.wrap(base64.b64encode(f"u:{SECRET}".encode()).decode(), 11))):
+        host = replace(report(NotFixed(why=said), seen=preview()), host=replace(samples.host(), name=said))
+        run, log = RunReport(run=RUN, scenario="disk-full", hosts=(host,)), Log()
+        with log.heard():
+            annotate(run)
+            annotate_error("Bug", said)
+        for written in (log.getvalue(), summary(run, SCENARIO, AGAIN, is_dry=False)):
+            assert HIDDEN in written
+            assert not [part for part in [SECRET, *said.split("\n")[1:-1]] if part in written]

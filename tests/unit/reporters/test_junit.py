@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import textwrap
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, get_args
@@ -16,6 +18,7 @@ from soleil_remediate.host_outcomes import Fixed, HostOutcome, MaybeChanged, Not
 from soleil_remediate.plan import Plan
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.junit import junit_document, junit_error
+from soleil_remediate.secrecy import HIDDEN, learn
 from soleil_remediate.seen import CheckSeen
 from soleil_remediate.step_outcomes import (
     StepDeclined,
@@ -37,6 +40,7 @@ from tests.unit.reporters.actions_runner import obeyed
 from tests.unit.reporters.junit_schema import parsed
 from tests.unit.reporters.samples import RUN, SENT, VACUUM, ended_steps, fixed_report, preview, report, standing
 
+SECRET = "correct horse/battery+staple"
 NOW = datetime(2026, 3, 14, 3, 12, 41, tzinfo=UTC)
 
 
@@ -218,3 +222,15 @@ def test_text_is_read_back_as_it_was_said() -> None:
     said = "a ##[error] b\n::warning::c <&>]]> é 日本"
     (suite,) = parsed(document(report(NotFixed(why=said), seen=preview(), with_steps=(), after=None)))
     assert suite.findtext("testcase[@name='verdict']/failure") == f"NOT FIXED: {said}"
+
+
+def test_no_secret_is_told_in_any_place_nor_over_several_lines() -> None:
+    learn(SECRET)
+    for said in (SECRET, "\n".join(textwrap.wrap(base64.b64encode(f"u:{SECRET}".encode()).decode(), 11))):
+        steps = (StepSeen(kind=said, outcome=StepFailed(sent=(), why=said)),)
+        host = replace(
+            report(NotFixed(why=said), seen=preview(), with_steps=steps), host=replace(samples.host(), name=said)
+        )
+        for written in (document(host), junit_error("preview", "Bug", said, ExitStatus.BUG, ended=NOW)):
+            assert HIDDEN in written
+            assert not [part for part in [SECRET, *said.split("\n")[1:-1]] if part in written]
