@@ -238,7 +238,7 @@ def test_beyond_the_policy_nothing_is_sent_and_somebody_called_and_on_gitlab_wit
     assert ended.outcomes[GO_BACK] == "failure", ended.output
     assert ended.outcomes["Call somebody"] == "success"
     (called,) = site.calls
-    assert called.startswith("nothing was sent: the policy, a lock or a person says no")
+    assert called.startswith("nothing was sent: the policy, a lock or a freeze says no")
     told = [(one.name, one.properties.get("title")) for one in obeyed(ended.output)]
     assert ("error", "web1: DECLINED (failed-deployment-rollback)") in told
     assert site.rehearsal.eyes().file("/srv/soleil/current").linked_to == f"/srv/soleil/releases/{BAD}"
