@@ -28,6 +28,7 @@ from soleil_remediate.looks.services import LogNewest, ResourceOverview, Service
 from soleil_remediate.plan import Risk
 from soleil_remediate.task import Check, Look, Reading, Task
 from soleil_remediate.tasks.backups import PruneBackups
+from soleil_remediate.tasks.checkouts import RollBackCheckout
 from soleil_remediate.tasks.journals import VacuumJournal
 from soleil_remediate.tasks.logs import TruncateLog
 from soleil_remediate.tasks.open_files import ReopenFile
@@ -70,6 +71,7 @@ BUILT_IN: tuple[KindClass, ...] = (
     ReloadService,
     RestartService,
     RollBackRelease,
+    RollBackCheckout,
 )
 
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
@@ -12,8 +11,8 @@ from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import FileStat, FindNamed
-from soleil_remediate.facts.migrations import Effect, effect_of
-from soleil_remediate.facts.onsets import ACCESS_LOG, Blame, Onset, ReadOnset
+from soleil_remediate.facts.migrations import Effect
+from soleil_remediate.facts.onsets import ACCESS_LOG, Onset, ReadOnset
 from soleil_remediate.facts.releases import (
     BAD_RELEASE,
     Release,
@@ -28,21 +27,18 @@ from soleil_remediate.facts.together import together
 from soleil_remediate.facts.workers import Program, ReadPrograms
 from soleil_remediate.plan import Change, Plan, Risk, Undo
 from soleil_remediate.task import Task
+from soleil_remediate.tasks.going_back import (
+    CACHES,
+    DEADLINE,
+    PATIENCE,
+    cli_of,
+    migrations_between,
+    php_of,
+    refuse_unless_it_would_help,
+    shortened,
+    why_innocent,
+)
 from soleil_remediate.tasks.switching import SWITCH
-from soleil_remediate.units import Duration
-
-#: So long a worker may go on with the job that it has.
-_PATIENCE = Duration(120)
-#: Caches are built, php-fpm is watched, workers are waited for.
-_DEADLINE = Duration(600)
-
-#: What artisan builds into a release, by the command that does it. What neither release has is not built either: a
-#: cached configuration hides the environment from code that asks for it outside of the configuration.
-_CACHES = {
-    "config": re.compile(r"config[.]php"),
-    "route": re.compile(r"routes(-v7)?[.]php"),
-    "event": re.compile(r"events[.]php"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,14 +154,24 @@ class RollBackRelease(Task[RollbackSeen]):
         if down:
             causes = "; ".join(f"{one.name} is {one.in_words}" for one in down)
             raise Unplannable(f"going back would not help: {causes}")
-        if self.began == "with-release" and (innocent := self._innocent(seen)):
+        if seen.releases.served.target is None:
+            return Plan.nothing(f"{self.root} is no link: there is no folder of releases")
+        if self.began == "with-release" and (innocent := why_innocent(seen.onset, seen.services, self.php)):
             return Plan.nothing(innocent)
         bad = self._served(seen.releases)
         chosen = self._chosen(seen.releases, bad)
         if isinstance(chosen, str):
             return Plan.nothing(chosen)
         if self.to is None:
-            self._refuse_unless_it_would_help(seen, bad, chosen)
+            refuse_unless_it_would_help(
+                seen.onset,
+                seen.maintenance,
+                bad=f"release {bad.name}",
+                since=seen.releases.served.changed,
+                began=self.began,
+                named=self._with(to=chosen.name),
+                further=self._with(),
+            )
         if seen.releases.lock is not None:
             lock = seen.releases.lock
             raise Unplannable(
@@ -178,63 +184,25 @@ class RollBackRelease(Task[RollbackSeen]):
                 f"release {chosen.name} has {chosen.lacks}"
                 + (f". One that is whole: {self._with(to=others[0])}" if others else ". No other one is whole")
             )
-        news = self._migrations_between(seen.migrations, bad, chosen)
-        unit = _php_of(seen.services.matching(self.php), seen.services)
+        news = migrations_between(
+            seen.migrations,
+            bad.migrations - chosen.migrations,
+            older=f"release {chosen.name}",
+            allowed=self.migrations,
+            told=self._with(to=chosen.name, migrations="any"),
+        )
+        unit = php_of(seen.services.matching(self.php), seen.services)
         return Plan.of(
             self._switch(seen, bad, chosen, unit, news),
             because=f"release {bad.name} is served since {as_text(seen.releases.served.changed)} UTC"
             + (f", and {seen.onset.in_words}" if isinstance(seen.onset, Onset) else ""),
         )
 
-    def _innocent(self, seen: RollbackSeen) -> str:
-        """Return why no release can be what is wrong, by what is seen at first sight; empty where one can."""
-        if seen.releases.served.target is None:
-            return f"{self.root} is no link: there is no folder of releases"
-        if not any(unit.is_running for unit in seen.services.matching(self.php)):
-            return f"no {self.php} is running: no release is served"
-        if isinstance(seen.onset, Onset) and seen.onset.since is None:
-            return seen.onset.in_words
-        return ""
-
-    def _refuse_unless_it_would_help(self, seen: RollbackSeen, bad: Release, chosen: Release) -> None:
-        """Refuse where the release is not to blame, or where that has to be known and is not.
-
-        Raises:
-            Unplannable: It would not help, or may not.
-        """
-        named = self._with(to=chosen.name)
-        if seen.maintenance:
-            raise Unplannable(
-                f"the application is in maintenance mode since {as_text(seen.maintenance[0].modified)} UTC, by "
-                f"{seen.maintenance[0].path}: going back would not end it. If release {bad.name} is bad all the same: "
-                f"{named}"
-            )
-        served = f"release {bad.name} is served since {as_text(seen.releases.served.changed)} UTC"
-        if isinstance(seen.onset, FactError):
-            if self.began == "with-release":
-                raise Unplannable(f"{served}; whether it is to blame cannot be seen ({seen.onset}). If it is: {named}")
-            return
-        match seen.onset.blames(seen.releases.served.changed):
-            case Blame.BEFORE:
-                raise Unplannable(
-                    f"going back from release {bad.name} would not help: {seen.onset.in_words}, and {served}. If an "
-                    f"older one would: {self._with()}"
-                )
-            case Blame.LATER if self.began == "with-release":
-                raise Unplannable(
-                    f"{served} and went well: {seen.onset.in_words}. If it is to blame all the same: {named}"
-                )
-            case Blame.UNKNOWN if self.began == "with-release":
-                raise Unplannable(f"{served}; {seen.onset.in_words}. If it is to blame: {named}")
-            case _:
-                pass
-
     def _served(self, releases: Releases) -> Release:
-        target = releases.served.target
-        if target is None:
-            raise Unplannable(f"{self.root} is no link: this is no folder of releases with a link beside it")
         if releases.current is None:
-            raise Unplannable(f"{self.root} leads to {target}, which is no release in {release_folder(self.root)}")
+            raise Unplannable(
+                f"{self.root} leads to {releases.served.target}, which is no release in {release_folder(self.root)}"
+            )
         return releases.current
 
     def _chosen(self, releases: Releases, current: Release) -> Release | str:
@@ -282,30 +250,6 @@ class RollBackRelease(Task[RollbackSeen]):
             raise Unplannable(f"release {name} is newer than {current.name}: that would be no way back")
         return found
 
-    def _migrations_between(
-        self, found: Mapping[str, str] | FactError, bad: Release, chosen: Release
-    ) -> Mapping[str, Effect]:
-        """Return what came with the bad release, and how it is judged.
-
-        Raises:
-            Unplannable: Something of it may be in the way of older code.
-        """
-        if isinstance(found, FactError):
-            if self.migrations == "any":
-                return dict.fromkeys(sorted(bad.migrations - chosen.migrations), Effect.UNKNOWN)
-            raise Unplannable(
-                f"the migrations that came after release {chosen.name} cannot be read ({found}). If its code can go on "
-                f"with them: {self._with(to=chosen.name, migrations='any')}"
-            )
-        judged = {name: effect_of(text) for name, text in found.items()}
-        others = [f"{name} ({effect.value})" for name, effect in judged.items() if effect is not Effect.ADDITIVE]
-        if others and self.migrations != "any":
-            raise Unplannable(
-                f"release {chosen.name} does not know what came after it: {', '.join(others)}. If its code can go on "
-                f"with that: {self._with(to=chosen.name, migrations='any')}"
-            )
-        return judged
-
     def _switch(
         self, seen: RollbackSeen, bad: Release, chosen: Release, unit: Unit | None, news: Mapping[str, Effect]
     ) -> Change:
@@ -313,11 +257,11 @@ class RollBackRelease(Task[RollbackSeen]):
         now = releases.served.target or ""
         then = f"{now.removesuffix(bad.name)}{chosen.name}"
         kept = bad.caches + chosen.caches
-        caches = [name for name, pattern in _CACHES.items() if any(map(pattern.fullmatch, kept))]
+        caches = [name for name, pattern in CACHES.items() if any(map(pattern.fullmatch, kept))]
         workers = [program.name for program in seen.programs if program.is_of(self.root.parent)]
         test = configuration_test(unit) if unit is not None else ()
         then_on = (
-            releases.owner, self.user, _cli_of(unit), unit.name if unit is not None else "", _PATIENCE,
+            releases.owner, self.user, cli_of(unit), unit.name if unit is not None else "", PATIENCE,
             " ".join(workers),
         )  # fmt: skip
         is_safe = all(effect is Effect.ADDITIVE for effect in news.values())
@@ -341,20 +285,20 @@ class RollBackRelease(Task[RollbackSeen]):
                     *then_on,
                     *test,
                 ),
-                deadline=_DEADLINE,
+                deadline=DEADLINE,
             ),
             risk=Risk.DISRUPTIVE if is_safe else Risk.DESTRUCTIVE,
             undo=Undo.by(
                 Command(
                     SWITCH.bind(self.root, then, now, bad.path, bad.identity, "", "", "", *then_on, *test),
-                    deadline=_DEADLINE,
+                    deadline=DEADLINE,
                 ),
                 f"release {bad.name} is served again; it stays marked bad",
             ),
             before=f"release {bad.name}",
             after="; ".join(after),
-            loses="nothing" if is_safe else f"what older code cannot keep right in a database with {_some(came)}",
-            keeps=f"the database as it is{f', with {_some(came)}' if came else ''}; every release",
+            loses="nothing" if is_safe else f"what older code cannot keep right in a database with {shortened(came)}",
+            keeps=f"the database as it is{f', with {shortened(came)}' if came else ''}; every release",
             downtime="requests under way may be cut off when php-fpm is reloaded",
         )
 
@@ -366,35 +310,3 @@ class RollBackRelease(Task[RollbackSeen]):
         if given["to"] is None:
             given["to"] = "RELEASE"
         return " ".join([self.again or "with", *(f"--set {name}={value}" for name, value in given.items())])
-
-
-def _some(text: str) -> str:
-    return text if len(text) <= 200 else f"{text[:199]}…"
-
-
-def _cli_of(unit: Unit | None) -> str:
-    """Return the name of PHP for the command line that belongs to a unit."""
-    version = re.match(r"php[0-9]+[.][0-9]+(?=-fpm)", unit.name) if unit is not None else None
-    return version[0] if version else "php"
-
-
-def _php_of(found: Iterable[Unit], services: Services) -> Unit | None:
-    """Return the php-fpm that runs, of those that were *found*; ``None`` where none does, and so none has old code.
-
-    Raises:
-        Unplannable: Several do, or it could not be reloaded.
-    """
-    running = [unit for unit in found if unit.is_running]
-    if len(running) > 1:
-        raise Unplannable(f"{' and '.join(unit.name for unit in running)} run: name the one that is meant as php")
-    if not running:
-        return None
-    (unit,) = running
-    match services.tests.get(unit.name):
-        case FactError() as error:
-            raise Unplannable(f"whether {unit.name} could be reloaded cannot be known: {error}")
-        case None:
-            raise Unplannable(f"nobody knows how {unit.name} tests its configuration")
-        case test if not test.is_good:
-            raise Unplannable(f"{unit.name} could not be reloaded with its configuration: {test.says}")
-    return unit

@@ -1,23 +1,11 @@
-"""How a host is made to serve another release."""
+"""How a host is made to serve another release, in a folder of its own or in place."""
 
 from __future__ import annotations
 
 from soleil_remediate.plan import Script
 
-#: Let link $1, which says $2, say $3: folder $4, which is device:inode $5. Folder $6, which is $7, is marked bad first
-#: (empty: none is), and artisan builds the caches $8 anew. $9 is whose the link is, $10 whom PHP runs as, $11 PHP's
-#: name, $12 the unit of php-fpm (empty: none runs), $13 the seconds a worker may take, $14 supervisor's programs; the
-#: rest are the words that test php-fpm's configuration. What is found to be otherwise before the switch ends it with
-#: 75. What goes wrong after it is said, nothing is left out because of it, and it ends with 1.
-SWITCH = Script(
-    "switch-release",
-    r"""set -eu
-link=$1 now=$2 then=$3 to=$4 to_is=$5 bad=$6 bad_is=$7 caches=$8
-shift 8
-owner=$1 user=$2 php=$3 unit=$4 patience=$5 programs=$6
-shift 6
-base=${link%/*}
-wrong=
+#: What both ways share: whom a command runs as, and who still runs code of before.
+_FUNCTIONS = r"""wrong=
 stop() { printf '%s: nothing was switched\n' "$1" >&2; exit 75; }
 note() { printf '%s\n' "$1" >&2; wrong=yes; }
 as() {
@@ -28,11 +16,6 @@ as() {
         timeout -k 5 60 "$@"
 }
 is_folder() { [ "$(stat -c '%F %d:%i' -- "$1" 2>/dev/null)" = "directory $2" ]; }
-as_planned() {
-    [ "$(readlink -- "$link")" = "$now" ] || stop "$link leads elsewhere by now"
-    is_folder "$to" "$to_is" || stop "$to is another folder by now"
-    [ ! -e "$base/.dep/deploy.lock" ] || stop "somebody deploys ($base/.dep/deploy.lock)"
-}
 last() { printf '%s\n' "$1" | grep . | tail -n 1; }
 started() { # PID…: each with when it was started, so that no other process of that number is taken for it
     for pid do
@@ -83,23 +66,10 @@ await_end() { # SECONDS PID:STARTED…
     [ -z "$left" ]
 }
 
-as_planned
-if [ "$#" -gt 0 ]; then
-    said=$("$@" 2>&1) || stop "the configuration of $unit is not right ($(last "$said"))"
-fi
-command -v "$php" >/dev/null || php=php
-if [ -n "$bad" ]; then
-    is_folder "$bad" "$bad_is" || stop "$bad is another folder by now"
-    # An empty file is a mark as well, and needs no free block.
-    # shellcheck disable=SC2016  # the inner shell expands its own argument
-    as "$(stat -c %u -- "$bad")" sh -c '
-        cd -- "$1" || exit
-        [ -f BAD_RELEASE ] || { set -C; : >BAD_RELEASE; } || exit
-        [ -s BAD_RELEASE ] || date -u +%Y-%m-%dT%H:%M:%S+0000,soleil-remediate 2>/dev/null >>BAD_RELEASE || :
-    ' mark "$bad" || stop "$bad cannot be marked bad"
-fi
+"""
 
-cd -- "$to"
+#: Build the caches $caches, and the views where $bad says that something was bad, in the folder $to.
+_CACHES = r"""cd -- "$to"
 remove() { as "$user" rm -f -- "$@" 2>/dev/null || as "$(stat -c %u -- "$to")" rm -f -- "$@"; }
 for cache in $caches; do
     case $cache in
@@ -132,17 +102,10 @@ if [ -n "$bad" ]; then
     esac
 fi
 
-as_planned
-# shellcheck disable=SC2016  # the inner shell expands its own arguments
-as "$owner" sh -c 'ln -sfT -- "$1" "$2.new" && mv -fT -- "$2.new" "$2"' switch "$then" "$link" ||
-    stop "$link cannot be replaced"
-if [ "$(readlink -- "$link")" != "$then" ]; then
-    printf '%s leads elsewhere after it was replaced\n' "$link" >&2
-    exit 1
-fi
-echo "$link leads to $then"
+"""
 
-if [ -n "$unit" ]; then
+#: Let php-fpm, workers and supervisor follow, and wait for them.
+_FOLLOW = r"""if [ -n "$unit" ]; then
     # shellcheck disable=SC2046  # words of numbers
     set -- $(children "$(systemctl show --property=MainPID --value -- "$unit")")
     systemctl reload -- "$unit" || note "$unit could not be reloaded"
@@ -192,5 +155,106 @@ for program in $programs; do # what gave up on the bad release does not come bac
     if [ -z "$said" ]; then echo "$program runs"; else note "$program does not run: $(last "$said")"; fi
 done
 [ -z "$wrong" ] || { printf 'release %s is served, but not all went well\n' "${to##*/}" >&2; exit 1; }
-""",
+"""
+
+#: Let link $1, which says $2, say $3: folder $4, which is device:inode $5. Folder $6, which is $7, is marked bad first
+#: (empty: none is), and artisan builds the caches $8 anew. $9 is whose the link is, $10 whom PHP runs as, $11 PHP's
+#: name, $12 the unit of php-fpm (empty: none runs), $13 the seconds a worker may take, $14 supervisor's programs; the
+#: rest are the words that test php-fpm's configuration. What is found to be otherwise before the switch ends it with
+#: 75. What goes wrong after it is said, nothing is left out because of it, and it ends with 1.
+SWITCH = Script(
+    "switch-release",
+    r"""set -eu
+link=$1 now=$2 then=$3 to=$4 to_is=$5 bad=$6 bad_is=$7 caches=$8
+shift 8
+owner=$1 user=$2 php=$3 unit=$4 patience=$5 programs=$6
+shift 6
+base=${link%/*}
+"""
+    + _FUNCTIONS
+    + r"""as_planned() {
+    [ "$(readlink -- "$link")" = "$now" ] || stop "$link leads elsewhere by now"
+    is_folder "$to" "$to_is" || stop "$to is another folder by now"
+    [ ! -e "$base/.dep/deploy.lock" ] || stop "somebody deploys ($base/.dep/deploy.lock)"
+}
+
+as_planned
+if [ "$#" -gt 0 ]; then
+    said=$("$@" 2>&1) || stop "the configuration of $unit is not right ($(last "$said"))"
+fi
+command -v "$php" >/dev/null || php=php
+if [ -n "$bad" ]; then
+    is_folder "$bad" "$bad_is" || stop "$bad is another folder by now"
+    # An empty file is a mark as well, and needs no free block.
+    # shellcheck disable=SC2016  # the inner shell expands its own argument
+    as "$(stat -c %u -- "$bad")" sh -c '
+        cd -- "$1" || exit
+        [ -f BAD_RELEASE ] || { set -C; : >BAD_RELEASE; } || exit
+        [ -s BAD_RELEASE ] || date -u +%Y-%m-%dT%H:%M:%S+0000,soleil-remediate 2>/dev/null >>BAD_RELEASE || :
+    ' mark "$bad" || stop "$bad cannot be marked bad"
+fi
+
+"""
+    + _CACHES
+    + r"""as_planned
+# shellcheck disable=SC2016  # the inner shell expands its own arguments
+as "$owner" sh -c 'ln -sfT -- "$1" "$2.new" && mv -fT -- "$2.new" "$2"' switch "$then" "$link" ||
+    stop "$link cannot be replaced"
+if [ "$(readlink -- "$link")" != "$then" ]; then
+    printf '%s leads elsewhere after it was replaced\n' "$link" >&2
+    exit 1
+fi
+echo "$link leads to $then"
+
+"""
+    + _FOLLOW,
+)
+
+#: Check commit $2 out in folder $1, whose HEAD is $3 and whose .git is device:inode $4, as $7, whose it is. $5 is a
+#: commit to mark bad first (empty: none is), $6 the caches to build anew; the rest is as above, from $8 on. Nothing is
+#: fetched, no hook is run, no branch is moved.
+CHECK_OUT = Script(
+    "check-out-commit",
+    r"""set -eu
+base=$1 then=$2 now=$3 git_is=$4 bad=$5 caches=$6
+shift 6
+owner=$1 user=$2 php=$3 unit=$4 patience=$5 programs=$6
+shift 6
+to=$base
+"""
+    + _FUNCTIONS
+    + r"""in_git() { as "$owner" git -C "$base" -c core.hooksPath=/dev/null -c core.fsmonitor=false "$@"; }
+as_planned() {
+    is_folder "$base/.git" "$git_is" || stop "$base/.git is another folder by now"
+    [ "$(in_git rev-parse --verify HEAD)" = "$now" ] || stop "another commit is checked out by now"
+    said=$(in_git status --porcelain --untracked-files=no) || stop "git does not say whether something was changed"
+    [ -z "$said" ] || stop "files were changed and not committed ($(last "$said"))"
+    [ ! -e "$base/.git/index.lock" ] || stop "somebody is at work ($base/.git/index.lock)"
+}
+
+as_planned
+in_git cat-file -e "$then^{commit}" || stop "commit $then is not there"
+if [ "$#" -gt 0 ]; then
+    said=$("$@" 2>&1) || stop "the configuration of $unit is not right ($(last "$said"))"
+fi
+command -v "$php" >/dev/null || php=php
+if [ -n "$bad" ]; then
+    in_git update-ref "refs/soleil-remediate/bad/$bad" "$bad" || stop "$bad cannot be marked bad"
+fi
+as_planned
+said=$(in_git checkout --quiet --detach "$then" 2>&1) || {
+    printf '%s\n' "$said" >&2
+    [ "$(in_git rev-parse --verify HEAD)" = "$now" ] || exit 1
+    stop "git did not check it out"
+}
+if [ "$(in_git rev-parse --verify HEAD)" != "$then" ]; then
+    printf 'another commit was checked out meanwhile\n' >&2
+    exit 1
+fi
+echo "$base is at $then"
+stop() { note "$1"; } # from here on nothing is left out
+
+"""
+    + _CACHES
+    + _FOLLOW,
 )

@@ -67,6 +67,9 @@ _RELEASES = b"".join(
 )
 _MIGRATION = "/srv/web/releases/42/database/migrations/2026_11_24_add_floor.php"
 
+_CHECKOUT = "/srv/site"
+_HEAD, _OLD = "b" * 40, "a" * 40
+
 #: What one host answers, by a part of the command that asks; the first that fits counts.
 ANSWERS: tuple[tuple[str, Output], ...] = (
     ("/etc/supervisor", said("/etc/supervisor/conf.d/web.conf\0[program:web]\n")),
@@ -122,6 +125,15 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
         ),
     ),
     (f"find {_DUMPS}", said(_DUMP_LIST)),
+    (f"find {_CHECKOUT} ", said("d\tdeploy\t1700000000.5\t\0")),
+    (f"-path {_CHECKOUT}/.git )", said(record(f"{_CHECKOUT}/.git", kind="d", owner="deploy"))),
+    (f"find -H {_CHECKOUT}", said(status=1, stderr=complaint(_CHECKOUT))),
+    (" log -g ", said(f"{_HEAD}\tHEAD@{{1700000000}}\n{_OLD}\tHEAD@{{1690000000}}\n")),
+    ("for-each-ref", said()),
+    (" status --porcelain", said()),
+    (" ls-files ", said("vendor/autoload.php\0")),
+    (" diff --name-status ", said("M\0composer.lock\0A\0database/migrations/1_add.php\0")),
+    (f"{_CHECKOUT}/database/migrations", said(f"{_CHECKOUT}/database/migrations/1_add.php\0function up() {{ }}\n")),
     (f"find {_LINK} ", said("l\tdeploy\t1700000000.5\treleases/42\0")),
     ("find /srv/web/releases", said(_RELEASES + record(_MIGRATION, device=_SRV))),
     ("find /srv/web -maxdepth", said(record("/srv/web", kind="d", owner="deploy"))),
@@ -160,6 +172,7 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "disk.logs": {},
     "disk.forecast": {},
     "release.rollback": {"root": Path(_LINK), "migrations": "any"},
+    "checkout.rollback": {"root": Path(_CHECKOUT)},
     "page.served": {"page": "/ready", "url": "https://soleil.example/"},
     "page.reached": {"page": "/ready", "url": "https://soleil.example/"},
     "service.configured": {"units": ("nginx.service", "php*-fpm.service")},

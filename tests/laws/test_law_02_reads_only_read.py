@@ -34,6 +34,11 @@ READERS: dict[str, re.Pattern[str]] = {
     "du": re.compile(r"(?!)"),
     "filefrag": re.compile(r"-[a-zA-Z]*[sS].*|--sync"),
     "find": re.compile(r"-(delete|exec|execdir|ok|okdir|fls|fprint|fprint0|fprintf)"),
+    "git": re.compile(
+        r"(?!(--no-optional-locks|-C|log|-g|-n|200|--format=.*|--date=unix|HEAD|--|for-each-ref|refs/.*|status"
+        r"|--porcelain=v1|-z|--no-renames|--untracked-files=no|ls-files|diff|--name-status|--no-ext-diff"
+        r"|[0-9a-f]{40}|/.*|vendor/.*|public/.*)$).*"
+    ),
     "grep": re.compile(r"(?!)"),
     "realpath": re.compile(r"(?!)"),
     "stat": re.compile(r"(?!)"),

@@ -12,7 +12,13 @@ import pytest
 
 from soleil_remediate.lab.faulting import Fault, faults
 from soleil_remediate.task import Check, Task
-from tests.lab import test_application_down, test_disk_full, test_failed_deployment, test_rotation
+from tests.lab import (
+    test_application_down,
+    test_disk_full,
+    test_failed_deployment,
+    test_failed_deployment_in_place,
+    test_rotation,
+)
 from tests.laws.samples import KINDS, TASKS
 
 #: By fault, the tasks that a lab test asserts to have been sent there, and nothing else; several rows are several ways.
@@ -21,7 +27,7 @@ for row in (*test_disk_full.REPAIRED, *test_rotation.REPAIRED):
     SENT.setdefault(row.fault, set()).add(row.sent)
 for case in test_application_down.REPAIRED:
     SENT.setdefault(case.fault, set()).add(case.sent)
-for release in test_failed_deployment.REPAIRED:
+for release in (*test_failed_deployment.REPAIRED, *test_failed_deployment_in_place.REPAIRED):
     SENT.setdefault(release.fault, set()).add(release.sent)
 
 TASK_KINDS = {kind.kind for kind in TASKS}

@@ -165,8 +165,40 @@ as_deploy() { (cd "$1" && shift && sudo -u deploy php "$@") >/dev/null; }
 # serve_release FOLDER: put it live, as a deployment does
 serve_release() {
   sudo -u deploy sh -c 'ln -s "releases/${1##*/}" /srv/soleil/current.new && mv -T /srv/soleil/current.new /srv/soleil/current' sh "$1"
+  follow_release
+}
+
+# follow_release: PHP and workers, as a deployment lets them follow
+follow_release() {
   systemctl reload php8.2-fpm
   supervisorctl restart 'soleil-worker:*' >/dev/null || true
+}
+
+# checkout_in_place: a git checkout in place of the link to a release, with that release's files, vendor and caches
+checkout_in_place() {
+  cd /srv/soleil
+  sudo -u deploy cp -a "$(readlink -f current)" site
+  sudo -u deploy sh -c 'rm current && mv site current'
+  as_deploy /srv/soleil/current artisan config:cache
+  printf 'storage\n.env\nvendor\nbootstrap/cache/*.php\n' | sudo -u deploy tee current/.gitignore >/dev/null
+  in_checkout init -q -b main
+  cd /
+}
+
+# in_checkout WORD...: git there, as whoever deploys
+in_checkout() { sudo -u deploy git -C /srv/soleil/current -c user.name=deploy -c user.email=deploy@localhost "$@"; }
+
+# commit_checkout MESSAGE TIME: all that is there, checked out since then
+commit_checkout() {
+  in_checkout add -A
+  sudo -u deploy env GIT_COMMITTER_DATE="@$2 +0000" git -C /srv/soleil/current -c user.name=deploy \
+    -c user.email=deploy@localhost commit -q -m "$1"
+}
+
+# break_controller FOLDER: an exception in every request
+break_controller() {
+  sed -i "s/^class HealthController\n*/&/; s/^{/{\n    public function __construct() { throw new \\\\RuntimeException('no such room'); }/" \
+    "$1/app/Http/Controllers/HealthController.php"
 }
 
 # break_routes FOLDER: a syntax error, so that nothing of Laravel begins

@@ -6,10 +6,7 @@
 folder=$(new_release "$OPTION_NUMBER")
 migrate_bookings "$folder" 2026_01_02_000001_add_note_to_bookings "string('note')->nullable()"
 case $OPTION_WHAT in
-  exception)
-    sed -i "s/^class HealthController\n*/&/; s/^{/{\n    public function __construct() { throw new \\\\RuntimeException('no such room'); }/" \
-      "$folder/app/Http/Controllers/HealthController.php"
-    ;;
+  exception) break_controller "$folder" ;;
   syntax) break_routes "$folder" ;;
   *) fail "nothing known is called $OPTION_WHAT" ;;
 esac

@@ -165,7 +165,8 @@ def test_names_that_do_not_tell_their_order_need_a_name() -> None:
 
 
 def test_what_is_no_such_layout_is_left_alone() -> None:
-    assert "is no link" in refusal(TASK, seen(replace(THREE, served=replace(THREE.served, target=None))))
+    in_place = replace(THREE, served=replace(THREE.served, target=None))
+    assert nothing(TASK, seen(in_place)) == "/srv/app/current is no link: there is no folder of releases"
     elsewhere = replace(THREE, served=replace(THREE.served, target="/opt/app"))
     assert (
         refusal(TASK, seen(elsewhere)) == "/srv/app/current leads to /opt/app, which is no release in /srv/app/releases"

@@ -1,0 +1,261 @@
+"""A git checkout that is served in place: which commits were checked out there, and what keeps from another one.
+
+git is asked as the one whom the checkout belongs to, never as root: for another user it refuses, and its configuration
+may name programs to run. It takes no locks and writes no index for that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from soleil_remediate.command import Command, Output, Query, Reader
+from soleil_remediate.errors import FactError, NotOnHost
+from soleil_remediate.facts.files import FileStat, FindNamed, readable, records
+from soleil_remediate.facts.releases import Link, ReadLink, ReadTexts
+from soleil_remediate.units import Duration
+
+#: Where commits from which somebody went back are noted, in the checkout itself.
+BAD_COMMITS = "refs/soleil-remediate/bad"
+#: What composer installs and what is built for a commit, by what is there when it was.
+PRODUCED = ("vendor/autoload.php", "public/build/manifest.json")
+
+_MIGRATIONS = "database/migrations/"
+_CHECKED_OUT = re.compile(r"([0-9a-f]{40,64})\tHEAD@\{([0-9]{1,12})\}")
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
+_DIRT = re.compile(rb"[ MADRCUT]{2} (.+)", re.DOTALL)
+
+
+def _git(root: PurePosixPath, owner: str, *words: str) -> Command:
+    return Command(("git", "--no-optional-locks", "-C", str(root), *words), user=owner, deadline=Duration(10))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedOut:
+    """A commit that was checked out, and since when, in seconds since 1970."""
+
+    commit: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCheckedOut(Query[tuple[CheckedOut, ...]]):
+    """What was checked out, newest first, as git's own log of it has it; the first is what is there now."""
+
+    root: PurePosixPath
+    owner: str
+
+    @property
+    def command(self) -> Command:
+        return _git(self.root, self.owner, "log", "-g", "-n", "200", "--format=%H%x09%gd", "--date=unix", "HEAD", "--")
+
+    def parse(self, output: Output) -> tuple[CheckedOut, ...]:
+        found = []
+        for line in output.text.splitlines():
+            match = _CHECKED_OUT.fullmatch(line)
+            if match is None:
+                raise ValueError(f"no commit: {line[:80]!r}")
+            found.append(CheckedOut(match[1], int(match[2])))
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBadCommits(Query[frozenset[str]]):
+    """Those that must not be checked out again."""
+
+    root: PurePosixPath
+    owner: str
+    empty_is = "none is marked, where git ended well"
+
+    @property
+    def command(self) -> Command:
+        return _git(self.root, self.owner, "for-each-ref", "--format=%(objectname)", BAD_COMMITS)
+
+    def parse(self, output: Output) -> frozenset[str]:
+        found = output.text.splitlines()
+        if not all(map(_COMMIT.fullmatch, found)):
+            raise ValueError(f"no commit: {found[0][:80]!r}")
+        return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDirt(Query[tuple[str, ...]]):
+    """The files that git keeps and somebody changed without committing it."""
+
+    root: PurePosixPath
+    owner: str
+    empty_is = "a clean tree, where git ended well"
+
+    @property
+    def command(self) -> Command:
+        return _git(self.root, self.owner, "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no")
+
+    def parse(self, output: Output) -> tuple[str, ...]:
+        found = []
+        for record in records(output.stdout):
+            match = _DIRT.fullmatch(record)
+            if match is None:
+                raise ValueError(f"no changed file: {record[:80]!r}")
+            found.append(readable(match[1])[0])
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTracked(Query[frozenset[str]]):
+    """Which of what is produced for a commit git keeps itself, so that it comes and goes with the commit."""
+
+    root: PurePosixPath
+    owner: str
+    empty_is = "git keeps none of them, where it ended well"
+
+    @property
+    def command(self) -> Command:
+        return _git(self.root, self.owner, "ls-files", "-z", "--", *PRODUCED)
+
+    def parse(self, output: Output) -> frozenset[str]:
+        found = frozenset(readable(record)[0] for record in records(output.stdout))
+        if not found <= set(PRODUCED):
+            raise ValueError("another file")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDifference(Query[Mapping[str, str]]):
+    """The files in which two commits differ: ``A`` where only the newer has it, ``D`` where only the older, or else.
+
+    Args:
+        older: The commit gone back to.
+        newer: The one that is there.
+    """
+
+    root: PurePosixPath
+    owner: str
+    older: str
+    newer: str
+    empty_is = "no file differs, where git ended well"
+
+    @property
+    def command(self) -> Command:
+        words = ("diff", "--name-status", "-z", "--no-renames", "--no-ext-diff", self.older, self.newer, "--")
+        return _git(self.root, self.owner, *words)
+
+    def parse(self, output: Output) -> Mapping[str, str]:
+        found = [readable(record)[0] for record in records(output.stdout)]
+        kinds, names = found[::2], found[1::2]
+        if len(kinds) != len(names) or not set(kinds) <= set("AMDTUX") or not all(names):
+            raise ValueError("no list of files")
+        return dict(zip(names, kinds, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """A git checkout, and the way back from what is there.
+
+    Args:
+        root: The folder.
+        link: The folder itself, should it be a link: then it is no checkout in place.
+        git: Its ``.git``; ``None`` where there is none. All the rest is empty then.
+        lock: git's own lock, where somebody is at work or died at it.
+        history: What was checked out, newest first.
+        bad: Commits from which somebody went back.
+        dirt: Files that were changed and not committed.
+        tracked: What of :data:`PRODUCED` comes with the commit.
+        difference: The files in which the commit gone back to differs, as :class:`ReadDifference` says it.
+        migrations: What stands in the migrations that only the newer one has, by file name.
+    """
+
+    root: PurePosixPath
+    link: Link
+    git: FileStat | None = None
+    lock: FileStat | None = None
+    history: tuple[CheckedOut, ...] = ()
+    bad: frozenset[str] = frozenset()
+    dirt: tuple[str, ...] = ()
+    tracked: frozenset[str] = frozenset()
+    difference: Mapping[str, str] | FactError | None = None
+    migrations: Mapping[str, str] | FactError | None = None
+
+    @property
+    def current(self) -> CheckedOut:
+        """What is there, and since when it is there without another between."""
+        now = self.history[0]
+        for one in self.history:
+            if one.commit != now.commit:
+                break
+            now = one
+        return now
+
+    @property
+    def before(self) -> tuple[CheckedOut, ...]:
+        """What was there before, newest first, each commit once; what was passed through in a minute was not served."""
+        found: dict[str, CheckedOut] = {}
+        until = self.current.since
+        for one in self.history:
+            if one.commit != self.current.commit and until - one.since >= _PASSED_THROUGH:
+                found.setdefault(one.commit, one)
+            until = one.since
+        return tuple(found.values())
+
+    def chosen(self, to: str | None) -> CheckedOut | None:
+        """Return the one to go back to: the newest before that is not bad, or the only one that begins so."""
+        if to is None:
+            return next((one for one in self.before if one.commit not in self.bad), None)
+        named = [one for one in self.history if one.commit.startswith(to)]
+        return named[0] if len({one.commit for one in named}) == 1 else None
+
+
+_PASSED_THROUGH = 60
+
+
+async def read_checkout(host: Reader, root: PurePosixPath, to: str | None) -> Checkout:
+    """Ask for a checkout and for what lies between it and the commit gone back to; four round trips at most.
+
+    Raises:
+        NotOnHost: There is no such folder.
+        FactError: It cannot be told.
+    """
+    link, gits, locks = await host.ask_all(
+        ReadLink(root), FindNamed((root / ".git",)), FindNamed((root / ".git/index.lock",))
+    )
+    if link is None:
+        raise NotOnHost(f"there is no {root}", given=str(root))
+    if link.target is not None or not gits:
+        return Checkout(root=root, link=link)
+    owner = gits[0].owner
+    history, bad, dirt, tracked = await host.ask_all(
+        ReadCheckedOut(root, owner), ReadBadCommits(root, owner), ReadDirt(root, owner), ReadTracked(root, owner)
+    )
+    found = Checkout(
+        root=root,
+        link=link,
+        git=gits[0],
+        lock=locks[0] if locks else None,
+        history=history,
+        bad=bad,
+        dirt=dirt,
+        tracked=tracked,
+    )
+    chosen = found.chosen(to)
+    if chosen is None or chosen.commit == found.current.commit:
+        return found
+    (difference,) = await host.ask_each([ReadDifference(root, owner, chosen.commit, found.current.commit)])
+    if isinstance(difference, FactError):
+        return replace(found, difference=difference)
+    names = new_migrations(difference)
+    texts: Sequence[Mapping[PurePosixPath, str] | FactError] = await host.ask_each(
+        [ReadTexts(tuple(root / _MIGRATIONS / name for name in names))] if names else []
+    )
+    migrations: Mapping[str, str] | FactError = {}
+    for text in texts:
+        migrations = (
+            text if isinstance(text, FactError) else {name: text.get(root / _MIGRATIONS / name, "") for name in names}
+        )
+    return replace(found, difference=difference, migrations=migrations)
+
+
+def new_migrations(difference: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the file names of the migrations that only the newer of two commits has, or has otherwise."""
+    names = (name for name, kind in difference.items() if name.startswith(_MIGRATIONS) and kind != "D")
+    return tuple(sorted(name.removeprefix(_MIGRATIONS) for name in names))

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path as Here
+from pathlib import PurePosixPath as Path
+
+import pytest
+
+from soleil_remediate.command import Command, Output, Query, Reader
+from soleil_remediate.errors import FactError, NotOnHost
+from soleil_remediate.facts.checkouts import (
+    BAD_COMMITS,
+    CheckedOut,
+    Checkout,
+    ReadBadCommits,
+    ReadCheckedOut,
+    ReadDifference,
+    ReadDirt,
+    ReadTracked,
+    read_checkout,
+)
+from soleil_remediate.look import look
+from tests.unit.facts.answers import complaint, run_here, said, see
+
+HOUR = 3600
+START = 1_790_000_000
+ME = "root"
+
+
+def git(folder: Here, *words: str, at: int = START) -> str:
+    environment = {
+        **os.environ,
+        "GIT_COMMITTER_DATE": f"@{at} +0000",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_SYSTEM": "/dev/null",
+    }
+    who = ("-c", "user.name=a", "-c", "user.email=a@localhost")
+    done = subprocess.run(
+        ["git", "-C", str(folder), *who, *words], env=environment, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def commit(folder: Here, name: str, text: str, at: int) -> str:
+    """Commit a file, checked out since then."""
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", name, at=at)
+    return git(folder, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(tmp_path: Here) -> Here:
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    return folder
+
+
+def look_at(folder: Here, to: str | None = None) -> Checkout:
+    """What is seen of a checkout, by the real tools."""
+    host = _Here()
+    (seen,) = look([read_checkout(Reader(), Path(folder), to)], host.ask)
+    assert host.rounds <= 4
+    if isinstance(seen, FactError):
+        raise seen
+    assert isinstance(seen, Checkout)
+    return seen
+
+
+class _Here:
+    def __init__(self) -> None:
+        self.rounds = 0
+
+    def ask(self, commands: Sequence[Command]) -> list[Output | FactError]:
+        self.rounds += 1
+        return [run_here(command) for command in commands]
+
+
+def test_what_was_there_before_is_told_by_gits_own_log(repository: Here) -> None:
+    first = commit(repository, "a", "1", START)
+    second = commit(repository, "database/migrations/2_new.php", "<?php\nnew;", START + HOUR)
+    seen = look_at(repository)
+    assert seen.history == (CheckedOut(second, START + HOUR), CheckedOut(first, START))
+    assert seen.current == CheckedOut(second, START + HOUR)
+    assert seen.before == (CheckedOut(first, START),)
+    assert seen.chosen(None) == CheckedOut(first, START)
+    assert (seen.dirt, seen.bad, seen.tracked, seen.lock) == ((), frozenset(), frozenset(), None)
+    assert seen.difference == {"database/migrations/2_new.php": "A"}
+    assert seen.migrations == {"2_new.php": "<?php\nnew;"}
+    assert seen.git is not None
+
+
+def test_what_was_passed_through_in_a_minute_was_not_served_and_what_is_there_again_counts_from_the_first(
+    repository: Here,
+) -> None:
+    first = commit(repository, "a", "1", START)
+    passed = commit(repository, "a", "2", START + HOUR)
+    last = commit(repository, "a", "3", START + HOUR + 59)
+    git(repository, "reset", "-q", "--hard", "HEAD", at=START + 2 * HOUR)
+    seen = look_at(repository)
+    assert seen.current == CheckedOut(last, START + HOUR + 59)
+    assert [one.commit for one in seen.before] == [first]
+    assert seen.chosen(passed[:12]) == CheckedOut(passed, START + HOUR)
+    git(repository, "checkout", "-q", "--detach", first, at=START + 3 * HOUR)
+    assert [one.commit for one in look_at(repository).before] == [last]
+
+
+def test_a_marked_commit_is_not_chosen_and_what_tells_no_commit_from_others_chooses_none(repository: Here) -> None:
+    first = commit(repository, "a", "1", START)
+    second = commit(repository, "a", "2", START + HOUR)
+    commit(repository, "a", "3", START + 2 * HOUR)
+    git(repository, "update-ref", f"{BAD_COMMITS}/{second}", second)
+    seen = look_at(repository)
+    assert seen.bad == {second}
+    assert seen.chosen(None) == CheckedOut(first, START)
+    assert seen.chosen("zz") is None
+    assert look_at(repository, to="zz").difference is None
+    both = replace(seen, history=(CheckedOut("ab" * 20, 2), CheckedOut("ac" * 20, 1)))
+    assert both.chosen("a") is None
+
+
+def test_changed_files_what_git_keeps_and_its_lock_are_seen_and_nothing_is_written(repository: Here) -> None:
+    commit(repository, "vendor/autoload.php", "<?php", START)
+    commit(repository, "b", "1", START + HOUR)
+    (repository / "b").write_text("by hand")
+    (repository / "untracked").touch()
+    (repository / ".git/index.lock").touch()
+    before = (repository / ".git/index").stat().st_mtime_ns
+    seen = look_at(repository)
+    assert seen.dirt == ("b",)
+    assert seen.tracked == {"vendor/autoload.php"}
+    assert seen.lock is not None
+    assert (repository / ".git/index").stat().st_mtime_ns == before
+
+
+def test_the_first_commit_has_none_before_it(repository: Here) -> None:
+    commit(repository, "a", "1", START)
+    seen = look_at(repository)
+    assert (seen.before, seen.chosen(None), seen.difference) == ((), None, None)
+
+
+def test_a_link_and_a_folder_without_git_are_no_checkouts_and_a_missing_one_is_not_there(tmp_path: Here) -> None:
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "link").symlink_to("plain")
+    assert look_at(tmp_path / "plain").git is None
+    assert look_at(tmp_path / "link").link.target == "plain"
+    with pytest.raises(NotOnHost):
+        see(read_checkout(Reader(), Path("/srv/x"), None), ("", said(status=1, stderr=complaint("/srv/x"))))
+
+
+def test_migrations_that_cannot_be_read_and_a_difference_that_cannot_be_told_are_said(repository: Here) -> None:
+    commit(repository, "a", "1", START)
+    commit(repository, "database/migrations/2_new.php", "x", START + HOUR)
+    (repository / "database/migrations/2_new.php").unlink()
+    assert isinstance(look_at(repository).migrations, FactError)
+    _break(repository)
+    assert isinstance(look_at(repository).difference, FactError)
+
+
+def _break(repository: Here) -> None:
+    """Take the tree of the first commit away."""
+    tree = git(repository, "rev-parse", "HEAD~1^{tree}")
+    (repository / ".git/objects" / tree[:2] / tree[2:]).unlink()
+
+
+@pytest.mark.parametrize(
+    "query, text",
+    [
+        (ReadCheckedOut(Path("/x"), ME), "abc\tHEAD@{1}\n"),
+        (ReadCheckedOut(Path("/x"), ME), f"{'a' * 40}\tHEAD@{{0 minutes ago}}\n"),
+        (ReadBadCommits(Path("/x"), ME), "abc\n"),
+        (ReadDirt(Path("/x"), ME), "b\0"),
+        (ReadTracked(Path("/x"), ME), "other\0"),
+        (ReadDifference(Path("/x"), ME, "a" * 40, "b" * 40), "A\0"),
+        (ReadDifference(Path("/x"), ME, "a" * 40, "b" * 40), "R100\0a\0"),
+    ],
+)
+def test_what_git_does_not_say_is_no_answer(query: Query[object], text: str) -> None:
+    with pytest.raises(FactError):
+        query.answer(said(text))
+
+
+def test_git_is_asked_as_the_one_whom_the_checkout_belongs_to() -> None:
+    assert ReadDirt(Path("/x"), "deploy").command.user == "deploy"

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath as Path
+from typing import Any
+
+import pytest
+
+from soleil_remediate.errors import FactError
+from soleil_remediate.facts.checkouts import CheckedOut, Checkout
+from soleil_remediate.facts.releases import Link
+from soleil_remediate.facts.services import Services
+from soleil_remediate.plan import Change, Risk
+from soleil_remediate.tasks.checkouts import CheckoutSeen, RollBackCheckout
+from tests.unit.tasks.test_releases import ADDS, BEFORE, DROPS, FPM, NO_PHP, NOTHING_FAILS, SERVED, TEST, WELL, WITH
+from tests.unit.tasks.values import SRV, file, nothing, refusal
+
+ROOT = Path("/srv/app")
+A, B, C = ("a" * 40, "b" * 40, "c" * 40)
+TASK = RollBackCheckout(root=ROOT, again="soleil-remediate remediate --host web1")
+
+
+def checkout(*commits: str, **other: Any) -> Checkout:
+    """A checkout in which these were served, newest first, a day each."""
+    history = tuple(CheckedOut(one, SERVED - number * 86400) for number, one in enumerate(commits or (C, B, A)))
+    said: dict[str, Any] = {
+        "root": ROOT,
+        "link": Link(target=None, owner="deploy", changed=SERVED),
+        "git": file("/srv/app/.git", type="d", inode=7, owner="deploy"),
+        "history": history,
+        "difference": {"app/a.php": "M"},
+        "migrations": {},
+    }
+    return Checkout(**{**said, **other})
+
+
+def seen(found: Checkout | None = None, services: Services = WELL, **other: Any) -> CheckoutSeen:
+    said: dict[str, Any] = {
+        "checkout": found or checkout(),
+        "caches": (file("/srv/app/bootstrap/cache/config.php"),),
+        "built": (),
+        "services": services,
+        "programs": (),
+        "onset": NOTHING_FAILS,
+    }
+    return CheckoutSeen(**{**said, **other})
+
+
+def change_of(task: RollBackCheckout, what: CheckoutSeen) -> Change:
+    (change,) = task.plan(what).changes
+    return change
+
+
+def test_the_commit_before_is_named_and_pinned() -> None:
+    change = change_of(TASK, seen())
+    assert change.summary == f"check out commit {B[:12]} instead of {C[:12]}"
+    assert change.command.words[3:] == (
+        "check-out-commit", "/srv/app", B, C, f"{SRV}:7", C, "config", "deploy", "www-data", "php8.2", FPM.name, "120",
+        "", *TEST,
+    )  # fmt: skip
+    assert (change.risk, change.loses) == (Risk.DISRUPTIVE, "nothing")
+    assert change.after == f"commit {B[:12]}; {C[:12]} marked bad; php8.2-fpm.service reloaded; workers restarted"
+    undo = change.undo.command
+    assert undo is not None
+    assert undo.words[4:10] == ("/srv/app", C, B, f"{SRV}:7", "", "config")
+    assert TASK.plan(seen(onset=FactError("gone"))).because == f"commit {C[:12]} is served since 2023-11-14 22:13 UTC"
+    assert TASK.plan(seen(onset=WITH)).because.endswith("they went well")
+
+
+def test_without_a_php_fpm_that_runs_none_is_reloaded() -> None:
+    change = change_of(TASK, seen(services=NO_PHP))
+    assert change.command.words[10:] == ("deploy", "www-data", "php", "", "120", "")
+    assert change.after == f"commit {B[:12]}; {C[:12]} marked bad; workers restarted"
+
+
+def test_what_is_no_checkout_is_left_alone() -> None:
+    linked = checkout(link=Link(target="releases/1", owner="deploy", changed=SERVED), git=None, history=())
+    assert nothing(TASK, seen(linked)) == "/srv/app is a link: no checkout is served in place"
+    neither = checkout(git=None, history=())
+    assert refusal(TASK, seen(neither)) == "/srv/app is neither a link to a release nor a git checkout"
+    assert nothing(replace(TASK, began="with-release"), seen(neither)) == refusal(TASK, seen(neither))
+
+
+def test_a_bad_commit_is_never_chosen_and_who_went_back_once_does_not_go_further_by_itself() -> None:
+    assert change_of(TASK, seen(checkout(bad=frozenset({C})))).summary.startswith(f"check out commit {B[:12]}")
+    assert nothing(TASK, seen(checkout(B, C, B, A, bad=frozenset({C})))) == (
+        f"commit {B[:12]} is served, and {C[:12]} is marked bad: that is as far back as it goes by itself. To go back "
+        f"further: soleil-remediate remediate --host web1 --set to={A[:12]}"
+    )
+    assert nothing(TASK, seen(checkout(B, C, B, bad=frozenset({C})))).endswith("as far back as it goes by itself")
+    assert refusal(TASK, seen(checkout(C))) == (
+        f"no commit was checked out here before {C[:12]} that is not marked bad"
+    )
+
+
+@pytest.mark.parametrize(
+    "to, why",
+    [
+        ("dddd", f"dddd is no commit that was checked out here; earlier ones that are not marked bad: {A[:12]}"),
+        (
+            B[:8],
+            (
+                f"commit {B[:12]} is marked bad: somebody went back from it. If that is over, as deploy: git -C "
+                f"/srv/app update-ref -d refs/soleil-remediate/bad/{B}"
+            ),
+        ),
+    ],
+)
+def test_a_named_commit_must_be_an_earlier_good_one(to: str, why: str) -> None:
+    assert refusal(replace(TASK, to=to), seen(checkout(bad=frozenset({B})))) == why
+
+
+def test_a_named_commit_is_gone_back_to_and_the_one_that_is_there_is_nothing_to_do() -> None:
+    assert change_of(replace(TASK, to=A[:9]), seen(onset=BEFORE)).command.words[5] == A
+    assert nothing(replace(TASK, to=C[:9]), seen()) == f"commit {C[:12]} is served"
+    only = checkout(C, bad=frozenset({C}))
+    assert refusal(replace(TASK, to="d"), seen(only)).endswith("not marked bad: none")
+
+
+def test_where_requests_failed_before_it_or_in_maintenance_mode_going_back_would_not_help() -> None:
+    assert refusal(TASK, seen(onset=BEFORE)).startswith(f"going back from commit {C[:12]} would not help: ")
+    assert refusal(TASK, seen(onset=BEFORE)).endswith("--set to=COMMIT")
+    mark = file("/srv/app/storage/framework/down")
+    assert "going back would not end it" in refusal(TASK, seen(maintenance=(mark,)))
+
+
+def test_where_the_commit_must_be_to_blame_it_must_have_been_seen() -> None:
+    strict = replace(TASK, began="with-release")
+    assert change_of(strict, seen(onset=WITH)) == change_of(TASK, seen())
+    assert nothing(strict, seen()) == "no request fails that is logged"
+    assert "nothing is logged before" in refusal(strict, seen(onset=replace(WITH, well=None)))
+
+
+def test_where_something_that_the_application_needs_is_down_going_back_would_not_help() -> None:
+    database = replace(FPM, name="postgresql@15-main.service", active="failed", sub="failed")
+    needing = replace(TASK, needs=("postgresql@*.service",))
+    assert refusal(needing, seen(services=replace(WELL, units=(FPM, database)))).startswith(
+        "going back would not help: postgresql@15-main.service is failed"
+    )
+
+
+def test_who_is_at_work_and_what_was_changed_by_hand_is_not_disturbed() -> None:
+    lock = file("/srv/app/.git/index.lock")
+    assert refusal(TASK, seen(checkout(lock=lock))) == (
+        "somebody is at work in /srv/app since 2023-11-14 22:13 UTC, or left /srv/app/.git/index.lock behind. If "
+        "nobody is: rm /srv/app/.git/index.lock"
+    )
+    assert refusal(TASK, seen(checkout(dirt=("a", "b")))) == (
+        "files in /srv/app were changed and not committed: a, b. Whoever did it decides what becomes of them; to put "
+        "them aside, as the checkout's owner: git stash"
+    )
+    assert "committed: a, b, c and 2 more. " in refusal(TASK, seen(checkout(dirt=tuple("abcde"))))
+
+
+VENDOR, BUILT = "vendor/autoload.php", "public/build/manifest.json"
+
+
+@pytest.mark.parametrize(
+    "changed, is_built, tracked, lacks",
+    [
+        ("composer.lock", False, (), "what composer installs"),
+        ("composer.lock", False, (VENDOR,), ""),
+        ("composer.json", False, (), ""),
+        ("package-lock.json", True, (), "what is built for the browser"),
+        ("resources/js/app.js", True, (), "what is built for the browser"),
+        ("resources/views/a.blade.php", True, (), ""),
+        ("package-lock.json", True, (BUILT,), ""),
+        ("package-lock.json", False, (), ""),
+    ],
+)
+def test_what_the_older_commit_needs_otherwise_must_come_with_it(
+    changed: str, is_built: bool, tracked: tuple[str, ...], lacks: str
+) -> None:
+    built = (file(f"/srv/app/{BUILT}"),) if is_built else ()
+    what = seen(checkout(difference={changed: "M"}, tracked=frozenset(tracked)), built=built)
+    if lacks:
+        assert f"needs other files of {lacks} than those that are there ({changed} differs)" in refusal(TASK, what)
+    else:
+        assert change_of(TASK, what) == change_of(TASK, seen())
+
+
+def between(migrations: Mapping[str, str] | FactError) -> CheckoutSeen:
+    return seen(checkout(difference={"database/migrations/9_new.php": "A"}, migrations=migrations))
+
+
+def test_migrations_are_judged_as_between_releases() -> None:
+    assert "9_new.php (additive)" in change_of(TASK, between({"9_new.php": ADDS})).keeps
+    assert refusal(TASK, between({"9_new.php": DROPS})) == (
+        f"commit {B[:12]} does not know what came after it: 9_new.php (destructive). If its code can go on with that: "
+        f"soleil-remediate remediate --host web1 --set to={B[:12]} --set migrations=any"
+    )
+    for found in ({"9_new.php": DROPS}, FactError("gone")):
+        change = change_of(replace(TASK, migrations="any"), between(found))
+        assert (change.risk, "9_new.php" in change.loses) == (Risk.DESTRUCTIVE, True)
+    further = nothing(replace(TASK, migrations="any"), seen(checkout(B, C, B, A, bad=frozenset({C}))))
+    assert further.endswith(f"--set to={A[:12]} --set migrations=any")
+
+
+@pytest.mark.parametrize("difference", [FactError("gone"), None])
+def test_a_difference_that_cannot_be_told_may_hold_anything(difference: FactError | None) -> None:
+    assert "cannot be told" in refusal(TASK, seen(checkout(difference=difference, migrations=None)))
+
+
+def test_no_migration_asked_for_is_none() -> None:
+    assert change_of(TASK, seen(checkout(migrations=None))) == change_of(TASK, seen())
+
+
+@pytest.mark.parametrize(
+    "wrong, why",
+    [
+        ({"root": Path("current")}, "absolute"),
+        ({"root": Path("/srv/../current")}, "absolute"),
+        ({"root": Path("/current")}, "absolute"),
+        ({"to": "-rf"}, "must be a commit"),
+        ({"migrations": "none"}, "additive or any"),
+        ({"began": "then"}, "any or with-release"),
+        ({"access_log": Path("access.log")}, "absolute"),
+        ({"access_log": Path("/var/../x")}, "absolute"),
+        ({"php": "-x"}, "must be a service"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(wrong: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        replace(TASK, **wrong)
