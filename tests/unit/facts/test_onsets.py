@@ -119,6 +119,12 @@ def test_a_log_that_may_not_be_read_is_no_answer() -> None:
         query.answer(said("failed\nanswered\nend\n", stderr=denied))
 
 
+def test_a_line_whose_time_cannot_be_told_does_not_count() -> None:
+    text = "failed\n 1 25/Nov/2026:09:01 +0000\n 7 31/Nov/2026:09:02 x\nanswered\n 3 25/Nov/2026:09:00 +0000\nend\n"
+    onset = ReadOnset(Path("/x")).answer(said(text))
+    assert onset == Onset(since=after_nine(1), well=after_nine(0), failed=1, asked=1)
+
+
 @pytest.mark.parametrize("text", ["failed\nanswered\n", "failed\nend\n", "failed\nmany\nanswered\nend\n"])
 def test_half_an_answer_is_none(text: str) -> None:
     with pytest.raises(FactError):
