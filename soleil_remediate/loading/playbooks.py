@@ -17,6 +17,7 @@ from soleil_remediate.loading.documents import Node, Problems, read_document
 from soleil_remediate.loading.foreign import ansible_playbook
 from soleil_remediate.loading.patterns import pattern_mistake
 from soleil_remediate.loading.policies import KnownNames
+from soleil_remediate.loading.profiles import looks_secret
 from soleil_remediate.loading.uses import INPUT_TYPES, UseReader
 from soleil_remediate.loading.validation import Prose, Section, frozen, judge, read_model, shown, told
 from soleil_remediate.local_files import is_folder, names_in
@@ -239,6 +240,9 @@ def _inputs(playbook: Playbook, node: Node, problems: Problems) -> dict[str, Inp
             mistake = "must be a value, not a template: name the value where it is used"
         elif default is not None:
             default, mistake = judge(default, INPUT_TYPES[declared.type][0])
+        if declared.type == "text" and looks_secret(name):
+            here = node.at(("inputs",)).keys[name]
+            problems.add(here, f"inputs.{name} looks like a secret: given by --set, everybody could read it")
         if mistake:
             problems.add(place.at(("default",)).origin, told(f"inputs.{name}.default", mistake))
         inputs[name] = Input(

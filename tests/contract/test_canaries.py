@@ -24,7 +24,10 @@ from tests.contract.test_reads import watching_processes
 from tests.sshd import IS_ROOT, Sshd
 from tests.unit.reporters.ptys import Watched
 
-pytestmark = pytest.mark.skipif(not IS_ROOT, reason="changes need root")
+pytestmark = [
+    pytest.mark.skipif(not IS_ROOT, reason="changes need root"),
+    pytest.mark.timeout(300),  # the program is started several times in most of them, and may be slow to
+]
 
 #: Where each stands: a file that the inventory names, the inventory itself, the application's .env on the host.
 IN_INVENTORY = "tøken/of + 'our\"$own\\kind"

@@ -138,6 +138,18 @@ def load(text: str) -> None:
     load_scenarios(["p.yml"], CATALOG)
 
 
+@pytest.mark.parametrize("name", ["password", "db_password", "api_token", "client_secret", "apikey"])
+def test_an_input_that_looks_like_a_secret_is_refused_where_it_is_declared(name: str) -> None:
+    """It would be in the shell's history, in the list of processes and in the record."""
+    with pytest.raises(PlaybookError) as caught:
+        load(f"{HEAD}inputs:\n  {name}: {{type: text, about: Whose}}\n{HEALTHY}")
+    assert str(caught.value) == f"p.yml:7:3: inputs.{name} looks like a secret: given by --set, everybody could read it"
+
+
+def test_an_input_that_names_where_a_secret_stands_is_none() -> None:
+    load(f"{HEAD}inputs:\n  token_file: {{type: path, about: Where}}\n{HEALTHY}")
+
+
 def test_a_playbook_becomes_a_scenario_that_remembers_every_place() -> None:
     Path("p.yml").write_text(
         HEAD
