@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from soleil_remediate.command import Command, Output
 from soleil_remediate.errors import FactError
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.transports.deadline import Attempt, Cancellation, GivenUp, OutOfTime
 from soleil_remediate.units import Duration
 
@@ -121,7 +122,7 @@ class _Way:
     def _get(self, url: str) -> str | None:
         """Ask for one address; return where a redirect leads."""
         if not _ADDRESS.fullmatch(url):
-            raise _Ended("odd", f"no address: {url[:200]!r}")
+            raise _Ended("odd", f"no address: {redacted(url)[:200]!r}")
         parts = urlsplit(url)
         name, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
         self.met.update(url=url, status=None, location="", excerpt="")

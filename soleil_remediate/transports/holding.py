@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query
 from soleil_remediate.plan import Script
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.transports.operations import is_operation_id
 from soleil_remediate.transports.session import BASE
 from soleil_remediate.units import Duration
@@ -75,12 +76,12 @@ class ReadHolding(Query[Holding]):
             return Holding()
         word, _, owner = first.partition(" ")
         if word not in ("free", "held") or lines[-1:] != ["end"]:
-            raise ValueError(f"{first[:80]!r} is no answer")
+            raise ValueError(f"{redacted(first)[:80]!r} is no answer")
         told: dict[str, list[str]] = {"running": [], "lost": []}
         for line in lines[:-1]:
             state, _, operation = line.partition(" ")
             if not is_operation_id(operation):
-                raise ValueError(f"{operation[:80]!r} is no operation")
+                raise ValueError(f"{redacted(operation)[:80]!r} is no operation")
             told[state].append(operation)
         return Holding(
             owner=(owner or "somebody who left no name") if word == "held" else None,
