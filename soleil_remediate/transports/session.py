@@ -359,10 +359,11 @@ class ShellSession:
         began = self._clock()
         try:
             output = self._shim(words, within=Duration(5))
-            if output is not None and output.exit_status == 73:
+            if output is not None and output.exit_status in (71, 73):
+                needs = "processes" if output.exit_status == 71 else f"space in {self._base.parent}"
                 raise Refused(
-                    f"{name} cannot take a change: {_last_line(output)}. Nothing was begun. To go on: free space in "
-                    f"{self._base.parent}, then look again"
+                    f"{name} cannot take a change: {_last_line(output)}. Nothing was begun. To go on: free {needs}, "
+                    "then look again"
                 )
             for seconds in wait_times(command.deadline):
                 if output is None:

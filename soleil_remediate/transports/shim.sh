@@ -57,16 +57,22 @@ claim() { # 75: somebody else may be changing this host, and standard output say
     memory=$(readlink "$base/memory") && claimed=yes && echo "$memory"
 }
 
-change() { # 73: nothing was begun
+change() { # 73: nothing was begun; 71: likewise, for want of a process
     is_id "$1" || return 64
     if [ "${claimed-}" != yes ]; then
         echo 'this session does not hold the lock' >&2
         return 73
     fi
     tidy
-    if [ ! -L "$base/ops/$1/begun" ] && ! { stage "$1" "$3" "$4" && begin "$1"; }; then
-        rm -rf "$base/ops/$1"
-        return 73
+    if [ ! -L "$base/ops/$1/begun" ]; then
+        stage "$1" "$3" "$4" || return
+        begin "$1" || {
+            why=$?
+            rm -rf "$base/ops/$1"
+            [ "$why" != 1 ] || return 73 # flock's own no, or ln's
+            echo "it cannot start the processes that this needs" >&2
+            return 71
+        }
     fi
     await "$1" "$2"
 }
@@ -77,10 +83,24 @@ is_id() {
 
 stage() { # ID COMMAND STDIN; printf is a builtin, so that neither is ever in an argument list
     # shellcheck disable=SC2059  # the input's form of a printf format, which can hold every byte
-    (umask 077 && mkdir -p "$base/ops/$1" && printf '%s\n' "$2" >"$base/ops/$1/cmd" && printf -- "$3" >"$base/ops/$1/in") || {
-        echo "nothing can be written in $base: is it full?" >&2
-        return 1
-    }
+    (
+        umask 077
+        mkdir -p "$base/ops/$1" || exit "$?"
+        if printf '%s\n' "$2" >"$base/ops/$1/cmd" && printf -- "$3" >"$base/ops/$1/in"; then exit 0; fi
+        rm -rf "$base/ops/$1"
+        exit 1
+    )
+    case $? in
+        0) return 0 ;;
+        1) # mkdir's own word, or ours
+            echo "nothing can be written in $base: is it full?" >&2
+            return 73
+            ;;
+        *) # a shell that cannot fork ends with 2, or goes on with more than 125
+            echo "it cannot start the processes that this needs" >&2
+            return 71
+            ;;
+    esac
 }
 
 begin() { # ID

@@ -1,0 +1,99 @@
+"""A host that has hardly a process to give: what cannot be read is never healthy, and no change is half told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from soleil_remediate import HostReport
+from soleil_remediate.events import ChangeIntended, Event
+from soleil_remediate.host_outcomes import Crashed, Eased, Fixed, MaybeChanged, NotFixed, NotNeeded, Refusal, Unproven
+from tests.lab.conftest import LabHost
+from tests.lab.rehearsals import Rehearsal
+
+pytestmark = pytest.mark.lab
+
+LOG = "/srv/soleil/shared/storage/logs/laravel.log"
+
+
+@contextmanager
+def limited(host: LabHost, *, spare: int) -> Iterator[None]:
+    """Leave all processes of a host of the lab together no more than *spare* beyond those that it has."""
+    group = host.lab._known(host.name).group
+    found = [folder for folder in group.folders() if (folder / "pids.max").exists()]
+    if not found:
+        pytest.skip("this machine's control groups limit no processes of the lab's hosts")
+    most = found[0] / "pids.max"
+    before = most.read_text().strip()
+    most.write_text(str(int((found[0] / "pids.current").read_text()) + spare))
+    try:
+        yield
+    finally:
+        most.write_text(before)
+
+
+def log_of(host: LabHost) -> str:
+    return host.shell(f"stat -c '%i %s %b %Y' {LOG}")
+
+
+def check_truth(host: LabHost, report: HostReport, before: str) -> None:
+    """Hold a report against the log that is the fault: only its repair cuts it."""
+    assert not isinstance(report.outcome, NotNeeded | Crashed), report.outcome
+    if log_of(host) != before:
+        assert isinstance(report.outcome, Fixed | Eased | Unproven | NotFixed | MaybeChanged), report.outcome
+    if isinstance(report.outcome, Fixed):
+        assert log_of(host) != before
+        assert len(report.sent) == 1
+
+
+def check_end(rehearsal: Rehearsal, report: HostReport) -> None:
+    """With enough of everything the host is repaired, once."""
+    later = rehearsal.remediate().outcome
+    assert isinstance(later, NotNeeded if isinstance(report.outcome, Fixed) else NotNeeded | Fixed), later
+
+
+def some(*spare: int, everyday: tuple[int, ...]) -> list[object]:
+    """Return what tests are parametrized with: most of a sweep is for those who ask for it."""
+    return [pytest.param(one, marks=() if one in everyday else pytest.mark.long) for one in spare]
+
+
+@pytest.mark.parametrize("spare", some(0, 1, 2, 3, 4, 6, 9, 12, everyday=(1, 6)))
+def test_a_host_that_has_hardly_a_process_to_give_is_never_called_healthy(
+    web1: LabHost, tmp_path: Path, spare: int
+) -> None:
+    rehearsal = Rehearsal(web1, tmp_path / "state")
+    web1.break_with("laravel-log", writer="no")
+    before = log_of(web1)
+    with limited(web1, spare=spare):
+        seen = rehearsal.preview()
+        report = rehearsal.remediate()
+    assert not isinstance(seen.outcome, NotNeeded | Crashed), seen.outcome
+    check_truth(web1, report, before)
+    check_end(rehearsal, report)
+
+
+@pytest.mark.parametrize("spare", some(0, 1, 2, 4, 5, 8, everyday=(1,)))
+def test_a_host_that_has_no_process_to_give_from_the_very_change_on_tells_the_truth_about_it(
+    web1: LabHost, tmp_path: Path, spare: int
+) -> None:
+    rehearsal = Rehearsal(web1, tmp_path / "state")
+    web1.break_with("laravel-log", writer="no")
+    before = log_of(web1)
+    with ExitStack() as limits:
+
+        def listen(event: Event) -> None:
+            if isinstance(event, ChangeIntended):
+                limits.enter_context(limited(web1, spare=spare))
+                lift = threading.Timer(4, limits.pop_all().close)
+                limits.callback(lift.join)
+                lift.start()
+
+        report = rehearsal.remediate(listener=listen)
+    if isinstance(report.outcome, Refusal):
+        assert "is it full?" not in report.outcome.why, "it is not"
+    check_truth(web1, report, before)
+    check_end(rehearsal, report)
