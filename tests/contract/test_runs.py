@@ -18,7 +18,15 @@ import pytest
 from soleil_remediate import fleet
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import Declined
-from soleil_remediate.events import ChangeAnswered, ChangeIntended, Event, GateAnswered, HostClaimed, StopHeard
+from soleil_remediate.events import (
+    ChangeAnswered,
+    ChangeIntended,
+    ChangeUnanswered,
+    Event,
+    GateAnswered,
+    HostClaimed,
+    StopHeard,
+)
 from soleil_remediate.gates import Approval
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import Fixed, MaybeChanged, NotFixed, NotNeeded, NotReached, Refusal, Stopped
@@ -327,6 +335,30 @@ def test_a_host_that_is_gone_for_good_in_the_middle_of_a_change_is_unknown_and_n
     assert "MAY have been changed" in one.outcome.why
     assert report.exit_status == 7
     assert bench.ledger in ([], ["begun good", "done good"])
+
+
+@pytest.mark.parametrize("for_good", [False, True], ids=["for a while", "for good"])
+def test_a_connection_that_freezes_in_the_middle_of_a_change_is_one_effect_and_never_called_failed(
+    bench: Bench, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, for_good: bool
+) -> None:
+    monkeypatch.setattr("soleil_remediate.transports.shell.ON_ITS_WAY", Duration(1))
+    monkeypatch.setattr("soleil_remediate.delivery.PATIENCE", Duration(1 if for_good else 40))
+    with proxy(sshd.port) as wire:
+        reached = through(sshd, wire.port)
+        bench.host = replace(reached, connection=replace(reached.connection, connect_within=Duration(3)))
+
+        def freeze(event: Event) -> None:
+            if isinstance(event, ChangeIntended):
+                threading.Timer(0.3, wire.freeze).start()
+            elif isinstance(event, ChangeUnanswered) and not for_good:
+                wire.thaw()
+
+        bench.on_event = freeze
+        report = bench.run(bench.slow(1.5, within=3))
+        wire.thaw()
+    assert ChangeUnanswered in {type(event) for event in bench.heard}
+    assert isinstance(report.outcome, MaybeChanged if for_good else Fixed), report.outcome
+    assert eventually(lambda: bench.ledger == ["begun good", "done good"])
 
 
 def test_a_connection_cut_at_the_gate_is_opened_anew(bench: Bench, sshd: Sshd) -> None:
