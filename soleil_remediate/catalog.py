@@ -31,6 +31,7 @@ from soleil_remediate.tasks.backups import PruneBackups
 from soleil_remediate.tasks.checkouts import RollBackCheckout
 from soleil_remediate.tasks.journals import VacuumJournal
 from soleil_remediate.tasks.logs import TruncateLog
+from soleil_remediate.tasks.octane import ReloadOctane
 from soleil_remediate.tasks.open_files import ReopenFile
 from soleil_remediate.tasks.packages import CleanPackageCache
 from soleil_remediate.tasks.releases import RollBackRelease
@@ -68,6 +69,7 @@ BUILT_IN: tuple[KindClass, ...] = (
     ResourceOverview,
     StartService,
     ReloadNginx,
+    ReloadOctane,
     ReloadService,
     RestartService,
     RollBackRelease,

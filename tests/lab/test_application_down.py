@@ -66,6 +66,7 @@ REPAIRED = [
     Rehearsed(fault="php-fpm-killed-nginx-broken", sent=("service.start",), outcome=Eased),
     Rehearsed(fault="nginx-stale-configuration", sent=("nginx.reload",)),
     Rehearsed(fault="php-fpm-workers-hang", sent=("service.reload",)),
+    Rehearsed(fault="octane-workers-hang", sent=("octane.reload",)),
     Rehearsed(fault="php-fpm-hangs", sent=("service.reload", "service.restart")),
     Rehearsed(fault="php-fpm-socket-deleted", sent=("service.restart",)),
     Rehearsed(fault="nginx-hangs", sent=("service.restart",)),
@@ -98,7 +99,7 @@ def test_an_application_that_is_down_is_seen_repaired_and_proven_and_a_second_ru
     assert report.after.symptom_health is Health.HEALTHY
     eyes = rehearsal.eyes()
     assert eyes.service("nginx").is_running
-    assert eyes.service("php8.2-fpm").is_running
+    assert eyes.service("octane" if case.sent == ("octane.reload",) else "php8.2-fpm").is_running
     assert answer(rehearsal, "ready") == "200"
 
     after = traces(rehearsal)
@@ -221,3 +222,15 @@ def test_a_service_that_starts_well_and_dies_seconds_later_has_not_been_started(
     assert isinstance(report.outcome, NotFixed)
     assert "php8.2-fpm.service is failed\n" in report.outcome.why
     assert answer(rehearsal, "live") == "502"
+
+
+def test_an_octane_that_is_said_to_reload_and_does_not_is_not_called_repaired(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("octane-workers-hang", reload="lies")
+
+    report = rehearsal.remediate()
+
+    assert isinstance(report.outcome, NotFixed)
+    assert report.sent == ()
+    assert re.search(r"still at work from before:( \d+)+\. artisan said: Reloading workers", report.outcome.why)
+    still = "curl -s -o /dev/null -m 3 -w '%{http_code}' localhost/api/health/live || :"
+    assert rehearsal.host.shell(still) == "000"

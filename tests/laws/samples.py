@@ -84,6 +84,9 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     ("--header Host:", said("<h1>400 Bad Request</h1>\n400\t\t0")),
     ("curl", said("<h1>504 Gateway Time-out</h1>\n504\t\t0")),
     ("ask-from-here", said(MET)),
+    ("octane-server-state.json", said('{"masterProcessId":812,"managerProcessId":813}')),
+    ("/proc/812/stat", said("812 (php) S 1 812 812 0 -1 4194560 1 0 0 0 1 1 0 0 20 0 1 0 4711 1 1 1\n")),
+    ("artisan list", said("list  List commands\noctane:reload  Reload the Octane workers\n")),
     ("/proc/net/fib_trie", said(OWN)),
     ("/proc/net/tcp", said(SOCKETS)),
     ("/proc/loadavg", said(RESOURCES)),
@@ -182,6 +185,7 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "resource.overview": {},
     "service.start": {"unit": "php*-fpm.service"},
     "nginx.reload": {"live": "/up"},
+    "octane.reload": {"root": Path("/srv/app"), "live": "/up", "page": "/ready"},
     "service.reload": {
         "unit": "php8.2-fpm.service",
         "live": "/up",

@@ -23,6 +23,7 @@ READERS: dict[str, re.Pattern[str]] = {
         r"-(?!-(disable|silent|show-error|globoff|insecure|noproxy|max-time|connect-to|write-out|http1\.1|header|url)$).*"
         r"|@.*|.*%output.*"
     ),
+    "php": re.compile(r"(?!(/.*/artisan|list|--raw|--no-interaction)$).*"),
     "journalctl": re.compile(r"(?!--(no-pager|output=\w+|output-fields=\w+|unit=.*|lines=\d+)$).*"),
     "nginx": re.compile(r"(?!-[tcp]$|/).*"),
     "php-fpm": re.compile(r"(?!-[ty]$|--fpm-config$|/).*"),
@@ -136,6 +137,8 @@ def test_a_change_would_be_noticed_among_the_reads(kind: type[Reading[Any]]) -> 
         ("curl", "--url", "http://localhost/", "--output", "/etc/passwd"),
         ("curl", "--request", "POST", "--url", "http://localhost/"),
         ("curl", "--url", "http://localhost/", "--write-out", "%output{/etc/passwd}x"),
+        ("php", "/srv/app/artisan", "migrate"),
+        ("php", "-r", "unlink('x');"),
         ("curl", "-d", "x=1", "http://localhost/"),
         ("systemctl", "restart", "nginx.service"),
         ("systemctl", "show", "--now", "nginx.service"),

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import PurePosixPath as Path
+
+import pytest
+
+from soleil_remediate.errors import FactError, Unplannable
+from soleil_remediate.facts.http import Response, Site
+from soleil_remediate.facts.octane import Octane
+from soleil_remediate.plan import Risk
+from soleil_remediate.tasks.octane import RELOAD, ReloadOctane
+
+TASK = ReloadOctane(root=Path("/srv/app"), live="/live", page="/ready", user="soleil")
+OCTANE = Octane(pid=812, started=4711, commands=frozenset({"list", "octane:reload"}))
+LATE, BUSY = Response(status=None, why="too late"), Response(status=504)
+SERVER, DEAF = Response(status=400), Response(status=None, why="too late")
+
+
+def site(live: Response, server: Response = SERVER) -> Site:
+    return Site(live=live, page=live, server=server)
+
+
+@pytest.mark.parametrize("live", [LATE, BUSY])
+def test_workers_that_hang_are_started_anew_by_the_application_itself(live: Response) -> None:
+    (change,) = TASK.plan((OCTANE, site(live))).changes
+    assert change.command.words == RELOAD.bind(Path("/srv/app"), 812, 4711, 30)
+    assert change.command.user == "soleil"
+    assert change.risk is Risk.DISRUPTIVE
+
+
+@pytest.mark.parametrize(
+    "octane, seen, because",
+    [
+        (None, site(LATE), "no Octane serves it"),
+        (OCTANE, site(Response(status=200)), "/live answers 200: no worker of Octane hangs"),
+        (OCTANE, site(Response(status=502)), "/live answers 502: no worker of Octane hangs"),
+        (OCTANE, site(LATE, DEAF), "/live is not answered in time: no worker of Octane hangs"),
+    ],
+)
+def test_there_is_nothing_to_reload(octane: Octane | None, seen: Site, because: str) -> None:
+    plan = TASK.plan((octane, seen))
+    assert (plan.changes, plan.because) == ((), because)
+
+
+@pytest.mark.parametrize(
+    "commands, why",
+    [
+        (frozenset({"list"}), "artisan has no octane:reload"),
+        (FactError("php is not there"), "cannot be known whether artisan has octane:reload: php is not there"),
+    ],
+)
+def test_where_artisan_has_no_such_command_nothing_is_sent(commands: frozenset[str] | FactError, why: str) -> None:
+    with pytest.raises(Unplannable, match=why):
+        TASK.plan((Octane(pid=812, started=4711, commands=commands), site(LATE)))
