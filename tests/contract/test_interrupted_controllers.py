@@ -107,9 +107,13 @@ NAMED = [
 #: And whatever it does in between: every so many calls of this package's functions.
 EVERYWHERE = [f"call * {number}" for number in range(10, 5_700, 260)]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MOMENTS = [
+    pytest.param(moment, number, marks=() if moment in NAMED else pytest.mark.long, id=f"{moment}-{number.name}")
+    for moment, number in zip(NAMED + EVERYWHERE, cycle(SIGNALS), strict=False)
+]
 
 
-@pytest.mark.parametrize("moment, number", list(zip(NAMED + EVERYWHERE, cycle(SIGNALS), strict=False)), ids=str)
+@pytest.mark.parametrize("moment, number", MOMENTS)
 def test_a_signal_at_any_moment_of_a_run_leaves_the_truth(
     desk: Desk, warmed: Warm, moment: str, number: signal.Signals
 ) -> None:

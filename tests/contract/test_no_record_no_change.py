@@ -169,6 +169,7 @@ def test_a_disk_that_fills_up_after_an_intent_stops_what_has_not_been_sent(desk:
     check_truth(desk, Said(status=process.returncode, out=out, err=err))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_a_record_that_can_take_no_more_from_any_place_on_leaves_the_truth(desk: Desk) -> None:
     """The kernel lets the file grow so far and no further, in the middle of lines and at their ends."""

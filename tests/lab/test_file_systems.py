@@ -20,7 +20,7 @@ from tests.lab.rehearsals import Rehearsal
 if TYPE_CHECKING:
     from tests.lab.conftest import LabHost
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 With: TypeAlias = "Callable[[dict[str, str]], LabHost]"
 
