@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,10 @@ def pasted(shell: str, lines: list[str], *, is_interactive: bool) -> str:
     here = next(number for number, line in enumerate(lines) if line.startswith("ssh "))
     there = [*lines[:here], *lines[here + 2 :]]
     given = [shell, "-i"] if is_interactive else [shell]
-    done = subprocess.run(given, input="\n".join(there) + "\n", capture_output=True, text=True, check=False, timeout=20)
+    nobodys = os.environ | {"HOME": "/nonexistent", "HISTFILE": "/dev/null"}  # neither what a person set up nor typed
+    done = subprocess.run(
+        given, input="\n".join(there) + "\n", env=nobodys, capture_output=True, text=True, check=False, timeout=20
+    )
     return done.stderr
 
 
