@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from soleil_remediate.cli.call import Call
-from soleil_remediate.cli.choosing import bound_cases, invocation
+from soleil_remediate.cli.choosing import bound_cases, chosen_rollout, invocation
 from soleil_remediate.cli.remediating import go_on
 from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus, worst
@@ -31,6 +31,7 @@ def resume_run(call: Call) -> ExitStatus:
     """Ask what became of a run's changes, look again, and go on where something is left to do."""
     if call.has("yes") and call.text("approve"):
         raise ConfigError("--yes and --approve both answer the gate: keep one of the two")
+    chosen_rollout(call)  # what is wrong with it is said before any host is asked
     is_json = call.is_json
     runs, clock = Runs(state_folder()), SystemClock()
     history = runs.history(call.text("run"))

@@ -97,6 +97,20 @@ VERBOSE = Option("verbose", "", "everything, however long; tracebacks too", "v")
 COMMANDS = Option("commands", "", "print what would be sent, to do it by hand")
 LAB = Option("lab", "NAME", "which lab, where there are several")
 
+_MANY = (
+    Option(
+        "serial",
+        "SIZES",
+        "hosts at once, batch after batch, such as 1,5,25%: the last size repeats, a share is of the hosts to be "
+        "changed, rounded down. The first host is always changed alone; else one after another",
+    ),
+    Option(
+        "max-fail",
+        "COUNT",
+        "go on though so many hosts failed, or were not reached, or are unknown; 0 where it is not given",
+    ),
+    FORKS,
+)
 _LOOKING = (HOST, ALL_HOSTS, INVENTORY, TRANSPORT, PLAYBOOKS, SET, FORKS, RUN_OUTPUT, COMMANDS, VERBOSE)
 _LAB_HOST = Word("host", "a host of the lab")
 
@@ -116,18 +130,7 @@ VERBS: tuple[Verb, ...] = (
             Option("dry-run", "", "look and show the plan only; the same as preview"),
             Option("yes", "", "say yes, up to what the inventory's policy allows"),
             Option("approve", "PLAN", "say yes to exactly the plan that a preview printed"),
-            Option(
-                "serial",
-                "SIZES",
-                "hosts at once, batch after batch, such as 1,5,25%: the last size repeats, a share is of the hosts to "
-                "be changed, rounded down. The first host is always changed alone; else one after another",
-            ),
-            Option(
-                "max-fail",
-                "COUNT",
-                "go on though so many hosts failed, or were not reached, or are unknown; 0 where it is not given",
-            ),
-            FORKS,
+            *_MANY,
             RUN_OUTPUT,
             COMMANDS,
             VERBOSE,
@@ -199,6 +202,7 @@ VERBS: tuple[Verb, ...] = (
             Option("inventory", "FILE", "the hosts, where they no longer stand where the record says"),
             PLAYBOOKS,
             TRANSPORT,
+            *_MANY,
             OUTPUT,
             COMMANDS,
             VERBOSE,

@@ -165,6 +165,11 @@ def test_the_version_is_said(soleil: Soleil) -> None:
         ("scenarios --output junit", "--output 'junit': there are console and json"),
         ("preview disk-full --host h -o xml", "--output 'xml': there are console, json, junit and github"),
         ("remediate --yes --approve 12 --scenario disk-full", "--yes and --approve both answer the gate"),
+        ("remediate --scenario disk-full --host h --serial 1,x", "--serial: 'x' is no size of a batch: write a number"),
+        ("remediate --scenario disk-full --host h --max-fail=-1", "--max-fail: '-1' is no number of hosts"),
+        ("remediate --scenario disk-full --host h --dry-run --forks 0", "--forks: 1 to 1000 hosts at once, not 0"),
+        ("resume 1a2b --serial 0", "--serial: a batch has 1 to 10000 hosts, or more than 0 %, not 0"),
+        ("preview disk-full --host h --forks many", "--forks: 'many' is no number of hosts"),
         (
             "remediate",
             "which scenario? Add --scenario; there is: application-down, disk-full, failed-deployment-rollback",
