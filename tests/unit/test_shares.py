@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from soleil_remediate import fleet
+from soleil_remediate import fleet, open_remediation
+from soleil_remediate.cli.call import Call
+from soleil_remediate.cli.choosing import peers_of
 from soleil_remediate.errors import ConnectionLost, ExitStatus, FactError
 from soleil_remediate.events import GateAnswered
 from soleil_remediate.gates import PersonGate, PlanGate, PolicyGate
@@ -248,3 +250,34 @@ def test_why_nothing_was_sent_stands_on_record(tmp_path: Path) -> None:
     (gate,) = [line for line in record if line["type"] == GateAnswered.__name__]
     assert not gate["is_open"]
     assert "(fleet.yml:8:24)" in gate["by"]
+
+
+INVENTORY = """
+all:
+  vars:
+    app: {name: soleil, root: /srv/soleil/current}
+  children:
+    web:
+      hosts: {web1: , web2: , web3: }
+      vars:
+        policy: {unhealthy_limit: 40%}
+    db:
+      hosts: {db1: }
+"""
+
+
+def test_a_run_about_one_host_knows_whom_else_to_look_at(tmp_path: Path) -> None:
+    inventory = tmp_path / "fleet.yml"
+    inventory.write_text(INVENTORY)
+    opened = open_remediation(scenario="disk-full", hosts="web2", inventory=inventory, transport=ScriptedTransport())
+    assert [case.host.name for case in opened.cases] == ["web2"]
+    assert [case.host.name for case in opened.peers] == ["web1", "web3"]
+    call = Call(verb="remediate", given={"host": "web2", "inventory": str(inventory), "transport": "openssh"})
+    peers = peers_of(call, opened.cases)
+    assert [(case.host.name, case.host.connection.transport) for case in peers] == [
+        ("web1", "openssh"),
+        ("web3", "openssh"),
+    ]
+    alone = open_remediation(scenario="disk-full", hosts="db1", inventory=inventory, transport=ScriptedTransport())
+    assert alone.peers == ()
+    assert peers_of(call, alone.cases) == ()

@@ -1,0 +1,191 @@
+"""Fifty real hosts, some of which die: what the run says of them is held against what each of them wrote down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from soleil_remediate import PolicyGate, Rollout, Runs, fleet
+from soleil_remediate.command import Command
+from soleil_remediate.errors import ExitStatus
+from soleil_remediate.gates import Approval
+from soleil_remediate.host import Host, Origin
+from soleil_remediate.lab import Lab
+from soleil_remediate.loading import load_inventory
+from soleil_remediate.plan import Change, Plan, Risk, Script, Undo
+from soleil_remediate.report import RunReport
+from soleil_remediate.scenario import Case
+from soleil_remediate.seen import Preview
+from soleil_remediate.transports.ways import EachItsWay
+from soleil_remediate.units import Duration, Percent
+from tests import tiny
+
+FILE = PurePosixPath("/var/tmp/one")
+LEDGER = "/var/tmp/ledger"
+WRITE = Script(name="write", text=f'printf "good\\n" >"$1" && echo done >>{LEDGER}')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write(tiny.PutFile):
+    """Let a file say good; the host itself counts how often that was done."""
+
+    kind = "file.write"
+
+    path: PurePosixPath = FILE
+
+    def plan(self, seen: str | None) -> Plan:
+        if seen == "good":
+            return Plan.nothing("it says good")
+        change = Change(
+            summary="let it say good",
+            command=Command(WRITE.bind(self.path), deadline=Duration(20)),
+            risk=Risk.GENTLE,
+            undo=Undo.none("nobody needs the old word"),
+            before=str(seen),
+            after="good",
+        )
+        return Plan.of(change, because=f"it says {seen}")
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """Says yes, after something has happened to the hosts."""
+
+    happens: Callable[[], object]
+
+    def approve(self, scenario: str, previews: Sequence[Preview]) -> Approval:
+        approval = PolicyGate(says_yes=True).approve(scenario, previews)
+        self.happens()
+        return approval
+
+    def approve_again(self, host: Host, kind: str, change: Change) -> Approval:
+        return PolicyGate(says_yes=True).approve_again(host, kind, change)
+
+
+@dataclass(frozen=True)
+class Many:
+    """Hosts on which a file says bad, but on the last."""
+
+    lab: Lab
+    names: tuple[str, ...]
+
+    def cases(self, names: Sequence[str] | None = None, limit: Percent | None = None) -> list[Case]:
+        """Return the case of each host, in an inventory whose line 7 has *limit* as ``unhealthy_limit``."""
+        inventory = load_inventory(self.lab.inventory)
+        origins = {"policy.unhealthy_limit": Origin("fleet.yml", 7, 21)}
+        hosts = [
+            replace(host, policy=replace(host.policy, unhealthy_limit=limit), origins={**host.origins, **origins})
+            for host in map(inventory.host, names or self.names)
+        ]
+        return [tiny.case(Write(), on=host, healthy_when=(tiny.FileSays(path=FILE),)) for host in hosts]
+
+    def each(self, script: str, names: Sequence[str] | None = None) -> dict[str, str]:
+        def one(name: str) -> str:
+            return self.lab.run(name, ["sh", "-c", script]).checked().stdout
+
+        with ThreadPoolExecutor(25) as pool:
+            return dict(zip(names or self.names, pool.map(one, names or self.names), strict=True))
+
+    def written(self) -> dict[str, int]:
+        """How often each host was really changed, by its own count."""
+        return {name: text.count("done") for name, text in self.each(f"cat {LEDGER} 2>/dev/null || :").items()}
+
+
+@contextmanager
+def prepared(lab: Lab, names: tuple[str, ...]) -> Iterator[Many]:
+    one = Many(lab, names)
+    clean = f"rm -rf {FILE} {LEDGER}"
+    one.each(f'{clean}; [ "$(hostname)" = {names[-1]} ] && echo good >{FILE} || echo bad >{FILE}')
+    yield one
+    for name in names:
+        lab.start(name)
+    one.each(clean)
+
+
+@pytest.fixture
+def fifty(lab: Lab, light_hosts: tuple[str, ...]) -> Iterator[Many]:
+    with prepared(lab, light_hosts) as one:
+        yield one
+
+
+@pytest.fixture
+def ten(lab: Lab, light_hosts: tuple[str, ...]) -> Iterator[Many]:
+    with prepared(lab, light_hosts[:10]) as one:
+        yield one
+
+
+def check_lists(report: RunReport, written: dict[str, int]) -> None:
+    """Hold what the run says against what the hosts counted."""
+    assert sorted([*report.touched, *report.untouched, *report.unknown]) == sorted(written)
+    assert {name for name in written if written[name]} <= {*report.touched, *report.unknown}
+    assert all(written[name] == 0 for name in report.untouched)
+    assert max(written.values()) <= 1
+    for one in report.hosts:
+        if one.host.name not in report.unknown:
+            assert len(one.sent) == written[one.host.name]
+
+
+def test_of_fifty_hosts_one_is_dead_one_dies_and_two_fail_and_then_nothing_further_is_begun(
+    fifty: Many, tmp_path: Path
+) -> None:
+    name = dict(enumerate(fifty.names, start=1))
+    fifty.lab.stop(name[2])
+
+    def meanwhile() -> None:
+        fifty.lab.stop(name[9])
+        fifty.each(f"ln -sf /nowhere/one {FILE}", [name[12], name[30]])
+
+    report = fleet.remediate(
+        fifty.cases(),
+        transport=EachItsWay(),
+        gate=Meanwhile(meanwhile),
+        runs=Runs(tmp_path),
+        rollout=Rollout(serial=(1, 5, Percent(25)), max_fail=3),
+    )
+    words = {one.host.name: one.outcome.word for one in report.hosts}
+    for dead in (2, 9):
+        fifty.lab.start(name[dead])
+    written = fifty.written()
+    check_lists(report, written)
+    assert (words[name[2]], words[name[9]]) == ("UNREACHABLE", "UNREACHABLE")
+    assert (words[name[12]], words[name[30]]) == ("NOT FIXED", "NOT FIXED")
+    # 48 are changed in batches of 1, 5 and 12: with host 30 the fourth of them fails, in the batch of 20 to 31
+    assert [words[name[number]] for number in (1, *range(3, 9), 10, 11, *range(13, 20))] == ["FIXED"] * 16
+    assert {words[name[number]] for number in range(20, 32)} - {"FIXED", "DECLINED"} == {"NOT FIXED"}
+    assert [words[name[number]] for number in range(32, 50)] == ["DECLINED"] * 18
+    assert words[name[50]] == "NOT NEEDED"
+    assert report.exit_status is ExitStatus.NOT_FIXED
+    why = next(one.outcome.why for one in report.hosts if one.host.name == name[40])
+    assert why.startswith("not tried: ")
+    assert why.endswith(", and --max-fail allows 3. Nothing was sent")
+    for number, word in ((2, "UNREACHABLE"), (9, "UNREACHABLE"), (12, "NOT FIXED"), (30, "NOT FIXED")):
+        assert f"{name[number]} ended {word}" in why or f"{name[number]} {word}" in why
+
+
+def test_unless_it_may_fail_one_dead_host_keeps_all_others_as_they_are(ten: Many, tmp_path: Path) -> None:
+    ten.lab.stop(ten.names[4])
+    report = fleet.remediate(ten.cases(), transport=EachItsWay(), gate=PolicyGate(says_yes=True), runs=Runs(tmp_path))
+    ten.lab.start(ten.names[4])
+    check_lists(report, ten.written())
+    assert report.touched == report.unknown == ()
+    assert report.exit_status is ExitStatus.UNREACHABLE
+
+
+def test_where_half_of_a_group_is_ill_nothing_is_sent_to_the_one_host_that_was_named(ten: Many, tmp_path: Path) -> None:
+    ten.each(f"echo good >{FILE}", ten.names[5:])
+    report = fleet.remediate(
+        ten.cases(ten.names[:1], Percent(40)),
+        peers=ten.cases(ten.names[1:], Percent(40)),
+        transport=EachItsWay(),
+        gate=PolicyGate(says_yes=True),
+        runs=Runs(tmp_path),
+    )
+    assert "5 of the 10 hosts" in report.hosts[0].outcome.why
+    assert "with more than 4 of them" in report.hosts[0].outcome.why
+    assert "(fleet.yml:7:21)" in report.hosts[0].outcome.why
+    assert sum(ten.written().values()) == 0
