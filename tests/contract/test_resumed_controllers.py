@@ -55,18 +55,12 @@ def lines(desk: Desk, run: str, kind: str) -> list[dict[str, Any]]:
     return [line for line in desk.runs.read(run) if line["type"] == kind]
 
 
-KILLS = [
-    *(f"call fsync {number}" for number in range(7, 19)),
-    "call Copy.write 1",
-    "return rename 1",
-    "call ShellSession.send 1",
-    "return ShellSession.send 1",
-    "call ShellSession.send 2",
-    "return ShellSession.send 2",
-]
+#: Before and after each change is sent; and, where there is time for it, whenever anything was put on disk.
+KILLS = [f"{event} ShellSession.send {number}" for event in ("call", "return") for number in (1, 2)]
+MORE_KILLS = [*(f"call fsync {number}" for number in range(7, 19)), "call Copy.write 1", "return rename 1"]
 
 
-@pytest.mark.parametrize("moment", KILLS)
+@pytest.mark.parametrize("moment", [*KILLS, *(pytest.param(one, marks=pytest.mark.long) for one in MORE_KILLS)])
 def test_whenever_it_was_killed_each_change_is_made_once_and_the_record_says_which(
     desk: Desk, warmed: Warm, moment: str
 ) -> None:
