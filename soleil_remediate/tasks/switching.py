@@ -245,6 +245,10 @@ as_planned
 said=$(in_git checkout --quiet --detach "$then" 2>&1) || {
     printf '%s\n' "$said" >&2
     [ "$(in_git rev-parse --verify HEAD)" = "$now" ] || exit 1
+    [ -z "$(in_git status --porcelain --untracked-files=no 2>&1)" ] && [ ! -e "$base/.git/index.lock" ] || {
+        printf 'git stopped half-way: files of both commits lie in %s\n' "$base" >&2
+        exit 1
+    }
     stop "git did not check it out"
 }
 if [ "$(in_git rev-parse --verify HEAD)" != "$then" ]; then

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import os
+import pwd
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path as Here
 from pathlib import PurePosixPath as Path
 from typing import Any
 
@@ -11,8 +15,10 @@ from soleil_remediate.errors import FactError
 from soleil_remediate.facts.checkouts import CheckedOut, Checkout
 from soleil_remediate.facts.releases import Link
 from soleil_remediate.facts.services import Services
-from soleil_remediate.plan import Change, Risk
+from soleil_remediate.plan import Change, FileIdentity, Risk
 from soleil_remediate.tasks.checkouts import CheckoutSeen, RollBackCheckout
+from soleil_remediate.tasks.switching import CHECK_OUT
+from tests.unit.facts.test_checkouts import commit, git
 from tests.unit.tasks.test_releases import ADDS, BEFORE, DROPS, FPM, NO_PHP, NOTHING_FAILS, SERVED, TEST, WELL, WITH
 from tests.unit.tasks.values import SRV, file, nothing, refusal
 
@@ -223,3 +229,46 @@ def test_no_migration_asked_for_is_none() -> None:
 def test_what_cannot_be_meant_is_refused(wrong: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         replace(TASK, **wrong)
+
+
+# ---- what the script itself sees where git fails; nothing here may come as far as what follows a checkout ------------
+
+
+def run_check_out(folder: Here, then: str, now: str) -> subprocess.CompletedProcess[str]:
+    found = (folder / ".git").stat()
+    me = pwd.getpwuid(os.getuid()).pw_name
+    words = CHECK_OUT.bind(
+        folder, then, now, FileIdentity(found.st_dev, found.st_ino), now, "", me, me, "php", "", 1, ""
+    )
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+
+def two_commits(folder: Here) -> tuple[str, str]:
+    git(folder, "init", "-q", "-b", "main")
+    commit(folder, "a", "1", SERVED - 86400)
+    commit(folder, "z", "1", SERVED - 86400)
+    older = git(folder, "rev-parse", "HEAD")
+    (folder / "a").write_text("2")
+    return older, commit(folder, "z", "2", SERVED)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may run as somebody")
+def test_a_checkout_that_git_refuses_whole_changed_nothing_and_one_that_stopped_half_way_is_not_called_so(
+    tmp_path: Here,
+) -> None:
+    older, newer = two_commits(tmp_path)
+    done = run_check_out(tmp_path, "d" * 40, newer)
+    assert (done.returncode, "is not there: nothing was switched" in done.stderr) == (75, True)
+    git(tmp_path, "rm", "-q", "--cached", "z")
+    done = run_check_out(tmp_path, older, newer)
+    assert (done.returncode, "files were changed and not committed" in done.stderr) == (75, True)
+    git(tmp_path, "reset", "-q", "--hard")
+
+    (tmp_path / ".git/info/attributes").write_text("z filter=fails\n")
+    git(tmp_path, "config", "filter.fails.clean", "cat")
+    git(tmp_path, "config", "filter.fails.smudge", "false")
+    git(tmp_path, "config", "filter.fails.required", "true")
+    done = run_check_out(tmp_path, older, newer)
+    assert (done.returncode, "git stopped half-way" in done.stderr) == (1, True), done.stderr
+    assert "nothing was switched" not in done.stderr
+    assert git(tmp_path, "rev-parse", "HEAD") == newer
