@@ -2,7 +2,7 @@
 
 What happened is read from the ledger that the host keeps itself, never from our own report. Every row holds: each
 change happened once or not at all, nothing happened whose intent is not on disk, and what ``runs show`` says of the run
-is so. Then whoever comes next goes on, and in the end each change happened exactly once.
+is so. Then ``resume`` goes on, or a new run where none had begun, and in the end each change happened exactly once.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def lose_power(desk: Desk) -> None:
         path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
 
 
-def row(desk: Desk, moment: str, go_on: Callable[[], Said]) -> Row:
+def row(desk: Desk, moment: str, run: Callable[..., Said]) -> Row:
     """Hold what a killed controller left against the host, let the next one go on, and hold that as well."""
     told, effects = check_after_kill(desk), tuple(desk.ledger)
     last = desk.record[-1]["type"] if desk.record else "nothing"
@@ -103,12 +103,15 @@ def row(desk: Desk, moment: str, go_on: Callable[[], Said]) -> Row:
     if "fsync" in moment:
         lose_power(desk)
         check_after_kill(desk)
-    said = go_on()
+    has_begun = any(line["type"] == "RunStarted" for line in desk.record)
+    said = run("resume", desk.runs.list()[0].run) if has_begun else run(*desk.words())
     assert said.status == ExitStatus.OK, said
     assert desk.ledger == ALL_OF_IT, f"killed at {moment}, and then not every change happened exactly once"
     assert desk.says == "good"
-    verdict = next(word for word in ("FIXED", "NOT NEEDED") if f"{word} web1" in " ".join(said.out.split()))
-    return Row(moment=moment, last=last, effects=effects, told=says, then=verdict)
+    out = " ".join(said.out.split())
+    verdict = next((word for word in ("FIXED", "NOT NEEDED") if f"{word} web1" in out), "nothing left")
+    then = f"{'resumed' if has_begun else 'anew'}: {verdict}"
+    return Row(moment=moment, last=last, effects=effects, told=says, then=then)
 
 
 PHRASES = (
@@ -143,7 +146,7 @@ def test_killed_at_any_event_a_controller_did_each_change_once_or_not_at_all_and
         desk.forget()
         said = warmed.run(*desk.words(takes="0.6 s"), meanwhile=partial(kill_while, desk, word))
         assert said.status == -signal.SIGKILL, (word, said)
-        rows.append(row(desk, f"while it says {word}", lambda: warmed.run(*words)))
+        rows.append(row(desk, f"while it says {word}", warmed.run))
     for moment in chain(sends(), (f"call fsync {number}" for number in count(1))):
         desk.reset()
         desk.forget()
@@ -151,7 +154,7 @@ def test_killed_at_any_event_a_controller_did_each_change_once_or_not_at_all_and
         if said.status == ExitStatus.OK:
             break  # it waited for the disk less often than that
         assert said.status == -signal.SIGKILL, (moment, said)
-        rows.append(row(desk, moment, lambda: warmed.run(*words)))
+        rows.append(row(desk, moment, warmed.run))
     put_table(rows, capsys)
     assert {one.last for one in rows} >= EVENTS, "some event was left out"
     assert {one.effects for one in rows} == {(), *(tuple(ALL_OF_IT[:number]) for number in (2, 4))}
@@ -184,6 +187,6 @@ def test_killed_by_strace_at_an_fsync_it_is_the_same(desk: Desk, capsys: pytest.
         if said.status == ExitStatus.OK:
             break
         assert said.status == -signal.SIGKILL, (number, said)
-        rows.append(row(desk, f"by strace, fsync {number}", lambda: desk.run(*words)))
+        rows.append(row(desk, f"by strace, fsync {number}", desk.run))
     put_table(rows, capsys)
     assert {one.last for one in rows} >= {"RunStarted", "ChangeIntended", "ChangeAnswered"}
