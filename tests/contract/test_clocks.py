@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +27,15 @@ HOUR, MONTH = 3600, 30 * 86400
 LIBRARY = "/usr/$LIB/faketime/libfaketime.so.1"
 #: Only the clock on the wall is another; what measures durations cannot be set on a real machine either.
 WALL_ONLY = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_faketime_stays() -> Iterator[None]:
+    """What is killed, or ends without its exit handlers, leaves libfaketime's own files behind."""
+    before = set(Path("/dev/shm").glob("*faketime_*"))
+    yield
+    for path in set(Path("/dev/shm").glob("*faketime_*")) - before:
+        path.unlink(missing_ok=True)
 
 
 @pytest.fixture
