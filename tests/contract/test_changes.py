@@ -143,12 +143,16 @@ def test_reads_do_not_hold_the_lock(reached: Bed, real: Session) -> None:
 
 
 def test_a_change_that_outlives_its_session_keeps_the_lock(over_ssh: Bed, sshd: Sshd) -> None:
-    ledger = over_ssh.folder / "ledger"
+    ledger, may_end = over_ssh.folder / "ledger", over_ssh.folder / "may-end"
+    waiting = Command(
+        ("sh", "-c", 'until [ -e "$1" ]; do sleep 0.1; done; echo done >>"$2"', "add", str(may_end), str(ledger)),
+        deadline=Duration(25),
+    )
     with proxy(sshd.port) as between:
         over_ssh.host = through(sshd, between.port)
         session = over_ssh.open()
         session.claim("jan@laptop")
-        failed = in_background(lambda: session.send("op-long", adding_to(ledger, after=3)))
+        failed = in_background(lambda: session.send("op-long", waiting))
         assert eventually(
             lambda: (over_ssh.base / "ops/op-long/begun").is_symlink() or has(sshd, over_ssh, "op-long/begun")
         )
@@ -159,6 +163,7 @@ def test_a_change_that_outlives_its_session_keeps_the_lock(over_ssh: Bed, sshd: 
     assert later.outcome("op-long", memory=session.memory).progress is Progress.RUNNING
     with pytest.raises(HostLocked, match="jan@laptop"):
         later.claim("ann")
+    may_end.touch()
     assert eventually(lambda: later.outcome("op-long", memory=session.memory).progress is Progress.DONE)
     later.claim("ann")
     assert lines(ledger) == 1
