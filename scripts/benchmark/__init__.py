@@ -1,0 +1,1 @@
+"""Speed, measured against other tools on a lab of this machine; run by scripts/bench."""
