@@ -46,7 +46,7 @@ from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.rollout import NOT_TRIED, Rollout, failures
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview
-from soleil_remediate.shares import doubts, excess
+from soleil_remediate.shares import doubts, excess, mixture
 from soleil_remediate.stopping import Signals, Stop, StopRequested
 from soleil_remediate.task import Health
 from soleil_remediate.transports import Transport
@@ -345,15 +345,23 @@ class _Fleet:
         self._inbox.drain()
 
     def _doubt(self) -> None:
-        """Note with each preview why nobody but a person may say yes to it."""
+        """Note with each preview why nobody but a person may say yes to it, and what else is to be known."""
         looked = []
         for index, run in enumerate(self._runs):
             preview = self._previews.get(index)
             looked.append((run.host, preview is not None and preview.standing.symptom_health is Health.HEALTHY))
         looked += [(run.host, self._is_peer_well.get(index, False)) for index, run in enumerate(self._peers)]
         found = doubts([run.host for run in self._runs], looked)
+        divided = [index for index in sorted(self._previews) if self._divides(index)]
+        said = mixture([self._runs[index].host for index in divided], self._cases[0].scenario.hosts)
         for index, preview in self._previews.items():
-            self._previews[index] = replace(preview, doubts=found.get(preview.host.name, ()))
+            cautions = (said,) if said and index in divided else ()
+            self._previews[index] = replace(preview, doubts=found.get(preview.host.name, ()), cautions=cautions)
+
+    def _divides(self, index: int) -> bool:
+        """Whether what would be done on a host makes it another one for its users."""
+        steps, preview = self._cases[index].steps, self._previews[index]
+        return any(steps[at].task.divides for at, _ in preview.pending)
 
     def _not_seen(self, error: Exception) -> HostOutcome:
         if self._stop.is_asked:  # whatever it was: its session was closed under it

@@ -115,6 +115,7 @@ class Preview:
         left_out: Steps that this host or these inputs do not call for; they have no place among *steps*.
         outcome: ``NotNeeded``, ``WouldFix``, ``NotFixed`` or ``WrongInput``.
         doubts: Why nobody but a person may say yes, whatever the policy allows: what was seen of other hosts.
+        cautions: What else is to be known of other hosts before anybody says yes.
     """
 
     host: Host
@@ -130,6 +131,7 @@ class Preview:
     outcome: HostOutcome
     left_out: tuple[StepSeen, ...] = ()
     doubts: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
     @property
     def pending(self) -> tuple[tuple[int, StepPending], ...]:

@@ -1,4 +1,5 @@
-"""Shares of a group: how much of it one run may change, and when so much of it is ill that a person must look.
+"""Shares of a group: how much of it one run may change, when so much of it is ill that a person must look, and when it
+would be divided.
 
 Values in, values out. A host counts in every group that it stands in; ``all`` counts only for hosts in no other. What
 is counted are machines: the applications on one count once. A share is rounded down, and never less than one host.
@@ -6,6 +7,7 @@ is counted are machines: the applications on one count once. A share is rounded 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from soleil_remediate.host import Host
@@ -64,6 +66,27 @@ def doubts(to_change: Sequence[Host], looked: Iterable[tuple[Host, bool]]) -> Ma
         if reasons:
             found[host.name] = tuple(reasons)
     return found
+
+
+def mixture(to_change: Sequence[Host], pattern: str) -> str:
+    """Return that a group would be divided, where not all of it is changed; empty where none is.
+
+    Args:
+        to_change: The hosts on which the same is done, such as going back to an older release.
+        pattern: Whom the scenario is for: groups that it names count, or all where it names none of these hosts'.
+    """
+    named = set(re.split(r"[:,&!]+", pattern))
+    machines, said = _members(to_change), dict[str, None]()
+    for host in to_change:
+        groups = groups_of(host)
+        for group in [one for one in groups if one in named] or groups:
+            size, count = host.group_sizes.get(group, 0), len(machines[group])
+            if count < size:
+                said[
+                    f"this would be done on {count} of the {_hosts(size)} of {group}: where it is not done on the "
+                    f"{'other' if size - count == 1 else 'others'} already, users meet the one and the other"
+                ] = None
+    return "; ".join(said)
 
 
 def _members(hosts: Iterable[Host]) -> dict[str, dict[str, None]]:

@@ -173,7 +173,13 @@ class Check(Reading[Seen]):
 
 
 class Task(Check[Seen]):
-    """A check that can also repair what it sees."""
+    """A check that can also repair what it sees.
+
+    Attributes:
+        divides: Hosts of a group differ for their users where it is done on some of them alone.
+    """
+
+    divides: ClassVar[bool] = False
 
     @abstractmethod
     def plan(self, seen: Seen) -> Plan:

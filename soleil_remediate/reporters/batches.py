@@ -70,9 +70,10 @@ def put_affected(page: Page, touched: Sequence[str], untouched: Sequence[str], u
 
 
 def put_doubts(page: Page, previews: Sequence[Preview]) -> None:
-    """Put on *page* what was seen of other hosts that keeps anybody but a person from saying yes."""
-    for doubt in dict.fromkeys(doubt for preview in previews if preview.pending for doubt in preview.doubts):
-        page.beside(("CAUTION", RED), doubt, 8)
+    """Put on *page* what is to be known of other hosts before anybody says yes, and what leaves that to a person."""
+    said = (one for preview in previews if preview.pending for one in (*preview.doubts, *preview.cautions))
+    for one in dict.fromkeys(said):
+        page.beside(("CAUTION", RED), one, 8)
 
 
 class Tally:

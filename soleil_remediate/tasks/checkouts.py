@@ -114,6 +114,7 @@ class RollBackCheckout(Task[CheckoutSeen]):
     rounds = 4
     #: As with a release: older code may write what newer cannot read.
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
+    divides = True
 
     root: PurePosixPath
     to: str | None = None

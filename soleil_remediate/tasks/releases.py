@@ -102,6 +102,7 @@ class RollBackRelease(Task[RollbackSeen]):
     rounds = 2
     #: Requests under way may be cut off. Where a migration is in the way, older code may write what newer cannot read.
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
+    divides = True
 
     root: PurePosixPath
     to: str | None = None

@@ -1,8 +1,8 @@
-"""How much of a group one run may change, and when so much of it is ill that a person must look."""
+"""How much of a group one run may change, when so much is ill that a person must look, and when it is divided."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from soleil_remediate.gates import PersonGate, PlanGate, PolicyGate
 from soleil_remediate.host import Host, Origin
 from soleil_remediate.host_outcomes import Fixed, NotNeeded, Refusal, WouldFix
 from soleil_remediate.plan import Risk
+from soleil_remediate.record import Runs
 from soleil_remediate.report import RunReport
 from soleil_remediate.seen import Preview
-from soleil_remediate.shares import doubts, excess
+from soleil_remediate.shares import doubts, excess, mixture
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
 from soleil_remediate.units import Percent
 from tests import tiny
@@ -214,10 +215,12 @@ class Person:
 
     def __init__(self) -> None:
         self.doubts: list[tuple[str, ...]] = []
+        self.cautions: list[tuple[str, ...]] = []
 
     def ask(self, scenario: str, previews: Any, risk: Risk) -> frozenset[str]:
         del scenario, risk
         self.doubts += [preview.doubts for preview in previews]
+        self.cautions += [preview.cautions for preview in previews]
         return frozenset(digest for preview in previews for digest in preview.digests)
 
     def ask_again(self, host: Host, kind: str, change: Any) -> bool:
@@ -281,3 +284,53 @@ def test_a_run_about_one_host_knows_whom_else_to_look_at(tmp_path: Path) -> None
     alone = open_remediation(scenario="disk-full", hosts="db1", inventory=inventory, transport=ScriptedTransport())
     assert alone.peers == ()
     assert peers_of(call, alone.cases) == ()
+
+
+# --- a divided group --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoBack(tiny.PutFile):
+    """As going back to an older release is."""
+
+    kind = "file.go-back"
+    divides = True
+
+
+def test_a_group_of_which_only_a_part_would_be_changed_is_named_with_its_numbers() -> None:
+    assert mixture(web(1, 2, 3), "web") == (
+        "this would be done on 3 of the 8 hosts of web: where it is not done on the others already, users meet the one "
+        "and the other"
+    )
+    assert "on the other already" in mixture(web(*range(7)), "web")
+
+
+def test_nothing_is_said_of_a_group_that_is_changed_as_a_whole_or_in_which_nothing_is() -> None:
+    assert mixture(web(*range(8)), "web") == ""
+    assert mixture([], "web") == ""
+
+
+def test_only_the_groups_that_the_scenario_is_for_are_meant_or_all_where_it_names_none() -> None:
+    hosts = [member(f"web{number}", "web", "db") for number in range(4)]
+    assert mixture(hosts, "db") == ""
+    assert "of web" in mixture(hosts, "web:!lone")
+    assert mixture(hosts, "all").count("would be done") == 1
+    assert "of web" in mixture(hosts, "all")
+
+
+@pytest.mark.parametrize("task, is_told", [(tiny.PutFile, False), (GoBack, True)])
+def test_a_person_is_told_before_a_group_is_divided_and_may_do_it(
+    tmp_path: Path, task: type[tiny.PutFile], *, is_told: bool
+) -> None:
+    person = Person()
+    (host,) = scripted(1, 1)
+    case = tiny.case(task(risk=Risk.DISRUPTIVE), on=member(host.name, "web"))
+    report = fleet.remediate(
+        [case],
+        transport=ScriptedTransport(host),
+        gate=PersonGate(asker=person, says_yes=False),
+        runs=Runs(tmp_path),
+        clock=tiny.Clock(),
+    )
+    assert outcomes(report) == [Fixed]
+    assert [bool(one) for one in person.cautions] == [is_told]

@@ -745,7 +745,7 @@ def test_what_was_seen_of_other_hosts_stands_right_above_the_question() -> None:
     one = report(seen.outcome, seen=seen)
     text = told([started(), HostSeen(preview=preview()), *ended(one)], is_dry=True)
     approve("preview-with-doubts", text)
-    both = [seen, replace(preview("web2"), doubts=(doubt,))]
+    both = [seen, replace(preview("web2"), cautions=(doubt,))]
     reporter = ConsoleReporter(
         Screen(stream := io.StringIO(), is_terminal=False),
         cases=[case("web1"), case("web2")],
