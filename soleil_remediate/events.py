@@ -261,6 +261,10 @@ Event: TypeAlias = (
 )
 
 
+#: Names that are made here and lead back to something: whatever a host calls its secret, they stay as they are.
+_OURS = frozenset({"run", "operation", "digest", "memory"})
+
+
 @singledispatch
 def as_data(value: Any) -> Any:
     """Return *value* as what JSON can hold: records as objects with their class in ``type``.
@@ -273,7 +277,11 @@ def as_data(value: Any) -> Any:
     data: dict[str, Any] = {"type": type(value).__name__}
     if isinstance(word := getattr(type(value), "word", None), str):
         data["verdict"] = word
-    return data | {field.name: as_data(getattr(value, field.name)) for field in fields(value)}
+    return data | {field.name: _of_field(field.name, getattr(value, field.name)) for field in fields(value)}
+
+
+def _of_field(name: str, value: Any) -> Any:
+    return value if name in _OURS and isinstance(value, str) else as_data(value)
 
 
 @as_data.register

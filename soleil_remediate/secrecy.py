@@ -46,6 +46,7 @@ class Redactor:
     def __init__(self) -> None:
         self._learning = threading.Lock()
         self._known: frozenset[str] = frozenset()
+        self._open: frozenset[str] = frozenset()
         self._pattern: re.Pattern[str] | None = None
 
     def learn(self, *secrets: str) -> None:
@@ -58,6 +59,15 @@ class Redactor:
             self._known |= pieces
             self._pattern = _compiled(self._known)
 
+    def keep_open(self, *names: str) -> None:
+        """Let *names* stay readable whatever a host calls its secret."""
+        with self._learning:
+            self._open |= {name for name in names if name}
+
+    def learn_of_host(self, *secrets: str) -> None:
+        """Hide what a host's application keeps secret; a host must not make the names of others unreadable."""
+        self.learn(*(secret for secret in secrets if not any(secret in name for name in self._open)))
+
     def redacted(self, text: str) -> str:
         """Return *text* with every known secret hidden."""
         return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
@@ -65,12 +75,12 @@ class Redactor:
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Know none within, and afterwards those from before: what one test calls secret is none of the next."""
-        known, pattern = self._known, self._pattern
-        self._known, self._pattern = frozenset(), None
+        known, names, pattern = self._known, self._open, self._pattern
+        self._known, self._open, self._pattern = frozenset(), frozenset(), None
         try:
             yield
         finally:
-            self._known, self._pattern = known, pattern
+            self._known, self._open, self._pattern = known, names, pattern
 
 
 #: Of the whole process, on purpose: a secret of one host is one on every other host's page as well, and whatever tells
@@ -81,6 +91,11 @@ REDACTOR = Redactor()
 def learn(*secrets: str) -> None:
     """Hide *secrets* from now on, whatever is told."""
     REDACTOR.learn(*secrets)
+
+
+def keep_open(*names: str) -> None:
+    """Let *names* stay readable whatever a host calls its secret: hosts, their addresses and groups."""
+    REDACTOR.keep_open(*names)
 
 
 def redacted(text: str) -> str:
@@ -151,7 +166,8 @@ def _written(character: str, times: int) -> str:
     if character == " ":
         ways.append(r"\+")
     if character == "'":  # as a shell's single quotes have it, which must end for it
-        ways = [_SLASHES.join(["", "'", "'", "'"]), _SLASHES.join(["", "'", '"', "'", '"', "'"]), *ways]
+        # Not without a backslash: a row of quotes could else be taken apart in so many ways that it never ends.
+        ways = [rf"{_SLASHES}'\\{{1,{_DEEPEST}}}+'{_SLASHES}'", _SLASHES.join(["", "'", '"', "'", '"', "'"]), *ways]
     return f"(?:{'|'.join(ways)}){{{times}}}"
 
 

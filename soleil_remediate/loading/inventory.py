@@ -17,6 +17,7 @@ from soleil_remediate.loading.documents import Problems
 from soleil_remediate.loading.groups import read_targets
 from soleil_remediate.loading.patterns import Selection, name_mistake
 from soleil_remediate.loading.validation import shown
+from soleil_remediate.secrecy import keep_open
 from soleil_remediate.shares import groups_of
 
 
@@ -114,6 +115,8 @@ def load_inventory(path: str | Path) -> Inventory:
     source = os.fspath(path)
     targets = read_targets(source, problems)
     problems.raise_any()
+    addresses = (host.connection.address for host in targets.hosts)
+    keep_open(*targets.groups, *(host.name for host in targets.hosts), *addresses)
     return Inventory(source, targets.hosts, targets.groups)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -17,7 +18,7 @@ from soleil_remediate.command import Command, Output
 from soleil_remediate.errors import FactError
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Script
-from soleil_remediate.secrecy import ANYWHERE, learn
+from soleil_remediate.secrecy import ANYWHERE, REDACTOR
 from soleil_remediate.units import KiB
 
 _READ = Script("read", 'for file in "$@"; do [ -f "$file" ] && head -c 65536 -- "$file" && echo; done; true')
@@ -25,13 +26,18 @@ _READ = Script("read", 'for file in "$@"; do [ -f "$file" ] && head -c 65536 -- 
 #: A line of the file, or several where a quoted value has several: https://laravel.com/docs/configuration
 _LINE = re.compile(
     r"""^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.]*)[ \t]*=[ \t]*
-        (?:"((?:[^"\\]|\\.)*)" | '([^']*)' | ([^\r\n]*?)(?:[ \t]+\#[^\r\n]*)?[ \t\r]*$)""",
+        (?:"((?:[^"\\]|\\.){0,8000})" | '([^']{0,8000})' | ([^\r\n]*))""",
     re.MULTILINE | re.DOTALL | re.VERBOSE,
 )
 #: Names of what is kept secret.
-_NAME = re.compile(r"pass|secret|token|credential|private|salt|dsn|webhook|(?:^|_)key(?:_|$)", re.IGNORECASE)
-#: The password in an address.
-_IN_ADDRESS = re.compile(r"://[^\s:@/]*:([^\s@/]+)@")
+_NAME = re.compile(
+    r"pass|pwd|secret|token|cred|private|salt|dsn|webhook|(?:^|_)(?:api|access|app|enc|jwt)?keys?(?:_|$)", re.IGNORECASE
+)
+#: The password in an address; one of those that may have an unescaped ``@`` in it.
+_IN_ADDRESS = re.compile(r"://[^\s:@/]*:(\S+)@")
+#: No application has more lines or longer values that matter, and no host may keep us busy with more; nor with quotes,
+#: of which each can be written in several ways.
+_MOST_LINES, _LONGEST, _MOST_SECRETS, _MOST_QUOTES = 2000, 8000, 200, 8
 
 
 def asking_for_secrets(host: Host) -> Command | None:
@@ -48,7 +54,7 @@ def learn_secrets(host: Host, answer: Output | FactError) -> None:
     if isinstance(answer, FactError):
         return
     said = "\n".join((host.name, host.connection.address, host.connection.user or "", *_leaves(host.app)))
-    learn(*(secret for secret in secrets_in(answer.text) if secret not in said))
+    REDACTOR.learn_of_host(*(secret for secret in secrets_in(answer.text) if secret not in said))
 
 
 def secrets_in(text: str) -> frozenset[str]:
@@ -57,20 +63,24 @@ def secrets_in(text: str) -> frozenset[str]:
     A value of less than 8 characters is none, and neither is one that another line says openly: hidden, ``root`` or
     ``postgres`` would make everything else unreadable.
     """
-    values = [(match[1], _value(match)) for match in _LINE.finditer(text)]
+    values = [(match[1], _value(match)[:_LONGEST]) for match in islice(_LINE.finditer(text), _MOST_LINES)]
     open_ones = {value for name, value in values if not _NAME.search(name)}
     found = {value for name, value in values if _NAME.search(name) and value not in open_ones and "${" not in value}
+    found |= {part.strip() for value in found for part in value.split(",")}  # as in APP_PREVIOUS_KEYS
     found |= {value.removeprefix("base64:") for value in found}
     for _, value in values:
         for password in _IN_ADDRESS.findall(value):
             found |= {password, unquote(password)}
-    return frozenset(value for value in found if len(value) >= ANYWHERE)
+    told = sorted(value for value in found if len(value) >= ANYWHERE and value.count("'") <= _MOST_QUOTES)
+    return frozenset(told[:_MOST_SECRETS])
 
 
 def _value(match: re.Match[str]) -> str:
     if match[2] is not None:
         return re.sub(r"\\(.)", lambda escaped: {"n": "\n"}.get(escaped[1], escaped[1]), match[2], flags=re.DOTALL)
-    return str(match[3] if match[3] is not None else match[4])
+    if match[3] is not None:
+        return str(match[3])
+    return str(match[4]).partition(" #")[0].partition("\t#")[0].strip()
 
 
 def _leaves(value: Any) -> Iterator[str]:

@@ -188,10 +188,15 @@ class ShellSession:
         self._round_trips += 1
         if (learning := self._learning) is None:
             return self._ask(commands)
-        self._learning = None
         about_secrets, *answers = self._ask([learning, *commands])
-        learn_secrets(self._host, about_secrets)  # before anybody can see what the others say
+        self._learn(about_secrets)  # before anybody can see what the others say
         return answers
+
+    def _learn(self, about_secrets: Output | FactError) -> None:
+        """Learn what the application keeps secret; what could not be read whole is asked again with the next batch."""
+        learn_secrets(self._host, about_secrets)
+        if isinstance(about_secrets, Output) and about_secrets.exit_status == 0:
+            self._learning = None
 
     def _ask(self, commands: Sequence[Command]) -> list[Output | FactError]:
         answers: dict[int, Output | FactError] = {}
@@ -395,6 +400,9 @@ class ShellSession:
             raise ValueError(f"{operation!r} is no operation's id")
         if self._main.has_ended:
             self._main = self._another_main()
+        if self._learning is not None:  # a change that failed may have told them last, and nothing was asked before
+            self._round_trips += 1
+            self._learn(self._ask([self._learning])[0])
         output = self._shim(f"tell {operation} {shlex.quote(memory)}", within=Duration(5))
         if output is None:
             raise ConnectionLost(f"{self._host.name} ended the shell that was asked about operation {operation}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from soleil_remediate.command import Command, Secret
 from soleil_remediate.errors import HostLocked, OutcomeUnknown, Refused
+from soleil_remediate.secrecy import HIDDEN, REDACTOR, redacted
 from soleil_remediate.transports import Operation, Progress, Session
 from soleil_remediate.units import Duration
 from tests.contract.conftest import WITHIN, Bed, eventually, in_background, output, shown, ssh_host, through
@@ -167,6 +169,20 @@ def test_a_change_that_outlives_its_session_keeps_the_lock(over_ssh: Bed, sshd: 
     assert eventually(lambda: later.outcome("op-long", memory=session.memory).progress is Progress.DONE)
     later.claim("ann")
     assert lines(ledger) == 1
+
+
+def test_what_an_earlier_change_said_last_is_told_only_once_the_applications_secrets_are_known(ssh: Bed) -> None:
+    """Whoever resumes a run has asked the host nothing else before."""
+    (ssh.folder / ".env").write_text("DB_PASSWORD=canary-value\n", "utf-8")
+    ssh.host = replace(ssh.host, app={"root": PurePosixPath(ssh.folder)})
+    before = ssh.open()
+    before.claim("jan@laptop")
+    before.send("op-1", Command(("echo", "SQLSTATE: canary-value")))
+    before.close()
+    with REDACTOR.apart():
+        later = ssh.open().outcome("op-1", memory=before.memory)
+        assert later.output is not None
+        assert redacted(later.output.text) == f"SQLSTATE: {HIDDEN}\n"
 
 
 def test_a_host_that_forgot_everything_never_says_that_an_operation_has_not_begun(reached: Bed, real: Session) -> None:

@@ -16,12 +16,12 @@ from soleil_remediate.clock import SystemClock
 from soleil_remediate.command import Command, Output, Query, Secret
 from soleil_remediate.copies import NewCopy
 from soleil_remediate.errors import ExitStatus, FactError
-from soleil_remediate.events import ChangeAnswered, RunStarted, as_data
+from soleil_remediate.events import ChangeAnswered, ChangeUnanswered, RunStarted, as_data
 from soleil_remediate.record import Runs
 from soleil_remediate.reporters.json import error_document, list_document
 from soleil_remediate.reporters.page import Page
 from soleil_remediate.reporters.visible import typed, visible
-from soleil_remediate.secrecy import HIDDEN, Redactor, learn, redacted
+from soleil_remediate.secrecy import HIDDEN, REDACTOR, Redactor, keep_open, learn, redacted
 from soleil_remediate.units import Duration
 from tests.canaries import CANARY, FORMS, IN_LINES, fragments
 
@@ -175,6 +175,23 @@ def test_a_row_of_backslashes_is_searched_in_no_time() -> None:
     assert SystemClock().monotonic() - began < 20
 
 
+def test_a_row_of_quotes_is_searched_in_no_time() -> None:
+    learn("'" * 40 + "x-canary")
+    began = SystemClock().monotonic()
+    redacted("'" * 5000)
+    assert SystemClock().monotonic() - began < 20
+
+
+def test_what_a_host_calls_its_secret_makes_no_name_of_another_host_unreadable() -> None:
+    with REDACTOR.apart():
+        keep_open("web2.prod.example")
+        REDACTOR.learn_of_host("web2.prod.example", "prod.example", "web2.prod.example:8443")
+        assert redacted("web2.prod.example") == "web2.prod.example"
+        assert redacted("at web2.prod.example:8443") == f"at {HIDDEN}"
+        learn("web2.prod")  # what we were given ourselves is one, wherever it stands
+        assert redacted("web2.prod.example") == f"{HIDDEN}.example"
+
+
 # --- the sinks --------------------------------------------------------------------------------------------------------
 
 
@@ -253,3 +270,14 @@ def test_no_message_holds_a_piece_of_a_secret_wherever_it_is_cut(length: int) ->
 def test_events_hold_no_secret_as_data() -> None:
     learn("canary-value")
     assert as_data({"a": ("canary-value", "b")}) == {"a": [HIDDEN, "b"]}
+
+
+def test_what_leads_back_to_a_change_is_told_whatever_a_host_calls_its_secret() -> None:
+    learn("7f3a19c2-03-00")
+    event = ChangeUnanswered(host="web1", operation="7f3a19c2-03-00", why="7f3a19c2-03-00 was cut off")
+    assert as_data(event) == {
+        "type": "ChangeUnanswered",
+        "host": "web1",
+        "operation": "7f3a19c2-03-00",
+        "why": f"{HIDDEN} was cut off",
+    }

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from soleil_remediate.clock import SystemClock
 from soleil_remediate.command import Output
 from soleil_remediate.errors import FactError
 from soleil_remediate.host import Connection, Host
@@ -39,6 +40,13 @@ def host(**app: object) -> Host:
         ("DB_USERNAME=postgres\nDB_PASSWORD=postgres", set()),
         ("DB_HOST=canary-value\nCACHE_PREFIX=canary-value", set()),
         ('A_PASSWORD=canary-value\nB_PASSWORD="${A_PASSWORD}"', {"canary-value"}),
+        ("APP_PREVIOUS_KEYS=canary-one,canary-two", {"canary-one,canary-two", "canary-one", "canary-two"}),
+        ("STRIPE_APIKEY=canary-one\nMYSQL_PWD=canary-two\nFTP_CREDS=canary-three", {
+            "canary-one", "canary-two", "canary-three",
+        }),
+        ("DATABASE_URL=pgsql://soleil:canary@value@db/soleil", {"canary@value"}),
+        ("DB_PASSWORD=canary-value # the old one\nB_TOKEN=canary#value", {"canary-value", "canary#value"}),
+        ("A_TOKEN=" + "'a" * 9 + "-canary", set()),
         ("KEYBOARD_LAYOUT=qwertzuiop\nMONKEY=canary-value", set()),
         ("\0\xff=\n====\nPASSWORD", set()),
     ],
@@ -68,3 +76,16 @@ def test_only_a_host_that_serves_an_application_is_asked() -> None:
         "/srv/soleil/current/.env.production",
         "/srv/soleil/shared/.env",
     )
+
+
+@pytest.mark.parametrize(
+    "line", ["A_KEY=x" + " " * 300_000 + "x", 'A_KEY="\\' * 40_000, "A_KEY='" * 40_000, "A_KEY=a://b:c" * 20_000]
+)
+def test_a_hostile_dotenv_is_read_in_no_time(line: str) -> None:
+    began = SystemClock().monotonic()
+    secrets_in(line)
+    assert SystemClock().monotonic() - began < 10
+
+
+def test_no_host_teaches_more_secrets_than_an_application_has() -> None:
+    assert len(secrets_in("".join(f"KEY_{number}=canary-{number}\n" for number in range(1000)))) == 200
