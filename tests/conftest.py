@@ -11,11 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from soleil_remediate.lab import why_not_here
 from soleil_remediate.secrecy import REDACTOR
 
 HERE = Path(__file__).parent
+# A machine that pauses for a moment makes no property false.
+settings.register_profile(
+    "whatever the machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("whatever the machine")
+
 LAB_TIMEOUT = 600  # seconds for one test, its part of bringing hosts up included
 
 
