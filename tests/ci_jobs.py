@@ -65,7 +65,7 @@ class Ended:
     """What became of a job.
 
     Args:
-        outcomes: ``success``, ``failure`` or ``skipped``, by a step's name or action.
+        outcomes: ``success``, ``failure``, ``cancelled`` or ``skipped``, by a step's name or action.
         output: All that its commands wrote.
     """
 
@@ -74,10 +74,17 @@ class Ended:
 
     @property
     def is_success(self) -> bool:
-        return "failure" not in self.outcomes.values()
+        return not {"failure", "cancelled"}.intersection(self.outcomes.values())
 
 
-def run_github(runner: Runner, values: Mapping[str, str], *, event: str = "push", is_protected: bool = True) -> Ended:
+def run_github(
+    runner: Runner,
+    values: Mapping[str, str],
+    *,
+    event: str = "push",
+    is_protected: bool = True,
+    cancelled_in: str = "",
+) -> Ended:
     """Run the workflow's job.
 
     Args:
@@ -85,6 +92,7 @@ def run_github(runner: Runner, values: Mapping[str, str], *, event: str = "push"
         values: What ``secrets.NAME`` and ``vars.NAME`` are.
         event: What happened.
         is_protected: Whether it happened to a protected branch.
+        cancelled_in: The step in which it is cut off.
     """
     (job,) = read(GITHUB)["jobs"].values()
     ended = Ended()
@@ -103,7 +111,9 @@ def run_github(runner: Runner, values: Mapping[str, str], *, event: str = "push"
     for number, step in enumerate(job["steps"]):
         name, known = step.get("name", step.get("uses")), step.get("id", "")
         outcome = "skipped"
-        if _holds(step.get("if", "success()"), by_id, is_well=ended.is_success):
+        if known and known == cancelled_in:
+            outcome = "cancelled"
+        elif _holds(step.get("if", "success()"), by_id, is_well=ended.is_success):
             outcome = "success"
             if "run" in step and known != "install":
                 said = runner.file(f"output-{number}")
@@ -129,7 +139,13 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 def _holds(condition: str, by_id: Mapping[str, str], *, is_well: bool) -> bool:
     match = _EXPRESSION.fullmatch(condition)
     terms = (match[1] if match else condition).split(" && ")
-    functions = {"always()": True, "!cancelled()": True, "failure()": not is_well, "success()": is_well}
+    goes_on = "cancelled" not in by_id.values()
+    functions = {
+        "always()": True,
+        "!cancelled()": goes_on,
+        "failure()": goes_on and not is_well,
+        "success()": goes_on and is_well,
+    }
     return all(functions[term] if term in functions else _compares(term, by_id) for term in terms)
 
 

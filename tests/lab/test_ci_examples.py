@@ -238,7 +238,7 @@ def test_beyond_the_policy_nothing_is_sent_and_somebody_called_and_on_gitlab_wit
     assert ended.outcomes[GO_BACK] == "failure", ended.output
     assert ended.outcomes["Call somebody"] == "success"
     (called,) = site.calls
-    assert called.startswith("nothing was sent: the policy, a lock or a freeze says no")
+    assert called.startswith("declined: the policy, a lock or a freeze says no")
     told = [(one.name, one.properties.get("title")) for one in obeyed(ended.output)]
     assert ("error", "web1: DECLINED (failed-deployment-rollback)") in told
     assert site.rehearsal.eyes().file("/srv/soleil/current").linked_to == f"/srv/soleil/releases/{BAD}"
@@ -249,7 +249,7 @@ def test_beyond_the_policy_nothing_is_sent_and_somebody_called_and_on_gitlab_wit
     site.deploys_nothing()
     done = run_gitlab(site.runner, site.gitlab())
     assert done.returncode == 1, "what was pushed is not live"
-    assert "the site is served again, and this push is not deployed" in done.stdout, done.stdout + done.stderr
+    assert "the site answers again; which release is served" in done.stdout, done.stdout + done.stderr
     assert len(site.calls) == 1
     assert "FIXED  web1" in done.stderr, "the job's own log tells it to people"
     (suite,) = junit_schema.parsed((site.runner.checkout / "rollback.xml").read_text())

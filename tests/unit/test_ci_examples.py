@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,10 @@ VALUES = {
 }
 #: Ends that say something of their own; every other one asks for a look at the log.
 SAYS = {
-    ExitStatus.OK: "is served again",
+    ExitStatus.OK: "answers again; which release is served",
     ExitStatus.NOT_FIXED: "NOT FIXED",
-    ExitStatus.UNREACHABLE: "not reached",
-    ExitStatus.DECLINED: "nothing was sent",
+    ExitStatus.UNREACHABLE: "not reached; which ones were changed",
+    ExitStatus.DECLINED: "declined",
     ExitStatus.EASED: "answers again",
     ExitStatus.UNKNOWN: "UNKNOWN",
 }
@@ -30,14 +31,22 @@ SAYS = {
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
-    """One whose programs only note how they are called: the site never answers, and nobody is really called."""
+    """One whose programs only note how they are called, and nobody is really called.
+
+    The site does not answer, with ``$BAD`` and for ever where that is set, else until it was repaired.
+    """
     checkout, programs = tmp_path / "checkout", tmp_path / "bin"
     (checkout / "ops").mkdir(parents=True)
     programs.mkdir()
     (checkout / "deploy").write_text("#!/bin/sh\nstat -c %a ops/ssh ops/ssh/* | tr '\\n' ' ' >deployed\n")
     (programs / "soleil-remediate").write_text(f'#!/bin/sh\necho "$@" >{checkout}/called\nexit "$STATUS"\n')
     (programs / "curl").write_text(
-        f'#!/bin/sh\ncase $* in *--data*) {{ cat; echo "$@"; }} >{checkout}/paged;; *) exit 22;; esac\n'
+        f"""#!/bin/sh
+        case $* in
+            *--data*) {{ cat; echo "$@"; }} >{checkout}/paged ;;
+            *) if [ -e {checkout}/called ] && [ -z "$BAD" ]; then printf 200; else printf "${{BAD:-502}}"; fi ;;
+        esac
+        """
     )
     for program in (checkout / "deploy", programs / "soleil-remediate", programs / "curl"):
         program.chmod(0o755)
@@ -47,8 +56,8 @@ def runner(tmp_path: Path) -> Runner:
     return Runner(checkout=checkout, environment={"PATH": f"{programs}:/usr/bin:/bin", "STATUS": "0"})
 
 
-def with_status(runner: Runner, status: int) -> Runner:
-    return Runner(checkout=runner.checkout, environment={**runner.environment, "STATUS": str(status)})
+def with_status(runner: Runner, status: int, **more: str) -> Runner:
+    return Runner(checkout=runner.checkout, environment={**runner.environment, "STATUS": str(status), **more})
 
 
 def variables(runner: Runner) -> dict[str, str]:
@@ -82,6 +91,44 @@ def test_a_job_on_gitlab_says_for_every_exit_status_what_is_to_be_done(runner: R
         assert "pager/secret" not in paged.read_text().splitlines()[1]
 
 
+@pytest.mark.parametrize("bad", ["301", "502", "000"])
+def test_a_site_that_does_not_answer_from_outside_though_its_hosts_are_well_is_not_called_repaired(
+    runner: Runner, bad: str
+) -> None:
+    """Its hosts are asked on the hosts; an expired certificate is seen from outside alone."""
+    broken = with_status(runner, 0, BAD=bad)
+    runs: list[Callable[[], str]] = [
+        lambda: run_github(broken, VALUES).output,
+        lambda: run_gitlab(broken, variables(runner)).stdout,
+    ]
+    for run in runs:
+        said = run()
+        assert "the site does NOT answer from here" in said
+        assert "answers again" not in said
+        assert "the site does NOT answer from here" in (runner.checkout / "paged").read_text()
+        (runner.checkout / "paged").unlink()
+
+
+def test_somebody_is_called_where_a_job_was_cut_off_while_it_deployed(runner: Runner) -> None:
+    ended = run_github(runner, VALUES, cancelled_in="deploy")
+    assert ended.outcomes["Ask the site how it is"] == "skipped"
+    assert "was cut off; look first" in (runner.checkout / "paged").read_text()
+    (runner.checkout / "paged").unlink()
+    killing = "#!/bin/sh\njob=$(cut -d ' ' -f 4 /proc/$PPID/stat)\nkill -9 $job $PPID\n"
+    (runner.checkout / "deploy").write_text(killing)
+    run_gitlab(runner, variables(runner))
+    assert "was cut off; look first" in (runner.checkout / "paged").read_text()
+
+
+def test_nobody_is_called_where_nothing_was_deployed_or_the_site_answers(runner: Runner) -> None:
+    assert not run_github(runner, VALUES, is_protected=False).is_success
+    assert run_gitlab(runner, variables(runner), is_protected=False).returncode == 1
+    (runner.checkout / "called").touch()
+    assert run_github(runner, VALUES).is_success
+    assert run_gitlab(runner, variables(runner)).returncode == 0
+    assert not (runner.checkout / "paged").exists()
+
+
 def test_key_and_host_keys_are_nobody_elses_and_gone_at_the_end(runner: Runner) -> None:
     run_github(runner, VALUES)
     assert (runner.checkout / "deployed").read_text() == "700 600 600 "
@@ -96,6 +143,7 @@ def test_both_go_back_by_the_same_command_up_to_the_policy(runner: Runner) -> No
     usual = "remediate --scenario failed-deployment-rollback --host web --inventory ops/inventory.yml --yes --output"
     run_github(runner, VALUES)
     assert (runner.checkout / "called").read_text() == f"{usual} github\n"
+    (runner.checkout / "called").unlink()
     run_gitlab(runner, variables(runner))
     assert (runner.checkout / "called").read_text() == f"{usual} junit --verbose\n"
 
