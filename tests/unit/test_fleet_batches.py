@@ -230,10 +230,15 @@ def test_what_was_not_reached_at_first_and_what_fails_later_count_together(
 def test_hosts_that_are_lost_or_left_unknown_while_changed_stop_the_run(tmp_path: Path) -> None:
     """Ansible counts only what it calls failed, and carries on past hosts that it has lost."""
     nine = many(tmp_path, 9, serial=(1, 3), max_fail=1)
+    has_begun = threading.Event()
+
+    def wait_for_the_third(_: ScriptedHost) -> None:
+        assert has_begun.wait(20)
 
     def lose() -> None:
         nine.hosts[1].unreachable = ConnectionLost("cut")
-        nine.hosts[2].on_change(tiny.put("good"), fate=Fate.LOST)
+        nine.hosts[2].on_change(tiny.put("good"), fate=Fate.LOST, then=wait_for_the_third)
+        while_changing([nine.hosts[3]], lambda _: has_begun.set())
 
     nine.gate.before = lose
     report = nine.remediate()
