@@ -78,6 +78,7 @@ def preview(
     rollout: Rollout | None = None,
     clock: Clock | None = None,
     listener: Listener = ignore,
+    stop: Stop | None = None,
 ) -> RunReport:
     """Look at every host at once and say what a run would do. Changes nothing and keeps no record.
 
@@ -88,8 +89,9 @@ def preview(
         rollout: How a run would spread over them.
         clock: This machine's, unless another is handed in.
         listener: Told every event, in this thread; what it raises stops it and not the run, and is raised at the end.
+        stop: Ends it, as signals do, and is asked by them; whoever looks at it afterwards knows that there was one.
     """
-    signals = Signals(Stop(), clock or SystemClock())
+    signals = Signals(stop or Stop(), clock or SystemClock())
     with (
         signals.heard(),
         _Fleet(

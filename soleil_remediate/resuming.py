@@ -104,6 +104,22 @@ def resume(
         Interrupted: Somebody asked to stop; what was found by then stands in the record.
     """
     stop = Stop()
+    with Signals(stop, clock).heard():  # to the very end: whoever stops this wants nothing to be sent after it
+        resumed = _resume(history, cases, record=record, transport=transport, clock=clock, tell=tell, stop=stop)
+    _check(stop)
+    return resumed
+
+
+def _resume(
+    history: History,
+    cases: Sequence[Case],
+    *,
+    record: Record,
+    transport: Transport,
+    clock: Clock,
+    tell: Callable[[str], None],
+    stop: Stop,
+) -> Resumed:
     record.write(RunResumed(operator=fleet.operator()))
     hosts = {case.host.name: case.host for case in cases}
     asked: dict[str, list[Unanswered]] = {}
@@ -116,10 +132,7 @@ def resume(
 
     changes: list[Settled] = []
     if asked:
-        with (
-            Signals(stop, clock).heard(),
-            ThreadPoolExecutor(min(FORKS, len(asked)), thread_name_prefix="ask") as pool,
-        ):
+        with ThreadPoolExecutor(min(FORKS, len(asked)), thread_name_prefix="ask") as pool:
             for settled in pool.map(ask, asked):
                 changes += settled
     for one in changes:
@@ -133,9 +146,9 @@ def resume(
                     says=one.says,
                 )
             )
-    if stop.is_asked:
-        raise Interrupted(f"{stop.request}. Nothing was sent. It can be resumed again")
-    seen = fleet.preview(cases, transport=transport, clock=clock)
+    _check(stop)
+    seen = fleet.preview(cases, transport=transport, clock=clock, stop=stop)
+    _check(stop)  # a host whose look was given up has not been looked at
     outcomes = {
         one.host.name: _outcome(history, one, [made for made in changes if made.change.host == one.host.name])
         for one in seen.hosts
@@ -149,6 +162,12 @@ def resume(
         one.host.name for one in seen.hosts if isinstance(one.outcome, WouldFix) and one.host.name not in is_open
     )
     return Resumed(changes=tuple(changes), outcomes=outcomes, left=() if is_open else left)
+
+
+def _check(stop: Stop) -> None:
+    """Raise Interrupted where somebody asked to stop."""
+    if stop.is_asked:
+        raise Interrupted(f"{stop.request}. Nothing was sent. It can be resumed again")
 
 
 class _Asking:

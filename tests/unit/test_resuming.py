@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +14,13 @@ import pytest
 
 from soleil_remediate import fleet
 from soleil_remediate.command import Output
-from soleil_remediate.errors import ConfigError, ConnectionLost, Refused
+from soleil_remediate.errors import ConfigError, ConnectionLost, Interrupted, Refused
 from soleil_remediate.events import ChangeIntended, Event
 from soleil_remediate.gates import PolicyGate
 from soleil_remediate.history import Ending
 from soleil_remediate.host_outcomes import Eased, Fixed, HostOutcome, MaybeChanged, NotFixed, NotNeeded, Unproven
 from soleil_remediate.loading import as_typed
-from soleil_remediate.record import RecordNotWritten, Runs
+from soleil_remediate.record import Record, RecordNotWritten, Runs
 from soleil_remediate.resuming import Resumed, resume
 from soleil_remediate.transports import Access, Operation, Progress
 from soleil_remediate.transports.scripted import Fate, ScriptedHost, ScriptedTransport
@@ -232,6 +234,53 @@ def test_a_run_that_ended_unknown_is_resumed_like_one_that_was_killed(night: Nig
     assert before.verdict == "UNKNOWN"
     assert isinstance(night.outcome(run), Unproven)
     assert [one.verdict for one in night.runs.list()] == ["UNPROVEN"]
+
+
+# --- stopping ---------------------------------------------------------------------------------------------------------
+
+
+def stops(number: signal.Signals) -> Callable[[Any], Output]:
+    def answer(_: Any) -> Output:
+        os.kill(os.getpid(), number)
+        return Output(exit_status=0, stdout=b"bad\n")
+
+    return answer
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_the_hosts_are_looked_at_again_ends_it_and_nothing_is_settled(
+    night: Night, number: signal.Signals
+) -> None:
+    run = night.cut(intent("first"))
+    night.host.on_read(lambda _: True, stops(number))
+    with pytest.raises(Interrupted, match=r"Nothing was sent\. It can be resumed again"):
+        night.resume(run)
+    assert [line["type"] for line in night.runs.read(run)[-2:]] == ["RunResumed", "ChangeSettled"]
+    assert night.runs.history(run).is_to_be_resumed
+
+
+@pytest.mark.parametrize("last", ["HostSettled", "RunEnded"])
+def test_a_signal_while_the_last_words_are_written_is_heard_too(
+    night: Night, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    write = Record.write
+
+    def stop_then_write(self: Record, event: Event) -> None:
+        if type(event).__name__ == last:
+            os.kill(os.getpid(), signal.SIGTERM)
+        write(self, event)
+
+    run = night.cut(intent("first"))
+    tiny.say(night.host, "first")
+    monkeypatch.setattr(Record, "write", stop_then_write)
+    before = signal.signal(signal.SIGTERM, lambda *_: None)  # whoever does not hear it goes on
+    try:
+        with pytest.raises(Interrupted, match="stopped by SIGTERM"):
+            night.resume(run)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    monkeypatch.undo()
+    assert night.resume(run).left == ("web1",)
 
 
 # --- the record that is gone on with ----------------------------------------------------------------------------------
