@@ -26,8 +26,9 @@ FORMAT = 2
 
 #: What ends a host, in a run and after it.
 _ENDS = ("HostEnded", "HostSettled")
+_NEVER_BEGUN = "never-begun"
 #: What a host may say of a change after which nobody has to wonder.
-_KNOWN = ("done", "never-begun")
+_KNOWN = ("done", _NEVER_BEGUN)
 #: Verdicts after which nobody has to go on.
 _GOOD = frozenset(kind.word for kind in (Fixed, Eased, NotNeeded))
 _STATUS = {kind.word: kind.exit_status for kind in get_args(HostOutcome)}
@@ -112,10 +113,13 @@ class History:
     def _verdicts(self) -> dict[str, str]:
         return {line["host"]: line["outcome"]["verdict"] for line in self.lines if line["type"] in _ENDS}
 
-    def has_changed(self, host: str) -> bool:
-        """Whether any change of *host* was answered, or found, to have been made in full."""
-        kinds = ("ChangeAnswered", "ChangeSettled")
-        return any(line["type"] in kinds and line["host"] == host and line["exit_status"] == 0 for line in self.lines)
+    def was_begun(self, host: str) -> bool:
+        """Whether any change of *host* was answered, however it ended, or was not found to have never been begun."""
+        return any(
+            line["host"] == host
+            for line in self.lines
+            if line["type"] == "ChangeAnswered" or (line["type"] == "ChangeSettled" and line["found"] != _NEVER_BEGUN)
+        )
 
     def was_faulty(self, host: str) -> bool:
         """Whether anything was wrong with *host* when it was first looked at."""

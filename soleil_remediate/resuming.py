@@ -266,9 +266,8 @@ def _outcome(history: History, seen: HostReport, changes: Sequence[Settled]) -> 
         if one.is_open:
             why = f"{host} MAY have been changed: operation {one.change.operation} has no answer ({one.says})"
             return MaybeChanged(why=why, operation=one.change.operation)
-    is_changed = history.has_changed(host) or any(one.exit_status == 0 for one in changes)
     begun = [one for one in changes if one.progress is not Progress.NEVER_BEGUN]
-    if not is_changed and not begun:  # nothing was ever made there: what is seen is all there is to say
+    if not history.was_begun(host) and not begun:  # nothing was ever made there: what is seen is all there is to say
         return NotFixed(why=seen.outcome.why) if isinstance(seen.outcome, WouldFix) else seen.outcome
     if seen.preview is None:
         return Unproven(why=f"it may have been changed, and could not be looked at again: {seen.outcome.why}")

@@ -171,6 +171,31 @@ def test_a_change_that_failed_says_so_and_what_is_seen_decides(night: Night) -> 
     assert night.settled(run) == [("done", 3)]
 
 
+@pytest.mark.parametrize("exit_status", [3, 124])
+def test_a_host_to_which_a_change_was_sent_that_failed_is_never_called_not_needed(
+    night: Night, exit_status: int
+) -> None:
+    night.host.on_change(tiny.put("first"), Output(exit_status=exit_status, stdout=b"no\n"))
+    run = night.cut(lambda line: line.get("type") == "ChangeAnswered")
+    tiny.say(night.host, "good")
+    history = night.runs.history(run)
+    assert (history.open_changes, history.open_hosts) == ((), ("web1",))
+    night.host.unreachable = ConnectionLost("web1 is silent")
+    assert isinstance(night.outcome(run), Unproven)
+    night.host.unreachable = None
+    assert isinstance(night.outcome(run), Fixed)
+
+
+def test_what_was_found_to_have_failed_counts_as_sent_the_next_time_too(night: Night) -> None:
+    night.host.on_change(tiny.put("first"), Output(exit_status=124, stdout=b"no\n"))
+    run = night.cut(intent("first"))
+    tiny.say(night.host, "bad")
+    assert isinstance(night.outcome(run), NotFixed)
+    assert night.settled(run) == [("done", 124)]
+    tiny.say(night.host, "good")
+    assert isinstance(night.outcome(run), Fixed)
+
+
 def test_a_change_that_still_runs_is_waited_for_until_it_must_have_ended_and_stays_unknown(night: Night) -> None:
     run = night.cut(intent("first"))
     night.host.locked_by = "the change itself"
