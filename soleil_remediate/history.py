@@ -106,9 +106,9 @@ class History:
         """Whether somebody should ask its hosts: it was cut off, or one of them ended unknown."""
         if self.ending is Ending.RUNNING:
             return False
-        if self.ending is not Ending.ENDED:
-            return bool(self.unanswered) or not self.is_told
-        return MaybeChanged.word in self._verdicts().values()
+        if MaybeChanged.word in self._verdicts().values():
+            return True
+        return self.ending is not Ending.ENDED and (bool(self.unanswered) or not self.is_told)
 
     def _verdicts(self) -> dict[str, str]:
         return {line["host"]: line["outcome"]["verdict"] for line in self.lines if line["type"] in _ENDS}

@@ -203,6 +203,24 @@ def test_what_was_intended_and_not_answered_may_have_been_done(
     assert runs.list()[0].verdict == verdict
 
 
+@pytest.mark.parametrize(
+    "lines, is_to_be_resumed",
+    [
+        ([host_ended(), host_ended("web2")], False),
+        ([host_ended()], True),
+        ([begun(), host_ended(verdict="UNKNOWN"), host_ended("web2")], True),
+        ([begun(), host_ended(verdict="UNKNOWN"), host_ended("web2"), {"type": "RunEnded"}], True),
+        ([begun(), host_ended(), host_ended("web2"), {"type": "RunEnded"}], False),
+    ],
+)
+def test_a_run_with_a_host_that_may_have_been_changed_is_to_be_resumed_however_its_record_ends(
+    tmp_path: Path, lines: list[dict[str, Any]], is_to_be_resumed: bool
+) -> None:
+    runs = Runs(tmp_path)
+    write(runs, HEADER, STARTED, *lines)
+    assert runs.history(RUN).is_to_be_resumed is is_to_be_resumed
+
+
 def test_a_record_that_was_cut_anywhere_is_read_up_to_there_and_says_so(tmp_path: Path) -> None:
     """Every length that a killed controller or a full disk can leave behind."""
     a_run(tmp_path)
