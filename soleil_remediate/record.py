@@ -178,15 +178,20 @@ class Runs:
             raise RecordNotWritten(f"{why}. Without a record nothing is sent. To go on: {remedy_for(error)}") from error
         return Record(run, descriptor, self.folder, clock)
 
-    def reopen(self, run: str, clock: Clock) -> Record:
+    def reopen(self, history: History, clock: Clock) -> Record:
         """Go on with the record of a run that is over, to say what became of it.
 
         A last line that was cut off goes away: it never counted.
 
+        Args:
+            history: What the record said when it was read, and still has to say.
+            clock: Says when something is written.
+
         Raises:
-            Refused: Its process is alive, or another one goes on with it just now.
+            Refused: Its process is alive, another one goes on with it just now, or somebody did since it was read.
             RecordNotWritten: It cannot be written, or an older version of this program wrote it.
         """
+        run = history.run
         path = _path(self.folder, run)
         try:
             folder = open_private(self.folder, "runs")
@@ -202,6 +207,8 @@ class Runs:
             if not take(descriptor):
                 raise Refused(f"run {run} goes on: a process on this machine still holds its record. Nothing was sent")
             count = _whole_lines(descriptor, path)
+            if self.read(run) != history.lines:
+                raise Refused(f"run {run} went on meanwhile: type it again, to go on from there. Nothing was sent")
         except BaseException:
             os.close(descriptor)
             raise

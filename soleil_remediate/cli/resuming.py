@@ -43,7 +43,7 @@ def resume_run(call: Call) -> ExitStatus:
             return _document(call, history, Resumed(changes=(), outcomes={}, left=()), ExitStatus.OK)
         screen.say(f"nothing is left of run {history.run}: every host of it ended well")
         return ExitStatus.OK
-    with runs.reopen(history.run, clock) as record:
+    with runs.reopen(history, clock) as record:
         resumed = resume(history, cases, record=record, transport=EachItsWay(), clock=clock, tell=screen.say)
     settled = [outcome.exit_status for name, outcome in resumed.outcomes.items() if name not in resumed.left]
     is_over = call.has("dry_run") or not resumed.left

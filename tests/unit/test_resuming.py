@@ -72,7 +72,7 @@ class Night:
 
     def resume(self, run: str) -> Resumed:
         history = self.runs.history(run)
-        with self.runs.reopen(run, self.clock) as record:
+        with self.runs.reopen(history, self.clock) as record:
             return resume(
                 history,
                 [self.case],
@@ -323,9 +323,21 @@ def test_half_a_line_goes_away_and_what_follows_is_numbered_on(night: Night) -> 
 
 def test_a_record_is_gone_on_with_by_one_at_a_time(night: Night) -> None:
     run = night.cut(intent("good"))
-    with night.runs.reopen(run, night.clock), pytest.raises(Refused, match="goes on: a process on this machine"):
-        night.runs.reopen(run, night.clock)
-    night.runs.reopen(run, night.clock).close()
+    history = night.runs.history(run)
+    with night.runs.reopen(history, night.clock), pytest.raises(Refused, match="goes on: a process on this machine"):
+        night.runs.reopen(history, night.clock)
+    night.runs.reopen(history, night.clock).close()
+
+
+def test_a_record_that_went_on_since_it_was_read_is_not_gone_on_with(night: Night) -> None:
+    run = night.cut(intent("first"))
+    before = night.runs.history(run)
+    night.resume(run)
+    after = night.runs.read(run)
+    with pytest.raises(Refused, match="went on meanwhile: type it again"):
+        night.runs.reopen(before, night.clock)
+    assert night.runs.read(run) == after
+    night.runs.reopen(night.runs.history(run), night.clock).close()
 
 
 def test_a_record_of_another_format_is_not_written_to(night: Night) -> None:
@@ -334,7 +346,7 @@ def test_a_record_of_another_format_is_not_written_to(night: Night) -> None:
     path.write_text(path.read_text().replace('"format": 2', '"format": 1', 1))
     before = path.read_bytes()
     with pytest.raises(RecordNotWritten, match="another version of this program"):
-        night.runs.reopen(run, night.clock)
+        night.runs.reopen(night.runs.history(run), night.clock)
     assert path.read_bytes() == before
 
 
@@ -382,7 +394,7 @@ def test_a_host_whose_turn_never_came_is_looked_at_and_left_to_be_done(tmp_path:
     tiny.say(hosts[1], "bad")
     history = runs.history(run)
     assert history.open_hosts == ("web1", "web2")
-    with runs.reopen(run, clock) as record:
+    with runs.reopen(history, clock) as record:
         resumed = resume(history, cases, record=record, transport=transport, clock=clock)
     assert {name: type(outcome) for name, outcome in resumed.outcomes.items()} == {"web1": Fixed, "web2": NotFixed}
     assert resumed.left == ("web2",)
