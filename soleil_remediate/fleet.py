@@ -113,6 +113,7 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
     listener: Listener = ignore,
     brake: Brake = released,
     called: Called | None = None,
+    failed: Sequence[tuple[str, str]] = (),
 ) -> RunReport:
     """Look at every host at once, ask the gate once, change batch after batch, and prove what became of each host.
 
@@ -130,6 +131,7 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
         listener: Told every event, in this thread; what it raises stops it and not the run, and is raised at the end.
         brake: Keeps whatever has not been sent yet from being sent, at any moment: the inventory's switch.
         called: Goes into the record, so that somebody can go on with it.
+        failed: Hosts of a run that this one goes on with, which count as failed here, and how each ended, in a word.
 
     Raises:
         Frozen: Somebody froze the inventory before: no host was even looked at.
@@ -151,6 +153,7 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
             run=run,
             record=record,
             brake=brake,
+            failed=failed,
         ) as fleet,
     ):
         return fleet.remediate(gate, called or Called())
@@ -171,6 +174,7 @@ class _Fleet:
         run: str | None = None,
         record: Record | None = None,
         brake: Brake = released,
+        failed: Sequence[tuple[str, str]] = (),
     ) -> None:
         if not cases:
             raise ValueError("no host: an empty match is refused before this")
@@ -178,6 +182,7 @@ class _Fleet:
         self._run = run or new_run()
         self._record = record
         self._rollout = rollout
+        self._failed_before = tuple(failed)
         self._inbox = Inbox(listener, signals, record)
         self._signals = signals
         self._stop = signals.stop
@@ -413,19 +418,20 @@ class _Fleet:
             raise Declined(f"{NOT_TRIED}what was given is not right for {names}. Nothing was sent to any host")
 
     def _refuse_failures(self) -> None:
-        """Raise Declined where more hosts than may fail could not even be looked at."""
+        """Raise Declined where more hosts than may fail did so before, or could not even be looked at."""
         failed = self._failed
         if len(failed) > self._rollout.max_fail:
             them = "it" if len(failed) == 1 else "them"
+            leave = "" if self._failed_before else f"leave {them} out of --host, or "
             raise Declined(
                 f"{NOT_TRIED}{failures(failed, self._rollout.max_fail)}. Nothing was sent to any host. "
-                f"To go on without {them}, leave {them} out of --host, or add --max-fail {len(failed)}"
+                f"To go on without {them}, {leave}add --max-fail {len(failed)}"
             )
 
     @property
     def _failed(self) -> tuple[tuple[str, str], ...]:
-        """Which hosts were not reached, or left unknown how they stand, when they were looked at, and their verdict."""
-        failed = []
+        """Which hosts failed before, were not reached, or left unknown how they stand, and the verdict of each."""
+        failed = list(self._failed_before)
         for index, run in enumerate(self._runs):
             preview = self._previews.get(index)
             if preview is None:

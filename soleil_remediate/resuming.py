@@ -25,6 +25,7 @@ from soleil_remediate.host_outcomes import (
     HostOutcome,
     MaybeChanged,
     NotFixed,
+    NotNeeded,
     Unproven,
     WouldFix,
 )
@@ -73,11 +74,13 @@ class Resumed:
         changes: Those whose answers never arrived.
         outcomes: By host: those that are told now, in the run's order.
         left: The hosts on which something is left to do.
+        failed: The other hosts that count as failed in the run that goes on, and how each ended, in a word.
     """
 
     changes: tuple[Settled, ...]
     outcomes: Mapping[str, HostOutcome]
     left: tuple[str, ...]
+    failed: tuple[tuple[str, str], ...] = ()
 
 
 def resume(
@@ -161,7 +164,12 @@ def _resume(
     left = tuple(
         one.host.name for one in seen.hosts if isinstance(one.outcome, WouldFix) and one.host.name not in is_open
     )
-    return Resumed(changes=tuple(changes), outcomes=outcomes, left=() if is_open else left)
+    failed = tuple(
+        (one.host.name, outcomes[one.host.name].word)
+        for one in seen.hosts
+        if one.host.name not in left and _has_failed(one, outcomes[one.host.name])
+    )
+    return Resumed(changes=tuple(changes), outcomes=outcomes, left=() if is_open else left, failed=failed)
 
 
 def _check(stop: Stop) -> None:
@@ -272,6 +280,17 @@ def _outcome(history: History, seen: HostReport, changes: Sequence[Settled]) -> 
     if seen.preview is None:
         return Unproven(why=f"it may have been changed, and could not be looked at again: {seen.outcome.why}")
     return _changed(seen.preview, [one for one in begun if one.is_unknowable], was_faulty=history.was_faulty(host))
+
+
+def _has_failed(seen: HostReport, outcome: HostOutcome) -> bool:
+    """Whether a host counts as failed: like in any run, one that is past help and was left alone does not."""
+    is_past_help = (
+        isinstance(outcome, NotFixed)
+        and outcome is seen.outcome  # nothing was ever begun there
+        and seen.preview is not None
+        and seen.preview.standing.symptom_health is Health.FAULTY
+    )
+    return not is_past_help and not isinstance(outcome, Fixed | Eased | NotNeeded)
 
 
 def _changed(preview: Preview, unknowable: Sequence[Settled], *, was_faulty: bool) -> HostOutcome:

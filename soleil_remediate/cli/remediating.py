@@ -45,13 +45,16 @@ def remediate(call: Call) -> ExitStatus:
     return go_on(call, cases)
 
 
-def go_on(call: Call, cases: Sequence[Case], *, resumes: str = "") -> ExitStatus:
+def go_on(
+    call: Call, cases: Sequence[Case], *, resumes: str = "", failed: Sequence[tuple[str, str]] = ()
+) -> ExitStatus:
     """Repair the hosts that *cases* are bound to.
 
     Args:
         call: Says who answers the gate, and who reads what is printed.
         cases: One for each host.
         resumes: The run that this one goes on with.
+        failed: The hosts of that run which count as failed in this one, and how each ended, in a word.
     """
     rollout = chosen_rollout(call)
     reporter, listener = _reporter(call, cases, is_dry=False)
@@ -65,6 +68,7 @@ def go_on(call: Call, cases: Sequence[Case], *, resumes: str = "") -> ExitStatus
         listener=listener,
         brake=brake(call),
         called=called(call, resumes=resumes),
+        failed=failed,
     )
     return _ended(call, cases, report, is_dry=False)
 

@@ -55,7 +55,7 @@ def resume_run(call: Call) -> ExitStatus:
         status = worst(settled)
         return _document(call, history, resumed, status) if is_json else status
     left = [case for case in cases if case.host.name in resumed.left]
-    return worst([*settled, go_on(_about(call, left), left, resumes=history.run)])
+    return worst([*settled, go_on(_about(call, left), left, resumes=history.run, failed=resumed.failed)])
 
 
 def _as_it_was_called(call: Call, history: History) -> Call:

@@ -133,6 +133,7 @@ class Fleet:
     brake: Callable[[], None] = released
     rollout: Rollout = field(default_factory=Rollout)
     cases_on: Sequence[Host] = ()
+    failed: tuple[tuple[str, str], ...] = ()
 
     @property
     def runs(self) -> Runs:
@@ -167,6 +168,7 @@ class Fleet:
             listener=self.listen,
             clock=self.clock,
             brake=self.brake,
+            failed=self.failed,
         )
 
     @property

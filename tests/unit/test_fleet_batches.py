@@ -227,6 +227,24 @@ def test_what_was_not_reached_at_first_and_what_fails_later_count_together(
     check_truth(five, report)
 
 
+@pytest.mark.parametrize("max_fail, goes_on", [(0, False), (1, False), (2, True)])
+def test_hosts_that_failed_in_the_run_that_is_gone_on_with_count_like_those_of_this_one(
+    tmp_path: Path, max_fail: int, goes_on: bool
+) -> None:
+    three = many(tmp_path, 3, max_fail=max_fail)
+    three.hosts[2].unreachable = ConnectionLost("gone")
+    three.failed = (("db1", "NOT FIXED"),)
+    report = three.remediate()
+    assert outcomes(report) == [Fixed if goes_on else Refusal] * 2 + [NotReached]
+    assert bool(three.gate.asked) is goes_on
+    if not goes_on:
+        assert report.hosts[0].outcome.why == (
+            f"not tried: db1 ended NOT FIXED, web2 UNREACHABLE, and --max-fail allows {max_fail}. Nothing was sent to "
+            "any host. To go on without them, add --max-fail 2"
+        )
+    check_truth(three, report)
+
+
 def test_hosts_that_are_lost_or_left_unknown_while_changed_stop_the_run(tmp_path: Path) -> None:
     """Ansible counts only what it calls failed, and carries on past hosts that it has lost."""
     nine = many(tmp_path, 9, serial=(1, 3), max_fail=1)

@@ -399,3 +399,30 @@ def test_a_host_whose_turn_never_came_is_looked_at_and_left_to_be_done(tmp_path:
     assert {name: type(outcome) for name, outcome in resumed.outcomes.items()} == {"web1": Fixed, "web2": NotFixed}
     assert resumed.left == ("web2",)
     assert [len(host.sent) for host in hosts] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "web1_says, web2_says, expected",
+    [
+        ("worse", "bad", (("web1", "NOT FIXED"),)),  # it was changed, and nothing is known that helps
+        ("good", "worse", ()),  # it is past help, as it may be in any run, and was left alone
+        ("good", "good", ()),
+    ],
+)
+def test_what_did_not_end_well_counts_as_failed_where_the_run_goes_on(
+    tmp_path: Path, web1_says: str, web2_says: str, expected: tuple[tuple[str, str], ...]
+) -> None:
+    hosts = [tiny.scripted("web1"), tiny.scripted("web2")]
+    cases = [tiny.case(PutFile(only_from=("bad",)), on=tiny.host(one.name)) for one in hosts]
+    runs, clock = Runs(tmp_path), tiny.Clock()
+    transport = ScriptedTransport(*hosts)
+    run = fleet.remediate(cases, transport=transport, gate=PolicyGate(says_yes=True), runs=runs, clock=clock).run
+    path = tmp_path / "runs" / f"{run}.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[: next(n for n, one in enumerate(lines) if b"ChangeIntended" in one) + 1]))
+    tiny.say(hosts[0], web1_says)
+    tiny.say(hosts[1], web2_says)
+    history = runs.history(run)
+    with runs.reopen(history, clock) as record:
+        resumed = resume(history, cases, record=record, transport=transport, clock=clock)
+    assert resumed.failed == expected

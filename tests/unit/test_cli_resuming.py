@@ -1,0 +1,114 @@
+"""``resume`` as it is typed: what counts from the run before, what is told, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soleil_remediate import cli, fleet
+from soleil_remediate.cli import remediating, resuming
+from soleil_remediate.errors import ConnectionLost, ExitStatus
+from soleil_remediate.events import Called
+from soleil_remediate.gates import PolicyGate
+from soleil_remediate.record import Runs
+from soleil_remediate.reporters.terminal import Terminal
+from soleil_remediate.scenario import Case
+from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
+from tests import tiny
+
+INVENTORY = "all: {hosts: {web1: {}, web2: {}}}\n"
+
+
+@dataclass
+class Night:
+    """Two scripted hosts, and a run on them that was killed when it had sent its first change, which the first got."""
+
+    folder: Path
+    capsys: pytest.CaptureFixture[str]
+    hosts: list[ScriptedHost] = field(default_factory=lambda: [tiny.scripted("web1"), tiny.scripted("web2")])
+    inputs: dict[str, Any] = field(default_factory=dict)
+    run: str = ""
+
+    @property
+    def inventory(self) -> Path:
+        return self.folder / "production.yml"
+
+    @property
+    def runs(self) -> Runs:
+        return Runs(self.folder / "state" / "soleil-remediate")
+
+    def transport(self) -> ScriptedTransport:
+        return ScriptedTransport(*self.hosts)
+
+    def cases(self, _: object, names: Sequence[str], __: object) -> tuple[Case, ...]:
+        return tuple(tiny.case(on=tiny.host(name), inputs=self.inputs) for name in names)
+
+    def kill(self) -> None:
+        self.run = fleet.remediate(
+            self.cases(None, ["web1", "web2"], None),
+            transport=self.transport(),
+            gate=PolicyGate(says_yes=True),
+            runs=self.runs,
+            called=Called(inventory=str(self.inventory)),
+        ).run
+        self.cut("ChangeIntended")
+        tiny.say(self.hosts[1], "bad")
+
+    def cut(self, last: str) -> None:
+        """Leave of the record what stands up to the first line of that type."""
+        path = self.runs.folder / "runs" / f"{self.run}.jsonl"
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[: next(n for n, one in enumerate(lines) if last in one) + 1]))
+
+    def resume(self, *words: str) -> tuple[int, str, str]:
+        status = cli.main(["resume", self.run, "--yes", *words])
+        said = self.capsys.readouterr()
+        return status, " ".join(said.out.split()), " ".join(said.err.split())
+
+    @property
+    def sent(self) -> list[int]:
+        return [len(host.sent) for host in self.hosts]
+
+
+@pytest.fixture
+def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Night:
+    one = Night(tmp_path, capsys)
+    for name in ("SOLEIL_INVENTORY", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/soleil-remediate"])
+    one.inventory.write_text(INVENTORY)
+    monkeypatch.setattr(resuming, "EachItsWay", one.transport)
+    monkeypatch.setattr(remediating, "EachItsWay", one.transport)
+    monkeypatch.setattr(resuming, "bound_cases", one.cases)  # the tiny scenario stands in no playbook
+    monkeypatch.setattr(Terminal, "open", lambda *_: None)  # nobody is asked, wherever this runs
+    one.kill()
+    return one
+
+
+def test_what_is_left_is_done_where_all_the_rest_ended_well(night: Night) -> None:
+    status, out, err = night.resume()
+    assert (status, err) == (ExitStatus.OK, "")
+    assert "FIXED web1" in out
+    assert "FIXED web2" in out
+    assert night.sent == [1, 2]
+
+
+def test_a_host_that_did_not_end_well_keeps_the_rest_from_being_begun(night: Night) -> None:
+    night.cut("GateAnswered")
+    night.hosts[0].unreachable = ConnectionLost("web1 is silent")
+    status, out, _ = night.resume()
+    assert "not tried: web1 ended UNREACHABLE. Nothing was sent to any host" in out
+    assert "add --max-fail 1" in out
+    assert status == ExitStatus.UNREACHABLE
+    assert night.sent == [1, 1]
+    status, out, _ = night.resume("--max-fail", "1")
+    assert status == ExitStatus.UNREACHABLE
+    assert "FIXED web2" in out
+    assert night.sent == [1, 2]
