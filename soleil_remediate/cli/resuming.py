@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from soleil_remediate.cli.call import Call
 from soleil_remediate.cli.choosing import bound_cases, chosen_rollout, invocation
+from soleil_remediate.cli.forms import tell_error
 from soleil_remediate.cli.remediating import go_on
 from soleil_remediate.clock import SystemClock
-from soleil_remediate.errors import ConfigError, ExitStatus, worst
+from soleil_remediate.errors import ConfigError, ExitStatus, RemediateError, worst
 from soleil_remediate.events import as_data
 from soleil_remediate.history import History
 from soleil_remediate.host_outcomes import MaybeChanged
@@ -55,7 +57,13 @@ def resume_run(call: Call) -> ExitStatus:
         status = worst(settled)
         return _document(call, history, resumed, status) if is_json else status
     left = [case for case in cases if case.host.name in resumed.left]
-    return worst([*settled, go_on(_about(call, left), left, resumes=history.run, failed=resumed.failed)])
+    try:
+        return worst([*settled, go_on(_about(call, left), left, resumes=history.run, failed=resumed.failed)])
+    except RemediateError as error:  # nothing was begun anew: what became of the others stands all the same
+        status = worst([*settled, error.exit_status])
+        with suppress(OSError):
+            tell_error(call, type(error).__name__, str(error), status)
+        return status
 
 
 def _as_it_was_called(call: Call, history: History) -> Call:

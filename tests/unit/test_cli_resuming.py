@@ -14,6 +14,7 @@ from soleil_remediate import cli, fleet
 from soleil_remediate.cli import remediating, resuming
 from soleil_remediate.errors import ConnectionLost, ExitStatus
 from soleil_remediate.events import Called
+from soleil_remediate.freezing import Switch
 from soleil_remediate.gates import PolicyGate
 from soleil_remediate.record import Runs
 from soleil_remediate.reporters.terminal import Terminal
@@ -112,3 +113,14 @@ def test_a_host_that_did_not_end_well_keeps_the_rest_from_being_begun(night: Nig
     assert status == ExitStatus.UNREACHABLE
     assert "FIXED web2" in out
     assert night.sent == [1, 2]
+
+
+def test_a_frozen_inventory_does_not_hide_how_the_other_hosts_ended(night: Night) -> None:
+    night.cut("GateAnswered")
+    night.hosts[0].unreachable = ConnectionLost("web1 is silent")
+    Switch(inventory=night.inventory).freeze("eva", tiny.Clock().now(), "a deploy")
+    status, out, err = night.resume()
+    assert "UNREACHABLE web1" in out
+    assert err.startswith("frozen by eva since ")
+    assert status == ExitStatus.UNREACHABLE
+    assert night.sent == [1, 1]
