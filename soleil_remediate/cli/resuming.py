@@ -17,6 +17,7 @@ from soleil_remediate.errors import ConfigError, ExitStatus, RemediateError, wor
 from soleil_remediate.events import as_data
 from soleil_remediate.history import History
 from soleil_remediate.host_outcomes import MaybeChanged
+from soleil_remediate.loading import as_typed
 from soleil_remediate.record import Runs
 from soleil_remediate.reporters.endings import style_of
 from soleil_remediate.reporters.json import list_document
@@ -58,7 +59,7 @@ def resume_run(call: Call) -> ExitStatus:
         return _document(call, history, resumed, status) if is_json else status
     left = [case for case in cases if case.host.name in resumed.left]
     try:
-        return worst([*settled, go_on(_about(call, left), left, resumes=history.run, failed=resumed.failed)])
+        return worst([*settled, go_on(_about(call, left, history), left, resumes=history.run, failed=resumed.failed)])
     except RemediateError as error:  # nothing was begun anew: what became of the others stands all the same
         status = worst([*settled, error.exit_status])
         with suppress(OSError):
@@ -82,8 +83,15 @@ def _cases(call: Call, history: History) -> tuple[Case, ...]:
     return bound_cases(call, names, history.started["inputs"]) if names else ()
 
 
-def _about(call: Call, cases: Sequence[Case]) -> Call:
-    return replace(call, given=dict(call.given) | {"host": ":".join(case.host.name for case in cases)})
+def _about(call: Call, cases: Sequence[Case], history: History) -> Call:
+    """Return the call for the hosts that are gone on with, and the run's own inputs, for the commands it prints."""
+    recorded, bound = history.started["inputs"], cases[0]
+    inputs = [
+        f"{name}={as_typed(one.type, recorded[name])}"
+        for name, one in bound.scenario.inputs.items()
+        if recorded.get(name) is not None and bound.inputs.get(name) != one.default
+    ]
+    return replace(call, given=dict(call.given) | {"host": ":".join(case.host.name for case in cases), "set": inputs})
 
 
 def _page(call: Call, history: History, resumed: Resumed, width: int) -> Page:

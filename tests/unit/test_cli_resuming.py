@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,16 @@ from soleil_remediate.freezing import Switch
 from soleil_remediate.gates import PolicyGate
 from soleil_remediate.record import Runs
 from soleil_remediate.reporters.terminal import Terminal
-from soleil_remediate.scenario import Case
+from soleil_remediate.scenario import Case, Input
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
+from soleil_remediate.units import MiB, Percent
 from tests import tiny
 
+DECLARED = {
+    "release": Input(type="text", about="which", origin=tiny.ORIGIN),
+    "keep": Input(type="size", about="how much", default=MiB(1), origin=tiny.ORIGIN),
+    "limit": Input(type="percent", about="how much", default=Percent(80), origin=tiny.ORIGIN),
+}
 INVENTORY = "all: {hosts: {web1: {}, web2: {}}}\n"
 
 
@@ -32,7 +38,7 @@ class Night:
     folder: Path
     capsys: pytest.CaptureFixture[str]
     hosts: list[ScriptedHost] = field(default_factory=lambda: [tiny.scripted("web1"), tiny.scripted("web2")])
-    inputs: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=lambda: {"release": "r 41", "keep": MiB(64), "limit": Percent(80)})
     run: str = ""
 
     @property
@@ -47,7 +53,8 @@ class Night:
         return ScriptedTransport(*self.hosts)
 
     def cases(self, _: object, names: Sequence[str], __: object) -> tuple[Case, ...]:
-        return tuple(tiny.case(on=tiny.host(name), inputs=self.inputs) for name in names)
+        cases = (tiny.case(on=tiny.host(name), inputs=self.inputs) for name in names)
+        return tuple(replace(one, scenario=replace(one.scenario, inputs=DECLARED)) for one in cases)
 
     def kill(self) -> None:
         self.run = fleet.remediate(
@@ -124,3 +131,13 @@ def test_a_frozen_inventory_does_not_hide_how_the_other_hosts_ended(night: Night
     assert err.startswith("frozen by eva since ")
     assert status == ExitStatus.UNREACHABLE
     assert night.sent == [1, 1]
+
+
+def test_the_commands_that_it_prints_have_what_the_run_was_given(night: Night) -> None:
+    night.cut("GateAnswered")
+    night.hosts[0].unreachable = ConnectionLost("web1 is silent")
+    _, out, _ = night.resume()
+    command = out[out.index("next soleil-remediate remediate") :].replace(" \\ ", " ")  # however long its lines are
+    assert "--scenario tiny --host web2" in command
+    assert "--set 'release=r 41' --set 'keep=67108864 B'" in command
+    assert "limit" not in command, "it is what the playbook has anyway"
