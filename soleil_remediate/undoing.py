@@ -37,24 +37,29 @@ def take_back(
         What became of the step, and why nothing more may be sent after it; ``None`` where something may.
     """
     taken_back: list[str] = []
-    ended: RemediateError | None = None
-    said: list[str] = []
+
+    def all_said(because: str = "", unknown: Sent | None = None) -> list[str]:
+        """Return what was taken back, and what stands for certain."""
+        taken = [one for one in reversed(sent) if one.operation in taken_back]
+        stays = [one for one in reversed(sent) if one.operation not in taken_back and one is not unknown]
+        said = [f"taken back: {_summaries(taken)}"] if taken else []
+        if stays:
+            return [*said, f"not taken back: {_summaries(stays)}{f' ({because})' if because else ''}"]
+        return [*said, because] if because else said
+
     for one in reversed(sent if plan.is_one_repair else ()):
         try:
             delivery.take_back(one, *place, taken_back)
-        except OutcomeUnknown as error:
-            return StepUnknown(sent=tuple(sent), operation=f"{one.operation}-undo", why=str(error)), None
-        except AnswerNotRecorded as error:
-            ended = error
-            said.append(str(error))
-            break
-        except (CommandFailed, Refused, Unreachable) as error:
-            stays = [each for each in reversed(sent) if each.operation not in taken_back]
-            said.append(f"not taken back: {_summaries(stays)} ({after_changes(error)})")
-            break
-    if taken_back:
-        said.insert(0, f"taken back: {_summaries(one for one in reversed(sent) if one.operation in taken_back)}")
-    return StepFailed(sent=tuple(sent), why="; ".join([why, *said]), taken_back=tuple(taken_back)), ended
+        except OutcomeUnknown as error:  # what may have been changed is said first
+            about = [str(error), f"it takes back: {one.change.summary}", f"the step had failed: {why}"]
+            whole = "; ".join([*about, *all_said(unknown=one)])
+            return StepUnknown(sent=tuple(sent), operation=f"{one.operation}-undo", why=whole), None
+        except (AnswerNotRecorded, CommandFailed, Refused, Unreachable) as error:
+            whole = "; ".join([why, *all_said(after_changes(error))])
+            ended = error if isinstance(error, AnswerNotRecorded) else None
+            return StepFailed(sent=tuple(sent), why=whole, taken_back=tuple(taken_back)), ended
+    whole = "; ".join([why, *(all_said() if taken_back else [])])
+    return StepFailed(sent=tuple(sent), why=whole, taken_back=tuple(taken_back)), None
 
 
 def _summaries(sent: Iterable[Sent]) -> str:

@@ -11,11 +11,12 @@ import pytest
 from soleil_remediate import fleet
 from soleil_remediate.command import Output, Reader
 from soleil_remediate.errors import ConnectionLost, ExitStatus, Frozen
+from soleil_remediate.events import ChangeAnswered, Event
 from soleil_remediate.freezing import Brake, released
 from soleil_remediate.gates import PolicyGate
 from soleil_remediate.host_outcomes import MaybeChanged, NotFixed
 from soleil_remediate.plan import Plan, Undo
-from soleil_remediate.record import Runs
+from soleil_remediate.record import Record, RecordNotWritten, Runs
 from soleil_remediate.report import HostReport
 from soleil_remediate.step_outcomes import StepFailed, StepRemedied, StepUnknown
 from soleil_remediate.transports.scripted import Fate, ScriptedHost, ScriptedTransport
@@ -181,6 +182,46 @@ def test_where_it_is_unknown_whether_one_was_taken_back_no_other_is(night: Night
     assert isinstance(step.outcome, StepUnknown)
     assert step.outcome.operation == f"{night.run}-00-02-undo"
     assert report.outcome == MaybeChanged(why=step.outcome.why, operation=step.outcome.operation)
+    assert step.outcome.why.startswith("web1 MAY have been changed: the host says that operation ")
+    assert step.outcome.why.endswith(
+        "; it takes back: let /srv/one say third; the step had failed: let /srv/one say good: exit status 3: no room; "
+        "not taken back: let /srv/one say second, let /srv/one say first"
+    )
+
+
+def test_where_a_later_one_is_unknown_it_is_said_what_was_taken_back_before_it(night: Night) -> None:
+    night.fails("good")
+    night.host.on_change(
+        tiny.put("first"),
+        "put first",
+        then=lambda host: host.on_change(tiny.put("first"), "put first", fate=Fate.LOST),
+    )
+    report = night.remedy()
+    assert night.words == [*WORDS, "second", "first"]
+    assert report.outcome.why.endswith(
+        "; it takes back: let /srv/one say second; the step had failed: let /srv/one say good: exit status 3: no room; "
+        "taken back: let /srv/one say third; not taken back: let /srv/one say first"
+    )
+
+
+def test_where_the_record_cannot_take_it_that_one_was_taken_back_it_is_said_which_were_not(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Record.write
+
+    def failing(self: Record, event: Event) -> None:
+        if isinstance(event, ChangeAnswered) and event.operation.endswith("-02-undo"):
+            raise RecordNotWritten("No space left on device")
+        write(self, event)
+
+    monkeypatch.setattr(Record, "write", failing)
+    night.fails("good")
+    step = failed(night.remedy())
+    assert night.words == [*WORDS, "second"]
+    assert step.why.endswith(
+        "taken back: let /srv/one say third; not taken back: let /srv/one say second, let /srv/one say first "
+        f"(operation {night.run}-00-02-undo ended with exit status 0, but No space left on device)"
+    )
 
 
 def test_where_taking_back_fails_that_is_said_and_no_other_is_taken_back(night: Night) -> None:
