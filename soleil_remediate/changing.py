@@ -81,17 +81,24 @@ class Changing:
     ) -> None:
         """Change the hosts of one batch; none is begun where nothing further may be."""
 
+        def note(report: HostReport) -> None:
+            progress.note(
+                report.host.name,
+                report.outcome.word,
+                has_failed=_has_failed(report),
+                was_touched=report.was_touched,
+            )
+
         def in_turn(indices: Sequence[int]) -> None:
             for index in indices:
                 if self._stop.is_asked or progress.end:
                     return
-                report = self._report(index, self._change_one(index, batch[index], approval))
-                progress.note(
-                    report.host.name,
-                    report.outcome.word,
-                    has_failed=not isinstance(report.outcome, Fixed | Eased | NotNeeded),
-                    was_touched=report.was_touched,
-                )
+                ended = self._change_one(index, batch[index], approval)
+                if _has_failed(ended):  # counted before it is told: nobody begins another host in between
+                    note(ended)
+                    self._report(index, ended)
+                else:  # one whose end stands on no record proves nothing
+                    note(self._report(index, ended))
 
         machines: dict[str, list[int]] = {}
         for index, preview in batch.items():  # the applications of a machine share its lock
@@ -126,6 +133,10 @@ class Changing:
         for number in range(self._stops_told, heard):
             self._inbox.say_all_the_same(StopHeard(why=self._stop.why, is_insisted=number > 0))
         self._stops_told = heard
+
+
+def _has_failed(report: HostReport) -> bool:
+    return not isinstance(report.outcome, Fixed | Eased | NotNeeded)
 
 
 def crash(error: Exception) -> Crashed:

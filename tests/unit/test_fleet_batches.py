@@ -7,16 +7,18 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from soleil_remediate import fleet
 from soleil_remediate.command import Output
 from soleil_remediate.errors import ConnectionLost, ExitStatus, FactError
-from soleil_remediate.events import BatchStarted, ChangeIntended, HostClaimed, RolloutPlanned
+from soleil_remediate.events import BatchStarted, ChangeIntended, Event, HostClaimed, HostEnded, RolloutPlanned
 from soleil_remediate.gates import PolicyGate
 from soleil_remediate.host_outcomes import Fixed, MaybeChanged, NotFixed, NotNeeded, NotReached, Refusal, Stopped
-from soleil_remediate.rollout import Rollout
+from soleil_remediate.record import Record
+from soleil_remediate.rollout import Progress, Rollout
 from soleil_remediate.transports.scripted import Fate, ScriptedHost, ScriptedTransport
 from soleil_remediate.units import Percent
 from tests import tiny
@@ -294,6 +296,29 @@ def test_when_too_many_failed_no_further_host_of_the_batch_begins_and_what_began
 
 def ended_badly(event: object) -> bool:
     return isinstance(getattr(getattr(event, "report", None), "outcome", None), NotFixed)
+
+
+def test_a_failure_counts_before_anybody_can_hear_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else another thread begins one more host in between."""
+    three = many(tmp_path, 3, serial=(1, 2))
+    three.hosts[1].on_change(tiny.put("good"), FAILS)
+    noted: list[str] = []
+    counted: dict[str, bool] = {}
+    note, write = Progress.note, Record.write
+
+    def noting(self: Progress, host: str, *args: Any, **more: Any) -> None:
+        note(self, host, *args, **more)
+        noted.append(host)
+
+    def writing(self: Record, event: Event) -> None:
+        if isinstance(event, HostEnded):
+            counted[event.report.host.name] = event.report.host.name in noted
+        write(self, event)
+
+    monkeypatch.setattr(Progress, "note", noting)
+    monkeypatch.setattr(Record, "write", writing)
+    assert outcomes(three.remediate())[:2] == [Fixed, NotFixed]
+    assert (counted["web0"], counted["web1"]) == (False, True)  # that one is fixed counts once it is on record
 
 
 @pytest.mark.parametrize("bad", range(1, 7))
