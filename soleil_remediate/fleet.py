@@ -56,18 +56,21 @@ _JOBS = (
     ("GITHUB_ACTIONS", "GitHub run", "GITHUB_ACTOR", "GITHUB_RUN_ID"),
     ("GITLAB_CI", "GitLab job", "GITLAB_USER_LOGIN", "CI_JOB_ID"),
 )
+#: Longer names are cut: a lock has room for 80 characters, and the run's name behind this one is never cut off.
+_LONGEST = 80 - len(" (resumes run 01234567)")
 
 
 def operator(environment: Mapping[str, str] = os.environ) -> str:
     """Return who runs this, for locks and records: ``user@machine``, or in CI who began the job, and which it is."""
     for is_here, what, who, which in _JOBS:
         if environment.get(is_here) == "true" and environment.get(who) and environment.get(which):
-            return f"{environment[who][:39]} in {what} {environment[which]}"
+            where = f" in {what} {environment[which][:20]}"
+            return f"{environment[who][: min(39, _LONGEST - len(where))]}{where}"
     try:
         user = environment.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return f"{user[:32]}@{socket.gethostname()}"[:_LONGEST]
 
 
 def preview(

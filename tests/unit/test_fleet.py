@@ -956,7 +956,8 @@ GITLAB = {"GITLAB_CI": "true", "GITLAB_USER_LOGIN": "eva", "CI_JOB_ID": "4711"}
     [
         (GITHUB, "jan in GitHub run 16812345678"),
         (GITLAB, "eva in GitLab job 4711"),
-        (GITLAB | {"GITLAB_USER_LOGIN": "x" * 300}, f"{'x' * 39} in GitLab job 4711"),
+        (GITLAB | {"GITLAB_USER_LOGIN": "x" * 300}, f"{'x' * 38} in GitLab job 4711"),
+        (GITHUB | {"GITHUB_RUN_ID": "1" * 300}, f"jan in GitHub run {'1' * 20}"),
         (GITHUB | {"GITHUB_ACTIONS": "false", "SUDO_USER": "eva"}, f"eva@{socket.gethostname()}"),
         (GITHUB | {"GITHUB_ACTOR": "", "SUDO_USER": "eva"}, f"eva@{socket.gethostname()}"),
         ({"SUDO_USER": "eva"}, f"eva@{socket.gethostname()}"),
@@ -964,4 +965,12 @@ GITLAB = {"GITLAB_CI": "true", "GITLAB_USER_LOGIN": "eva", "CI_JOB_ID": "4711"}
 )
 def test_locks_and_records_name_who_began_it_in_ci_and_where(environment: dict[str, str], who: str) -> None:
     assert fleet.operator(environment) == who
-    assert len(f"{who} (run 7f3a19c2)") <= 80, "a lock's owner is no longer"
+    assert len(f"{who} (resumes run 7f3a19c2)") <= 80, "a lock's owner is no longer"
+
+
+def test_a_long_name_or_machine_leaves_the_lock_room_for_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: f"{'pod-' * 15}web")
+    who = fleet.operator({"SUDO_USER": "u" * 40})
+    assert who.startswith(f"{'u' * 32}@pod-")
+    assert len(f"{who} (resumes run 7f3a19c2)") == 80
+    assert fleet.operator({"SUDO_USER": "eva"}).startswith(f"eva@{'pod-' * 12}")
