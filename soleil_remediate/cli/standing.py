@@ -37,7 +37,7 @@ class Life(Enum):
 
     ALIVE = "its process is alive here"
     OVER = "its process here is gone"
-    ELSEWHERE = "it has no record on this machine, so it cannot be told from here whether it is alive"
+    ELSEWHERE = "there is no record of yours on this machine, so it cannot be told from here whether it is alive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,8 @@ def judge(host: str, holding: Holding, known: dict[str, RunSummary]) -> HostStan
     for operation in holding.running:
         run = operation.partition("-")[0]
         alive = life(run, known)
-        if alive is not Life.ALIVE:
+        is_somebodys = alive is Life.ELSEWHERE and holding.owner is not None  # another machine's, or another user's
+        if alive is not Life.ALIVE and not is_somebodys:
             return HostStanding(
                 host=host,
                 word="ORPHAN",

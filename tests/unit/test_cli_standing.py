@@ -69,8 +69,8 @@ def summary(run: str, verdict: str) -> RunSummary:
         (Holding(lost=("0123abcd-00-00",)), None, "FREE", 0, "", ""),
         (Holding(owner=OWNER), "running", "LOCKED", 0, "its process is alive here", ""),
         (Holding(owner=OWNER), "UNKNOWN · unfinished", "LOCKED", 5, "its process here is gone", "0123abcd"),
-        (Holding(owner=OWNER), None, "LOCKED", 5, "it has no record on this machine", ""),
-        (Holding(owner="a person"), "running", "LOCKED", 5, "it has no record on this machine", ""),
+        (Holding(owner=OWNER), None, "LOCKED", 5, "there is no record of yours on this machine", ""),
+        (Holding(owner="a person"), "running", "LOCKED", 5, "there is no record of yours on this machine", ""),
         (Holding(owner=OWNER, running=("0123abcd-00-00",)), "running", "LOCKED", 0, "is under way", ""),
         (
             Holding(owner=OWNER, running=("0123abcd-00-00",)),
@@ -80,7 +80,15 @@ def summary(run: str, verdict: str) -> RunSummary:
             "0123abcd-00-00 still runs, and nobody listens",
             "0123abcd",
         ),
-        (Holding(owner=OWNER, running=("0123abcd-00-00",)), None, "ORPHAN", 5, "nobody listens that is known here", ""),
+        (
+            Holding(owner=OWNER, running=("0123abcd-00-00",)),
+            None,
+            "LOCKED",
+            5,
+            "so it cannot be told from here whether it is alive; 0123abcd-00-00 is under way",
+            "",
+        ),
+        (Holding(running=("0123abcd-00-00",)), None, "ORPHAN", 5, "nobody listens that is known here", ""),
     ],
 )
 def test_what_a_host_says_is_judged_by_what_is_known_here(
