@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from soleil_remediate.errors import ExitStatus
-from tests.contract.conftest import in_background
+from tests.contract.conftest import eventually, in_background
 from tests.contract.controllers import Desk, Said, warm
 from tests.sshd import IS_ROOT, Sshd
 
@@ -49,6 +49,7 @@ def test_two_operators_within_50_ms_change_the_host_once_twenty_times_over(
     ends = list[set[str]]()
     with warm(jan) as jans, warm(ann) as anns:
         for turn in range(ROUNDS):
+            assert eventually(lambda: not jan.is_locked, within=30), "whoever came before holds it still"
             for desk in (jan, ann):
                 desk.reset()
                 desk.forget()
