@@ -275,12 +275,18 @@ def test_hosts_that_are_lost_or_left_unknown_while_changed_stop_the_run(tmp_path
 
 def test_when_too_many_failed_no_further_host_of_the_batch_begins_and_what_began_finishes(tmp_path: Path) -> None:
     ten = many(tmp_path, 10, serial=(1, 9), forks=2)
-    failed = threading.Event()
-    ten.hosts[1].on_change(tiny.put("good"), Output(exit_status=1, stderr=b"no\n"))
+    failed, both_began = threading.Event(), threading.Event()
+
+    def wait_for_the_other(_: ScriptedHost) -> None:
+        assert both_began.wait(20)
+
+    no = Output(exit_status=1, stderr=b"no\n")
+    ten.hosts[1].on_change(tiny.put("good"), no, then=wait_for_the_other)
     ten.on_event = lambda event: failed.set() if getattr(event, "report", None) and ended_badly(event) else None
 
     def wait_for_the_failure(host: ScriptedHost) -> None:
         if host.name == "web2":
+            both_began.set()
             assert failed.wait(20)
 
     while_changing([ten.hosts[0], *ten.hosts[2:]], wait_for_the_failure)
