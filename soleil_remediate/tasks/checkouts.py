@@ -180,6 +180,7 @@ class RollBackCheckout(Task[CheckoutSeen]):
         bad = checkout.current
         chosen = self._chosen(checkout)
         if isinstance(chosen, str):
+            self._refuse_what_was_changed(checkout)  # it may be what a checkout left that stopped half-way
             return Plan.nothing(chosen)
         if self.to is None:
             refuse_unless_it_would_help(
@@ -255,6 +256,14 @@ class RollBackCheckout(Task[CheckoutSeen]):
                 f"somebody is at work in {self.root} since {as_text(checkout.lock.modified)} UTC, or left "
                 f"{checkout.lock.path} behind. If nobody is: rm {checkout.lock.path}"
             )
+        self._refuse_what_was_changed(checkout)
+
+    def _refuse_what_was_changed(self, checkout: Checkout) -> None:
+        """Refuse where files are not as the commit has them.
+
+        Raises:
+            Unplannable: Some are not.
+        """
         if checkout.dirt:
             more = f" and {len(checkout.dirt) - 3} more" if len(checkout.dirt) > 3 else ""
             raise Unplannable(

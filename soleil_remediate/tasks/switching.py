@@ -231,9 +231,22 @@ as_planned() {
     [ -z "$said" ] || stop "files were changed and not committed ($(last "$said"))"
     [ ! -e "$base/.git/index.lock" ] || stop "somebody is at work ($base/.git/index.lock)"
 }
+unwritable() { # folders in which files would have to be replaced, and cannot be by whom the checkout belongs to
+    # shellcheck disable=SC2016  # the inner shell expands its own arguments
+    in_git diff-tree -r -z --name-only --no-renames "$now" "$then" | as "$owner" xargs -0 -r sh -c '
+        cd -- "$0" || exit
+        for name do
+            folder=./$name
+            while folder=${folder%/*}; [ ! -d "$folder" ]; do :; done
+            [ -w "$folder" ] && [ -x "$folder" ] || printf "%s\n" "${folder#./}"
+        done
+    ' "$base"
+}
 
 as_planned
 in_git cat-file -e "$then^{commit}" || stop "commit $then is not there"
+said=$(unwritable) || stop "which files git would replace cannot be told"
+[ -z "$said" ] || stop "$owner may not replace files in $base ($(last "$said"))"
 if [ "$#" -gt 0 ]; then
     said=$("$@" 2>&1) || stop "the configuration of $unit is not right ($(last "$said"))"
 fi
@@ -255,6 +268,11 @@ if [ "$(in_git rev-parse --verify HEAD)" != "$then" ]; then
     printf 'another commit was checked out meanwhile\n' >&2
     exit 1
 fi
+# Its exit status says little: where one file cannot be replaced, git goes on and ends with 0.
+left=$(in_git status --porcelain --untracked-files=no) && [ -z "$left" ] || {
+    printf 'git stopped half-way: files of both commits lie in %s: %s\n' "$base" "$(last "$left")" >&2
+    exit 1
+}
 echo "$base is at $then"
 stop() { note "$1"; } # from here on nothing is left out
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path as Here
 from pathlib import PurePosixPath as Path
@@ -159,6 +160,14 @@ def test_who_is_at_work_and_what_was_changed_by_hand_is_not_disturbed() -> None:
     assert "committed: a, b, c and 2 more. " in refusal(TASK, seen(checkout(dirt=tuple("abcde"))))
 
 
+def test_where_files_are_not_as_the_commit_has_them_there_is_never_nothing_to_do() -> None:
+    for task, found in (
+        (TASK, checkout(B, C, B, A, bad=frozenset({C}), dirt=("z/f",))),
+        (replace(TASK, to=C[:9]), checkout(dirt=("z/f",))),
+    ):
+        assert refusal(task, seen(found)).startswith("files in /srv/app were changed and not committed: z/f. ")
+
+
 VENDOR, BUILT = "vendor/autoload.php", "public/build/manifest.json"
 
 
@@ -236,7 +245,7 @@ def test_what_cannot_be_meant_is_refused(wrong: dict[str, Any], why: str) -> Non
 
 def run_check_out(folder: Here, then: str, now: str) -> subprocess.CompletedProcess[str]:
     found = (folder / ".git").stat()
-    me = pwd.getpwuid(os.getuid()).pw_name
+    me = pwd.getpwuid(found.st_uid).pw_name
     words = CHECK_OUT.bind(
         folder, then, now, FileIdentity(found.st_dev, found.st_ino), now, "", me, me, "php", "", 1, ""
     )
@@ -272,3 +281,47 @@ def test_a_checkout_that_git_refuses_whole_changed_nothing_and_one_that_stopped_
     assert (done.returncode, "git stopped half-way" in done.stderr) == (1, True), done.stderr
     assert "nothing was switched" not in done.stderr
     assert git(tmp_path, "rev-parse", "HEAD") == newer
+
+
+@pytest.fixture
+def everybodys() -> Iterator[Here]:
+    """A folder that others may reach: what pytest makes is its user's alone."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # a TMPDIR may be one user's alone as well
+        Here(name).chmod(0o755)
+        yield Here(name)
+
+
+def two_commits_of_nobody(folder: Here) -> tuple[str, str]:
+    git(folder, "init", "-q", "-b", "main")
+    (folder / "z").mkdir()
+    commit(folder, "z/f", "1", SERVED - 86400)
+    older = git(folder, "rev-parse", "HEAD")
+    newer = commit(folder, "z/f", "2", SERVED)
+    nobody = pwd.getpwnam("nobody")
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    return older, newer
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may run as somebody")
+def test_a_folder_in_which_git_may_not_replace_files_is_found_before_anything_is_done(everybodys: Here) -> None:
+    older, newer = two_commits_of_nobody(everybodys)
+    os.chown(everybodys / "z", 0, 0)
+    done = run_check_out(everybodys, older, newer)
+    assert (done.returncode, done.stderr) == (
+        75, f"nobody may not replace files in {everybodys} (z): nothing was switched\n",
+    )  # fmt: skip
+    head = (everybodys / ".git/HEAD").read_text()
+    assert head == "ref: refs/heads/main\n"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may run as somebody")
+def test_a_checkout_that_git_calls_done_and_that_left_a_file_as_it_was_is_not_done(everybodys: Here) -> None:
+    older, newer = two_commits_of_nobody(everybodys)
+    (everybodys / "z").chmod(0o1777)  # everybody may write there, and nobody may remove what is root's
+    os.chown(everybodys / "z", 0, 0)
+    os.chown(everybodys / "z/f", 0, 0)
+    done = run_check_out(everybodys, older, newer)
+    assert (done.returncode, done.stderr) == (
+        1, f"git stopped half-way: files of both commits lie in {everybodys}:  M z/f\n",
+    )  # fmt: skip
