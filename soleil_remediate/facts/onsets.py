@@ -21,29 +21,37 @@ _END = MiB(16)
 _MINUTE = 60
 #: What fails now is what fails in the log's last so many seconds.
 _NOW = 5 * _MINUTE
-#: That so many requests in a row went well would be so improbable, if they had failed then as they do now.
-_BY_CHANCE, _FEW = 0.01, 3
+#: That so many requests in a row went well would be so improbable, if they had failed then as they do now; and never
+#: fewer, nor in fewer minutes.
+_BY_CHANCE, _FEW, _MINUTES = 0.01, 4, 2
 #: Migrations and caches come before a switch, and PHP may see the new code late.
 _EARLY, _LATE = 5 * _MINUTE, 15 * _MINUTE
 
-#: How many requests failed, and how many were answered, in each minute of the last $2 bytes of the log $1 and of the
-#: one before it; nobody waits for those that the client gave up (499). In a quotation nginx writes no mark of it.
+_LINE = """'^[^["]*[[][^]"]*[]] "[^"]*" """
+#: What is answered well while no request of a user is: this host's own questions, such as those of a health check or
+#: of this program, those of a balancer or monitor, files that a web server answers with, and what a browser asks first.
+_NO_PROOF = (
+    "^(127[.]|::1 |::ffff:127[.])",
+    '^[^"]*"OPTIONS ',
+    '^[^"]*"[A-Z]+ [^ ?"]*health',
+    '^[^"]*"[A-Z]+ ([^ ?"]*/)?(alive|heartbeat|live|livez|ping|ready|readyz|status|up)/?[ ?]',
+    '^[^"]*"[A-Z]+ [^ ?"]*[.](avif|css|eot|gif|html?|ico|jpe?g|js|map|mjs|mp4|otf|png|svg|ttf|txt|webm|webp)[ ?]',
+    '^[^"]*"[A-Z]+ [^ ?"]*[.](webmanifest|woff2?|xml)[ ?]',
+)
+
+#: How many requests failed, and how many of those that are not like $3 were answered as they should be, in each minute
+#: of the last $2 bytes of the log $1 and of the one before it. A redirect or a refusal may be the web server's own: it
+#: says nothing of PHP. In a quotation nginx writes no mark of it.
 COUNT_BY_MINUTE = Script(
     "count-by-minute",
     "set -eu\n"
     + "".join(
         f"printf '{name}\\n'\n"
-        f'tail -q -c "$2" -- "$1.1" "$1" | grep -a {patterns}'
+        f'tail -q -c "$2" -- "$1.1" "$1" | {matching}'
         " | cut -d '[' -f 2 | cut -c 1-17,21-26 | uniq -c | tail -n 3000\n"
-        for name, patterns in (
-            ("failed", """-e '^[^["]*[[][^]"]*[]] "[^"]*" 5[0-9][0-9] '"""),
-            (
-                "answered",
-                " ".join(
-                    f"""-e '^[^["]*[[][^]"]*[]] "[^"]*" {status} '"""
-                    for status in ("[1-3][0-9][0-9]", "4[0-8][0-9]", "49[0-8]")
-                ),
-            ),
+        for name, matching in (
+            ("failed", f"grep -a -e {_LINE}5[0-9][0-9] '"),
+            ("answered", f'grep -a -e {_LINE}2[0-9][0-9] \' | grep -a -v -E -e "$3"'),
         )
     )
     + "printf 'end\\n'\n",
@@ -69,7 +77,7 @@ class Onset:
         since: The first minute of those in which they fail as they do now; ``None`` where none fails now.
         well: The last minute before that in which they did not; ``None`` where nothing of that is logged.
         failed: How many failed in the last five minutes, or since the first of them in which one did.
-        asked: Of so many.
+        asked: Of so many, and none counts that says nothing of the application.
     """
 
     since: int | None
@@ -102,14 +110,18 @@ class Onset:
 class ReadOnset(Query[Onset]):
     """Since when requests fail, by an access log in nginx's usual format (``combined``) and the one before it.
 
-    It may be the log of several sites: then it tells when the first of them began to fail.
+    It may be the log of several sites: then it tells when the first of them began to fail. That requests went well is
+    only believed of those that somebody else than this host or a monitor made, and that were answered with what was
+    asked for; a file that a web server answers with by itself is none of them.
     """
 
     log: PurePosixPath
 
     @property
     def command(self) -> Command:
-        return Command(COUNT_BY_MINUTE.bind(self.log, int(_END)), deadline=Duration(5), is_slow=True)
+        return Command(
+            COUNT_BY_MINUTE.bind(self.log, int(_END), "|".join(_NO_PROOF)), deadline=Duration(5), is_slow=True
+        )
 
     def parse(self, output: Output) -> Onset:
         only_missing(Output(exit_status=1 if output.stderr else 0, stderr=output.stderr))
@@ -154,14 +166,15 @@ def _onset(failed: dict[int, int], answered: dict[int, int]) -> Onset:
     enough = max(_FEW, ceil(log(_BY_CHANCE) / log(1 - min(share, 0.99))))
     since: int | None = None
     well: int | None = None
-    in_a_row = 0
+    in_a_row = minutes_in_a_row = 0
     for minute in minutes:
         failed_then, answered_then = failed.get(minute, 0), answered.get(minute, 0)
         if failed_then and failed_then / (failed_then + answered_then) >= share / 4:
-            since, well, in_a_row = minute, None, 0
+            since, well, in_a_row, minutes_in_a_row = minute, None, 0, 0
             continue
         well = minute if well is None else well
         in_a_row += answered_then
-        if in_a_row >= enough:
+        minutes_in_a_row += 1
+        if in_a_row >= enough and minutes_in_a_row >= _MINUTES:
             return Onset(since=since, well=well if since is not None else None, failed=failing, asked=asked)
     return Onset(since=since, well=None, failed=failing, asked=asked)

@@ -78,7 +78,13 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     ("-- basic.target nginx.service php*-fpm.service", said(units_shown(_NGINX, _PHP_FAILED))),
     ("StateChangeTimestamp -- basic.target php*-fpm.service", said(units_shown(_PHP_FAILED))),
     ("StateChangeTimestamp -- basic.target", said(units_shown(_NGINX, _PHP))),
-    ("count-by-minute", said("failed\n 9 14/Nov/2023:22:13 +0000\nanswered\n 9 14/Nov/2023:22:12 +0000\nend\n")),
+    (
+        "count-by-minute",
+        said(
+            "failed\n 9 14/Nov/2023:22:13 +0000\n"
+            "answered\n 9 14/Nov/2023:22:11 +0000\n 9 14/Nov/2023:22:12 +0000\nend\n"
+        ),
+    ),
     ("storage/framework/down", said(status=1, stderr=complaint("/srv/web/current/storage/framework/down"))),
     ("journalctl", said('{"MESSAGE":"Main process exited, code=killed, status=9/KILL"}\n')),
     ("--header Host:", said("<h1>400 Bad Request</h1>\n400\t\t0")),

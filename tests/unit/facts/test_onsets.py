@@ -14,11 +14,13 @@ from tests.unit.facts.answers import run_here, said
 _NINE = seconds_at(2026, 11, 25, 9)
 
 
-def logged(minute: int, *statuses: int, offset: str = "+0000", request: str = "GET /rooms HTTP/1.1") -> str:
+def logged(
+    minute: int, *statuses: int, offset: str = "+0000", request: str = "GET /rooms HTTP/1.1", by: str = "203.0.113.7"
+) -> str:
     """What nginx logs of requests that many minutes after nine."""
     hour, rest = divmod(9 * 60 + minute, 60)
     return "".join(
-        f'203.0.113.7 - - [25/Nov/2026:{hour:02}:{rest:02}:{second:02} {offset}] "{request}" {status} 18 "-" "x"\n'
+        f'{by} - - [25/Nov/2026:{hour:02}:{rest:02}:{second:02} {offset}] "{request}" {status} 18 "-" "x"\n'
         for second, status in enumerate(statuses)
     )
 
@@ -82,6 +84,72 @@ def test_without_enough_before_it_nothing_is_known_about_before(tmp_path: Here) 
     assert onset.blames(after_nine(7)) is Blame.BEFORE
 
 
+@pytest.mark.parametrize(
+    "status, request_line, by",
+    [
+        (301, "GET /rooms HTTP/1.1", "203.0.113.7"),
+        (302, "GET /rooms HTTP/1.1", "203.0.113.7"),
+        (403, "GET /.env HTTP/1.1", "203.0.113.7"),
+        (404, "GET /wp-login.php HTTP/1.1", "203.0.113.7"),
+        (200, "GET /rooms HTTP/1.1", "127.0.0.1"),
+        (200, "GET /rooms HTTP/1.1", "::1"),
+        (200, "GET /rooms HTTP/1.1", "::ffff:127.0.0.1"),
+        (200, "GET /api/health/live HTTP/1.1", "10.0.0.9"),
+        (200, "GET /api/healthz?x=1 HTTP/1.1", "10.0.0.9"),
+        (200, "HEAD /up HTTP/1.0", "10.0.0.9"),
+        (200, "GET /build/assets/app-4f2a.js HTTP/2.0", "203.0.113.7"),
+        (200, "GET /favicon.ico?v=2 HTTP/2.0", "203.0.113.7"),
+        (204, "OPTIONS /api/rooms HTTP/2.0", "203.0.113.7"),
+    ],
+)
+def test_what_may_go_well_while_the_application_fails_neither_acquits_nor_blames(
+    tmp_path: Here, status: int, request_line: str, by: str
+) -> None:
+    lines = [logged(minute, 500, 500) for minute in range(180)]
+    lines += [logged(minute, *[status] * 40, request=request_line, by=by) for minute in (*range(110, 113), 179)]
+    onset = onset_of(tmp_path, sorted(lines, key=lambda line: line[line.index("[") :]))
+    assert onset == Onset(since=after_nine(0), well=None, failed=10, asked=10)
+    assert onset.blames(after_nine(115)) is Blame.BEFORE
+
+
+def test_one_minute_that_went_well_is_no_proof(tmp_path: Here) -> None:
+    lines = [logged(minute, *([200] * 9 if minute == 110 else [500] * 9)) for minute in range(180)]
+    assert onset_of(tmp_path, lines).since == after_nine(0)
+    assert onset_of(tmp_path, [logged(0, 200), logged(1, 200, 200), logged(2, 500)]).well is None
+
+
+def by_curl(minute: int, **answers: int) -> str:
+    """What the lab's faults and this program itself leave in the log: curl, from the host."""
+    return "".join(
+        logged(minute, status, request=f"GET /api/health/{page} HTTP/1.1", by="127.0.0.1")
+        for page, status in answers.items()
+    )
+
+
+def users(first: int, until: int, status: int) -> list[str]:
+    """What the lab's faults log of users: a request every ten seconds."""
+    return [logged(minute, *[status] * 6, request="GET /api/bookings HTTP/1.1") for minute in range(first, until)]
+
+
+def test_the_labs_release_under_traffic_is_to_blame(tmp_path: Here) -> None:
+    lines = [
+        by_curl(58, live=200, ready=200),
+        *users(0, 60, 200),
+        logged(60, 200, request="GET /api/bookings HTTP/1.1"),
+    ]
+    lines += [by_curl(60, live=200), by_curl(60, live=500), by_curl(60, live=500, ready=500, none=400)]
+    onset = onset_of(tmp_path, lines)
+    assert onset == Onset(since=after_nine(60), well=after_nine(59), failed=3, asked=4)
+    assert onset.blames(after_nine(60)) is Blame.WITH
+
+
+def test_the_labs_errors_before_a_release_acquit_it(tmp_path: Here) -> None:
+    lines = [*users(0, 60, 200), *users(60, 120, 503), by_curl(120, live=200, ready=503)]
+    onset = onset_of(tmp_path, lines)
+    assert (onset.since, onset.well) == (after_nine(60), after_nine(59))
+    assert onset.blames(after_nine(120)) is Blame.BEFORE
+
+
 def test_where_nothing_fails_now_there_is_no_onset(tmp_path: Here) -> None:
     over = [logged(0, 500, 500), *(logged(minute, 200) for minute in range(1, 10))]
     just_over = [logged(0, *[500] * 9), *(logged(minute, *[200] * 9) for minute in range(1, 5))]
@@ -120,9 +188,12 @@ def test_a_log_that_may_not_be_read_is_no_answer() -> None:
 
 
 def test_a_line_whose_time_cannot_be_told_does_not_count() -> None:
-    text = "failed\n 1 25/Nov/2026:09:01 +0000\n 7 31/Nov/2026:09:02 x\nanswered\n 3 25/Nov/2026:09:00 +0000\nend\n"
+    text = (
+        "failed\n 1 25/Nov/2026:09:02 +0000\n 7 31/Nov/2026:09:03 x\n"
+        "answered\n 3 25/Nov/2026:09:00 +0000\n 1 25/Nov/2026:09:01 +0000\nend\n"
+    )
     onset = ReadOnset(Path("/x")).answer(said(text))
-    assert onset == Onset(since=after_nine(1), well=after_nine(0), failed=1, asked=1)
+    assert onset == Onset(since=after_nine(2), well=after_nine(1), failed=1, asked=1)
 
 
 @pytest.mark.parametrize("text", ["failed\nanswered\n", "failed\nend\n", "failed\nmany\nanswered\nend\n"])
