@@ -13,6 +13,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
+E = TypeVar("E")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ async def together(a: Read[A], b: Read[B], /) -> tuple[A, B]: ...
 async def together(a: Read[A], b: Read[B], c: Read[C], /) -> tuple[A, B, C]: ...
 @overload
 async def together(a: Read[A], b: Read[B], c: Read[C], d: Read[D], /) -> tuple[A, B, C, D]: ...
+@overload
+async def together(a: Read[A], b: Read[B], c: Read[C], d: Read[D], e: Read[E], /) -> tuple[A, B, C, D, E]: ...
 async def together(*reads: Read[Any]) -> tuple[Any, ...]:
     """Run independent reads side by side: as many round trips as the longest of them takes.
 

@@ -14,6 +14,7 @@ from soleil_remediate.facts.checkouts import CheckedOut, Checkout, new_migration
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import FileStat, FindNamed
 from soleil_remediate.facts.migrations import Effect
+from soleil_remediate.facts.octane import Octane, read_octane
 from soleil_remediate.facts.onsets import ACCESS_LOG, Onset, ReadOnset
 from soleil_remediate.facts.releases import is_release_name
 from soleil_remediate.facts.services import Services, Unit, configuration_test, read_services, refuse_unless_unit
@@ -29,6 +30,7 @@ from soleil_remediate.tasks.going_back import (
     migrations_between,
     php_of,
     refuse_unless_it_would_help,
+    refuse_where_octane_serves,
     shortened,
     why_innocent,
 )
@@ -64,6 +66,7 @@ class CheckoutSeen:
         programs: What supervisor keeps running.
         onset: Since when requests fail.
         maintenance: The file by which Laravel is in maintenance mode; empty where it is not.
+        octane: The Octane that serves the application; ``None`` where none does.
     """
 
     checkout: Checkout
@@ -73,6 +76,7 @@ class CheckoutSeen:
     programs: tuple[Program, ...]
     onset: Onset | FactError
     maintenance: tuple[FileStat, ...] = ()
+    octane: Octane | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +94,7 @@ class RollBackCheckout(Task[CheckoutSeen]):
     Files of two commits lie beside each other for a moment. What composer and npm brought is there once: where the two
     commits need it otherwise and git does not keep it, nothing is done. Nor is it where somebody changed a file and did
     not commit it, with which it holds; where requests are seen to fail since before the commit was there; nor in
-    maintenance mode. The database stays as it is.
+    maintenance mode; nor where Laravel Octane serves, which has the code in memory. The database stays as it is.
 
     Args:
         root: The folder that holds artisan and ``.git``.
@@ -107,7 +111,7 @@ class RollBackCheckout(Task[CheckoutSeen]):
 
     Raises:
         Unplannable: It cannot be told which commit, what it needs is gone, files were changed by hand, somebody is at
-            work, a migration is in the way, php-fpm could not be reloaded, or going back would not help.
+            work, a migration is in the way, php-fpm could not be reloaded, Octane serves, or going back would not help.
     """
 
     kind = "checkout.rollback"
@@ -141,7 +145,7 @@ class RollBackCheckout(Task[CheckoutSeen]):
 
     async def read(self, host: Reader) -> CheckoutSeen:
         cache = self.root / "bootstrap/cache"
-        checkout, services, (programs, marks, caches, built), (onset,) = await together(
+        checkout, services, (programs, marks, caches, built), (onset,), octane = await together(
             read_checkout(host, self.root, self.to),
             read_services(host, [self.php, *self.needs], tested=[self.php]),
             host.ask_all(
@@ -151,6 +155,7 @@ class RollBackCheckout(Task[CheckoutSeen]):
                 FindNamed((self.root / "public/build/manifest.json",)),
             ),
             host.ask_each([ReadOnset(self.access_log)]),
+            read_octane(host, self.root, self.user),
         )
         return CheckoutSeen(
             checkout=checkout,
@@ -160,6 +165,7 @@ class RollBackCheckout(Task[CheckoutSeen]):
             programs=programs,
             onset=onset,
             maintenance=marks,
+            octane=octane,
         )
 
     def plan(self, seen: CheckoutSeen) -> Plan:
@@ -175,7 +181,9 @@ class RollBackCheckout(Task[CheckoutSeen]):
         if down:
             causes = "; ".join(f"{one.name} is {one.in_words}" for one in down)
             raise Unplannable(f"going back would not help: {causes}")
-        if self.began == "with-release" and (innocent := why_innocent(seen.onset, seen.services, self.php)):
+        if self.began == "with-release" and (
+            innocent := why_innocent(seen.onset, seen.services, self.php, seen.octane)
+        ):
             return Plan.nothing(innocent)
         bad = checkout.current
         chosen = self._chosen(checkout)
@@ -192,6 +200,11 @@ class RollBackCheckout(Task[CheckoutSeen]):
                 named=self._with(to=chosen.commit[:12]),
                 further=self._with(),
             )
+        refuse_where_octane_serves(
+            seen.octane,
+            bad=f"commit {bad.commit[:12]}",
+            by_hand=f"as {checkout.git.owner}: git -C {self.root} checkout --detach {chosen.commit[:12]}",
+        )
         self._refuse_what_stands_in_the_way(checkout)
         difference = checkout.difference
         if isinstance(difference, FactError) or difference is None:

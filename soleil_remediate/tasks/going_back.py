@@ -9,6 +9,7 @@ from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import FileStat
 from soleil_remediate.facts.migrations import Effect, effect_of
+from soleil_remediate.facts.octane import Octane
 from soleil_remediate.facts.onsets import Blame, Onset
 from soleil_remediate.facts.services import Services, Unit
 from soleil_remediate.units import Duration
@@ -27,9 +28,9 @@ CACHES = {
 }
 
 
-def why_innocent(onset: Onset | FactError, services: Services, php: str) -> str:
+def why_innocent(onset: Onset | FactError, services: Services, php: str, octane: Octane | None) -> str:
     """Return why no release can be what is wrong, by what is seen at first sight; empty where one can."""
-    if not any(unit.is_running for unit in services.matching(php)):
+    if octane is None and not any(unit.is_running for unit in services.matching(php)):
         return f"no {php} is running: no release is served"
     if isinstance(onset, Onset) and onset.since is None:
         return onset.in_words
@@ -82,6 +83,25 @@ def refuse_unless_it_would_help(
             raise Unplannable(f"{served}; {onset.in_words}. If it is to blame: {named}")
         case _:
             pass
+
+
+def refuse_where_octane_serves(octane: Octane | None, *, bad: str, by_hand: str) -> None:
+    """Refuse where Octane has the code in memory: what is served would be the same after files were switched.
+
+    Args:
+        octane: The one that serves the application; ``None`` where none does.
+        bad: What is served, such as ``release 42``.
+        by_hand: What a person types to switch the files.
+
+    Raises:
+        Unplannable: It does.
+    """
+    if octane is not None:
+        raise Unplannable(
+            f"Octane (process {octane.pid}) serves the application and has {bad} in memory: nothing here lets it "
+            f"follow. By hand: {by_hand}; then start Octane anew, by what keeps it running: systemctl status "
+            f"{octane.pid}"
+        )
 
 
 def migrations_between(

@@ -12,6 +12,7 @@ from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import FileStat, FindNamed
 from soleil_remediate.facts.migrations import Effect
+from soleil_remediate.facts.octane import Octane, read_octane
 from soleil_remediate.facts.onsets import ACCESS_LOG, Onset, ReadOnset
 from soleil_remediate.facts.releases import (
     BAD_RELEASE,
@@ -35,6 +36,7 @@ from soleil_remediate.tasks.going_back import (
     migrations_between,
     php_of,
     refuse_unless_it_would_help,
+    refuse_where_octane_serves,
     shortened,
     why_innocent,
 )
@@ -51,6 +53,7 @@ class RollbackSeen:
         programs: What supervisor keeps running.
         onset: Since when requests fail.
         maintenance: The file by which Laravel is in maintenance mode; empty where it is not.
+        octane: The Octane that serves the application; ``None`` where none does.
     """
 
     releases: Releases
@@ -59,6 +62,7 @@ class RollbackSeen:
     programs: tuple[Program, ...]
     onset: Onset | FactError
     maintenance: tuple[FileStat, ...] = ()
+    octane: Octane | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +79,8 @@ class RollBackRelease(Task[RollbackSeen]):
     was started before the switch.
 
     Where requests are seen to fail since before the release was served, older code would not help, and nothing is done;
-    nor in maintenance mode. A person who names the release has decided otherwise.
+    nor in maintenance mode. A person who names the release has decided otherwise. Where Laravel Octane serves, which
+    has the code in memory, what to do by hand is said and nothing is done.
 
     The database stays as it is. Migrations that came with the bad release are judged by their text: one that only adds
     is no obstacle; any other is, until somebody has decided that the older code can go on with it.
@@ -94,8 +99,8 @@ class RollBackRelease(Task[RollbackSeen]):
 
     Raises:
         Unplannable: It cannot be told which release, it is no longer whole, somebody deploys, a migration is in the
-            way, php-fpm could not be reloaded, something that the application needs is down, or what fails did not
-            begin with the release.
+            way, php-fpm could not be reloaded, Octane serves, something that the application needs is down, or what
+            fails did not begin with the release.
     """
 
     kind = "release.rollback"
@@ -128,11 +133,12 @@ class RollBackRelease(Task[RollbackSeen]):
         refuse_unless_unit(self.php, *self.needs)
 
     async def read(self, host: Reader) -> RollbackSeen:
-        (releases, migrations), services, (programs, marks), (onset,) = await together(
+        (releases, migrations), services, (programs, marks), (onset,), octane = await together(
             self._read_releases(host),
             read_services(host, [self.php, *self.needs], tested=[self.php]),
             host.ask_all(ReadPrograms(), FindNamed((self.root / "storage/framework/down",))),
             host.ask_each([ReadOnset(self.access_log)]),
+            read_octane(host, self.root, self.user),
         )
         return RollbackSeen(
             releases=releases,
@@ -141,6 +147,7 @@ class RollBackRelease(Task[RollbackSeen]):
             programs=programs,
             onset=onset,
             maintenance=marks,
+            octane=octane,
         )
 
     async def _read_releases(self, host: Reader) -> tuple[Releases, Mapping[str, str] | FactError]:
@@ -157,7 +164,9 @@ class RollBackRelease(Task[RollbackSeen]):
             raise Unplannable(f"going back would not help: {causes}")
         if seen.releases.served.target is None:
             return Plan.nothing(f"{self.root} is no link: there is no folder of releases")
-        if self.began == "with-release" and (innocent := why_innocent(seen.onset, seen.services, self.php)):
+        if self.began == "with-release" and (
+            innocent := why_innocent(seen.onset, seen.services, self.php, seen.octane)
+        ):
             return Plan.nothing(innocent)
         bad = self._served(seen.releases)
         chosen = self._chosen(seen.releases, bad)
@@ -173,6 +182,13 @@ class RollBackRelease(Task[RollbackSeen]):
                 named=self._with(to=chosen.name),
                 further=self._with(),
             )
+        link, then = self.root.name, self._target(seen.releases, bad, chosen)
+        refuse_where_octane_serves(
+            seen.octane,
+            bad=f"release {bad.name}",
+            by_hand=f"as {seen.releases.owner}, in {self.root.parent}: ln -s {then} {link}.new && "
+            f"mv -T {link}.new {link}",
+        )
         if seen.releases.lock is not None:
             lock = seen.releases.lock
             raise Unplannable(
@@ -251,12 +267,17 @@ class RollBackRelease(Task[RollbackSeen]):
             raise Unplannable(f"release {name} is newer than {current.name}: that would be no way back")
         return found
 
+    @staticmethod
+    def _target(releases: Releases, bad: Release, chosen: Release) -> str:
+        """Return what will stand in the link, in the form of what stands in it."""
+        return f"{(releases.served.target or '').removesuffix(bad.name)}{chosen.name}"
+
     def _switch(
         self, seen: RollbackSeen, bad: Release, chosen: Release, unit: Unit | None, news: Mapping[str, Effect]
     ) -> Change:
         releases = seen.releases
         now = releases.served.target or ""
-        then = f"{now.removesuffix(bad.name)}{chosen.name}"
+        then = self._target(releases, bad, chosen)
         kept = bad.caches + chosen.caches
         caches = [name for name, pattern in CACHES.items() if any(map(pattern.fullmatch, kept))]
         workers = [program.name for program in seen.programs if program.is_of(self.root.parent)]

@@ -14,6 +14,7 @@ import pytest
 
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.checkouts import CheckedOut, Checkout
+from soleil_remediate.facts.octane import Octane
 from soleil_remediate.facts.releases import Link
 from soleil_remediate.facts.services import Services
 from soleil_remediate.plan import Change, FileIdentity, Risk
@@ -166,6 +167,15 @@ def test_where_files_are_not_as_the_commit_has_them_there_is_never_nothing_to_do
         (replace(TASK, to=C[:9]), checkout(dirt=("z/f",))),
     ):
         assert refusal(task, seen(found)).startswith("files in /srv/app were changed and not committed: z/f. ")
+
+
+def test_where_octane_has_the_code_in_memory_a_person_is_told_what_to_do_and_nothing_is_checked_out() -> None:
+    octane = Octane(pid=812, started=4711, commands=FactError("gone"))
+    assert refusal(TASK, seen(octane=octane)) == (
+        f"Octane (process 812) serves the application and has commit {C[:12]} in memory: nothing here lets it follow. "
+        f"By hand: as deploy: git -C /srv/app checkout --detach {B[:12]}; then start Octane anew, by what keeps it "
+        "running: systemctl status 812"
+    )
 
 
 VENDOR, BUILT = "vendor/autoload.php", "public/build/manifest.json"

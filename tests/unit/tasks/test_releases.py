@@ -12,6 +12,7 @@ import pytest
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.files import FileStat
+from soleil_remediate.facts.octane import Octane
 from soleil_remediate.facts.onsets import Onset
 from soleil_remediate.facts.releases import Link, Release, Releases
 from soleil_remediate.facts.services import Configuration, Services, Unit
@@ -99,6 +100,20 @@ def test_the_newest_good_release_before_the_served_one_is_named_and_pinned() -> 
         "/srv/app/current", "releases/2", "releases/3", "/srv/app/releases/3", f"{SRV}:3", "", "", "",
     )  # fmt: skip
     assert undo.words[12:] == change.command.words[12:]
+
+
+def test_where_octane_has_the_code_in_memory_a_person_is_told_what_to_do_and_nothing_is_switched() -> None:
+    octane = Octane(pid=812, started=4711, commands=FactError("gone"))
+    found = replace(seen(THREE, services=NO_PHP, onset=WITH), octane=octane)
+    for task in (TASK, replace(TASK, to="2"), replace(TASK, began="with-release")):
+        assert refusal(task, found) == (
+            "Octane (process 812) serves the application and has release 3 in memory: nothing here lets it follow. By "
+            "hand: as deploy, in /srv/app: ln -s releases/2 current.new && mv -T current.new current; then start "
+            "Octane anew, by what keeps it running: systemctl status 812"
+        )
+    assert nothing(replace(TASK, began="with-release"), replace(found, onset=NOTHING_FAILS)) == (
+        "no request fails that is logged"
+    )
 
 
 def test_a_link_keeps_the_form_of_what_stands_in_it() -> None:
@@ -375,6 +390,7 @@ def test_a_read_asks_for_the_migrations_after_the_chosen_release(to: str | None,
         (".dep", said(status=1, stderr=complaint("/srv/app/.dep"))),
         ("framework/down", said(record("/srv/app/current/storage/framework/down"))),
         ("count-by-minute", said(status=1)),
+        ("octane-server-state.json", said(status=1, stderr="cat: /srv/state.json: No such file or directory\n")),
         ("grep", said(f"{new}\0x\n")),
     )
     assert what.migrations == ({"9_new.php": "x"} if asked else {})
