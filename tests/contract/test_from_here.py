@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -80,6 +81,21 @@ def test_a_certificate_of_a_named_authority_is_trusted_and_its_end_is_known(auth
     assert (seen.status, seen.why) == (200, "")
     assert seen.expires is not None
     assert abs(seen.expires - seen.now - 60 * 86400) < 600
+
+
+def test_a_certificate_that_only_a_newer_python_refuses_is_trusted_as_browsers_do(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def strict() -> ssl.SSLContext:
+        """What it returns since Python 3.13."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    with web(well, authority.sign("localhost")) as site:
+        seen = met(f"https://localhost:{site.port}/", ca=authority.file)
+    assert (seen.status, seen.says) == (200, "")
 
 
 @pytest.mark.parametrize(
