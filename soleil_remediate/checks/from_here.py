@@ -17,13 +17,17 @@ _DAY = 86400
 #: Two clocks that differ by more cannot both be believed about a certificate's dates.
 _APART = 3600
 
+_NOT_TRUSTED = "its certificate is not trusted ({says}), which no step mends"
 #: What is certain to be wrong for users as well, and what it means.
 _BROKEN = {
-    "refused": "nothing listens at {at}: look at what stands in front of the host, and at its firewall",
-    "not trusted": "its certificate is not trusted ({says}), which no step mends",
+    "not trusted": _NOT_TRUSTED,
     "no tls": "no TLS can be agreed on ({says}), which no step mends",
     "broken off": "it is broken off: {says}",
-    "circle": "its redirects lead in a circle ({says}), which no step mends",
+}
+#: The same of the host itself and of what stands in front of it: elsewhere something on the way may have done it.
+_BROKEN_THERE = {
+    "refused": "nothing listens at {at}: look at what stands in front of the host, and at its firewall",
+    "unknown issuer": _NOT_TRUSTED,
 }
 #: What may as well be the fault of this machine or its network.
 _UNSURE = {
@@ -31,6 +35,11 @@ _UNSURE = {
     "no name server that works",
     "too late": "no answer came here in time ({says}): either nobody gets one, or this machine has no way there",
     "no way": "this machine has no way there ({says})",
+    "refused": "the connection to {at} is refused: either nothing listens there, or a firewall on the way from here "
+    "refuses it",
+    "unknown issuer": "its certificate is not trusted here ({says}): either nobody trusts it, or something on the way "
+    "from here shows one of its own",
+    "circle": "its redirects lead in a circle ({says}): either for everybody, or for whoever keeps no cookie",
     "no authorities": "its certificate cannot be judged: this machine knows no certificate authority ({says})",
     "no ca": "its certificate cannot be judged: app.ca cannot be read here ({says})",
     "odd": "it cannot be asked for: {says}",
@@ -57,8 +66,9 @@ class PageReached(Check[Reached]):
     """See whether users get a page: asked by its public address from the machine that this program runs on.
 
     The name is looked up here, the certificate judged as a browser does, redirects within the site followed; one that
-    leaves it is not. What is wrong only there is not mended by anything that is done on the host. Where this machine
-    itself has no name server or no way out, that is unknown and never a fault.
+    leaves it is not. What is wrong only there is not mended by anything that is done on the host. What this machine or
+    its network may have done itself is unknown and never a fault: no name server, no way out, a connection that is
+    refused or a certificate of an unknown authority at an address that is neither the host's own nor in *front*.
 
     Args:
         page: Its path.
@@ -117,14 +127,19 @@ class PageReached(Check[Reached]):
     def _unanswered(self, seen: Reached, label: str, where: str) -> Verdict:
         here = seen.here
         measure = Measure(label=label, value=here.why, is_faulty=True)
-        words = {**_BROKEN, **_UNSURE}[here.why].format(at=here.at or ", ".join(here.addresses), says=here.says)
+        is_there = bool(here.addresses) and all(
+            self._whose(address, seen.own) in {"own", "front"} for address in here.addresses
+        )
+        certain = {**_BROKEN, **_BROKEN_THERE} if is_there else _BROKEN
+        words = {**_UNSURE, **certain}[here.why].format(at=here.at or ", ".join(here.addresses), says=here.says)
+        is_about_trust = here.why in {"not trusted", "unknown issuer"}
+        hint = "; an authority of your own is named as app.ca" if is_about_trust and self.ca is None else ""
         said = f"{here.url} from here: {words}{f', {where}' if here.addresses else ''}"
-        if here.why not in _BROKEN:
-            return Verdict.unknown(said, measure)
-        if here.why == "not trusted" and abs(here.now - seen.clock) > _APART:
+        if here.why not in certain:
+            return Verdict.unknown(f"{said}{hint}", measure)
+        if is_about_trust and abs(here.now - seen.clock) > _APART:
             clocks = f"the clock here says {as_text(here.now)}, the host's {as_text(seen.clock)}"
             return Verdict.unknown(f"{said}, but {clocks}", measure)
-        hint = "; an authority of your own is named as app.ca" if here.why == "not trusted" and self.ca is None else ""
         return Verdict.faulty(f"{said}{hint}", measure)
 
     def _certificate(self, here: FromHere) -> tuple[Measure, ...]:

@@ -18,7 +18,8 @@ _EXCERPT = 200
 _LONGEST = 300
 #: Every reason why there may be no answer.
 _WHY = frozenset(
-    "refused|too late|no way|no name|not trusted|no authorities|no ca|no tls|broken off|circle|odd".split("|")
+    "refused|too late|no way|no name|not trusted|unknown issuer|no authorities|no ca|no tls|broken off|circle"
+    "|odd".split("|")
 )
 
 

@@ -34,9 +34,11 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ADDRESS = re.compile(r"https?://[!-~]+")
 #: As in :mod:`soleil_remediate.facts.http`: so much tells a person what a page is.
 _EXCERPT = 2048
-#: What OpenSSL calls a certificate whose issuer it does not know, and one that is for another name or address
-#: (X509_V_ERR_… in x509_vfy.h).
+#: What OpenSSL calls a certificate whose issuer it does not know, one that is for another name or address, and what any
+#: browser refuses: the latter, and one that is not valid yet, has expired or is self-signed (X509_V_ERR_… in
+#: x509_vfy.h).
 _UNKNOWN_ISSUER, _OTHER_NAME = frozenset({19, 20, 21}), frozenset({62, 64})
+_REFUSED_BY_ALL = frozenset({9, 10, 18}) | _OTHER_NAME
 
 
 def ask_from_here(command: Command, cancellation: Cancellation) -> Output | FactError:
@@ -178,7 +180,8 @@ class _Way:
             if error.verify_code in _UNKNOWN_ISSUER and not self._ca and not _knows_authorities(context):
                 raise _Ended("no authorities", error.verify_message) from None
             is_for = self._names(found, name) if error.verify_code in _OTHER_NAME else ""
-            raise _Ended("not trusted", f"{error.verify_message.rstrip('.')}{is_for}") from None
+            why = "not trusted" if error.verify_code in _REFUSED_BY_ALL else "unknown issuer"
+            raise _Ended(why, f"{error.verify_message.rstrip('.')}{is_for}") from None
         except TimeoutError:
             raise _Ended("too late", self.doing) from None
         except ssl.SSLError as error:

@@ -34,15 +34,39 @@ def no_answer(why: str, says: str = "so it is", **told: Any) -> dict[str, Any]:
         ({"status": 404}, Health.UNKNOWN, "answers 404, soleil.example is 10.88.0.11, this host: that says nothing"),
         ({"status": 301, "location": "https://www.x/"}, Health.UNKNOWN, "a redirect to https://www.x/, which was not"),
         (no_answer("refused"), Health.FAULTY, "nothing listens at 10.88.0.11"),
-        (no_answer("refused", at="", addresses=["10.88.0.9", "10.88.0.8"]), Health.FAULTY, "at 10.88.0.9, 10.88.0.8:"),
+        (
+            no_answer("refused", at="", addresses=["10.88.0.11", "127.0.0.1"]),
+            Health.UNKNOWN,
+            "to 10.88.0.11, 127.0.0.1 is",
+        ),
+        (
+            no_answer("refused", at="", addresses=["10.88.0.9", "10.88.0.8"]),
+            Health.UNKNOWN,
+            "the connection to 10.88.0.9, 10.88.0.8 is refused: either nothing listens there, or a firewall on the way",
+        ),
         (
             no_answer("not trusted"),
             Health.FAULTY,
             "not trusted (so it is), which no step mends, soleil.example is 10.88.0.11, this host; an",
         ),
+        (
+            no_answer("unknown issuer"),
+            Health.FAULTY,
+            "not trusted (so it is), which no step mends, soleil.example is 10.88.0.11, this host; an",
+        ),
+        (
+            no_answer("unknown issuer", addresses=["203.0.113.9"]),
+            Health.UNKNOWN,
+            "not trusted here (so it is): either nobody trusts it, or something on the way from here shows one",
+        ),
+        (no_answer("not trusted", addresses=["203.0.113.9"]), Health.FAULTY, "not trusted (so it is), which"),
         (no_answer("no tls"), Health.FAULTY, "no TLS can be agreed on (so it is), which"),
         (no_answer("broken off"), Health.FAULTY, "it is broken off: so it is"),
-        (no_answer("circle"), Health.FAULTY, "lead in a circle (so it is), which"),
+        (
+            no_answer("circle"),
+            Health.UNKNOWN,
+            "lead in a circle (so it is): either for everybody, or for whoever keeps no",
+        ),
         (no_answer("no name", addresses=[]), Health.UNKNOWN, "this machine has no name server that works"),
         (no_answer("too late"), Health.UNKNOWN, "or this machine has no way there, soleil.example is 10.88.0.11"),
         (no_answer("no way"), Health.UNKNOWN, "this machine has no way there (so it is)"),
@@ -86,6 +110,13 @@ def test_whoever_named_an_authority_is_not_told_to() -> None:
 
 
 BEHIND = PageReached(page="/ready", url="https://soleil.example/", front=("203.0.113.0/24", "2001:db8::7"))
+
+
+@pytest.mark.parametrize("why", ["refused", "unknown issuer"])
+def test_what_stands_in_front_is_not_something_on_the_way(why: str) -> None:
+    told = no_answer(why, at="", addresses=["203.0.113.9", "10.88.0.11"])
+    assert judged(BEHIND, **told).health is Health.FAULTY
+    assert judged(READY, **told).health is Health.UNKNOWN
 
 
 @pytest.mark.parametrize(
