@@ -33,13 +33,14 @@ children() { # PID
         [ "$3" != "$1" ] || { pid=${stat#/proc/} && started "${pid%/stat}"; }
     done
 }
-workers() { # of this application, by what they were started with or where
+workers() { # of this application, by what they were started with or where; the kernel says where without any link
+    real=$(cd -- "$base" && pwd -P) || real=$base
     for file in $(grep -lazxsE 'queue:(work|listen)|horizon(:[a-z]+)?|schedule:work' /proc/[0-9]*/cmdline || :); do
         pid=${file#/proc/} pid=${pid%/cmdline}
         at=$(readlink "/proc/$pid/cwd" || :)
         case $at/ in
-            "$base"/*) started "$pid" ;;
-            *) if tr '\0' '\n' <"$file" 2>/dev/null | grep -qF -- "$base/"; then started "$pid"; fi ;;
+            "$base"/* | "$real"/*) started "$pid" ;;
+            *) if tr '\0' '\n' <"$file" 2>/dev/null | grep -qF -e "$base/" -e "$real/"; then started "$pid"; fi ;;
         esac
     done
 }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path as Here
@@ -425,6 +426,35 @@ def run_switch(base: Here, **other: str) -> subprocess.CompletedProcess[str]:
     assert done.returncode == 75, done.stderr
     assert done.stderr.endswith(": nothing was switched\n")
     return done
+
+
+@pytest.mark.skipif(not Here("/proc/self/cwd").exists(), reason="only Linux says where a process is")
+@pytest.mark.parametrize("through", ["srv", "www"])
+@pytest.mark.parametrize("words", [["artisan"], ["{base}/current/artisan"]])
+def test_workers_are_found_whichever_link_leads_to_them(tmp_path: Here, through: str, words: list[str]) -> None:
+    at = tmp_path / "srv/releases/1"
+    at.mkdir(parents=True)
+    other = tmp_path / "srv2/releases/1"
+    other.mkdir(parents=True)
+    (tmp_path / "www").symlink_to("srv")
+    functions = SWITCH.text.partition("as_planned() {")[0]
+
+    def worker(folder: Here) -> subprocess.Popen[bytes]:
+        said = [word.format(base=folder.parents[1]) for word in words]
+        return subprocess.Popen(
+            [sys.executable, "-c", "input()", *said, "queue:work"], cwd=folder, stdin=subprocess.PIPE
+        )
+
+    with worker(at) as one, worker(other) as another:
+        done = subprocess.run(
+            ["sh", "-c", f"{functions}\nworkers", "workers", str(tmp_path / through / "current"), *["x"] * 13],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for process in (one, another):
+            process.communicate(b"\n")
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [str(one.pid)], done.stderr
 
 
 @pytest.mark.parametrize(
