@@ -9,9 +9,18 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.files import only_missing
+from soleil_remediate.facts.files import StatFile, only_missing
 from soleil_remediate.facts.together import together
 from soleil_remediate.units import Duration
+
+#: Whoever looks into /proc sees this many ticks a second, on every machine that Debian runs on: USER_HZ, time(7).
+_TICKS = 100
+#: So much later than it wrote itself down a process may seem to have been started, where the clock was set meanwhile.
+_TOLERANCE = 10
+
+
+def _state_file(root: PurePosixPath) -> PurePosixPath:
+    return root / "storage/logs/octane-server-state.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +34,7 @@ class ReadServerState(Query[int | None]):
 
     @property
     def command(self) -> Command:
-        return Command(("cat", "--", str(self.root / "storage/logs/octane-server-state.json")))
+        return Command(("cat", "--", str(_state_file(self.root))))
 
     def parse(self, output: Output) -> int | None:
         if output.exit_status:
@@ -60,6 +69,21 @@ class ReadStart(Query[int | None]):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadBoot(Query[int]):
+    """When the host was started, in seconds since 1970, as its clock would have said it."""
+
+    @property
+    def command(self) -> Command:
+        return Command(("grep", "^btime ", "/proc/stat"))
+
+    def parse(self, output: Output) -> int:
+        name, seconds = output.text.split()
+        if name != "btime":
+            raise ValueError("no time of a start")
+        return int(seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class ListArtisan(Query[frozenset[str]]):
     """The names of every command that artisan has. It is the application's own code that answers, as its own user."""
 
@@ -85,16 +109,20 @@ class Octane:
     Args:
         pid: Of its first process.
         started: When that was started, in ticks since the host was: no other process of that number is taken for it.
+        user: Whom it runs as.
         commands: What artisan can do, or why that is not known.
     """
 
     pid: int
     started: int
+    user: str
     commands: frozenset[str] | FactError
 
 
 async def read_octane(host: Reader, root: PurePosixPath, user: str) -> Octane | None:
     """Return the Octane that serves an application; two round trips, one where there is none.
+
+    What it wrote down outlives it, and its number may be another process's by now: one that was started later.
 
     Raises:
         FactError: It cannot be known.
@@ -102,5 +130,12 @@ async def read_octane(host: Reader, root: PurePosixPath, user: str) -> Octane | 
     pid = await host.ask(ReadServerState(root))
     if pid is None:
         return None
-    started, (commands,) = await together(host.ask(ReadStart(pid)), host.ask_each((ListArtisan(root, user),)))
-    return None if started is None else Octane(pid=pid, started=started, commands=commands)
+    (started, boot, written, process), (commands,) = await together(
+        host.ask_all(ReadStart(pid), ReadBoot(), StatFile(_state_file(root)), StatFile(PurePosixPath(f"/proc/{pid}"))),
+        host.ask_each((ListArtisan(root, user),)),
+    )
+    if started is None or written is None or process is None:
+        return None
+    if boot + started / _TICKS > written.modified + _TOLERANCE:
+        return None
+    return Octane(pid=pid, started=started, user=process.owner, commands=commands)

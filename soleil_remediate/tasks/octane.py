@@ -87,7 +87,7 @@ class ReloadOctane(Task[tuple[Octane | None, Site]]):
         within: Later is no answer.
 
     Raises:
-        Unplannable: artisan has no such command, or it cannot be known whether it has.
+        Unplannable: artisan has no such command, it cannot be known whether it has, or Octane runs as somebody else.
     """
 
     kind = "octane.reload"
@@ -118,6 +118,10 @@ class ReloadOctane(Task[tuple[Octane | None, Site]]):
         is_late = site.live.why == "too late" or site.live.status == 504
         if not (is_late and site.server.status):
             return Plan.nothing(f"{self.live} {site.live.in_words}: no worker of Octane hangs")
+        if octane.user != self.user:
+            raise Unplannable(
+                f"Octane runs as {octane.user}, and artisan would be run as {self.user}: name it as app.user"
+            )
         if isinstance(octane.commands, FactError):
             raise Unplannable(f"it cannot be known whether artisan has octane:reload: {octane.commands}")
         if "octane:reload" not in octane.commands:

@@ -170,7 +170,7 @@ def test_where_files_are_not_as_the_commit_has_them_there_is_never_nothing_to_do
 
 
 def test_where_octane_has_the_code_in_memory_a_person_is_told_what_to_do_and_nothing_is_checked_out() -> None:
-    octane = Octane(pid=812, started=4711, commands=FactError("gone"))
+    octane = Octane(pid=812, started=4711, user="www-data", commands=FactError("gone"))
     assert refusal(TASK, seen(octane=octane)) == (
         f"Octane (process 812) serves the application and has commit {C[:12]} in memory: nothing here lets it follow. "
         f"By hand: as deploy: git -C /srv/app checkout --detach {B[:12]}; then start Octane anew, by what keeps it "

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePosixPath as Path
 
 import pytest
@@ -11,7 +12,7 @@ from soleil_remediate.plan import Risk
 from soleil_remediate.tasks.octane import RELOAD, ReloadOctane
 
 TASK = ReloadOctane(root=Path("/srv/app"), live="/live", page="/ready", user="soleil")
-OCTANE = Octane(pid=812, started=4711, commands=frozenset({"list", "octane:reload"}))
+OCTANE = Octane(pid=812, started=4711, user="soleil", commands=frozenset({"list", "octane:reload"}))
 LATE, BUSY = Response(status=None, why="too late"), Response(status=504)
 SERVER, DEAF = Response(status=400), Response(status=None, why="too late")
 
@@ -51,4 +52,9 @@ def test_there_is_nothing_to_reload(octane: Octane | None, seen: Site, because: 
 )
 def test_where_artisan_has_no_such_command_nothing_is_sent(commands: frozenset[str] | FactError, why: str) -> None:
     with pytest.raises(Unplannable, match=why):
-        TASK.plan((Octane(pid=812, started=4711, commands=commands), site(LATE)))
+        TASK.plan((replace(OCTANE, commands=commands), site(LATE)))
+
+
+def test_one_that_runs_as_somebody_else_is_sent_nothing() -> None:
+    with pytest.raises(Unplannable, match="Octane runs as root, and artisan would be run as soleil: name it"):
+        TASK.plan((replace(OCTANE, user="root"), site(LATE)))

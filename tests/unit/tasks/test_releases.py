@@ -104,7 +104,7 @@ def test_the_newest_good_release_before_the_served_one_is_named_and_pinned() -> 
 
 
 def test_where_octane_has_the_code_in_memory_a_person_is_told_what_to_do_and_nothing_is_switched() -> None:
-    octane = Octane(pid=812, started=4711, commands=FactError("gone"))
+    octane = Octane(pid=812, started=4711, user="www-data", commands=FactError("gone"))
     found = replace(seen(THREE, services=NO_PHP, onset=WITH), octane=octane)
     for task in (TASK, replace(TASK, to="2"), replace(TASK, began="with-release")):
         assert refusal(task, found) == (
