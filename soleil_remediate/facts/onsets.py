@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from math import ceil, log
 from pathlib import PurePosixPath
 
-from soleil_remediate.command import Command, Output, Query
-from soleil_remediate.facts.clocks import as_text, time_in
+from soleil_remediate.command import Command, Output, Query, Reader
+from soleil_remediate.errors import FactError
+from soleil_remediate.facts.clocks import ReadClock, as_text, time_in
 from soleil_remediate.facts.files import only_missing
+from soleil_remediate.facts.together import together
 from soleil_remediate.plan import Script
 from soleil_remediate.units import Duration, MiB
 
@@ -21,6 +23,8 @@ _END = MiB(16)
 _MINUTE = 60
 #: What fails now is what fails in the log's last so many seconds.
 _NOW = 5 * _MINUTE
+#: Where nothing is logged for so long, that is no longer now: logging may have ended, or go elsewhere.
+_SILENT = 15 * _MINUTE
 #: That so many requests in a row went well would be so improbable, if they had failed then as they do now; and never
 #: fewer, nor in fewer minutes.
 _BY_CHANCE, _FEW, _MINUTES = 0.01, 4, 2
@@ -40,18 +44,19 @@ _NO_PROOF = (
 )
 
 #: How many requests failed, and how many of those that are not like $3 were answered as they should be, in each minute
-#: of the last $2 bytes of the log $1 and of the one before it. A redirect or a refusal may be the web server's own: it
-#: says nothing of PHP. In a quotation nginx writes no mark of it.
+#: of the last $2 bytes of the log $1 and of the one before it; then the minute of the newest line. A redirect or a
+#: refusal may be the web server's own: it says nothing of PHP. In a quotation nginx writes no mark of it.
 COUNT_BY_MINUTE = Script(
     "count-by-minute",
     "set -eu\n"
     + "".join(
         f"printf '{name}\\n'\n"
-        f'tail -q -c "$2" -- "$1.1" "$1" | {matching}'
-        " | cut -d '[' -f 2 | cut -c 1-17,21-26 | uniq -c | tail -n 3000\n"
-        for name, matching in (
-            ("failed", f"grep -a -e {_LINE}5[0-9][0-9] '"),
-            ("answered", f'grep -a -e {_LINE}2[0-9][0-9] \' | grep -a -v -E -e "$3"'),
+        f'tail -q -c {end} -- "$1.1" "$1" | {matching}'
+        f" | cut -d '[' -f 2 | cut -c 1-17,21-26 | uniq -c | tail -n {most}\n"
+        for name, end, matching, most in (
+            ("failed", '"$2"', f"grep -a -e {_LINE}5[0-9][0-9] '", 3000),
+            ("answered", '"$2"', f'grep -a -e {_LINE}2[0-9][0-9] \' | grep -a -v -E -e "$3"', 3000),
+            ("newest", str(int(MiB(1))), f"grep -a -e {_LINE}[1-5][0-9][0-9] '", 1),
         )
     )
     + "printf 'end\\n'\n",
@@ -78,12 +83,14 @@ class Onset:
         well: The last minute before that in which they did not; ``None`` where nothing of that is logged.
         failed: How many failed in the last five minutes, or since the first of them in which one did.
         asked: Of so many, and none counts that says nothing of the application.
+        newest: The minute of the newest line of the log.
     """
 
     since: int | None
     well: int | None = None
     failed: int = 0
     asked: int = 0
+    newest: int = field(default=0, compare=False)
 
     def blames(self, moment: int) -> Blame:
         """Return how what fails lies to something of that *moment*, in seconds since 1970."""
@@ -125,19 +132,28 @@ class ReadOnset(Query[Onset]):
 
     def parse(self, output: Output) -> Onset:
         only_missing(Output(exit_status=1 if output.stderr else 0, stderr=output.stderr))
-        failed_lines, answered_lines = _parts(output.stdout)
-        failed, answered = _counted(failed_lines), _counted(answered_lines)
-        if not failed and not answered:
+        failed, answered, newest = (_counted(lines) for lines in _parts(output.stdout))
+        logged = failed.keys() | answered.keys() | newest.keys()
+        if not logged:
             raise ValueError("no request in nginx's usual format is logged")
-        return _onset(failed, answered)
+        return _onset(failed, answered, max(logged))
 
 
-def _parts(text: bytes) -> tuple[list[bytes], list[bytes]]:
+async def read_onset(host: Reader, log: PurePosixPath) -> Onset | FactError:
+    """Return since when requests fail, or why that cannot be known: also where the log says nothing of now."""
+    (onset,), clock = await together(host.ask_each([ReadOnset(log)]), host.ask(ReadClock()))
+    if isinstance(onset, Onset) and clock >= onset.newest + _MINUTE + _SILENT:
+        return FactError(f"nothing is logged in {log} since {as_text(onset.newest)} UTC")
+    return onset
+
+
+def _parts(text: bytes) -> tuple[list[bytes], list[bytes], list[bytes]]:
     lines = text.split(b"\n")
-    if lines[:1] != [b"failed"] or lines[-2:] != [b"end", b""] or lines.count(b"answered") != 1:
+    names = (b"failed", b"answered", b"newest", b"end")
+    if lines[:1] != [b"failed"] or lines[-2:] != [b"end", b""] or any(lines.count(name) != 1 for name in names):
         raise ValueError("not all was counted")
-    middle = lines.index(b"answered")
-    return lines[1:middle], lines[middle + 1 : -2]
+    _, answered, newest, end = map(lines.index, names)
+    return lines[1:answered], lines[answered + 1 : newest], lines[newest + 1 : end]
 
 
 def _counted(lines: list[bytes]) -> dict[int, int]:
@@ -153,12 +169,12 @@ def _counted(lines: list[bytes]) -> dict[int, int]:
     return counts
 
 
-def _onset(failed: dict[int, int], answered: dict[int, int]) -> Onset:
+def _onset(failed: dict[int, int], answered: dict[int, int], now: int) -> Onset:
     """Walk back from the newest minute to where so many requests in a row went well that it was no chance."""
     minutes = sorted(failed.keys() | answered.keys(), reverse=True)
-    first = min((minute for minute in failed if minute > minutes[0] - _NOW), default=None)
+    first = min((minute for minute in failed if minute > now - _NOW), default=None)
     if first is None:
-        return Onset(since=None)
+        return Onset(since=None, newest=now)
     newest = [minute for minute in minutes if minute >= first]
     failing = sum(failed.get(minute, 0) for minute in newest)
     asked = failing + sum(answered.get(minute, 0) for minute in newest)
@@ -176,5 +192,6 @@ def _onset(failed: dict[int, int], answered: dict[int, int]) -> Onset:
         in_a_row += answered_then
         minutes_in_a_row += 1
         if in_a_row >= enough and minutes_in_a_row >= _MINUTES:
-            return Onset(since=since, well=well if since is not None else None, failed=failing, asked=asked)
-    return Onset(since=since, well=None, failed=failing, asked=asked)
+            well = well if since is not None else None
+            return Onset(since=since, well=well, failed=failing, asked=asked, newest=now)
+    return Onset(since=since, well=None, failed=failing, asked=asked, newest=now)

@@ -11,7 +11,7 @@ from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.migrations import effect_of
-from soleil_remediate.facts.onsets import ACCESS_LOG, Blame, Onset, ReadOnset
+from soleil_remediate.facts.onsets import ACCESS_LOG, Blame, Onset, read_onset
 from soleil_remediate.facts.releases import Release, Releases, read_new_migrations, read_releases
 from soleil_remediate.facts.together import together
 from soleil_remediate.task import Look, Shown, Table
@@ -55,9 +55,7 @@ class ReleaseList(Look[ReleasesShown]):
             raise ValueError(f"{self.access_log} must be absolute")
 
     async def read(self, host: Reader) -> ReleasesShown:
-        (releases, migrations), (onset,) = await together(
-            self._read_releases(host), host.ask_each([ReadOnset(self.access_log)])
-        )
+        (releases, migrations), onset = await together(self._read_releases(host), read_onset(host, self.access_log))
         return ReleasesShown(releases=releases, migrations=migrations, onset=onset)
 
     async def _read_releases(self, host: Reader) -> tuple[Releases, Mapping[str, str] | FactError]:

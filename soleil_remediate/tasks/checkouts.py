@@ -15,7 +15,7 @@ from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import FileStat, FindNamed
 from soleil_remediate.facts.migrations import Effect
 from soleil_remediate.facts.octane import Octane, read_octane
-from soleil_remediate.facts.onsets import ACCESS_LOG, Onset, ReadOnset
+from soleil_remediate.facts.onsets import ACCESS_LOG, Onset, read_onset
 from soleil_remediate.facts.releases import is_release_name
 from soleil_remediate.facts.services import Services, Unit, configuration_test, read_services, refuse_unless_unit
 from soleil_remediate.facts.together import together
@@ -145,7 +145,7 @@ class RollBackCheckout(Task[CheckoutSeen]):
 
     async def read(self, host: Reader) -> CheckoutSeen:
         cache = self.root / "bootstrap/cache"
-        checkout, services, (programs, marks, caches, built), (onset,), octane = await together(
+        checkout, services, (programs, marks, caches, built), onset, octane = await together(
             read_checkout(host, self.root, self.to),
             read_services(host, [self.php, *self.needs], tested=[self.php]),
             host.ask_all(
@@ -154,7 +154,7 @@ class RollBackCheckout(Task[CheckoutSeen]):
                 FindNamed(tuple(cache / f"{name}.php" for name in ("config", "routes", "routes-v7", "events"))),
                 FindNamed((self.root / "public/build/manifest.json",)),
             ),
-            host.ask_each([ReadOnset(self.access_log)]),
+            read_onset(host, self.access_log),
             read_octane(host, self.root, self.user),
         )
         return CheckoutSeen(

@@ -13,7 +13,7 @@ from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import FileStat, FindNamed
 from soleil_remediate.facts.migrations import Effect
 from soleil_remediate.facts.octane import Octane, read_octane
-from soleil_remediate.facts.onsets import ACCESS_LOG, Onset, ReadOnset
+from soleil_remediate.facts.onsets import ACCESS_LOG, Onset, read_onset
 from soleil_remediate.facts.releases import (
     BAD_RELEASE,
     Release,
@@ -133,11 +133,11 @@ class RollBackRelease(Task[RollbackSeen]):
         refuse_unless_unit(self.php, *self.needs)
 
     async def read(self, host: Reader) -> RollbackSeen:
-        (releases, migrations), services, (programs, marks), (onset,), octane = await together(
+        (releases, migrations), services, (programs, marks), onset, octane = await together(
             self._read_releases(host),
             read_services(host, [self.php, *self.needs], tested=[self.php]),
             host.ask_all(ReadPrograms(), FindNamed((self.root / "storage/framework/down",))),
-            host.ask_each([ReadOnset(self.access_log)]),
+            read_onset(host, self.access_log),
             read_octane(host, self.root, self.user),
         )
         return RollbackSeen(

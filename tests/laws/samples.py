@@ -81,8 +81,9 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     (
         "count-by-minute",
         said(
-            "failed\n 9 14/Nov/2023:22:13 +0000\n"
-            "answered\n 9 14/Nov/2023:22:11 +0000\n 9 14/Nov/2023:22:12 +0000\nend\n"
+            "failed\n 9 23/Nov/2026:09:59 +0000\n"
+            "answered\n 9 23/Nov/2026:09:57 +0000\n 9 23/Nov/2026:09:58 +0000\n"
+            "newest\n 1 23/Nov/2026:09:59 +0000\nend\n"
         ),
     ),
     ("storage/framework/down", said(status=1, stderr=complaint("/srv/web/current/storage/framework/down"))),
@@ -147,7 +148,7 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     (" ls-files ", said("vendor/autoload.php\0")),
     (" diff --name-status ", said("M\0composer.lock\0A\0database/migrations/1_add.php\0")),
     (f"{_CHECKOUT}/database/migrations", said(f"{_CHECKOUT}/database/migrations/1_add.php\0function up() {{ }}\n")),
-    (f"find {_LINK} ", said("l\tdeploy\t1700000000.5\treleases/42\0")),
+    (f"find {_LINK} ", said(f"l\tdeploy\t{_NOW - 60}.5\treleases/42\0")),
     ("find /srv/web/releases", said(_RELEASES + record(_MIGRATION, device=_SRV))),
     ("find /srv/web -maxdepth", said(record("/srv/web", kind="d", owner="deploy"))),
     ("find -H /srv/web/.dep", said(status=1, stderr=complaint("/srv/web/.dep"))),

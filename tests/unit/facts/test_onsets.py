@@ -6,10 +6,11 @@ from pathlib import PurePosixPath as Path
 
 import pytest
 
+from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import seconds_at
-from soleil_remediate.facts.onsets import Blame, Onset, ReadOnset
-from tests.unit.facts.answers import run_here, said
+from soleil_remediate.facts.onsets import Blame, Onset, ReadOnset, read_onset
+from tests.unit.facts.answers import run_here, said, see
 
 _NINE = seconds_at(2026, 11, 25, 9)
 
@@ -160,6 +161,26 @@ def test_where_nothing_fails_now_there_is_no_onset(tmp_path: Here) -> None:
         assert onset.in_words == "no request fails that is logged"
 
 
+def test_what_failed_until_only_a_monitor_asked_does_not_fail_now(tmp_path: Here) -> None:
+    probes = [logged(minute, 200, request="GET /up HTTP/1.1", by="10.0.0.9") for minute in range(1, 9)]
+    onset = onset_of(tmp_path, [logged(0, 500, 500), *probes])
+    assert onset == Onset(since=None)
+    assert onset_of(tmp_path, probes) == onset
+
+
+@pytest.mark.parametrize("silent, is_known", [(0, True), (899, True), (900, False), (86400, False)])
+def test_a_log_that_says_nothing_of_now_is_no_answer(silent: int, is_known: bool) -> None:
+    text = "failed\n 1 25/Nov/2026:09:02 +0000\nanswered\nnewest\n 1 25/Nov/2026:09:03 +0000\nend\n"
+    clock = said(f"{after_nine(4) + silent}\n")
+    rules = (("count-by-minute", said(text)), ("date", clock))
+    if is_known:
+        onset = see(read_onset(Reader(), Path("/var/log/x")), *rules)
+        assert onset == Onset(since=after_nine(2), failed=1, asked=1)
+    else:
+        with pytest.raises(FactError, match="nothing is logged in /var/log/x since 2026-11-25 09:03 UTC"):
+            see(read_onset(Reader(), Path("/var/log/x")), *rules)
+
+
 def test_the_log_before_counts_as_well_and_a_request_that_the_client_gave_up_does_not(tmp_path: Here) -> None:
     before = [logged(minute, 200) for minute in range(20)]
     onset = onset_of(tmp_path, [logged(20, 500, 499, 499)], before)
@@ -184,19 +205,28 @@ def test_a_log_that_may_not_be_read_is_no_answer() -> None:
     query = ReadOnset(Path("/var/log/nginx/access.log"))
     denied = "tail: cannot open '/var/log/nginx/access.log' for reading: Permission denied\n"
     with pytest.raises(FactError, match="needs root"):
-        query.answer(said("failed\nanswered\nend\n", stderr=denied))
+        query.answer(said("failed\nanswered\nnewest\nend\n", stderr=denied))
 
 
 def test_a_line_whose_time_cannot_be_told_does_not_count() -> None:
     text = (
         "failed\n 1 25/Nov/2026:09:02 +0000\n 7 31/Nov/2026:09:03 x\n"
-        "answered\n 3 25/Nov/2026:09:00 +0000\n 1 25/Nov/2026:09:01 +0000\nend\n"
+        "answered\n 3 25/Nov/2026:09:00 +0000\n 1 25/Nov/2026:09:01 +0000\n"
+        "newest\n 1 25/Nov/2026:09:02 +0000\nend\n"
     )
     onset = ReadOnset(Path("/x")).answer(said(text))
     assert onset == Onset(since=after_nine(2), well=after_nine(1), failed=1, asked=1)
 
 
-@pytest.mark.parametrize("text", ["failed\nanswered\n", "failed\nend\n", "failed\nmany\nanswered\nend\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "failed\nanswered\n",
+        "failed\nend\n",
+        "failed\nanswered\nend\n",
+        "failed\nmany\nanswered\nnewest\n 1 25/Nov/2026:09:02 +0000\nend\n",
+    ],
+)
 def test_half_an_answer_is_none(text: str) -> None:
     with pytest.raises(FactError):
         ReadOnset(Path("/x")).answer(said(text))

@@ -391,6 +391,7 @@ def test_a_read_asks_for_the_migrations_after_the_chosen_release(to: str | None,
         (".dep", said(status=1, stderr=complaint("/srv/app/.dep"))),
         ("framework/down", said(record("/srv/app/current/storage/framework/down"))),
         ("count-by-minute", said(status=1)),
+        ("date", said(f"{SERVED}\n")),
         ("octane-server-state.json", said(status=1, stderr="cat: /srv/state.json: No such file or directory\n")),
         ("grep", said(f"{new}\0x\n")),
     )
