@@ -247,12 +247,15 @@ class RollBackCheckout(Task[CheckoutSeen]):
                     f"refs/soleil-remediate/bad/{chosen.commit}"
                 )
             return chosen
-        last = next((one.commit for one in checkout.history if one.commit != current.commit), None)
-        if last in checkout.bad and current.commit not in checkout.bad:
+        served = [one.commit for one in checkout.history]
+        last = next((commit for commit in served if commit != current.commit), "")
+        # One that was never there before the bad one came after it: nobody went back to it.
+        was_there = last in checkout.bad and current.commit in served[served.index(last) :]
+        if was_there and current.commit not in checkout.bad:
             further = f". To go back further: {self._with(to=chosen.commit[:12])}" if chosen is not None else ""
             return (
-                f"commit {current.commit[:12]} is served, and {(last or '')[:12]} is marked bad: that is as far back "
-                f"as it goes by itself{further}"
+                f"commit {current.commit[:12]} is served, and {last[:12]} is marked bad: that is as far back as it "
+                f"goes by itself{further}"
             )
         if chosen is None:
             raise Unplannable(f"no commit was checked out here before {current.commit[:12]} that is not marked bad")

@@ -25,7 +25,7 @@ from tests.unit.tasks.test_releases import ADDS, BEFORE, DROPS, FPM, NO_PHP, NOT
 from tests.unit.tasks.values import SRV, file, nothing, refusal
 
 ROOT = Path("/srv/app")
-A, B, C = ("a" * 40, "b" * 40, "c" * 40)
+A, B, C, D = ("a" * 40, "b" * 40, "c" * 40, "d" * 40)
 TASK = RollBackCheckout(root=ROOT, again="soleil-remediate remediate --host web1")
 
 
@@ -100,6 +100,13 @@ def test_a_bad_commit_is_never_chosen_and_who_went_back_once_does_not_go_further
     assert refusal(TASK, seen(checkout(C))) == (
         f"no commit was checked out here before {C[:12]} that is not marked bad"
     )
+
+
+def test_what_was_deployed_after_somebody_went_back_can_be_gone_back_from() -> None:
+    fixed = checkout(D, C, B, C, B, A, bad=frozenset({C}))
+    assert change_of(TASK, seen(fixed)).summary == f"check out commit {B[:12]} instead of {D[:12]}"
+    again = checkout(B, D, C, B, C, B, A, bad=frozenset({C, D}))
+    assert "as far back as it goes by itself" in nothing(TASK, seen(again))
 
 
 @pytest.mark.parametrize(
