@@ -47,7 +47,11 @@ working() { # PID: those below it that have nobody below themselves, each with w
 cd "$root"
 php artisan list --raw --no-interaction | grep -Eq '^octane:reload( |$)' || stop "artisan has no octane:reload"
 before=$(working "$master")
-said=$(php artisan octane:reload --no-interaction 2>&1) || { printf 'octane:reload failed: %s\n' "$said" >&2; exit 1; }
+said=$(timeout -k 5 30 php artisan octane:reload --no-interaction 2>&1) || {
+    [ "$?" -lt 124 ] || said="it did not end in 30 s. $said"
+    printf 'octane:reload failed: %s\n' "$said" >&2
+    exit 1
+}
 while :; do
     left=
     now=$(working "$master")

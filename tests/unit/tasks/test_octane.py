@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path as Here
 from pathlib import PurePosixPath as Path
 
 import pytest
@@ -58,3 +62,29 @@ def test_where_artisan_has_no_such_command_nothing_is_sent(commands: frozenset[s
 def test_one_that_runs_as_somebody_else_is_sent_nothing() -> None:
     with pytest.raises(Unplannable, match="Octane runs as root, and artisan would be run as soleil: name it"):
         TASK.plan((replace(OCTANE, user="root"), site(LATE)))
+
+
+@pytest.mark.skipif(not Here("/proc/self/stat").exists(), reason="only Linux says when a process was started")
+@pytest.mark.parametrize(
+    "after, says", [("sleep 600", "it did not end in 30 s. Reloading\n"), ("exit 3", "Reloading\n")]
+)
+def test_an_artisan_that_fails_or_does_not_end_is_not_waited_for(tmp_path: Here, after: str, says: str) -> None:
+    programs = {
+        "php": f'case "$2" in list) echo octane:reload ;; *) echo Reloading; {after} ;; esac',
+        "timeout": f'shift 3; exec {shutil.which("timeout")} -k 5 1 "$@"',  # 30 s are too long for a test
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as master:
+        ticks = Here(f"/proc/{master.pid}/stat").read_text().rpartition(") ")[2].split()[19]
+        done = subprocess.run(
+            RELOAD.bind(tmp_path, master.pid, ticks, 1),
+            env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        master.communicate()
+    assert (done.returncode, done.stderr) == (1, f"octane:reload failed: {says}")
