@@ -132,13 +132,18 @@ class BenchPut(Task[str]):
         )
 
 
-def look_at(hosts: Sequence[Host], folder: Path) -> float:
-    """Preview the ten questions on every host; return how long the slowest took after connecting, in seconds.
+def ten_reads(hosts: Sequence[Host], folder: Path) -> Remediation:
+    """Bind the ten questions to every host."""
+    return _bound("ten-reads", hosts, folder, _uses("healthy_when", _QUESTIONS))
+
+
+def look(remediation: Remediation) -> float:
+    """Preview the ten questions; return how long the slowest host took after connecting, in seconds.
 
     Raises:
         SystemExit: One of them did not answer.
     """
-    report = _bound("ten-reads", hosts, folder, _uses("healthy_when", _READS)).preview()
+    report = remediation.preview()
     bad = [host.outcome for host in report.hosts if not isinstance(host.outcome, NotNeeded)]
     if bad:
         raise SystemExit(f"{len(bad)} hosts did not answer: {bad[0]}")
@@ -163,7 +168,7 @@ def repair(hosts: Sequence[Host], folder: Path, text: str) -> None:
         raise SystemExit(f"{len(bad)} hosts were not repaired: {bad[0]}")
 
 
-_READS = [("bench.read", {"number": str(number)}) for number in range(len(QUESTIONS))]
+_QUESTIONS = [("bench.read", {"number": str(number)}) for number in range(len(QUESTIONS))]
 
 
 def _uses(section: str, uses: Sequence[tuple[str, dict[str, str]]]) -> str:
