@@ -146,12 +146,12 @@ def _written(character: str, times: int) -> str:
     if character == "\\":  # each escaping doubles a row of them
         return rf"(?:\\{{{times},{times + _DEEPEST}}}+|(?:(?:%|\\{{0,{_DEEPEST}}}+(?:u00|x))(?i:5c)){{{times}}})"
     number, encoded = ord(character), character.encode("utf-8", "surrogatepass")
-    units = character.encode("utf-16-be", "surrogatepass").hex()
+    units = _utf16(number)
     escaped = [
         re.escape(character),
         _SLASHES.join(f"x(?i:{byte:02x})" for byte in encoded),
         _SLASHES.join(f"0?{byte:03o}" for byte in encoded),
-        _SLASHES.join(f"u(?i:{units[at : at + 4]})" for at in range(0, len(units), 4)),
+        _SLASHES.join(f"u(?i:{unit:04x})" for unit in units),
         f"U(?i:{number:08x})|x0*(?i:{number:x})",
     ]
     if character in _LETTERS:
@@ -169,6 +169,16 @@ def _written(character: str, times: int) -> str:
         # Not without a backslash: a row of quotes could else be taken apart in so many ways that it never ends.
         ways = [rf"{_SLASHES}'\\{{1,{_DEEPEST}}}+'{_SLASHES}'", _SLASHES.join(["", "'", '"', "'", '"', "'"]), *ways]
     return f"(?:{'|'.join(ways)}){{{times}}}"
+
+
+def _utf16(number: int) -> tuple[int, ...]:
+    """Return a character's UTF-16 units. Not by Python's codec, a module that is only loaded when it is first needed:
+    a controller whose disk fails, or who has become somebody else, hides secrets all the same.
+    """
+    if number < 0x10000:
+        return (number,)
+    high, low = divmod(number - 0x10000, 0x400)
+    return 0xD800 + high, 0xDC00 + low
 
 
 def _in_base64(character: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -24,6 +25,20 @@ from soleil_remediate.reporters.visible import typed, visible
 from soleil_remediate.secrecy import HIDDEN, REDACTOR, Redactor, keep_open, learn, redacted
 from soleil_remediate.units import Duration
 from tests.canaries import CANARY, FORMS, IN_LINES, fragments
+
+#: What an import would need is gone, as for a controller who became somebody else, or whose disk fails.
+WITHOUT_IMPORTS = r"""
+import sys
+from soleil_remediate.secrecy import learn, redacted
+sys.meta_path.clear()
+learn("correct-horse-\U0001f40e-battery")
+print(redacted("it is correct-horse-\\ud83d\\udc0e-battery"))
+"""
+
+
+def test_a_secret_is_hidden_where_nothing_more_can_be_imported() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_IMPORTS], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (f"it is {HIDDEN}\n", "")
 
 
 @pytest.mark.parametrize("form", FORMS)
