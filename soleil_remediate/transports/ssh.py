@@ -121,7 +121,7 @@ class _Opening:
     def _connection(self, address: str, *, user: str | None = None, port: int | None = None) -> fabric.Connection:
         """Return fabric's view of a host: the ssh configuration, and none of fabric's or invoke's own files."""
         try:
-            return fabric.Connection(
+            return _Connection(
                 address,
                 user=user,
                 port=port,
@@ -193,6 +193,16 @@ class _Opening:
             config = SSHConfig.from_text(counts + read_config(self._host.connection.ssh_config))
             return Carried(config.lookup(connection.original_host)["proxycommand"])
         return dial(connection.host, connection.port, by=self._by)
+
+
+class _Connection(fabric.Connection):  # type: ignore[misc]  # fabric has no types
+    """One of many that share a configuration, and leaves it alone.
+
+    Fabric's own writes this attribute's value into the configuration, which is then put together anew, while other
+    threads read it: of fifty connections at once one in a while found it empty.
+    """
+
+    inline_ssh_env = True
 
 
 def _host_key(key: paramiko.PKey) -> HostKey:
