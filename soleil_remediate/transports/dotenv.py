@@ -21,7 +21,15 @@ from soleil_remediate.plan import Script
 from soleil_remediate.secrecy import ANYWHERE, REDACTOR
 from soleil_remediate.units import KiB
 
-_READ = Script("read", 'for file in "$@"; do [ -f "$file" ] && head -c 65536 -- "$file" && echo; done; true')
+#: The release's own, its variant, and the one of all releases, which the release's own usually leads to.
+_READ = Script(
+    "read",
+    """\
+    [ ! "$1" -ef "$3" ] || set -- "$1" "$2"
+    for file in "$@"; do [ -f "$file" ] && head -c 65536 -- "$file" && echo; done
+    true
+    """,
+)
 
 #: A line of the file, or several where a quoted value has several: https://laravel.com/docs/configuration
 _LINE = re.compile(

@@ -281,8 +281,7 @@ class Shell:
         questions = [self._expect(Kept(each.output_limit), Kept(each.output_limit), within) for each in commands]
         markers = [question.marker.decode() for question in questions]
         asked = (
-            f"( exec {shlex.join(command.words)} )\nend {marker} $?\n"
-            for command, marker in zip(commands, markers, strict=True)
+            f"( {_in_batch(command)} )\nend {marker} $?\n" for command, marker in zip(commands, markers, strict=True)
         )
         # Where the deadline ended it, every marker is written once more: those of answers are then taken for output of
         # the first question without one, and that one has no status.
@@ -421,6 +420,14 @@ def answer(command: Command, question: Question) -> Output | FactError:
 def _can_share(command: Command) -> bool:
     """Whether *command* can run in a batch, whose text stands in an argument: a secret's never does."""
     return command.stdin is None and command.user is None and not command.words[0].startswith("-")
+
+
+def _in_batch(command: Command) -> str:
+    """Return *command* for a subshell of a batch: a script that asks nothing of its own shell needs no other one."""
+    match command.words:
+        case ("sh", "-c", text, _, *arguments) if text.isascii() and "$0" not in text and "$$" not in text:
+            return f"set -- {shlex.join(arguments)}; eval {shlex.quote(text)}"
+    return f"exec {shlex.join(command.words)}"
 
 
 def _length(command: Command) -> int:

@@ -99,6 +99,27 @@ def test_a_program_that_is_missing_answers_127(session: Session) -> None:
     assert output(answer).exit_status == 127
 
 
+def test_a_script_among_many_is_one_to_itself(session: Session) -> None:
+    scripts = {
+        "exit 3; echo no": (3, b""),
+        "if then": (2, b""),  # no shell can read it
+        "set -eu; false; echo no": (1, b""),
+        "end() { echo mine; }; end; x=1; cd /tmp; umask 0; trap 'echo ended' EXIT": (0, b"mine\nended\n"),
+        'echo "${x-unset}" "$(umask)" "$#"; [ "$(pwd)" != /tmp ]': (0, b"unset 0022 2\n"),
+        'printf "<%s>" "$@"; [ $$ -gt 1 ]': (0, b"<'a $b' \\c><-n>"),
+        'printf "<%s>" "$@"': (0, b"<'a $b' \\c><-n>"),
+        'printf %s "$0"': (0, b"name"),
+        "exec 1>&2; echo err": (0, b""),
+        "exec cat": (0, b""),
+        "shift 3; echo no": (2, b""),
+        "echo é": (0, "é\n".encode()),
+    }
+    answers = session.ask([Command(("sh", "-c", text, "name", "'a $b' \\c", "-n")) for text in scripts])
+    told = [output(answer) for answer in answers]
+    assert [(one.exit_status, one.stdout) for one in told] == list(scripts.values())
+    assert told[list(scripts).index("exec 1>&2; echo err")].stderr == b"err\n"
+
+
 def test_nothing_is_read_where_nothing_is_given(session: Session) -> None:
     (answer,) = session.ask([Command(("cat",))])
     assert output(answer).stdout == b""
