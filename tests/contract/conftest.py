@@ -158,19 +158,23 @@ def local(work: Path) -> Iterator[Bed]:
         yield Bed(LocalTransport(base=PurePosixPath(base)), target, work, base, sessions)
 
 
-@pytest.fixture(params=["ssh", "openssh", "local", "scripted"])
+#: A process for every session: the slowest way by far. What is its own, tests/contract/test_openssh.py asks every day.
+OPENSSH = pytest.param("openssh", marks=pytest.mark.long)
+
+
+@pytest.fixture(params=["ssh", OPENSSH, "local", "scripted"])
 def bed(request: pytest.FixtureRequest) -> Bed:
     """Each transport in turn."""
     return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
 
 
-@pytest.fixture(params=["ssh", "openssh", "local"])
+@pytest.fixture(params=["ssh", OPENSSH, "local"])
 def reached(request: pytest.FixtureRequest) -> Bed:
     """Each way to a real host in turn."""
     return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
 
 
-@pytest.fixture(params=["ssh", "openssh"])
+@pytest.fixture(params=["ssh", OPENSSH])
 def over_ssh(request: pytest.FixtureRequest) -> Bed:
     """Each way over SSH in turn; its host may be replaced by another that is reached by SSH."""
     return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
