@@ -21,6 +21,7 @@ from typing import Any, TypeAlias, get_type_hints
 from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
 from soleil_remediate.checks.from_here import PageReached
 from soleil_remediate.checks.health import PageServed, ServiceConfigured
+from soleil_remediate.checks.maintenance import MaintenanceEnded
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
 from soleil_remediate.looks.releases import ReleaseList
@@ -60,6 +61,7 @@ BUILT_IN: tuple[KindClass, ...] = (
     VacuumJournal,
     TruncateLog,
     PruneBackups,
+    MaintenanceEnded,
     PageServed,
     PageReached,
     ServiceConfigured,

@@ -108,4 +108,5 @@ def _arguments(use: Use) -> str:
 
 def _value(value: object) -> str:
     """Return a value as written, and for a template which value is filled in: ``<target>``."""
-    return _TEMPLATE.sub(r"<\1>", visible(str(value), 200))
+    text = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return _TEMPLATE.sub(r"<\1>", visible(text, 200))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
 from soleil_remediate.command import Command, Reader
@@ -13,19 +12,19 @@ from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.checkouts import CheckedOut, Checkout, new_migrations, read_checkout
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import FileStat, FindNamed
+from soleil_remediate.facts.maintenance import read_maintenance
 from soleil_remediate.facts.migrations import Effect
 from soleil_remediate.facts.octane import Octane, read_octane
-from soleil_remediate.facts.onsets import ACCESS_LOG, Onset, read_onset
-from soleil_remediate.facts.releases import is_release_name
-from soleil_remediate.facts.services import Services, Unit, configuration_test, read_services, refuse_unless_unit
+from soleil_remediate.facts.onsets import Onset, read_onset
+from soleil_remediate.facts.services import Services, Unit, configuration_test, read_services
 from soleil_remediate.facts.together import together
 from soleil_remediate.facts.workers import Program, ReadPrograms
 from soleil_remediate.plan import Change, Plan, Risk, Undo
-from soleil_remediate.task import Task
 from soleil_remediate.tasks.going_back import (
     CACHES,
     DEADLINE,
     PATIENCE,
+    GoBack,
     cli_of,
     migrations_between,
     php_of,
@@ -34,6 +33,7 @@ from soleil_remediate.tasks.going_back import (
     shortened,
     why_innocent,
 )
+from soleil_remediate.tasks.maintenance import Served
 from soleil_remediate.tasks.switching import CHECK_OUT
 
 #: What another commit would need anew where git does not keep it: which files say so, what it is, and what makes it.
@@ -67,6 +67,8 @@ class CheckoutSeen:
         onset: Since when requests fail.
         maintenance: The file by which Laravel is in maintenance mode; empty where it is not.
         octane: The Octane that serves the application; ``None`` where none does.
+        is_held: It is in maintenance mode since a run of this program put it there.
+        listening: The TCP ports on which something on the host listens.
     """
 
     checkout: Checkout
@@ -77,10 +79,12 @@ class CheckoutSeen:
     onset: Onset | FactError
     maintenance: tuple[FileStat, ...] = ()
     octane: Octane | None = None
+    is_held: bool = False
+    listening: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
-class RollBackCheckout(Task[CheckoutSeen]):
+class RollBackCheckout(GoBack[CheckoutSeen]):
     """Check out an older commit where an application is served from a git checkout in place, and never that one again.
 
     Which commit was there before is read from git's own log of the checkout; one that was passed through within a
@@ -96,6 +100,10 @@ class RollBackCheckout(Task[CheckoutSeen]):
     not commit it, with which it holds; where requests are seen to fail since before the commit was there; nor in
     maintenance mode; nor where Laravel Octane serves, which has the code in memory. The database stays as it is.
 
+    Where a person asks for it, users see Laravel's maintenance page meanwhile, until the older commit is seen to serve
+    its pages behind it; where it does not, the page stays, and the next run goes on there. Should nobody end it, the
+    host itself does after 20 minutes.
+
     Args:
         root: The folder that holds artisan and ``.git``.
         to: The commit to check out, by as many of its digits as tell it from others; without it the newest one that was
@@ -107,6 +115,11 @@ class RollBackCheckout(Task[CheckoutSeen]):
         access_log: Where nginx logs the requests to this application, in its usual format.
         began: What has to be known about the beginning of what fails: ``any`` for nothing; with ``with-release``
             nothing is done unless it is seen that requests went well until this commit was there, and fail since.
+        maintenance: Whether users see Laravel's maintenance page meanwhile: ``yes`` or ``no``.
+        pages: What has to be served behind the maintenance page before users see the application again.
+        url: The application's public address; the web server is asked by its name.
+        origin: Where the web server listens on the host, if not on the usual ports.
+        within: Later is no answer.
         again: The command that a person gave; it is said, with what is missing, where an input would help.
 
     Raises:
@@ -119,40 +132,21 @@ class RollBackCheckout(Task[CheckoutSeen]):
     #: As with a release: older code may write what newer cannot read.
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
     divides = True
-
-    root: PurePosixPath
-    to: str | None = None
-    migrations: str = "additive"
-    user: str = "www-data"
-    php: str = "php*-fpm.service"
-    needs: tuple[str, ...] = ()
-    access_log: PurePosixPath = ACCESS_LOG
-    began: str = "any"
-    again: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.root.is_absolute() or ".." in self.root.parts or len(self.root.parts) < 3:
-            raise ValueError(f"{self.root} must be absolute, and name the folder that holds artisan")
-        if self.to is not None and not is_release_name(self.to):
-            raise ValueError(f"{self.to[:80]!r} must be a commit, by some of its digits")
-        if self.migrations not in {"additive", "any"}:
-            raise ValueError(f"migrations must be additive or any, not {self.migrations[:80]!r}")
-        if self.began not in {"any", "with-release"}:
-            raise ValueError(f"began must be any or with-release, not {self.began[:80]!r}")
-        if not self.access_log.is_absolute() or ".." in self.access_log.parts:
-            raise ValueError(f"{self.access_log} must be absolute")
-        refuse_unless_unit(self.php, *self.needs)
+    names: ClassVar[str] = "COMMIT"
+    meant: ClassVar[str] = "a commit, by some of its digits"
 
     async def read(self, host: Reader) -> CheckoutSeen:
         cache = self.root / "bootstrap/cache"
-        checkout, services, (programs, marks, caches, built), onset, octane = await together(
+        checkout, services, ((programs, caches, built), (marks, is_held, listening)), onset, octane = await together(
             read_checkout(host, self.root, self.to),
             read_services(host, [self.php, *self.needs], tested=[self.php]),
-            host.ask_all(
-                ReadPrograms(),
-                FindNamed((self.root / "storage/framework/down",)),
-                FindNamed(tuple(cache / f"{name}.php" for name in ("config", "routes", "routes-v7", "events"))),
-                FindNamed((self.root / "public/build/manifest.json",)),
+            together(
+                host.ask_all(
+                    ReadPrograms(),
+                    FindNamed(tuple(cache / f"{name}.php" for name in ("config", "routes", "routes-v7", "events"))),
+                    FindNamed((self.root / "public/build/manifest.json",)),
+                ),
+                read_maintenance(host, self.root),
             ),
             read_onset(host, self.access_log),
             read_octane(host, self.root, self.user),
@@ -166,9 +160,11 @@ class RollBackCheckout(Task[CheckoutSeen]):
             onset=onset,
             maintenance=marks,
             octane=octane,
+            is_held=is_held,
+            listening=listening,
         )
 
-    def plan(self, seen: CheckoutSeen) -> Plan:
+    def _plan(self, seen: CheckoutSeen) -> Plan:
         checkout = seen.checkout
         if checkout.link.target is not None:
             return Plan.nothing(f"{self.root} is a link: no checkout is served in place")
@@ -186,14 +182,17 @@ class RollBackCheckout(Task[CheckoutSeen]):
         ):
             return Plan.nothing(innocent)
         bad = checkout.current
+        if self._was_served_since(seen, bad.since):
+            self._refuse_what_was_changed(checkout)
+            return self._unless_held(seen, f"commit {bad.commit[:12]}", "")
         chosen = self._chosen(checkout)
         if isinstance(chosen, str):
             self._refuse_what_was_changed(checkout)  # it may be what a checkout left that stopped half-way
-            return Plan.nothing(chosen)
+            return self._unless_held(seen, f"commit {bad.commit[:12]}", chosen)
         if self.to is None:
             refuse_unless_it_would_help(
                 seen.onset,
-                seen.maintenance,
+                () if self._is_held(seen) else seen.maintenance,
                 bad=f"commit {bad.commit[:12]}",
                 since=bad.since,
                 began=self.began,
@@ -218,8 +217,15 @@ class RollBackCheckout(Task[CheckoutSeen]):
             told=self._with(to=chosen.commit[:12], migrations="any"),
         )
         unit = php_of(seen.services.matching(self.php), seen.services)
+        switch = self._check_out(seen, checkout.git, bad, chosen, unit, news)
         return Plan.of(
-            self._check_out(seen, checkout.git, bad, chosen, unit, news),
+            *self._behind_the_page(
+                switch,
+                seen,
+                Served(at=self.root, now=bad.commit, owner=checkout.git.owner),
+                older=None,
+                what=f"commit {chosen.commit[:12]}",
+            ),
             because=f"commit {bad.commit[:12]} is served since {as_text(bad.since)} UTC"
             + (f", and {seen.onset.in_words}" if isinstance(seen.onset, Onset) else ""),
         )
@@ -314,7 +320,7 @@ class RollBackCheckout(Task[CheckoutSeen]):
     ) -> Change:
         found = [file.path.name for file in seen.caches]
         caches = " ".join(name for name, pattern in CACHES.items() if any(map(pattern.fullmatch, found)))
-        workers = [program.name for program in seen.programs if program.is_of(self.root)]
+        workers = self._workers(seen)
         test = configuration_test(unit) if unit is not None else ()
         then_on = (
             git.owner, self.user, cli_of(unit), unit.name if unit is not None else "", PATIENCE, " ".join(workers),
@@ -345,12 +351,3 @@ class RollBackCheckout(Task[CheckoutSeen]):
             keeps=f"the database as it is{f', with {shortened(came)}' if came else ''}; every commit and branch",
             downtime="requests may fail while files are replaced, and when php-fpm is reloaded",
         )
-
-    def _with(self, **inputs: str) -> str:
-        """Return what a person types to go on."""
-        given = {"to": self.to, **inputs}
-        if self.migrations != "additive":
-            given.setdefault("migrations", self.migrations)
-        if given["to"] is None:
-            given["to"] = "COMMIT"
-        return " ".join([self.again or "with", *(f"--set {name}={value}" for name, value in given.items())])

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any, ClassVar, TypeVar
 
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import FileStat
+from soleil_remediate.facts.http import refuse_unless_askable
 from soleil_remediate.facts.migrations import Effect, effect_of
 from soleil_remediate.facts.octane import Octane
-from soleil_remediate.facts.onsets import Blame, Onset
-from soleil_remediate.facts.services import Services, Unit
+from soleil_remediate.facts.onsets import ACCESS_LOG, Blame, Onset
+from soleil_remediate.facts.releases import is_release_name
+from soleil_remediate.facts.services import Services, Unit, refuse_unless_unit
+from soleil_remediate.plan import Change, Plan, Undo
+from soleil_remediate.task import Task
+from soleil_remediate.tasks.maintenance import MaintenancePage, Served
 from soleil_remediate.units import Duration
+
+Seen = TypeVar("Seen")
 
 #: So long a worker may go on with the job that it has.
 PATIENCE = Duration(120)
@@ -26,6 +37,133 @@ CACHES = {
     "route": re.compile(r"routes(-v7)?[.]php"),
     "event": re.compile(r"events[.]php"),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoBack(Task[Seen]):
+    """What is asked for and said alike, whichever way the code is laid out."""
+
+    #: What stands for what is served in a command to complete, and what *to* has to be.
+    names: ClassVar[str]
+    meant: ClassVar[str]
+
+    root: PurePosixPath
+    to: str | None = None
+    migrations: str = "additive"
+    user: str = "www-data"
+    php: str = "php*-fpm.service"
+    needs: tuple[str, ...] = ()
+    access_log: PurePosixPath = ACCESS_LOG
+    began: str = "any"
+    maintenance: str = "no"
+    pages: tuple[str, ...] = ()
+    url: str | None = None
+    origin: str | None = None
+    within: Duration = Duration(5)
+    again: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.root.is_absolute() or ".." in self.root.parts or len(self.root.parts) < 3:
+            raise ValueError(f"{self.root} must be absolute, and name what is served: a link, or a checkout")
+        if self.to is not None and not is_release_name(self.to):
+            raise ValueError(f"{self.to[:80]!r} must be {self.meant}")
+        for name, allowed in (("migrations", "additive or any"), ("began", "any or with-release")):
+            if (given := getattr(self, name)) not in allowed.split(" or "):
+                raise ValueError(f"{name} must be {allowed}, not {given[:80]!r}")
+        if self.maintenance not in {"no", "yes"}:
+            raise ValueError(f"maintenance must be no or yes, not {self.maintenance[:80]!r}")
+        if self.maintenance == "yes" and not self.pages:
+            raise ValueError("maintenance needs pages: what has to be served before users see the application again")
+        for page in self.pages:
+            refuse_unless_askable(page, self.url, self.origin)
+        if not self.access_log.is_absolute() or ".." in self.access_log.parts:
+            raise ValueError(f"{self.access_log} must be absolute")
+        refuse_unless_unit(self.php, *self.needs)
+
+    def plan(self, seen: Any) -> Plan:
+        try:
+            return self._plan(seen)
+        except Unplannable as error:
+            if not self._is_held(seen):
+                raise
+            raise Unplannable(
+                f"{error}. Users see the maintenance page that was put up here; to end it, as {self.user}: "
+                f"cd {self.root} && php artisan up"
+            ) from None
+
+    @abstractmethod
+    def _plan(self, seen: Any) -> Plan:
+        """Plan what :meth:`plan` does; that users still see a page that was put up here is added there."""
+
+    def _behind_the_page(
+        self, switch: Change, seen: Any, served: Served, *, older: PurePosixPath | None, what: str
+    ) -> tuple[Change, ...]:
+        """Return the switch, and what shows users the maintenance page meanwhile where that is asked for.
+
+        Args:
+            switch: What lets other code be served.
+            seen: What the task read.
+            served: What is served now.
+            older: The release that will be served; ``None`` where it is checked out in place.
+            what: The same for people, such as ``release 41``.
+        """
+        is_held = self._is_held(seen)
+        if not is_held and (self.maintenance == "no" or seen.maintenance):  # whoever else put it there ends it
+            return (switch,)
+        page = self._page(seen)
+        # What fails behind the page must not let users see what was gone back from.
+        for_good = replace(switch, undo=Undo.none("users would see again what was gone back from"))
+        return page.put_up(served, older), for_good, page.take_down(what)
+
+    def _unless_held(self, seen: Any, served: str, why: str) -> Plan:
+        """Return that nothing is to do, unless users still see the maintenance page that was put up here."""
+        if not self._is_held(seen):
+            return Plan.nothing(why)
+        return Plan.of(
+            self._page(seen).take_down(served),
+            because=f"users see the maintenance page until {served} answers behind it",
+        )
+
+    def _is_held(self, seen: Any) -> bool:
+        return seen.is_held and bool(self.pages)
+
+    def _was_served_since(self, seen: Any, since: int) -> bool:
+        """Whether what is served came after the page: it is what users are to see, whoever brought it."""
+        return self._is_held(seen) and all(since > mark.modified for mark in seen.maintenance)
+
+    def _page(self, seen: Any) -> MaintenancePage:
+        running = (unit for unit in seen.services.matching(self.php) if unit.is_running)
+        return MaintenancePage(
+            root=self.root,
+            user=self.user,
+            php=cli_of(next(running, None)),
+            pages=self.pages,
+            url=self.url,
+            origin=self.origin,
+            within=self.within,
+            listening=seen.listening,
+            programs=self._workers(seen),
+        )
+
+    def _workers(self, seen: Any) -> tuple[str, ...]:
+        """The names of those programs that supervisor keeps running for this application."""
+        return tuple(program.name for program in seen.programs if program.is_of(self._application))
+
+    @property
+    def _application(self) -> PurePosixPath:
+        """The folder in which all of the application lies."""
+        return self.root
+
+    def _with(self, **inputs: str) -> str:
+        """Return what a person types to go on."""
+        given = {"to": self.to, **inputs}
+        if self.migrations != "additive":
+            given.setdefault("migrations", self.migrations)
+        if self.maintenance != "no":
+            given.setdefault("maintenance", self.maintenance)
+        if given["to"] is None:
+            given["to"] = self.names
+        return " ".join([self.again or "with", *(f"--set {name}={value}" for name, value in given.items())])
 
 
 def why_innocent(onset: Onset | FactError, services: Services, php: str, octane: Octane | None) -> str:

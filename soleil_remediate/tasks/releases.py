@@ -10,28 +10,28 @@ from typing import ClassVar
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.clocks import as_text
-from soleil_remediate.facts.files import FileStat, FindNamed
+from soleil_remediate.facts.files import FileStat
+from soleil_remediate.facts.maintenance import read_maintenance
 from soleil_remediate.facts.migrations import Effect
 from soleil_remediate.facts.octane import Octane, read_octane
-from soleil_remediate.facts.onsets import ACCESS_LOG, Onset, read_onset
+from soleil_remediate.facts.onsets import Onset, read_onset
 from soleil_remediate.facts.releases import (
     BAD_RELEASE,
     Release,
     Releases,
-    is_release_name,
     read_new_migrations,
     read_releases,
     release_folder,
 )
-from soleil_remediate.facts.services import Services, Unit, configuration_test, read_services, refuse_unless_unit
+from soleil_remediate.facts.services import Services, Unit, configuration_test, read_services
 from soleil_remediate.facts.together import together
 from soleil_remediate.facts.workers import Program, ReadPrograms
 from soleil_remediate.plan import Change, Plan, Risk, Undo
-from soleil_remediate.task import Task
 from soleil_remediate.tasks.going_back import (
     CACHES,
     DEADLINE,
     PATIENCE,
+    GoBack,
     cli_of,
     migrations_between,
     php_of,
@@ -40,6 +40,7 @@ from soleil_remediate.tasks.going_back import (
     shortened,
     why_innocent,
 )
+from soleil_remediate.tasks.maintenance import Served
 from soleil_remediate.tasks.switching import SWITCH
 
 
@@ -54,6 +55,8 @@ class RollbackSeen:
         onset: Since when requests fail.
         maintenance: The file by which Laravel is in maintenance mode; empty where it is not.
         octane: The Octane that serves the application; ``None`` where none does.
+        is_held: It is in maintenance mode since a run of this program put it there.
+        listening: The TCP ports on which something on the host listens.
     """
 
     releases: Releases
@@ -63,10 +66,12 @@ class RollbackSeen:
     onset: Onset | FactError
     maintenance: tuple[FileStat, ...] = ()
     octane: Octane | None = None
+    is_held: bool = False
+    listening: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
-class RollBackRelease(Task[RollbackSeen]):
+class RollBackRelease(GoBack[RollbackSeen]):
     """Serve an older release instead of the one that is served, and never that one again.
 
     Releases lie in a folder ``releases``, and the link beside it says which is served. The release is chosen and named
@@ -82,6 +87,10 @@ class RollBackRelease(Task[RollbackSeen]):
     nor in maintenance mode. A person who names the release has decided otherwise. Where Laravel Octane serves, which
     has the code in memory, what to do by hand is said and nothing is done.
 
+    Where a person asks for it, users see Laravel's maintenance page meanwhile, until the older release is seen to serve
+    its pages behind it; where it does not, the page stays, and the next run goes on there. Should nobody end it, the
+    host itself does after 20 minutes.
+
     The database stays as it is. Migrations that came with the bad release are judged by their text: one that only adds
     is no obstacle; any other is, until somebody has decided that the older code can go on with it.
 
@@ -95,6 +104,11 @@ class RollBackRelease(Task[RollbackSeen]):
         access_log: Where nginx logs the requests to this application, in its usual format.
         began: What has to be known about the beginning of what fails: ``any`` for nothing; with ``with-release``
             nothing is done unless it is seen that requests went well until this release was served, and fail since.
+        maintenance: Whether users see Laravel's maintenance page meanwhile: ``yes`` or ``no``.
+        pages: What has to be served behind the maintenance page before users see the application again.
+        url: The application's public address; the web server is asked by its name.
+        origin: Where the web server listens on the host, if not on the usual ports.
+        within: Later is no answer.
         again: The command that a person gave; it is said, with what is missing, where an input would help.
 
     Raises:
@@ -108,35 +122,14 @@ class RollBackRelease(Task[RollbackSeen]):
     #: Requests under way may be cut off. Where a migration is in the way, older code may write what newer cannot read.
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
     divides = True
-
-    root: PurePosixPath
-    to: str | None = None
-    migrations: str = "additive"
-    user: str = "www-data"
-    php: str = "php*-fpm.service"
-    needs: tuple[str, ...] = ()
-    access_log: PurePosixPath = ACCESS_LOG
-    began: str = "any"
-    again: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.root.is_absolute() or ".." in self.root.parts or len(self.root.parts) < 3:
-            raise ValueError(f"{self.root} must be absolute, and name the link that says which release is served")
-        if self.to is not None and not is_release_name(self.to):
-            raise ValueError(f"{self.to[:80]!r} must be the name of a release, one plain word")
-        if self.migrations not in {"additive", "any"}:
-            raise ValueError(f"migrations must be additive or any, not {self.migrations[:80]!r}")
-        if self.began not in {"any", "with-release"}:
-            raise ValueError(f"began must be any or with-release, not {self.began[:80]!r}")
-        if not self.access_log.is_absolute() or ".." in self.access_log.parts:
-            raise ValueError(f"{self.access_log} must be absolute")
-        refuse_unless_unit(self.php, *self.needs)
+    names: ClassVar[str] = "RELEASE"
+    meant: ClassVar[str] = "the name of a release, one plain word"
 
     async def read(self, host: Reader) -> RollbackSeen:
-        (releases, migrations), services, (programs, marks), onset, octane = await together(
+        (releases, migrations), services, (programs, (marks, is_held, listening)), onset, octane = await together(
             self._read_releases(host),
             read_services(host, [self.php, *self.needs], tested=[self.php]),
-            host.ask_all(ReadPrograms(), FindNamed((self.root / "storage/framework/down",))),
+            together(host.ask(ReadPrograms()), read_maintenance(host, self.root)),
             read_onset(host, self.access_log),
             read_octane(host, self.root, self.user),
         )
@@ -148,6 +141,8 @@ class RollBackRelease(Task[RollbackSeen]):
             onset=onset,
             maintenance=marks,
             octane=octane,
+            is_held=is_held,
+            listening=listening,
         )
 
     async def _read_releases(self, host: Reader) -> tuple[Releases, Mapping[str, str] | FactError]:
@@ -157,7 +152,7 @@ class RollBackRelease(Task[RollbackSeen]):
             return releases, {}
         return releases, await read_new_migrations(host, releases.current, older)
 
-    def plan(self, seen: RollbackSeen) -> Plan:
+    def _plan(self, seen: RollbackSeen) -> Plan:
         down = [one for one in seen.services.matching(*self.needs) if one.is_wanted and not one.is_running]
         if down:
             causes = "; ".join(f"{one.name} is {one.in_words}" for one in down)
@@ -169,13 +164,15 @@ class RollBackRelease(Task[RollbackSeen]):
         ):
             return Plan.nothing(innocent)
         bad = self._served(seen.releases)
+        if self._was_served_since(seen, seen.releases.served.changed):
+            return self._unless_held(seen, f"release {bad.name}", "")
         chosen = self._chosen(seen.releases, bad)
         if isinstance(chosen, str):
-            return Plan.nothing(chosen)
+            return self._unless_held(seen, f"release {bad.name}", chosen)
         if self.to is None:
             refuse_unless_it_would_help(
                 seen.onset,
-                seen.maintenance,
+                () if self._is_held(seen) else seen.maintenance,
                 bad=f"release {bad.name}",
                 since=seen.releases.served.changed,
                 began=self.began,
@@ -209,11 +206,22 @@ class RollBackRelease(Task[RollbackSeen]):
             told=self._with(to=chosen.name, migrations="any"),
         )
         unit = php_of(seen.services.matching(self.php), seen.services)
+        switch = self._switch(seen, bad, chosen, unit, news)
         return Plan.of(
-            self._switch(seen, bad, chosen, unit, news),
+            *self._behind_the_page(
+                switch,
+                seen,
+                Served(at=self.root, now=seen.releases.served.target, owner=seen.releases.owner),
+                older=chosen.path,
+                what=f"release {chosen.name}",
+            ),
             because=f"release {bad.name} is served since {as_text(seen.releases.served.changed)} UTC"
             + (f", and {seen.onset.in_words}" if isinstance(seen.onset, Onset) else ""),
         )
+
+    @property
+    def _application(self) -> PurePosixPath:
+        return self.root.parent
 
     def _served(self, releases: Releases) -> Release:
         if releases.current is None:
@@ -280,7 +288,7 @@ class RollBackRelease(Task[RollbackSeen]):
         then = self._target(releases, bad, chosen)
         kept = bad.caches + chosen.caches
         caches = [name for name, pattern in CACHES.items() if any(map(pattern.fullmatch, kept))]
-        workers = [program.name for program in seen.programs if program.is_of(self.root.parent)]
+        workers = self._workers(seen)
         test = configuration_test(unit) if unit is not None else ()
         then_on = (
             releases.owner, self.user, cli_of(unit), unit.name if unit is not None else "", PATIENCE,
@@ -323,12 +331,3 @@ class RollBackRelease(Task[RollbackSeen]):
             keeps=f"the database as it is{f', with {shortened(came)}' if came else ''}; every release",
             downtime="requests under way may be cut off when php-fpm is reloaded",
         )
-
-    def _with(self, **inputs: str) -> str:
-        """Return what a person types to go on."""
-        given = {"to": self.to, **inputs}
-        if self.migrations != "additive":
-            given.setdefault("migrations", self.migrations)
-        if given["to"] is None:
-            given["to"] = "RELEASE"
-        return " ".join([self.again or "with", *(f"--set {name}={value}" for name, value in given.items())])

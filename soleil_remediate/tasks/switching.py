@@ -4,19 +4,45 @@ from __future__ import annotations
 
 from soleil_remediate.plan import Script
 
-#: What both ways share: whom a command runs as, and who still runs code of before.
-_FUNCTIONS = r"""wrong=
-stop() { printf '%s: nothing was switched\n' "$1" >&2; exit 75; }
-note() { printf '%s\n' "$1" >&2; wrong=yes; }
-as() {
+#: Whom a command runs as, and what it said last. What goes wrong with that is handed to ``stop``.
+AS_SOMEBODY = r"""as() {
     entry=$(getent passwd "$1") || stop "there is no user $1"
     shift
     entry=${entry#*:*:} uid=${entry%%:*} entry=${entry#*:} gid=${entry%%:*} entry=${entry#*:*:} home=${entry%%:*}
     setpriv --reuid="$uid" --regid="$gid" --init-groups env -i HOME="$home" PATH="$PATH" LC_ALL=C.UTF-8 TZ=UTC \
         timeout -k 5 60 "$@"
 }
-is_folder() { [ "$(stat -c '%F %d:%i' -- "$1" 2>/dev/null)" = "directory $2" ]; }
 last() { printf '%s\n' "$1" | grep . | tail -n 1; }
+"""
+
+#: Let supervisor start what gave up of its programs $programs, and note what does not run.
+PROGRAMS = r"""note() { printf '%s\n' "$1" >&2; wrong=yes; }
+run_programs() {
+    for program in $programs; do # what gave up on the bad release does not come back by itself
+        supervisorctl status "$program:*" 2>/dev/null | while read -r name state _; do
+            case $state in
+                FATAL | EXITED | BACKOFF) supervisorctl start "$name" </dev/null || : ;;
+            esac
+        done
+        turns=50 waits=' (STARTING|BACKOFF|EXITED) '
+        while [ "$turns" -gt 0 ] && supervisorctl status "$program:*" 2>/dev/null | grep -qE "$waits"; do
+            turns=$((turns - 1))
+            sleep 0.2
+        done
+        said=$(supervisorctl status "$program:*" 2>&1 | grep -vE ' (RUNNING|STOPPED) ' || :)
+        if [ -z "$said" ]; then echo "$program runs"; else note "$program does not run: $(last "$said")"; fi
+    done
+}
+"""
+
+#: What both ways share: how they end, and who still runs code of before.
+_FUNCTIONS = (
+    r"""wrong=
+stop() { printf '%s: nothing was switched\n' "$1" >&2; exit 75; }
+"""
+    + AS_SOMEBODY
+    + PROGRAMS
+    + r"""is_folder() { [ "$(stat -c '%F %d:%i' -- "$1" 2>/dev/null)" = "directory $2" ]; }
 started() { # PID…: each with when it was started, so that no other process of that number is taken for it
     for pid do
         { read -r stat <"/proc/$pid/stat"; } 2>/dev/null || continue
@@ -68,6 +94,7 @@ await_end() { # SECONDS PID:STARTED…
 }
 
 """
+)
 
 #: Build the caches $caches, and the views where $bad says that something was bad, in the folder $to.
 _CACHES = r"""cd -- "$to"
@@ -141,20 +168,11 @@ if [ "$#" -gt 0 ]; then
         note "workers still have the old code: $(still "$@")"
     fi
 fi
-for program in $programs; do # what gave up on the bad release does not come back by itself
-    supervisorctl status "$program:*" 2>/dev/null | while read -r name state _; do
-        case $state in
-            FATAL | EXITED | BACKOFF) supervisorctl start "$name" </dev/null || : ;;
-        esac
-    done
-    turns=50 waits=' (STARTING|BACKOFF|EXITED) '
-    while [ "$turns" -gt 0 ] && supervisorctl status "$program:*" 2>/dev/null | grep -qE "$waits"; do
-        turns=$((turns - 1))
-        sleep 0.2
-    done
-    said=$(supervisorctl status "$program:*" 2>&1 | grep -vE ' (RUNNING|STOPPED) ' || :)
-    if [ -z "$said" ]; then echo "$program runs"; else note "$program does not run: $(last "$said")"; fi
-done
+if [ -e "$to/storage/framework/down" ]; then # workers with a --max-time end again and again then, whatever they run
+    echo "whether workers run is seen once the maintenance page is gone"
+else
+    run_programs
+fi
 [ -z "$wrong" ] || { printf 'release %s is served, but not all went well\n' "${to##*/}" >&2; exit 1; }
 """
 

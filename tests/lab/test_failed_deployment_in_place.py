@@ -99,6 +99,19 @@ def test_the_commit_before_is_named_checked_out_by_its_owner_and_proven_and_a_se
     assert is_served(rehearsal)
 
 
+def test_users_see_the_maintenance_page_until_the_commit_before_answers(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("bad-checkout")
+    good, _ = commits(rehearsal)
+    report = rehearsal.remediate(inputs={"maintenance": "yes"})
+    assert isinstance(report.outcome, Fixed), report.outcome
+    assert [sent.change.summary.partition(" commit")[0] for sent in report.sent] == [
+        "show users the maintenance page", "check out", "end the maintenance page once",
+    ]  # fmt: skip
+    assert git(rehearsal, "rev-parse HEAD") == good
+    assert is_served(rehearsal)
+    assert not rehearsal.eyes().file(f"{ROOT}/storage/framework/down").exists
+
+
 def test_the_same_change_sent_twice_goes_back_once(rehearsal: Rehearsal) -> None:
     rehearsal.host.break_with("bad-checkout")
     good, _ = commits(rehearsal)

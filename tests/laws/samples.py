@@ -187,6 +187,7 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "disk.forecast": {},
     "release.rollback": {"root": Path(_LINK), "migrations": "any"},
     "checkout.rollback": {"root": Path(_CHECKOUT)},
+    "maintenance.ended": {"root": Path(_CHECKOUT)},
     "page.served": {"page": "/ready", "url": "https://soleil.example/"},
     "page.reached": {"page": "/ready", "url": "https://soleil.example/"},
     "service.configured": {"units": ("nginx.service", "php*-fpm.service")},

@@ -17,6 +17,7 @@ from tests.lab import (
     test_disk_full,
     test_failed_deployment,
     test_failed_deployment_in_place,
+    test_maintenance_page,
     test_rotation,
 )
 from tests.laws.samples import KINDS, TASKS
@@ -27,7 +28,11 @@ for row in (*test_disk_full.REPAIRED, *test_rotation.REPAIRED):
     SENT.setdefault(row.fault, set()).add(row.sent)
 for case in test_application_down.REPAIRED:
     SENT.setdefault(case.fault, set()).add(case.sent)
-for release in (*test_failed_deployment.REPAIRED, *test_failed_deployment_in_place.REPAIRED):
+for release in (
+    *test_failed_deployment.REPAIRED,
+    *test_failed_deployment_in_place.REPAIRED,
+    *test_maintenance_page.REPAIRED,
+):
     SENT.setdefault(release.fault, set()).add(release.sent)
 
 TASK_KINDS = {kind.kind for kind in TASKS}

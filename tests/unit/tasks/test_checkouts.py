@@ -140,6 +140,30 @@ def test_where_requests_failed_before_it_or_in_maintenance_mode_going_back_would
     assert "going back would not end it" in refusal(TASK, seen(maintenance=(mark,)))
 
 
+def test_users_see_the_maintenance_page_until_the_older_commit_answers() -> None:
+    paged = replace(TASK, maintenance="yes", pages=("/api/health/live",))
+    what = seen(onset=WITH, listening=frozenset({80}))
+    down, switch, up = paged.plan(what).changes
+    assert (down.summary, switch.command) == ("show users the maintenance page", change_of(TASK, what).command)
+    assert switch.undo.command is None
+    assert up.summary == f"end the maintenance page once commit {B[:12]} answers behind it"
+    assert down.command.words[-1] == ""  # in place, there is no artisan but the one that is served
+    undo = down.undo.command
+    assert undo is not None
+    assert undo.words[8:11] == ("/srv/app", C, "deploy")  # at once where that is still checked out
+    mark = replace(file("/srv/app/storage/framework/down"), modified=SERVED + 60)
+    held = replace(what, is_held=True, maintenance=(mark,))
+    assert paged.plan(held) == paged.plan(what)
+    later = replace(held, maintenance=(replace(mark, modified=SERVED - 60),))
+    assert [change.summary for change in paged.plan(later).changes] == [
+        f"end the maintenance page once commit {C[:12]} answers behind it"
+    ]
+    back = replace(held, checkout=checkout(B, C, B, A, bad=frozenset({C})))
+    assert [change.summary for change in paged.plan(back).changes] == [up.summary]
+    changed = replace(back, checkout=checkout(B, C, B, A, bad=frozenset({C}), dirt=("a.php",)))
+    assert "were changed and not committed" in refusal(paged, changed)
+
+
 def test_where_the_commit_must_be_to_blame_it_must_have_been_seen() -> None:
     strict = replace(TASK, began="with-release")
     assert change_of(strict, seen(onset=WITH)) == change_of(TASK, seen())

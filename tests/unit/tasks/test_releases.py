@@ -44,6 +44,7 @@ NOTHING_FAILS = Onset(since=None)
 WITH = Onset(since=SERVED - 20, well=SERVED - 80, failed=9, asked=10)
 BEFORE = Onset(since=SERVED - 3620, well=SERVED - 3680, failed=9, asked=10)
 LATER = Onset(since=SERVED + 86380, well=SERVED + 86320, failed=9, asked=10)
+LISTENS_ON_80 = "  sl  local_address rem_address   st\n   0: 00000000:0050 00000000:0000 0A 00000000:00000000\n"
 DROPS = "function up() { Schema::drop('a'); }"
 
 
@@ -389,6 +390,8 @@ def test_a_read_asks_for_the_migrations_after_the_chosen_release(to: str | None,
         ("-regextype", said(found)),
         ("-maxdepth 0", said(record("/srv/app", kind="d"))),
         (".dep", said(status=1, stderr=complaint("/srv/app/.dep"))),
+        ("grep -oE", said(f'"secret": "soleil-remediate-{"0a" * 16}"\n')),
+        ("/proc/net/tcp", said(LISTENS_ON_80)),
         ("framework/down", said(record("/srv/app/current/storage/framework/down"))),
         ("count-by-minute", said(status=1)),
         ("date", said(f"{SERVED}\n")),
@@ -399,6 +402,111 @@ def test_a_read_asks_for_the_migrations_after_the_chosen_release(to: str | None,
     assert what.releases.current.name == "2"
     assert isinstance(what.onset, FactError)
     assert [mark.path.name for mark in what.maintenance] == ["down"]
+    assert what.is_held
+    assert what.listening == {80}
+
+
+# ---- behind the maintenance page -------------------------------------------------------------------------------------
+
+PAGED = replace(TASK, maintenance="yes", pages=("/api/health/live", "/api/health/ready"), url="https://app.example")
+MARK = (replace(file("/srv/app/current/storage/framework/down"), modified=SERVED + 60),)
+
+
+def test_users_see_the_maintenance_page_until_the_older_release_answers() -> None:
+    what = replace(seen(THREE, onset=WITH), listening=frozenset({80}))
+    down, switch, up = PAGED.plan(what).changes
+    assert [down.summary, switch.summary, up.summary] == [
+        "show users the maintenance page",
+        "serve release 2 instead of 3",
+        "end the maintenance page once release 2 answers behind it",
+    ]
+    assert switch.command == change_of(TASK, what).command
+    assert switch.undo.command is None  # what fails behind the page must not let users see the bad release
+    name, root, user, php, timer, seconds, _, older = down.command.words[3:]
+    who = ("/srv/app/current", "www-data", "php8.2", timer)
+    assert (name, root, user, php, timer) == ("begin-maintenance", *who)
+    assert (seconds, older) == ("1200", "/srv/app/releases/2")
+    pages = (
+        "http://app.example/api/health/live",
+        "localhost:80",
+        "http://app.example/api/health/ready",
+        "localhost:80",
+    )
+    assert up.command.words[3:] == (
+        "leave-maintenance",
+        *who,
+        "/srv/app/current",
+        "",
+        "",
+        "5",
+        "60",
+        "app-worker",
+        *pages,
+    )
+    undo = down.undo.command
+    assert undo is not None
+    assert undo.words[3:] == (
+        "leave-maintenance", *who, "/srv/app/current", "releases/3", "deploy", "5", "60", "app-worker", *pages,
+    )  # fmt: skip
+    assert up.undo.command is None
+    assert up.command.deadline >= 60 + 3 * 5 + 120
+    assert PAGED.plan(what).is_one_repair  # what fails later takes the page down again
+
+
+def test_a_page_that_was_put_up_here_is_not_forgotten_and_its_time_begins_anew() -> None:
+    held = replace(seen(THREE, onset=WITH), is_held=True, maintenance=MARK)
+    for task in (PAGED, replace(PAGED, maintenance="no")):
+        assert task.plan(held) == PAGED.plan(seen(THREE, onset=WITH))
+    ends = ["end the maintenance page once release 2 answers behind it"]
+    back = replace(held, releases=releases(release("2"), release("3", bad=True), serves="2"))
+    for task in (PAGED, replace(PAGED, maintenance="no"), replace(PAGED, to="2")):
+        plan = task.plan(back)
+        assert [change.summary for change in plan.changes] == ends
+        assert plan.because == "users see the maintenance page until release 2 answers behind it"
+    assert "going back would not end it" in refusal(TASK, held)  # without pages nobody could tell when to end it
+    assert nothing(TASK, back).startswith("release 2 is served, and 3 is marked bad")
+
+
+def test_what_was_deployed_behind_the_page_is_not_gone_back_from() -> None:
+    earlier = (replace(MARK[0], modified=SERVED - 60),)
+    what = replace(seen(THREE, onset=BEFORE), is_held=True, maintenance=earlier)
+    assert [change.summary for change in PAGED.plan(what).changes] == [
+        "end the maintenance page once release 3 answers behind it"
+    ]
+
+
+def test_whatever_stands_in_the_way_that_users_see_the_page_is_said() -> None:
+    what = replace(seen(THREE, onset=BEFORE), is_held=True, maintenance=MARK)
+    assert refusal(PAGED, what).endswith(
+        "Users see the maintenance page that was put up here; to end it, as www-data: cd /srv/app/current && "
+        "php artisan up"
+    )
+    two = Services(units=(FPM, replace(FPM, name="php8.1-fpm.service")), tests={})
+    back = replace(what, releases=releases(release("2"), release("3", bad=True), serves="2"), services=two)
+    assert PAGED.plan(back).changes, "nothing is reloaded for it"
+
+
+def test_who_else_put_the_application_into_maintenance_mode_ends_it() -> None:
+    elsewhere = replace(seen(THREE, onset=WITH), maintenance=MARK)
+    assert "going back would not end it" in refusal(PAGED, elsewhere)
+    assert refusal(PAGED, elsewhere).endswith("--set to=2 --set maintenance=yes")
+    assert [change.summary for change in replace(PAGED, to="2").plan(elsewhere).changes] == [
+        "serve release 2 instead of 3"
+    ]
+
+
+@pytest.mark.parametrize(
+    "given, why",
+    [
+        ({"maintenance": "maybe"}, "maintenance must be no or yes, not 'maybe'"),
+        ({"maintenance": "yes"}, "maintenance needs pages"),
+        ({"pages": ("live",)}, "'live' must be a page"),
+        ({"pages": ("/live",), "url": "ftp://app"}, "'ftp://app' must be an address"),
+    ],
+)
+def test_a_maintenance_page_that_nothing_could_end_is_refused(given: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        replace(TASK, **given)
 
 
 # ---- what the script itself compares, immediately before the switch --------------------------------------------------
