@@ -1,4 +1,4 @@
-"""A host that has hardly a process to give: what cannot be read is never healthy, and no change is half told."""
+"""A host with hardly a process or any memory to give: what cannot be read is never healthy, no change is half told."""
 
 from __future__ import annotations
 
@@ -34,6 +34,18 @@ def limited(host: LabHost, *, spare: int) -> Iterator[None]:
         yield
     finally:
         most.write_text(before)
+
+
+@contextmanager
+def short_of_memory(host: LabHost, kib: int) -> Iterator[None]:
+    """Let every process that sudo starts on the host have no more than so much memory; who logs in as root has all."""
+    limits, sudo = "/etc/security/rehearsal.conf", "/etc/pam.d/sudo"
+    host.shell(f"printf '%s hard as {kib}\\n' '*' root >{limits}")
+    host.shell(f"sed -i '1i session required pam_limits.so conf={limits}' {sudo}")
+    try:
+        yield
+    finally:
+        host.shell(f"sed -i 1d {sudo}")
 
 
 def log_of(host: LabHost) -> str:
@@ -97,5 +109,20 @@ def test_a_host_that_has_no_process_to_give_from_the_very_change_on_tells_the_tr
         report = rehearsal.remediate(listener=listen)
     if isinstance(report.outcome, Refusal):
         assert "is it full?" not in report.outcome.why, "it is not"
+    check_truth(web1, report, before)
+    check_end(rehearsal, report)
+
+
+@pytest.mark.parametrize("kib", some(2500, 3000, 3500, 4000, 4500, 5000, everyday=(4000,)))
+def test_a_host_that_has_hardly_any_memory_to_give_is_never_called_healthy(
+    web1: LabHost, tmp_path: Path, kib: int
+) -> None:
+    rehearsal = Rehearsal(web1, tmp_path / "state")
+    web1.break_with("laravel-log", writer="no")
+    before = log_of(web1)
+    with short_of_memory(web1, kib):
+        seen = rehearsal.preview()
+        report = rehearsal.remediate()
+    assert not isinstance(seen.outcome, NotNeeded | Crashed), seen.outcome
     check_truth(web1, report, before)
     check_end(rehearsal, report)
