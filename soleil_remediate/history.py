@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
 from soleil_remediate.copies import cut_short
-from soleil_remediate.errors import ConfigError, worst
+from soleil_remediate.errors import ConfigError, ExitStatus, worst
 from soleil_remediate.host_outcomes import Eased, Fixed, HostOutcome, MaybeChanged, NotNeeded
 from soleil_remediate.step_outcomes import StepUnknown
 from soleil_remediate.task import Health
@@ -61,6 +61,26 @@ class Unanswered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostEnd:
+    """How a host ended, as a record has it.
+
+    Args:
+        verdict: One of the printed words.
+        why: The same for people.
+        exit_status: What the verdict gives.
+    """
+
+    verdict: str
+    why: str
+    exit_status: ExitStatus
+
+    @classmethod
+    def of(cls, outcome: HostOutcome) -> HostEnd:
+        """Return the same of an outcome that was not read from a record."""
+        return cls(verdict=outcome.word, why=outcome.why, exit_status=outcome.exit_status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """One run's record.
 
@@ -100,6 +120,15 @@ class History:
         """The hosts whose end is not on record, or is on record as none that anybody wanted."""
         ends = self._verdicts()
         return tuple(str(host) for host in self.started["hosts"] if ends.get(host) not in _GOOD)
+
+    @property
+    def ends(self) -> dict[str, HostEnd]:
+        """How each host ended whose end is on record; what was found out last counts."""
+        outcomes = {str(line["host"]): line["outcome"] for line in self.lines if line["type"] in _ENDS}
+        return {
+            host: HostEnd(verdict=outcome["verdict"], why=str(outcome["why"]), exit_status=_STATUS[outcome["verdict"]])
+            for host, outcome in outcomes.items()
+        }
 
     @property
     def is_to_be_resumed(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from soleil_remediate import fleet
@@ -17,8 +17,8 @@ from soleil_remediate.clock import Clock
 from soleil_remediate.delivery import PATIENCE, last_lines
 from soleil_remediate.errors import ConfigError, FactError, HostLocked, Interrupted, Refused, Unreachable
 from soleil_remediate.events import ChangeSettled, HostSettled, RunEnded, RunResumed
-from soleil_remediate.history import History, Unanswered
-from soleil_remediate.host import Host
+from soleil_remediate.history import History, HostEnd, Unanswered
+from soleil_remediate.host import Connection, Host
 from soleil_remediate.host_outcomes import (
     Eased,
     Fixed,
@@ -37,6 +37,8 @@ from soleil_remediate.seen import Preview
 from soleil_remediate.stopping import Signals, Stop
 from soleil_remediate.task import Health
 from soleil_remediate.transports import Operation, Progress, Session, Transport
+
+_GONE = "the inventory knows it no more"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +77,31 @@ class Resumed:
         outcomes: By host: those that are told now, in the run's order.
         left: The hosts on which something is left to do.
         failed: The other hosts that count as failed in the run that goes on, and how each ended, in a word.
+        gone: By host: how those ended that the inventory knows no more, as far as the record can tell.
     """
 
     changes: tuple[Settled, ...]
     outcomes: Mapping[str, HostOutcome]
     left: tuple[str, ...]
     failed: tuple[tuple[str, str], ...] = ()
+    gone: Mapping[str, HostEnd] = field(default_factory=dict)
+
+
+def not_resumed(history: History, gone: Sequence[str]) -> Resumed:
+    """Return what the record alone can tell of hosts that the inventory knows no more. Writes and asks nothing.
+
+    Args:
+        history: What the record says.
+        gone: The hosts; one to which anything may have been sent counts as failed in the run that goes on.
+    """
+    changes = tuple(
+        Settled(change=change, progress=None, says=_GONE) for change in history.open_changes if change.host in gone
+    )
+    touched = {one.change.host for one in changes} | {host for host in gone if history.was_begun(host)}
+    ends = history.ends
+    known = {host: ends.get(host) or HostEnd.of(_of_gone(history, host)) for host in gone}
+    failed = tuple((host, end.verdict) for host, end in known.items() if host in touched)
+    return Resumed(changes=changes, outcomes={}, left=(), failed=failed, gone=known)
 
 
 def resume(
@@ -91,16 +112,19 @@ def resume(
     transport: Transport,
     clock: Clock,
     tell: Callable[[str], None] = lambda _: None,
+    gone: Sequence[str] = (),
 ) -> Resumed:
     """Ask the hosts of a run about every change that is open, look at them again, and write both into its record.
 
     Args:
         history: What the record says.
-        cases: The run's scenario and inputs, bound to each of its hosts that is not done.
+        cases: The run's scenario and inputs, bound to each of its hosts that is not done; at least one.
         record: The same, to be gone on with.
         transport: The way to the hosts.
         clock: For waiting until a change that still runs has ended.
         tell: Gets a line for people whenever something is waited for.
+        gone: The other hosts that are not done: the inventory knows them no more, so they are not asked. Where the
+            record has no end of one, what it knows becomes its end there, so that nobody takes it for done.
 
     Raises:
         RecordNotWritten: What was found stands nowhere; it can be asked for again.
@@ -108,12 +132,21 @@ def resume(
     """
     stop = Stop()
     with Signals(stop, clock).heard():  # to the very end: whoever stops this wants nothing to be sent after it
-        resumed = _resume(history, cases, record=record, transport=transport, clock=clock, tell=tell, stop=stop)
+        resumed = _resume(
+            history,
+            cases,
+            record=record,
+            transport=transport,
+            clock=clock,
+            tell=tell,
+            stop=stop,
+            gone=not_resumed(history, gone),
+        )
     _check(stop)
     return resumed
 
 
-def _resume(
+def _resume(  # noqa: PLR0913  # what resume was given, and who may stop it
     history: History,
     cases: Sequence[Case],
     *,
@@ -122,12 +155,14 @@ def _resume(
     clock: Clock,
     tell: Callable[[str], None],
     stop: Stop,
+    gone: Resumed,
 ) -> Resumed:
     record.write(RunResumed(operator=fleet.operator()))
     hosts = {case.host.name: case.host for case in cases}
     asked: dict[str, list[Unanswered]] = {}
     for change in history.open_changes:
-        asked.setdefault(change.host, []).append(change)
+        if change.host in hosts:
+            asked.setdefault(change.host, []).append(change)
 
     def ask(name: str) -> list[Settled]:
         owner = f"{fleet.operator()} (resumes run {history.run})"
@@ -156,9 +191,11 @@ def _resume(
         one.host.name: _outcome(history, one, [made for made in changes if made.change.host == one.host.name])
         for one in seen.hosts
     }
-    for name, outcome in outcomes.items():
+    ends = history.ends
+    told = outcomes | {name: _of_gone(history, name) for name in gone.gone if name not in ends}
+    for name, outcome in told.items():
         record.write(HostSettled(host=name, outcome=outcome))
-    reports = tuple(HostReport(host=hosts[name], outcome=outcome) for name, outcome in outcomes.items())
+    reports = tuple(HostReport(host=hosts.get(name) or _unlisted(name), outcome=told[name]) for name in told)
     record.write(RunEnded(report=RunReport(run=history.run, scenario=seen.scenario, hosts=reports)))
     is_open = {one.change.host for one in changes if one.is_open}
     left = tuple(
@@ -169,7 +206,13 @@ def _resume(
         for one in seen.hosts
         if one.host.name not in left and _has_failed(one, outcomes[one.host.name])
     )
-    return Resumed(changes=tuple(changes), outcomes=outcomes, left=() if is_open else left, failed=failed)
+    return Resumed(
+        changes=(*changes, *gone.changes),
+        outcomes=outcomes,
+        left=() if is_open else left,
+        failed=(*failed, *gone.failed),
+        gone=gone.gone,
+    )
 
 
 def _check(stop: Stop) -> None:
@@ -280,6 +323,21 @@ def _outcome(history: History, seen: HostReport, changes: Sequence[Settled]) -> 
     if seen.preview is None:
         return Unproven(why=f"it may have been changed, and could not be looked at again: {seen.outcome.why}")
     return _changed(seen.preview, [one for one in begun if one.is_unknowable], was_faulty=history.was_faulty(host))
+
+
+def _of_gone(history: History, host: str) -> HostOutcome:
+    """Return what became of a host that cannot be asked, and of which the record has no end."""
+    for change in history.open_changes:
+        if change.host == host:
+            maybe = f"{host} MAY have been changed: operation {change.operation} has no answer ({_GONE})"
+            return MaybeChanged(why=maybe, operation=change.operation)
+    if history.was_begun(host):
+        return Unproven(why=f"it was changed, and whether that helped is not known: {_GONE}")
+    return NotFixed(why=f"nothing was sent to it, and how it stands is not known: {_GONE}")
+
+
+def _unlisted(name: str) -> Host:
+    return Host(name=name, connection=Connection(address=name), is_listed=False)
 
 
 def _has_failed(seen: HostReport, outcome: HostOutcome) -> bool:

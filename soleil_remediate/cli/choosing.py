@@ -202,6 +202,19 @@ def peers_of(call: Call, cases: Sequence[Case]) -> tuple[Case, ...]:
     return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
 
 
+def missing_hosts(call: Call, names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of an earlier run's hosts that the inventory knows no more.
+
+    Raises:
+        ConfigError: There is no inventory, or it cannot be used.
+    """
+    path = inventory_path(call)
+    if path is None:
+        raise no_inventory()
+    known = {host.name for host in load_inventory(path).hosts}
+    return tuple(name for name in names if name not in known)
+
+
 def bound_cases(call: Call, names: Sequence[str], recorded: Mapping[str, Any]) -> tuple[Case, ...]:
     """Return the scenario of an earlier run bound to some of its hosts, with the inputs that its record has.
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from soleil_remediate.cli.call import Call
-from soleil_remediate.cli.choosing import bound_cases, chosen_rollout, invocation
+from soleil_remediate.cli.choosing import bound_cases, chosen_rollout, inventory_path, invocation, missing_hosts
 from soleil_remediate.cli.forms import tell_error
 from soleil_remediate.cli.remediating import go_on
 from soleil_remediate.clock import SystemClock
@@ -19,12 +19,12 @@ from soleil_remediate.history import History
 from soleil_remediate.host_outcomes import MaybeChanged
 from soleil_remediate.loading import as_typed
 from soleil_remediate.record import Runs
-from soleil_remediate.reporters.endings import style_of
+from soleil_remediate.reporters.endings import BAD, style_of
 from soleil_remediate.reporters.json import list_document
 from soleil_remediate.reporters.page import HEADING, Page, joined
 from soleil_remediate.reporters.records import settled_in_words
 from soleil_remediate.reporters.screen import Screen
-from soleil_remediate.resuming import Resumed, Settled, resume
+from soleil_remediate.resuming import Resumed, Settled, not_resumed, resume
 from soleil_remediate.scenario import Case
 from soleil_remediate.state import state_folder
 from soleil_remediate.transports.ways import EachItsWay
@@ -39,19 +39,23 @@ def resume_run(call: Call) -> ExitStatus:
     runs, clock = Runs(state_folder()), SystemClock()
     history = runs.history(call.text("run"))
     call = _as_it_was_called(call, history)
-    cases = _cases(call, history)
+    cases, gone = _cases(call, history)
     screen = Screen.of(sys.stderr if is_json else sys.stdout)
-    if not cases:
+    if not cases and not gone:
         if is_json:
             return _document(call, history, Resumed(changes=(), outcomes={}, left=()), ExitStatus.OK)
         screen.say(f"nothing is left of run {history.run}: every host of it ended well")
         return ExitStatus.OK
-    with runs.reopen(history, clock) as record:
-        resumed = resume(history, cases, record=record, transport=EachItsWay(), clock=clock, tell=screen.say)
-    settled = [outcome.exit_status for name, outcome in resumed.outcomes.items() if name not in resumed.left]
+    if cases:
+        with runs.reopen(history, clock) as record:
+            resumed = resume(
+                history, cases, record=record, transport=EachItsWay(), clock=clock, tell=screen.say, gone=gone
+            )
+    else:  # perhaps it is the wrong inventory: nothing is written down for good
+        resumed = not_resumed(history, gone)
     is_over = call.has("dry_run") or not resumed.left
-    if is_over:
-        settled = [outcome.exit_status for outcome in resumed.outcomes.values()]
+    settled = [outcome.exit_status for name, outcome in resumed.outcomes.items() if is_over or name not in resumed.left]
+    settled += [end.exit_status for end in resumed.gone.values()]
     if not is_json:
         screen.show(_page(call, history, resumed, screen.width))
     if is_over:
@@ -76,11 +80,13 @@ def _as_it_was_called(call: Call, history: History) -> Call:
     return replace(call, given=given)
 
 
-def _cases(call: Call, history: History) -> tuple[Case, ...]:
-    """Return the run's scenario and inputs, bound to each of its hosts that is not done."""
+def _cases(call: Call, history: History) -> tuple[tuple[Case, ...], tuple[str, ...]]:
+    """Return the run's scenario and inputs, bound to each of its hosts that is not done, and those that are gone."""
     asked = {change.host for change in history.open_changes}
     names = [name for name in history.started["hosts"] if name in asked or name in history.open_hosts]
-    return bound_cases(call, names, history.started["inputs"]) if names else ()
+    gone = missing_hosts(call, names) if names else ()
+    there = [name for name in names if name not in gone]
+    return bound_cases(call, there, history.started["inputs"]) if there else (), gone
 
 
 def _about(call: Call, cases: Sequence[Case], history: History) -> Call:
@@ -109,9 +115,20 @@ def _page(call: Call, history: History, resumed: Resumed, width: int) -> Page:
     for name, outcome in resumed.outcomes.items():
         page.headline((outcome.word, style_of(outcome)), joined([name, f"exit {int(outcome.exit_status)}"]), 10)
         page.prose(outcome.why.removeprefix(f"{name} "), 10)
-    if any(isinstance(outcome, MaybeChanged) for outcome in resumed.outcomes.values()):
+    for name, end in resumed.gone.items():
+        page.headline(("NOT RESUMED", BAD), joined([name, end.verdict, f"exit {int(end.exit_status)}"]), 13)
+        page.prose(end.why.removeprefix(f"{name} "), 13)
+    if resumed.gone:
+        names = ", ".join(resumed.gone)
+        page.prose(
+            f"Of {names} there is only what the record says: not in the inventory any more "
+            f"({inventory_path(call)}), so neither asked nor looked at. Once back in it:",
+            2,
+        )
         page.command("  next", invocation(call, "").resume(history.run), 10)
-    elif resumed.left:
+    elif any(isinstance(outcome, MaybeChanged) for outcome in resumed.outcomes.values()):
+        page.command("  next", invocation(call, "").resume(history.run), 10)
+    if resumed.left:
         about = ", ".join(resumed.left)
         page.prose(f"Something is left to do on {about}, planned afresh from what is seen now.", 2)
         if call.has("dry_run"):
@@ -140,6 +157,10 @@ def _document(call: Call, history: History, resumed: Resumed, status: ExitStatus
         {"host": name, "verdict": outcome.word, "why": outcome.why, "exit_status": int(outcome.exit_status)}
         for name, outcome in resumed.outcomes.items()
     ]
-    more = {"run": history.run, "hosts": hosts, "left": as_data(resumed.left), "exit_status": int(status)}
+    gone = [
+        {"host": name, "verdict": end.verdict, "why": end.why, "exit_status": int(end.exit_status)}
+        for name, end in resumed.gone.items()
+    ]
+    more = {"run": history.run, "hosts": hosts, "gone": gone, "left": as_data(resumed.left), "exit_status": int(status)}
     print(list_document(call.verb, "changes", changes, **more))  # noqa: T201  # the document
     return status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -11,9 +12,9 @@ from typing import Any
 import pytest
 
 from soleil_remediate import cli, fleet
-from soleil_remediate.cli import remediating, resuming
+from soleil_remediate.cli import choosing, remediating, resuming
 from soleil_remediate.errors import ConnectionLost, ExitStatus
-from soleil_remediate.events import Called
+from soleil_remediate.events import Called, RunStarted
 from soleil_remediate.freezing import Switch
 from soleil_remediate.gates import PolicyGate
 from soleil_remediate.record import Runs
@@ -141,3 +142,107 @@ def test_the_commands_that_it_prints_have_what_the_run_was_given(night: Night) -
     assert "--scenario tiny --host web2" in command
     assert "--set 'release=r 41' --set 'keep=67108864 B'" in command
     assert "limit" not in command, "it is what the playbook has anyway"
+
+
+# --- hosts that have left the inventory -------------------------------------------------------------------------------
+
+
+def test_a_host_that_left_the_inventory_is_not_resumed_and_the_others_are(night: Night) -> None:
+    night.inventory.write_text("all: {hosts: {web2: {}}}\n")
+    status, out, err = night.resume("--max-fail", "1")
+    assert (status, err) == (ExitStatus.UNKNOWN, "")
+    assert "NOT RESUMED web1 · UNKNOWN · exit 7" in out
+    assert "Of web1 there is only what the record says: not in the inventory any more" in out
+    assert f"exit 7 MAY have been changed: operation {night.run}-00-00 has no answer" in out
+    assert "FIXED web2" in out
+    assert night.sent == [1, 2]
+
+
+def test_a_host_that_left_the_inventory_with_a_change_unknown_counts_as_failed(night: Night) -> None:
+    night.inventory.write_text("all: {hosts: {web2: {}}}\n")
+    status, out, _ = night.resume()
+    assert status == ExitStatus.UNKNOWN
+    assert "not tried: web1 ended UNKNOWN. Nothing was sent to any host" in out
+    assert "add --max-fail 1" in out
+    assert night.sent == [1, 1]
+
+
+def test_a_host_that_is_back_in_the_inventory_is_asked_again(night: Night) -> None:
+    night.inventory.write_text("all: {hosts: {web2: {}}}\n")
+    night.resume("--max-fail", "1")
+    history = night.runs.history(night.run)
+    assert history.is_to_be_resumed
+    assert [change.host for change in history.open_changes] == ["web1"]
+    night.inventory.write_text(INVENTORY)
+    status, out, _ = night.resume()
+    assert status == ExitStatus.OK
+    assert "FIXED web1" in out
+
+
+def test_a_host_that_left_the_inventory_untouched_keeps_nobody_from_going_on(night: Night) -> None:
+    night.cut("GateAnswered")
+    tiny.say(night.hosts[0], "bad")
+    night.inventory.write_text("all: {hosts: {web1: {}}}\n")
+    status, out, _ = night.resume()
+    assert "NOT RESUMED web2 · NOT FIXED · exit 1" in out
+    assert "nothing was sent to it" in out
+    assert "FIXED web1" in out
+    assert status == ExitStatus.NOT_FIXED, "how it stands is not known"
+    assert night.sent == [2, 1]
+
+
+def test_what_the_record_says_of_a_host_that_left_the_inventory_is_told_as_it_stands(night: Night) -> None:
+    night.cut("GateAnswered")
+    night.hosts[0].unreachable = ConnectionLost("web1 is silent")
+    night.resume("--dry-run")
+    night.inventory.write_text("all: {hosts: {web2: {}}}\n")
+    status, out, _ = night.resume()
+    assert "NOT RESUMED web1 · UNREACHABLE · exit 3 is silent" in out
+    assert "FIXED web2" in out
+    assert status == ExitStatus.UNREACHABLE
+
+
+def test_where_every_host_left_the_inventory_nothing_is_written_and_the_record_speaks(night: Night) -> None:
+    night.inventory.write_text("all: {hosts: {web3: {}}}\n")
+    before = night.runs.read(night.run)
+    status, out, _ = night.resume()
+    assert status == ExitStatus.UNKNOWN
+    assert "NOT RESUMED web1 · UNKNOWN · exit 7" in out
+    assert "NOT RESUMED web2 · NOT FIXED · exit 1" in out
+    assert night.runs.read(night.run) == before
+    assert night.sent == [1, 1]
+
+
+def test_a_program_reads_which_hosts_left_the_inventory(night: Night) -> None:
+    night.inventory.write_text("all: {hosts: {web2: {}}}\n")
+    cli.main(["resume", night.run, "--dry-run", "-o", "json"])
+    document = json.loads(night.capsys.readouterr().out)
+    assert [(one["host"], one["verdict"], one["exit_status"]) for one in document["gone"]] == [("web1", "UNKNOWN", 7)]
+    assert [one["host"] for one in document["hosts"]] == ["web2"]
+    assert [(one["host"], one["found"]) for one in document["changes"]] == [("web1", None)]
+    assert (document["left"], document["exit_status"]) == (["web2"], 7)
+
+
+def test_a_playbooks_scenario_is_bound_to_the_hosts_that_are_still_there(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resuming, "bound_cases", choosing.bound_cases)
+    app = "{name: soleil, root: /srv/soleil/current, user: www-data, logs: [/srv/laravel.log]}"
+    night.inventory.write_text(f"all: {{vars: {{app: {app}}}, hosts: {{web2: {{}}}}}}\n")
+    night.hosts[1].unreachable = ConnectionLost("web2 is silent")
+    with night.runs.begin("0123abcd", tiny.Clock()) as record:
+        record.write(
+            RunStarted(
+                run="0123abcd",
+                scenario="disk-full",
+                hosts=("web1", "web2"),
+                operator="eva@laptop",
+                inputs={},
+                called=Called(inventory=str(night.inventory)),
+            )
+        )
+    night.run = "0123abcd"
+    status, out, err = night.resume()
+    assert (status, err) == (ExitStatus.NOT_FIXED, "")
+    assert "UNREACHABLE web2 · exit 3" in out
+    assert "NOT RESUMED web1 · NOT FIXED · exit 1 nothing was sent to it" in out
