@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from soleil_remediate.cli.call import Call
 from soleil_remediate.errors import ConfigError, ExitStatus
@@ -50,13 +50,32 @@ def safe_to_print(call: Call) -> Iterator[None]:
                     stream.finish()
 
 
-def tell_run(call: Call, report: RunReport, scenario: Scenario, again: Invocation, *, is_dry: bool) -> None:
-    """Print what is said about a run at its end; nothing for a console, which was told all along."""
+def tell_run(
+    call: Call,
+    report: RunReport,
+    scenario: Scenario,
+    again: Invocation,
+    *,
+    is_dry: bool,
+    status: ExitStatus,
+    resumed: Mapping[str, Any] | None = None,
+) -> None:
+    """Print what is said about a run at its end; nothing for a console, which was told all along.
+
+    Args:
+        call: Says in which form.
+        report: What became of the run.
+        scenario: Which it is a run of.
+        again: For the commands that are printed.
+        is_dry: Nothing was to be sent.
+        status: How the process ends.
+        resumed: For programs: what became of the run that this one goes on with.
+    """
     form = call.form
     if form == "json":
         from soleil_remediate.reporters.json import run_document  # noqa: PLC0415  # each form loads what it needs
 
-        print(run_document(call.verb, report, is_dry=is_dry), flush=True)  # noqa: T201  # the document
+        print(run_document(call.verb, report, is_dry=is_dry, status=status, resumed=resumed), flush=True)  # noqa: T201  # the document
     elif form == "junit":
         from soleil_remediate.clock import SystemClock  # noqa: PLC0415  # likewise
         from soleil_remediate.reporters.junit import junit_document  # noqa: PLC0415  # likewise
@@ -70,15 +89,25 @@ def tell_run(call: Call, report: RunReport, scenario: Scenario, again: Invocatio
         github.write_summary(github.summary(report, scenario, again, is_dry=is_dry))
 
 
-def tell_error(call: Call, name: str, message: str, status: ExitStatus) -> None:
-    """Print why a command ended without a run, or without an end of it."""
+def tell_error(
+    call: Call, name: str, message: str, status: ExitStatus, *, resumed: Mapping[str, Any] | None = None
+) -> None:
+    """Print why a command ended without a run, or without an end of it.
+
+    Args:
+        call: Says in which form.
+        name: What happened: the error's class.
+        message: The same for people.
+        status: How the process ends.
+        resumed: For programs: what became of the run that it was to go on with.
+    """
     form = "console"
     with suppress(ConfigError):
         form = call.form
     if form == "json":
         from soleil_remediate.reporters.json import error_document  # noqa: PLC0415  # only where it is asked for
 
-        print(error_document(call.verb, name, message, status))  # noqa: T201  # the document
+        print(error_document(call.verb, name, message, status, resumed=resumed))  # noqa: T201  # the document
         return
     if form == "junit":
         from soleil_remediate.clock import SystemClock  # noqa: PLC0415  # likewise

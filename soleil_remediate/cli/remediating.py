@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 from soleil_remediate import fleet
 from soleil_remediate.cli.call import Call
@@ -12,7 +14,7 @@ from soleil_remediate.cli.choosing import called, chosen_cases, chosen_rollout, 
 from soleil_remediate.cli.forms import DOCUMENTS, tell_run
 from soleil_remediate.cli.freezing import brake
 from soleil_remediate.clock import SystemClock
-from soleil_remediate.errors import ConfigError, ExitStatus
+from soleil_remediate.errors import ConfigError, ExitStatus, worst
 from soleil_remediate.events import Event
 from soleil_remediate.gates import Gate, PersonGate, PlanGate, PolicyGate
 from soleil_remediate.record import Runs
@@ -25,6 +27,23 @@ from soleil_remediate.rollout import Rollout
 from soleil_remediate.scenario import Case
 from soleil_remediate.state import state_folder
 from soleil_remediate.transports.ways import EachItsWay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """The run that another one goes on with, and what became of it.
+
+    Args:
+        run: Its name.
+        failed: The hosts of it which count as failed in the other one, and how each ended, in a word.
+        settled: What the hosts give that the other one is not about.
+        told: For programs: what became of it.
+    """
+
+    run: str
+    failed: Sequence[tuple[str, str]]
+    settled: Sequence[ExitStatus]
+    told: Mapping[str, Any]
 
 
 def preview(call: Call) -> ExitStatus:
@@ -45,16 +64,13 @@ def remediate(call: Call) -> ExitStatus:
     return go_on(call, cases)
 
 
-def go_on(
-    call: Call, cases: Sequence[Case], *, resumes: str = "", failed: Sequence[tuple[str, str]] = ()
-) -> ExitStatus:
+def go_on(call: Call, cases: Sequence[Case], before: Before | None = None) -> ExitStatus:
     """Repair the hosts that *cases* are bound to.
 
     Args:
         call: Says who answers the gate, and who reads what is printed.
         cases: One for each host.
-        resumes: The run that this one goes on with.
-        failed: The hosts of that run which count as failed in this one, and how each ended, in a word.
+        before: The run that this one goes on with, if any.
     """
     rollout = chosen_rollout(call)
     reporter, listener = _reporter(call, cases, is_dry=False)
@@ -67,10 +83,10 @@ def go_on(
         rollout=rollout,
         listener=listener,
         brake=brake(call),
-        called=called(call, resumes=resumes),
-        failed=failed,
+        called=called(call, resumes=before.run if before else ""),
+        failed=before.failed if before else (),
     )
-    return _ended(call, cases, report, is_dry=False)
+    return _ended(call, cases, report, is_dry=False, before=before)
 
 
 def _look(call: Call, cases: Sequence[Case], rollout: Rollout, listener: Callable[[Event], None]) -> ExitStatus:
@@ -108,8 +124,13 @@ def _gate(call: Call, reporter: ConsoleReporter) -> Gate:
     return PersonGate(asker=terminal, says_yes=says_yes)
 
 
-def _ended(call: Call, cases: Sequence[Case], report: RunReport, *, is_dry: bool) -> ExitStatus:
+def _ended(
+    call: Call, cases: Sequence[Case], report: RunReport, *, is_dry: bool, before: Before | None = None
+) -> ExitStatus:
     scenario = cases[0].scenario
+    status = worst([report.exit_status, *(before.settled if before else ())])
+    resumed = before.told if before else None
     with suppress(BrokenPipeError):  # what happened on the hosts is the exit status, whoever listens
-        tell_run(call, report, scenario, invocation(call, scenario.name), is_dry=is_dry)
-    return report.exit_status
+        again = invocation(call, scenario.name)
+        tell_run(call, report, scenario, again, is_dry=is_dry, status=status, resumed=resumed)
+    return status

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -11,11 +11,10 @@ from typing import Any
 from soleil_remediate.cli.call import Call
 from soleil_remediate.cli.choosing import bound_cases, chosen_rollout, inventory_path, invocation, missing_hosts
 from soleil_remediate.cli.forms import tell_error
-from soleil_remediate.cli.remediating import go_on
+from soleil_remediate.cli.remediating import Before, go_on
 from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus, RemediateError, worst
-from soleil_remediate.events import as_data
-from soleil_remediate.history import History
+from soleil_remediate.history import History, HostEnd
 from soleil_remediate.host_outcomes import MaybeChanged
 from soleil_remediate.loading import as_typed
 from soleil_remediate.record import Runs
@@ -43,7 +42,7 @@ def resume_run(call: Call) -> ExitStatus:
     screen = Screen.of(sys.stderr if is_json else sys.stdout)
     if not cases and not gone:
         if is_json:
-            return _document(call, history, Resumed(changes=(), outcomes={}, left=()), ExitStatus.OK)
+            return _document(call, _told(history, Resumed(changes=(), outcomes={}, left=())), ExitStatus.OK)
         screen.say(f"nothing is left of run {history.run}: every host of it ended well")
         return ExitStatus.OK
     if cases:
@@ -60,14 +59,15 @@ def resume_run(call: Call) -> ExitStatus:
         screen.show(_page(call, history, resumed, screen.width))
     if is_over:
         status = worst(settled)
-        return _document(call, history, resumed, status) if is_json else status
+        return _document(call, _told(history, resumed), status) if is_json else status
+    before = Before(run=history.run, failed=resumed.failed, settled=tuple(settled), told=_told(history, resumed))
     left = [case for case in cases if case.host.name in resumed.left]
     try:
-        return worst([*settled, go_on(_about(call, left, history), left, resumes=history.run, failed=resumed.failed)])
+        return go_on(_about(call, left, history), left, before)
     except RemediateError as error:  # nothing was begun anew: what became of the others stands all the same
         status = worst([*settled, error.exit_status])
         with suppress(OSError):
-            tell_error(call, type(error).__name__, str(error), status)
+            tell_error(call, type(error).__name__, str(error), status, resumed=before.told)
         return status
 
 
@@ -141,7 +141,8 @@ def _found(one: Settled) -> str:
     return settled_in_words(found, one.exit_status, one.says)
 
 
-def _document(call: Call, history: History, resumed: Resumed, status: ExitStatus) -> ExitStatus:
+def _told(history: History, resumed: Resumed) -> dict[str, Any]:
+    """Return for programs what became of the run after all, and of the hosts that it had been told of before."""
     changes = [
         {
             "host": one.change.host,
@@ -153,14 +154,25 @@ def _document(call: Call, history: History, resumed: Resumed, status: ExitStatus
         }
         for one in resumed.changes
     ]
-    hosts: list[dict[str, Any]] = [
-        {"host": name, "verdict": outcome.word, "why": outcome.why, "exit_status": int(outcome.exit_status)}
-        for name, outcome in resumed.outcomes.items()
-    ]
-    gone = [
-        {"host": name, "verdict": end.verdict, "why": end.why, "exit_status": int(end.exit_status)}
-        for name, end in resumed.gone.items()
-    ]
-    more = {"run": history.run, "hosts": hosts, "gone": gone, "left": as_data(resumed.left), "exit_status": int(status)}
-    print(list_document(call.verb, "changes", changes, **more))  # noqa: T201  # the document
+    return {
+        "run": history.run,
+        "changes": changes,
+        "hosts": [_ended(name, HostEnd.of(outcome)) for name, outcome in resumed.outcomes.items()],
+        "settled": [
+            _ended(name, end)
+            for name, end in history.ends.items()
+            if name not in resumed.outcomes and name not in resumed.gone
+        ],
+        "gone": [_ended(name, end) for name, end in resumed.gone.items()],
+        "left": list(resumed.left),
+    }
+
+
+def _ended(host: str, end: HostEnd) -> dict[str, Any]:
+    return {"host": host, "verdict": end.verdict, "why": end.why, "exit_status": int(end.exit_status)}
+
+
+def _document(call: Call, told: Mapping[str, Any], status: ExitStatus) -> ExitStatus:
+    more = {name: value for name, value in told.items() if name != "changes"}
+    print(list_document(call.verb, "changes", told["changes"], **more, exit_status=int(status)))  # noqa: T201  # the document
     return status

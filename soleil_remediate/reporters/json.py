@@ -23,10 +23,19 @@
           "may_have_changed": false,   true: a change was sent and nobody knows what became of it
           "report": {…}                everything that was seen and done; may grow at any time
         }
-      ]
+      ],
+      "resumed": {                     only from "resume": the run that this one goes on with; its hosts count for
+        "run": "0f1e2d3c",             the exit status above as well
+        "changes": […],                those whose answers never arrived, and what the hosts say about them now
+        "hosts": […],                  host, verdict, why and exit_status of those that were asked and looked at now
+        "settled": […],                likewise of those that were done before, as its record says
+        "gone": […],                   likewise of those that the inventory knows no more, as far as the record can tell
+        "left": ["web1"]               on these something was left to do: what the run above is about
+      }
     }
 
-Where no run came to be there is ``{"format": 1, "command": …, "error": {"type": …, "message": …}, "exit_status": 2}``.
+Where no run came to be there is ``{"format": 1, "command": …, "error": {"type": …, "message": …}, "exit_status": 2}``,
+from "resume" with "resumed" as well. Where nothing is left to go on with, its document is what "resumed" has.
 Sizes are bytes, durations seconds, times ISO 8601. Everything is ASCII, so that no terminal acts on it, and no line is
 a workflow command to a GitHub runner that prints it.
 """
@@ -34,6 +43,7 @@ a workflow command to a GitHub runner that prints it.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from soleil_remediate.errors import ExitStatus
@@ -46,13 +56,22 @@ from soleil_remediate.secrecy import redacted
 FORMAT = 1
 
 
-def run_document(command: str, report: RunReport, *, is_dry: bool) -> str:
+def run_document(
+    command: str,
+    report: RunReport,
+    *,
+    is_dry: bool,
+    status: ExitStatus | None = None,
+    resumed: Mapping[str, Any] | None = None,
+) -> str:
     """Return the document about a run.
 
     Args:
         command: Which was given.
         report: What became of it.
         is_dry: Nothing was to be sent, so there is no record.
+        status: How the process ends, where that is not the report's own.
+        resumed: What became of the run that this one goes on with.
     """
     digests = [host.preview.digests for host in report.hosts if host.preview is not None]
     return _written(
@@ -62,7 +81,7 @@ def run_document(command: str, report: RunReport, *, is_dry: bool) -> str:
             "run": None if is_dry else report.run,
             "scenario": report.scenario,
             "plan": report.plan if any(digests) else None,
-            "exit_status": int(report.exit_status),
+            "exit_status": int(report.exit_status if status is None else status),
             "touched": [redacted(name) for name in report.touched],
             "untouched": [redacted(name) for name in report.untouched],
             "unknown": [redacted(name) for name in report.unknown],
@@ -79,11 +98,14 @@ def run_document(command: str, report: RunReport, *, is_dry: bool) -> str:
                 }
                 for host in report.hosts
             ],
+            **_resumed(resumed),
         }
     )
 
 
-def error_document(command: str, name: str, message: str, status: ExitStatus) -> str:
+def error_document(
+    command: str, name: str, message: str, status: ExitStatus, *, resumed: Mapping[str, Any] | None = None
+) -> str:
     """Return the document about a command that ended before there was a run.
 
     Args:
@@ -91,9 +113,15 @@ def error_document(command: str, name: str, message: str, status: ExitStatus) ->
         name: What happened: the error's class.
         message: The same for people.
         status: How the process ends.
+        resumed: What became of the run that it was to go on with.
     """
     error = {"type": name, "message": redacted(message)}
-    return _written({"format": FORMAT, "command": command, "error": error, "exit_status": int(status)})
+    about = {"format": FORMAT, "command": command, "error": error, "exit_status": int(status)}
+    return _written({**about, **_resumed(resumed)})
+
+
+def _resumed(resumed: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {} if resumed is None else {"resumed": as_data(resumed)}
 
 
 def list_document(command: str, key: str, items: list[Any], **more: Any) -> str:

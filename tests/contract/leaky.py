@@ -110,8 +110,10 @@ class PutAloud(Task[str | None]):
         return Plan.of(change, because=f"it says {seen}")
 
 
-def break_down(call: Call, cases: Sequence[Case], report: RunReport, *, is_dry: bool) -> ExitStatus:
-    raise LookupError(repr((call, cases, report, is_dry)))
+def break_down(
+    call: Call, cases: Sequence[Case], report: RunReport, *, is_dry: bool, before: remediating.Before | None = None
+) -> ExitStatus:
+    raise LookupError(repr((call, cases, report, is_dry, before)))
 
 
 if __name__ == "__main__":

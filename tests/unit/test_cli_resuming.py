@@ -79,6 +79,10 @@ class Night:
         said = self.capsys.readouterr()
         return status, " ".join(said.out.split()), " ".join(said.err.split())
 
+    def document(self, *words: str) -> tuple[int, dict[str, Any]]:
+        status = cli.main(["resume", self.run, "--yes", "-o", "json", *words])
+        return status, json.loads(self.capsys.readouterr().out)
+
     @property
     def sent(self) -> list[int]:
         return [len(host.sent) for host in self.hosts]
@@ -215,8 +219,7 @@ def test_where_every_host_left_the_inventory_nothing_is_written_and_the_record_s
 
 def test_a_program_reads_which_hosts_left_the_inventory(night: Night) -> None:
     night.inventory.write_text("all: {hosts: {web2: {}}}\n")
-    cli.main(["resume", night.run, "--dry-run", "-o", "json"])
-    document = json.loads(night.capsys.readouterr().out)
+    _, document = night.document("--dry-run")
     assert [(one["host"], one["verdict"], one["exit_status"]) for one in document["gone"]] == [("web1", "UNKNOWN", 7)]
     assert [one["host"] for one in document["hosts"]] == ["web2"]
     assert [(one["host"], one["found"]) for one in document["changes"]] == [("web1", None)]
@@ -246,3 +249,55 @@ def test_a_playbooks_scenario_is_bound_to_the_hosts_that_are_still_there(
     assert (status, err) == (ExitStatus.NOT_FIXED, "")
     assert "UNREACHABLE web2 · exit 3" in out
     assert "NOT RESUMED web1 · NOT FIXED · exit 1 nothing was sent to it" in out
+
+
+# --- what a program reads ---------------------------------------------------------------------------------------------
+
+
+def ends(hosts: list[dict[str, Any]]) -> dict[str, tuple[str, int]]:
+    return {one["host"]: (one["verdict"], one["exit_status"]) for one in hosts}
+
+
+def test_a_program_reads_how_the_hosts_ended_that_the_new_run_is_not_about(night: Night) -> None:
+    status, document = night.document()
+    assert status == document["exit_status"] == ExitStatus.OK
+    assert ends(document["hosts"]) == {"web2": ("FIXED", 0)}
+    resumed = document["resumed"]
+    assert resumed["run"] == night.run != document["run"]
+    assert ends(resumed["hosts"]) == {"web1": ("FIXED", 0), "web2": ("NOT FIXED", 1)}
+    assert [(one["host"], one["found"]) for one in resumed["changes"]] == [("web1", "done")]
+    assert resumed["left"] == ["web2"]
+
+
+def test_the_document_ends_with_what_the_process_ends_with(night: Night) -> None:
+    night.cut("GateAnswered")
+    night.hosts[0].unreachable = ConnectionLost("web1 is silent")
+    status, document = night.document("--max-fail", "1")
+    assert status == document["exit_status"] == ExitStatus.UNREACHABLE
+    assert ends(document["hosts"]) == {"web2": ("FIXED", 0)}
+    assert ends(document["resumed"]["hosts"])["web1"] == ("UNREACHABLE", 3)
+
+
+@pytest.mark.parametrize("words", [(), ("--dry-run",)])
+def test_a_program_reads_how_the_hosts_ended_that_were_settled_before(night: Night, words: tuple[str, ...]) -> None:
+    night.resume("--dry-run")  # web1 is settled by this one, and web2 is left
+    _, document = night.document(*words)
+    resumed = document if words else document["resumed"]
+    assert ends(resumed["settled"]) == {"web1": ("FIXED", 0)}
+    assert ends(resumed["hosts"]) == {"web2": ("NOT FIXED", 1)}
+
+
+def test_where_every_host_ended_well_a_program_reads_how(night: Night) -> None:
+    tiny.say(night.hosts[1], "good")
+    night.resume()
+    status, document = night.document()
+    assert (status, document["hosts"]) == (ExitStatus.OK, [])
+    assert ends(document["settled"]) == {"web1": ("FIXED", 0), "web2": ("NOT NEEDED", 0)}
+
+
+def test_a_program_reads_how_the_hosts_ended_where_the_new_run_is_refused(night: Night) -> None:
+    Switch(inventory=night.inventory).freeze("eva", tiny.Clock().now(), "a deploy")
+    status, document = night.document()
+    assert status == document["exit_status"] == ExitStatus.DECLINED
+    assert document["error"]["type"] == "Frozen"
+    assert ends(document["resumed"]["hosts"])["web1"] == ("FIXED", 0)
