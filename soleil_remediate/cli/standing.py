@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -178,6 +178,32 @@ def standing(host: Host, known: dict[str, RunSummary]) -> HostStanding:
 
 def judge(host: str, holding: Holding, known: dict[str, RunSummary]) -> HostStanding:
     """Say what a host's own answer means, by what is known here of the runs that it names."""
+    one = _held(host, holding, known)
+    if not holding.lost:
+        return one
+    says = [one.says] if one.says else []
+    statuses, resume = [one.exit_status], one.resume
+    for operation in holding.lost:
+        run = operation.partition("-")[0]
+        alive, of_run = life(run, known), f"of run {run}, {life(run, known).value}"
+        if alive is Life.OVER and _is_told(known[run]):  # as far as anybody ever can
+            of_run = f"run {run} ended {known[run].verdict}, as its record says"
+        elif alive is not Life.ALIVE:
+            statuses.append(ExitStatus.WORK_FOUND)
+            resume = resume or (run if alive is Life.OVER else "")
+        says.append(f"{operation} was begun and killed before it ended: it may be half done; {of_run}")
+    word = "LOST" if one.word == "FREE" else one.word
+    return replace(one, word=word, says="; ".join(says), exit_status=worst(statuses), resume=resume)
+
+
+def _is_told(run: RunSummary) -> bool:
+    """Whether somebody has found out what became of every change of a run that is over."""
+    open_ends = {MaybeChanged.word, Ending.UNFINISHED.value, Ending.CUT_OFF.value, "unreadable"}
+    return open_ends.isdisjoint(run.verdict.split(" · "))
+
+
+def _held(host: str, holding: Holding, known: dict[str, RunSummary]) -> HostStanding:
+    """Say who holds a host, and what runs there."""
     for operation in holding.running:
         run = operation.partition("-")[0]
         alive = life(run, known)
@@ -220,7 +246,7 @@ def _put_runs(page: Page, call: Call, runs: Sequence[OpenRun]) -> None:
         page.line("  none goes on, and none is open")
 
 
-_STYLES = {"FREE": GOOD, "LOCKED": HALF, "ORPHAN": BAD, "UNKNOWN": BAD, "UNREACHABLE": BAD}
+_STYLES = {"FREE": GOOD, "LOCKED": HALF, "LOST": BAD, "ORPHAN": BAD, "UNKNOWN": BAD, "UNREACHABLE": BAD}
 
 
 def _put_hosts(page: Page, call: Call, standings: Sequence[HostStanding]) -> None:

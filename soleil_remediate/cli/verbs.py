@@ -234,7 +234,8 @@ VERBS: tuple[Verb, ...] = (
         more=(
             "Without --host it asks every host of the inventory; it takes no lock and changes nothing. Ends with 5 "
             "where somebody should look: frozen, locked by a run that is not alive here, running with nobody "
-            "listening, or left open by a run on this machine. Ends with 3 where a host cannot be reached."
+            "listening, killed half-way, or left open by a run on this machine. Ends with 3 where a host cannot be "
+            "reached."
         ),
     ),
     Verb("runs list", "List the runs of this user, newest first.", "reading:runs_list", options=(OUTPUT,)),

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import pytest
 
 from soleil_remediate import cli
+from soleil_remediate.cli import standing
 from soleil_remediate.cli.standing import judge
 from soleil_remediate.errors import ExitStatus
 from soleil_remediate.freezing import Switch
@@ -66,7 +67,57 @@ def summary(run: str, verdict: str) -> RunSummary:
     "holding, verdict, word, status, says, resume",
     [
         (Holding(), None, "FREE", 0, "", ""),
-        (Holding(lost=("0123abcd-00-00",)), None, "FREE", 0, "", ""),
+        (
+            Holding(lost=("0123abcd-00-00",)),
+            None,
+            "LOST",
+            5,
+            "was begun and killed before it ended: it may be half done; of run 0123abcd, there is no record",
+            "",
+        ),
+        (
+            Holding(lost=("0123abcd-00-00",)),
+            "UNKNOWN · unfinished",
+            "LOST",
+            5,
+            "it may be half done; of run 0123abcd, its process here is gone",
+            "0123abcd",
+        ),
+        (Holding(lost=("0123abcd-00-00",)), "UNKNOWN", "LOST", 5, "it may be half done", "0123abcd"),
+        (Holding(lost=("0123abcd-00-00",)), "running", "LOST", 0, "its process is alive here", ""),
+        (Holding(lost=("0123abcd-00-00",)), "NOT FIXED", "LOST", 0, "0123abcd ended NOT FIXED, as its record says", ""),
+        (
+            Holding(lost=("0123abcd-00-00", "ffffffff-00-00")),
+            "NOT FIXED",
+            "LOST",
+            5,
+            "; ffffffff-00-00 was begun and killed before it ended",
+            "",
+        ),
+        (
+            Holding(owner="a person", lost=("0123abcd-00-00",)),
+            "unfinished",
+            "LOCKED",
+            5,
+            "; 0123abcd-00-00 was begun and killed before it ended: it may be half done",
+            "0123abcd",
+        ),
+        (
+            Holding(owner=OWNER, lost=("ffffffff-00-00",)),
+            "running",
+            "LOCKED",
+            5,
+            "its process is alive here; ffffffff-00-00 was begun and killed before it ended",
+            "",
+        ),
+        (
+            Holding(running=("0123abcd-00-01",), lost=("0123abcd-00-00",)),
+            "unfinished",
+            "ORPHAN",
+            5,
+            "; 0123abcd-00-00 was begun and killed before it ended: it may be half done",
+            "0123abcd",
+        ),
         (Holding(owner=OWNER), "running", "LOCKED", 0, "its process is alive here", ""),
         (Holding(owner=OWNER), "UNKNOWN · unfinished", "LOCKED", 5, "its process here is gone", "0123abcd"),
         (Holding(owner=OWNER), None, "LOCKED", 5, "there is no record of yours on this machine", ""),
@@ -148,3 +199,19 @@ def test_without_an_inventory_there_is_still_what_is_known_here(soleil: Soleil) 
     assert (status, err) == (0, "")
     assert "none goes on, and none is open" in out
     assert "no inventory, so none was asked" in out
+
+
+def test_a_lost_operation_is_shown_as_a_lock_is_and_its_host_is_not_called_free(
+    soleil: Soleil, inventory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with runs_of(inventory).begin("0123abcd", tiny.Clock()) as record:
+        for event in recorded.events(until=10):
+            record.write(event)
+    lost = Holding(lost=("0123abcd-00-00",))
+    monkeypatch.setattr(standing, "standing", lambda host, known: judge(host.name, lost, known))
+    status, out, _ = soleil("status", "--inventory", inventory)
+    assert status == ExitStatus.WORK_FOUND
+    assert "web1  LOST" in out
+    assert "0123abcd-00-00 was begun and killed before it ended" in " ".join(out.split())
+    assert "free" not in out
+    assert out.count("soleil-remediate resume 0123abcd") == 2
