@@ -21,6 +21,7 @@ from typing import TypeAlias
 
 from soleil_remediate.errors import ConfigError, Frozen, Refused
 from soleil_remediate.local_files import read_file
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.state import open_private, state_folder
 
 #: Raises Frozen where nothing may be sent.
@@ -124,7 +125,7 @@ class Switch:
         Raises:
             Refused: It could be put nowhere: runs go on.
         """
-        text = json.dumps({"by": by, "since": _time(at), "because": because[:1000]}, ensure_ascii=True)
+        text = json.dumps({"by": by, "since": _time(at), "because": redacted(because)[:1000]}, ensure_ascii=True)
         reasons: list[str] = []
         for file, is_shared in self._places():
             if (there := self.found()) is not None:
@@ -178,12 +179,12 @@ def _put(file: Path, text: str, *, is_shared: bool) -> None:
 
 
 def _said(file: Path) -> Callable[[str], str]:
-    """Return what finds a word of *file* by its key, in one line; nothing where it is not there."""
+    """Return what finds a word of *file* by its key, in one line, its secrets hidden; nothing where it is not there."""
     said: object = None
     with suppress(OSError, ValueError, RecursionError):
         said = json.loads(read_file(file, _LIMIT).content)
     words = said if isinstance(said, dict) else {}
-    return lambda key: " ".join(str(words.get(key) or "").split())[:1000]
+    return lambda key: " ".join(redacted(str(words.get(key) or "")).split())[:1000]
 
 
 def _time(at: datetime) -> str:

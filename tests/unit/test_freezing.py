@@ -13,6 +13,7 @@ import pytest
 
 from soleil_remediate.errors import ExitStatus, Frozen, Refused
 from soleil_remediate.freezing import Freeze, Switch
+from soleil_remediate.secrecy import HIDDEN, learn
 from tests.rights import modes_count
 
 AT = datetime(2026, 11, 25, 3, 12, 41, tzinfo=UTC)
@@ -178,3 +179,33 @@ def test_a_name_that_could_not_stand_is_not_there(tmp_path: Path, monkeypatch: p
     assert not freeze(switch).is_shared
     with pytest.raises(Frozen):
         switch.check()
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_known_to_be_a_secret_is_not_written_into_the_file_that_everybody_reads(switch: Switch) -> None:
+    learn("canary-value")
+    frozen = freeze(switch, because="the password was canary-value")
+    assert frozen.because == f"the password was {HIDDEN}"
+    assert "canary" not in frozen.file.read_text()
+    with pytest.raises(Frozen) as stopped:
+        switch.check()
+    assert f": the password was {HIDDEN}. Nothing was sent" in str(stopped.value)
+
+
+@pytest.mark.parametrize("before", range(986, 1001))
+def test_no_piece_of_a_secret_is_left_wherever_a_long_reason_is_cut(switch: Switch, before: int) -> None:
+    learn("canary-value")
+    frozen = freeze(switch, because="x" * before + "canary-value")
+    assert "ca" not in frozen.because
+    assert "ca" not in frozen.file.read_text().replace("because", "")
+
+
+def test_a_secret_in_a_file_that_somebody_else_put_there_is_hidden_from_whoever_is_stopped(
+    switch: Switch, inventory: Path
+) -> None:
+    learn("canary-value", "canary name")
+    text = '{"by": "canary name", "since": "canary-value", "because": "%scanary-value"}' % ("x" * 995)
+    inventory.with_name("production.yml.frozen").write_text(text)
+    assert "ca" not in str(switch.found()).replace("because", "")
