@@ -147,8 +147,12 @@ class Delivery:
         made: Callable[[str, Duration], None],
         of: str = "",
     ) -> None:
-        """Intend one operation on record, send it once, and record its answer; *made* hears of a success at once."""
-        host = self.line.session.host.name
+        """Intend one operation on record, send it once, and record its answer; *made* hears of a success at once.
+
+        Whatever breaks before the session is told to send it is raised as it is: the host is as it was.
+        """
+        session = self.line.session
+        host, memory = session.host.name, session.memory
         self.say(
             ChangeIntended(
                 host=host,
@@ -157,13 +161,13 @@ class Delivery:
                 operation=operation,
                 digest=change.digest(host, kind),
                 change=change,
-                memory=self.line.session.memory,
+                memory=memory,
                 takes_back=of,
             )
         )
         began = self.clock.monotonic()
         try:
-            output = self._deliver(operation, command)
+            output = self._deliver(session, memory, operation, command)
         except (Refused, OutcomeUnknown):
             raise
         except Exception as error:
@@ -196,12 +200,11 @@ class Delivery:
         """Return the id under which a change is sent: of the run, the step and the change in it."""
         return f"{self.run}-{step:02x}-{number:02x}"
 
-    def _deliver(self, operation: str, command: Command) -> Output:
-        memory = self.line.session.memory
+    def _deliver(self, session: Session, memory: str, operation: str, command: Command) -> Output:
         try:
-            return self.line.session.send(operation, command)
+            return session.send(operation, command)
         except (OutcomeUnknown, Unreachable) as error:
-            host = self.line.session.host.name
+            host = session.host.name
             with suppress(Refused):  # what is unknown is found out first; the record fails again, and then is heard
                 self.say(ChangeUnanswered(host=host, operation=operation, why=str(error)))
             known = self._find_out(operation, command, memory)

@@ -1,4 +1,4 @@
-"""What the shim says about an operation, read."""
+"""Operations: what may be sent under their ids, and what the shim says about them, read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from soleil_remediate.command import TIMED_OUT, Output
-from soleil_remediate.errors import FactError
+from soleil_remediate.errors import FactError, Refused
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.transports import Operation, Progress
 from soleil_remediate.units import Duration
@@ -21,6 +21,15 @@ _DONE = re.compile(rb"done (\d{1,3}) (\d{1,20})", re.ASCII)
 def is_operation_id(text: str) -> bool:
     """Return whether *text* may name an operation: it becomes a file's name on the host."""
     return _ID.fullmatch(text) is not None
+
+
+def refuse_unwritable(host: str, operation: str, text: str) -> None:
+    """Raise Refused where *text*, the words of a change, holds what no host can be sent: half a character."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        why = f"{error.reason}: {text[error.start : error.end]!a}"
+        raise Refused(f"{host}: operation {operation} cannot be written in bytes ({why}). Nothing was sent") from None
 
 
 def read_operation(operation: str, output: Output) -> Operation:

@@ -35,6 +35,7 @@ from soleil_remediate.plan import FileIdentity, Preserve
 from soleil_remediate.transports import Access, HostKey, Operation, Progress, Saved
 from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.evidence import TAIL
+from soleil_remediate.transports.operations import refuse_unwritable
 from soleil_remediate.units import ByteSize, Duration
 
 #: Which commands a rule is about: these words whoever runs them, this command exactly, or whatever the function says.
@@ -276,11 +277,12 @@ class ScriptedSession:
         """Do to the host what was prepared for *command*, once for each operation.
 
         Raises:
-            Refused: The lock is not ours, or the host was prepared so.
+            Refused: The lock is not ours, *command* cannot be written in bytes, or the host was prepared so.
             OutcomeUnknown: The host was prepared so.
             Unscripted: The change was not prepared.
         """
         self._go()
+        refuse_unwritable(self._scripted.name, operation, "".join(command.words))
         known = self._scripted.run(self, operation, command)
         if known.output is not None:
             return known.output

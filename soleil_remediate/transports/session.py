@@ -32,7 +32,13 @@ from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.dotenv import asking_for_secrets, learn_secrets
 from soleil_remediate.transports.evidence import Copy, copying
 from soleil_remediate.transports.from_here import ask_from_here
-from soleil_remediate.transports.operations import in_time, is_operation_id, read_operation, wait_times
+from soleil_remediate.transports.operations import (
+    in_time,
+    is_operation_id,
+    read_operation,
+    refuse_unwritable,
+    wait_times,
+)
 from soleil_remediate.transports.shell import (
     Kept,
     Question,
@@ -361,6 +367,7 @@ class ShellSession:
             raise Refused(f"{name}: {needs}. Nothing was sent")
         stdin = printf_format(command.stdin if command.stdin is not None else "")
         words = shlex.join(("change", operation, "1", script(command), stdin))
+        refuse_unwritable(name, operation, words)
         began = self._clock()
         try:
             output = self._shim(words, within=Duration(5))

@@ -69,6 +69,15 @@ def claimed(bed: Bed) -> Session:
     return session
 
 
+def test_a_change_that_cannot_be_written_in_bytes_is_refused_and_the_next_is_made(bed: Bed, claimed: Session) -> None:
+    ledger = bed.folder / "ledger"
+    with pytest.raises(Refused, match=r"web1: operation op-1 cannot be written in bytes \(.*\)\. Nothing was sent"):
+        claimed.send("op-1", Command(("sh", "-c", 'echo "$1" >>"$2"', "add", "\ud800", str(ledger))))
+    assert lines(ledger) == 0
+    claimed.send("op-2", adding_to(ledger))
+    assert lines(ledger) == 1
+
+
 def test_a_change_returns_what_it_answered(claimed: Session) -> None:
     answer = claimed.send("op-1", Command(("sh", "-c", "echo said; exit 3")))
     assert (answer.exit_status, answer.stdout) == (3, b"said\n")

@@ -544,6 +544,27 @@ def test_whatever_breaks_while_a_change_is_under_way_it_is_never_called_unsent(
         desk.send(CHANGE)
 
 
+@pytest.mark.parametrize("at", range(1, 12))
+def test_whatever_breaks_before_a_change_is_sent_it_is_never_called_unknown(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """At the first use of the way to the host, at the second, and so on, also after it was sent."""
+    session, uses = desk.line.session, iter(range(1, 1000))
+
+    def broken(_: Line) -> Session:
+        if next(uses) == at:
+            raise TypeError("a bug")
+        return session
+
+    monkeypatch.setattr(Line, "session", property(broken))
+    caught: Exception | None = None
+    try:
+        desk.send(CHANGE)
+    except (TypeError, OutcomeUnknown) as error:
+        caught = error
+    assert isinstance(caught, OutcomeUnknown) is (caught is not None and "send" in desk.line.log)
+
+
 def test_a_bug_while_finding_out_leaves_it_unknown(desk: Desk) -> None:
     desk.line.send_raises = [CUT]
     desk.line.outcomes = [ZeroDivisionError("a bug")]
