@@ -71,6 +71,7 @@ class Delivery:
         say: Told every event; whatever it raises stops what has not been sent yet.
         stop: Looked at before and between changes.
         brake: Likewise.
+        nth: Which of the run's targets on this machine it is, from 0: they share what it remembers of operations.
     """
 
     run: str
@@ -80,6 +81,7 @@ class Delivery:
     say: Callable[[Event], None]
     stop: Stop
     brake: Brake = released
+    nth: int = 0
 
     def send(self, change: Change, kind: str, step: int, number: int, sent: list[Sent]) -> None:
         """Send *change* and append what became of it to *sent*.
@@ -197,8 +199,9 @@ class Delivery:
         self.brake()
 
     def operation(self, step: int, number: int) -> str:
-        """Return the id under which a change is sent: of the run, the step and the change in it."""
-        return f"{self.run}-{step:02x}-{number:02x}"
+        """Return the id under which a change is sent: of the run, the target, the step and the change in it."""
+        target = f"{self.nth:02x}." if self.nth else ""
+        return f"{self.run}-{target}{step:02x}-{number:02x}"
 
     def _deliver(self, session: Session, memory: str, operation: str, command: Command) -> Output:
         try:

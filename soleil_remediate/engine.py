@@ -85,6 +85,7 @@ class HostRun:
         say: Told every event.
         stop: Looked at between any two things that are done.
         brake: Looked at before anything is sent.
+        nth: Which of the run's targets on its machine it is, from 0.
 
     Attributes:
         steps: What became of each step that was tried so far.
@@ -101,8 +102,10 @@ class HostRun:
         say: Callable[[Event], None],
         stop: Stop,
         brake: Brake = released,
+        nth: int = 0,
     ) -> None:
         self._case = case
+        self._nth = nth
         self._run = run
         self._owner = owner
         self._transport = transport
@@ -287,6 +290,7 @@ class HostRun:
                 say=self._note,
                 stop=self._stop,
                 brake=self._brake,
+                nth=self._nth,
             )
             for index, step in enumerate(self._case.steps):
                 self._stop.check()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -194,6 +195,11 @@ class _Fleet:
 
         def runs_of(cases: Sequence[Case], say: Listener) -> list[HostRun]:
             owner = f"{self._owner} (run {self._run})"
+            before = Counter[str]()
+            places = []
+            for case in cases:
+                places.append(before[case.host.machine])
+                before[case.host.machine] += 1
             return [
                 HostRun(
                     case,
@@ -204,8 +210,9 @@ class _Fleet:
                     say=say,
                     stop=self._stop,
                     brake=brake,
+                    nth=nth,
                 )
-                for case in cases
+                for case, nth in zip(cases, places, strict=True)
             ]
 
         self._runs = runs_of(cases, self._inbox.say)

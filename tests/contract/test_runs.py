@@ -211,6 +211,22 @@ def test_a_fault_is_repaired_proven_and_then_left_alone(bench: Bench) -> None:
     assert not [event for event in bench.heard if isinstance(event, HostClaimed | GateAnswered)]
 
 
+def test_two_applications_of_one_machine_are_both_repaired_though_they_share_what_it_remembers(bench: Bench) -> None:
+    cases = []
+    for app in ("shop", "blog"):
+        path = PurePosixPath(bench.bed.folder, app)
+        Path(path).write_text("bad\n", "utf-8")
+        host = replace(bench.bed.host, name=f"{bench.bed.host.name}/{app}", is_listed=True)
+        case = tiny.case(SlowPut(path=path), on=host, healthy_when=(tiny.FileSays(path=path),))
+        cases.append(replace(case, evidence=()))
+    report = fleet.remediate(cases, transport=bench.bed.transport, gate=bench.gate, runs=Runs(bench.state))
+    assert [type(one.outcome) for one in report.hosts] == [Fixed, Fixed]
+    assert [Path(bench.bed.folder, f"{app}.ledger").read_text("utf-8") for app in ("shop", "blog")] == [
+        "begun good\ndone good\n"
+    ] * 2
+    assert len({sent.operation for one in report.hosts for sent in one.sent}) == 2
+
+
 def test_a_preview_changes_nothing_at_all(bench: Bench) -> None:
     before = bench.file.stat()
     report = fleet.preview([bench.case()], transport=bench.bed.transport)
