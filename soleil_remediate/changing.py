@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from soleil_remediate.engine import HostRun
 from soleil_remediate.events import BatchStarted, StopHeard
 from soleil_remediate.gates import Approval, Gate
-from soleil_remediate.host_outcomes import Crashed, Eased, Fixed, NotNeeded
+from soleil_remediate.host_outcomes import Crashed
 from soleil_remediate.inbox import Inbox
 from soleil_remediate.record import Record
 from soleil_remediate.report import HostReport
 from soleil_remediate.rollout import Progress, Rollout
 from soleil_remediate.seen import Preview
+from soleil_remediate.stages import ended_well
 from soleil_remediate.stopping import Stop
 
 
@@ -53,6 +54,8 @@ class Changing:
     ) -> str:
         """Change the canary, then batch after batch, until more hosts failed than may; in the caller's thread.
 
+        Called once for each stage.
+
         Args:
             pending: What would be sent to which host.
             approval: What may be sent.
@@ -85,7 +88,7 @@ class Changing:
             progress.note(
                 report.host.name,
                 report.outcome.word,
-                has_failed=_has_failed(report),
+                has_failed=not ended_well(report.outcome),
                 was_touched=report.was_touched,
             )
 
@@ -94,11 +97,11 @@ class Changing:
                 if self._stop.is_asked or progress.end:
                     return
                 ended = self._change_one(index, batch[index], approval)
-                if _has_failed(ended):  # counted before it is told: nobody begins another host in between
+                if ended_well(ended.outcome):  # one whose end stands on no record proves nothing
+                    note(self._report(index, ended))
+                else:  # counted before it is told: nobody begins another host in between
                     note(ended)
                     self._report(index, ended)
-                else:  # one whose end stands on no record proves nothing
-                    note(self._report(index, ended))
 
         machines: dict[str, list[int]] = {}
         for index, preview in batch.items():  # the applications of a machine share its lock
@@ -133,10 +136,6 @@ class Changing:
         for number in range(self._stops_told, heard):
             self._inbox.say_all_the_same(StopHeard(why=self._stop.why, is_insisted=number > 0))
         self._stops_told = heard
-
-
-def _has_failed(report: HostReport) -> bool:
-    return not isinstance(report.outcome, Fixed | Eased | NotNeeded)
 
 
 def crash(error: Exception) -> Crashed:

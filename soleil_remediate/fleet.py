@@ -29,6 +29,7 @@ from soleil_remediate.events import (
 )
 from soleil_remediate.freezing import Brake, released
 from soleil_remediate.gates import Approval, Gate
+from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import (
     Eased,
     Fixed,
@@ -48,6 +49,7 @@ from soleil_remediate.rollout import NOT_TRIED, Rollout, failures
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview
 from soleil_remediate.shares import doubts, excess, mixture
+from soleil_remediate.stages import hindrance, in_order, in_turn, spared
 from soleil_remediate.stopping import Signals, Stop, StopRequested
 from soleil_remediate.task import Health
 from soleil_remediate.transports import Transport
@@ -217,6 +219,7 @@ class _Fleet:
 
         self._runs = runs_of(cases, self._inbox.say)
         self._peers = runs_of(peers, ignore)
+        self._spared: set[int] = set()
         self._is_peer_well: dict[int, bool] = {}
         self._previews: dict[int, Preview] = {}
         self._reports: dict[int, HostReport] = {}
@@ -233,9 +236,7 @@ class _Fleet:
     def preview(self) -> RunReport:
         self._start()
         self._look()
-        self._tell_rollout(
-            [one.host.name for _, one in sorted(self._previews.items()) if isinstance(one.outcome, WouldFix)]
-        )
+        self._tell_rollout([one.host for _, one in sorted(self._previews.items()) if isinstance(one.outcome, WouldFix)])
         self._doubt()
         for index, preview in sorted(self._previews.items()):
             self._end_host(index, preview.outcome, preview, took=preview.looked_in)
@@ -253,21 +254,33 @@ class _Fleet:
                 self._end_host(index, preview.outcome, preview)
         approval = self._ask(gate, pending)
         if approval is not None:
-            if self._record is None:
-                raise AssertionError("no record, no change")
-            changing = Changing(
-                self._runs,
-                rollout=self._rollout,
-                inbox=self._inbox,
-                stop=self._stop,
-                record=self._record,
-                report=self._report,
-            )
-            if why := changing.change(pending, approval, gate, self._failed):
-                for index, preview in pending.items():
+            self._change(pending, approval, gate)
+        return self._end()
+
+    def _change(self, pending: dict[int, Preview], approval: Approval, gate: Gate) -> None:
+        """Change the hosts of one stage after the other, as long as all ended well on all hosts of those before."""
+        if self._record is None:
+            raise AssertionError("no record, no change")
+        changing = Changing(
+            self._runs,
+            rollout=self._rollout,
+            inbox=self._inbox,
+            stop=self._stop,
+            record=self._record,
+            report=self._report,
+        )
+        for stage in in_order(preview.host for preview in pending.values()):
+            if self._stop.is_asked:
+                return
+            its = {index: preview for index, preview in pending.items() if preview.host.stage == stage}
+            if why := self._hindrance(stage) or changing.change(its, approval, gate, self._failed):
+                for index, preview in its.items():
                     if index not in self._reports:
                         self._end_host(index, Refusal(why=f"{NOT_TRIED}{why}. Nothing was sent"), preview)
-        return self._end()
+
+    def _hindrance(self, stage: str) -> str:
+        ends = {index: report.outcome for index, report in self._reports.items()}
+        return hindrance(stage, [(run.host, ends.get(index)) for index, run in enumerate(self._runs)])
 
     def _stopped(self) -> Stopped:
         return Stopped(why=f"{self._stop.request}; nothing was sent")
@@ -324,17 +337,7 @@ class _Fleet:
     # --- its three parts ----------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """Preview every host, all at once."""
-
-        def one(index: int) -> None:
-            run = self._runs[index]
-            try:
-                preview = self._previews[index] = run.preview()
-                if isinstance(preview.outcome, WouldFix):
-                    return
-            except Exception as error:  # noqa: BLE001  # one host's bug is that host's failure, never the fleet's end
-                self._end_host(index, self._not_seen(error), None)
-            run.close()  # nothing more is wanted of it
+        """Preview every host, all at once; where a stage is done once, only until one of its hosts could be."""
 
         def peer(index: int) -> None:
             run = self._peers[index]
@@ -348,7 +351,7 @@ class _Fleet:
 
         forks = min(self._rollout.forks, len(self._runs) + len(self._peers))
         with ThreadPoolExecutor(forks, thread_name_prefix="look") as pool:
-            futures = [pool.submit(one, index) for index in range(len(self._runs))]
+            futures = [pool.submit(self._see_first, indices) for indices in in_turn(self._cases)]
             futures += [pool.submit(peer, index) for index in range(len(self._peers))]
             for future in futures:
                 future.add_done_callback(self._inbox.wake)
@@ -361,10 +364,47 @@ class _Fleet:
                         run.give_up()
         self._inbox.drain()
 
+    def _see_first(self, indices: Sequence[int]) -> None:
+        """Preview hosts one after another, until it is known of one how it stands."""
+        passed: dict[int, HostOutcome] = {}
+        for index in indices:
+            end = self._see(index)
+            if end is None and self._previews[index].standing.symptom_health is not Health.UNKNOWN:
+                self._spare(index, indices, passed)
+                break
+            passed[index] = end or self._previews[index].outcome
+        for index, end in passed.items():
+            if index not in self._reports and index not in self._previews:
+                self._end_host(index, end, None)
+
+    def _see(self, index: int) -> HostOutcome | None:
+        """Preview one host; return what becomes of it where it could not be."""
+        run, end = self._runs[index], None
+        try:
+            preview = self._previews[index] = run.preview()
+            if isinstance(preview.outcome, WouldFix):
+                return None
+        except Exception as error:  # noqa: BLE001  # one host's bug is that host's failure, never the fleet's end
+            end = self._not_seen(error)
+        run.close()  # nothing more is wanted of it
+        return end
+
+    def _spare(self, chosen: int, among: Sequence[int], passed: Mapping[int, HostOutcome]) -> None:
+        """End the hosts that are not meant, because their stage is done once and one of them could be looked at."""
+        for index in among:
+            end, host = passed.get(index), self._runs[index].host
+            if index == chosen or not (end is None or isinstance(end, NotReached | NotFixed)):
+                continue  # a bug, or input that is wrong there, is told as such
+            self._previews.pop(index, None)
+            self._spared.add(index)
+            self._end_host(index, spared(host, self._runs[chosen].host, end.why if end else ""), None)
+
     def _doubt(self) -> None:
         """Note with each preview why nobody but a person may say yes to it, and what else is to be known."""
         looked = []
         for index, run in enumerate(self._runs):
+            if index in self._spared:
+                continue
             preview = self._previews.get(index)
             looked.append((run.host, preview is not None and preview.standing.symptom_health is Health.HEALTHY))
         looked += [(run.host, self._is_peer_well.get(index, False)) for index, run in enumerate(self._peers)]
@@ -400,9 +440,10 @@ class _Fleet:
         outcome: HostOutcome
         try:
             self._stop.check()
-            self._tell_rollout([preview.host.name for preview in pending.values()])
+            self._tell_rollout([preview.host for preview in pending.values()])
             self._refuse_wrong_input()
             self._refuse_failures()
+            self._refuse_stages(pending)
             if why := excess([preview.host for preview in pending.values()]):
                 raise Declined(f"{NOT_TRIED}{why}. Nothing was sent to any host")
             approval = self._signals.ask(lambda: gate.approve(self._scenario, tuple(pending.values())))
@@ -438,11 +479,25 @@ class _Fleet:
                 f"To go on without {them}, {leave}add --max-fail {len(failed)}"
             )
 
+    def _refuse_stages(self, pending: Mapping[int, Preview]) -> None:
+        """Raise Declined where a stage could not begin even if all went well: nobody is asked for half of a run."""
+        ends = {index: report.outcome for index, report in self._reports.items()}
+        best = {index: Fixed(why="") for index in pending}
+        hosts = [(run.host, ends.get(index) or best.get(index)) for index, run in enumerate(self._runs)]
+        for stage in in_order(preview.host for preview in pending.values()):
+            if why := hindrance(stage, hosts):
+                raise Declined(
+                    f"{NOT_TRIED}{why}, so that stage {stage} could not follow. Nothing was sent to any host. To go on "
+                    "without that host, leave it out of --host"
+                )
+
     @property
     def _failed(self) -> tuple[tuple[str, str], ...]:
         """Which hosts failed before, were not reached, or left unknown how they stand, and the verdict of each."""
         failed = list(self._failed_before)
         for index, run in enumerate(self._runs):
+            if index in self._spared:
+                continue
             preview = self._previews.get(index)
             if preview is None:
                 failed.append((run.host.name, self._reports[index].outcome.word))
@@ -450,10 +505,12 @@ class _Fleet:
                 failed.append((run.host.name, preview.outcome.word))
         return tuple(failed)
 
-    def _tell_rollout(self, hosts: Sequence[str]) -> None:
-        """Say in which order several hosts are, or would be, changed."""
+    def _tell_rollout(self, hosts: Sequence[Host]) -> None:
+        """Say in which order several hosts are, or would be, changed; each stage has a canary of its own."""
         if len(hosts) > 1:
-            batches, rollout = self._rollout.batches(hosts), self._rollout
+            rollout, batches = self._rollout, tuple[tuple[str, ...], ...]()
+            for stage in in_order(hosts):
+                batches += rollout.batches([host.name for host in hosts if host.stage == stage])
             self._inbox.say(RolloutPlanned(batches=batches, forks=rollout.forks, max_fail=rollout.max_fail))
             self._inbox.drain()  # whoever is asked next must have heard it
 

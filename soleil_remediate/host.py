@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
@@ -142,10 +142,11 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """One target: a machine and the application on it.
+    """One target: a machine and the application on it, and where a scenario has stages, the one that it is meant in.
 
     Args:
-        name: Its name in the inventory; also what a person types at the gate.
+        name: Its name in the inventory, such as ``web1`` or ``web1/soleil``; within a stage ``web1#restart``, so that
+            a host that is in several stages of a run is a target of its own in each.
         connection: How it is reached.
         groups: The groups it belongs to, nearest last.
         group_sizes: How many machines stand in each group of its inventory.
@@ -173,4 +174,23 @@ class Host:
     @property
     def machine(self) -> str:
         """Which machine it is on: its applications share one lock."""
-        return self.name.partition("/")[0]
+        return self.listed_name.partition("/")[0]
+
+    @property
+    def listed_name(self) -> str:
+        """Its name in the inventory; also what a person types at the gate."""
+        return listed_name(self.name)
+
+    @property
+    def stage(self) -> str:
+        """The stage that it is meant in; empty where its scenario has none."""
+        return self.name.partition("#")[2]
+
+    def in_stage(self, stage: str) -> Host:
+        """Return the same host as a target of its own in a stage."""
+        return replace(self, name=f"{self.listed_name}#{stage}")
+
+
+def listed_name(target: str) -> str:
+    """Return the name in the inventory of a target that may be meant in a stage."""
+    return target.partition("#")[0]

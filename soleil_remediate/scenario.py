@@ -69,6 +69,28 @@ class Escalation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A part of a scenario with hosts, checks and steps of its own; the next one begins when all its hosts ended well.
+
+    Args:
+        name: Its name, unlike that of any other stage of the scenario.
+        hosts: The inventory pattern it is for, among the hosts of the run.
+        is_once: It is for one of them: the first in the inventory's order that can be looked at.
+        origin: Where it begins.
+    """
+
+    name: str
+    hosts: str
+    is_once: bool = False
+    healthy_when: tuple[Use, ...] = ()
+    goal: tuple[Use, ...] = ()
+    beyond: tuple[Use, ...] = ()
+    evidence: tuple[Use, ...] = ()
+    steps: tuple[Use, ...] = ()
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """A playbook as loaded: checked as a whole, bound to no host yet.
 
@@ -86,6 +108,7 @@ class Scenario:
         beyond: What no step mends, such as a certificate: judged and told, and never a reason to change a host.
         evidence: Gathered whatever happens.
         steps: Gentlest first; each runs only while the goal is not met.
+        stages: Instead of all of these from *healthy_when* to *steps*: parts that follow each other.
         questions: What a person still has to answer.
         by_hand: What a person may still have to do, with the commands.
         origin: Where the file begins.
@@ -106,6 +129,7 @@ class Scenario:
     beyond: tuple[Use, ...] = ()
     evidence: tuple[Use, ...] = ()
     steps: tuple[Use, ...] = ()
+    stages: tuple[Stage, ...] = ()
     questions: tuple[str, ...] = ()
     by_hand: tuple[str, ...] = ()
     escalate: Escalation | None = None
@@ -134,7 +158,11 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A scenario bound to one host and its inputs: every value filled in and validated."""
+    """A scenario, or one of its stages, bound to one host and its inputs: every value filled in and validated.
+
+    Args:
+        is_once: Of the cases of its stage only the first whose host can be looked at is meant.
+    """
 
     scenario: Scenario
     host: Host
@@ -145,3 +173,4 @@ class Case:
     steps: tuple[Step, ...]
     left_out: tuple[LeftOut, ...] = ()
     beyond: tuple[Check[Any], ...] = ()
+    is_once: bool = False

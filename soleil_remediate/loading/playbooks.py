@@ -225,7 +225,11 @@ def read_scenario(file: str | Path, catalog: Catalog, problems: Problems) -> Sce
         questions=playbook.questions,
         by_hand=tuple(text.rstrip("\n") for text in playbook.by_hand),
         escalate=Escalation(after=playbook.escalate.after, to=playbook.escalate.to) if playbook.escalate else None,
-        **uses,
+        healthy_when=uses["healthy_when"],
+        goal=uses["goal"],
+        beyond=uses["beyond"],
+        evidence=uses["evidence"],
+        steps=uses["steps"],
     )
 
 

@@ -349,9 +349,9 @@ class ScriptedTransport:
             Unreachable: The host was prepared so.
             Unscripted: There is no such scripted host.
         """
-        scripted = self._hosts.get(host.name)
+        scripted = self._hosts.get(host.listed_name)
         if scripted is None:
-            raise Unscripted(f"{host.name} is no scripted host; there are: {', '.join(self._hosts) or 'none'}")
+            raise Unscripted(f"{host.listed_name} is no scripted host; there are: {', '.join(self._hosts) or 'none'}")
         if scripted.unreachable is not None:
             raise scripted.unreachable
         return ScriptedSession(host, scripted)

@@ -1,0 +1,65 @@
+"""Stages of a run: in which order they come, who is meant where one is done once, and what lets a later one wait.
+
+Values in, values out. A scenario without stages is one stage without a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from soleil_remediate.host import Host
+from soleil_remediate.host_outcomes import Eased, Fixed, HostOutcome, NotNeeded
+from soleil_remediate.report import HostReport
+from soleil_remediate.scenario import Case
+
+
+def in_order(hosts: Iterable[Host]) -> tuple[str, ...]:
+    """Return the names of the stages, in the order in which they are done."""
+    return tuple(dict.fromkeys(host.stage for host in hosts))
+
+
+def in_turn(cases: Sequence[Case]) -> tuple[tuple[int, ...], ...]:
+    """Return the places of the cases that are looked at one after another, until one could be; most stand alone."""
+    found: dict[tuple[str, int], list[int]] = {}
+    for place, case in enumerate(cases):
+        found.setdefault((case.host.stage, -1 if case.is_once else place), []).append(place)
+    return tuple(map(tuple, found.values()))
+
+
+def ended_well(outcome: HostOutcome) -> bool:
+    """Whether a host ended in a way after which others may follow."""
+    return isinstance(outcome, Fixed | Eased | NotNeeded)
+
+
+def spared(host: Host, chosen: Host, passed_over: str = "") -> NotNeeded:
+    """Return what becomes of a host where its stage is done once, on another.
+
+    Args:
+        host: Which.
+        chosen: The other.
+        passed_over: Why it was not chosen, though it comes first; empty where it was not looked at.
+    """
+    why = f"stage {host.stage} is done once, on {chosen.listed_name}"
+    return NotNeeded(why=f"{why}; {host.listed_name} was passed over: {passed_over}" if passed_over else why)
+
+
+def is_spared(report: HostReport) -> bool:
+    """Whether a host was left alone because its stage is done once, on another."""
+    return report.preview is None and isinstance(report.outcome, NotNeeded)
+
+
+def hindrance(stage: str, hosts: Sequence[tuple[Host, HostOutcome | None]]) -> str:
+    """Return why a stage may not begin; empty where it may.
+
+    Args:
+        stage: Which.
+        hosts: All of the run, in its order, and how each ended; ``None`` where it has not yet.
+    """
+    for host, outcome in hosts:
+        if host.stage == stage:
+            break
+        if outcome is None:
+            return f"stage {host.stage} comes first, and {host.listed_name} is not done"
+        if not ended_well(outcome):
+            return f"stage {host.stage} comes first, and {host.listed_name} ended {outcome.word} there"
+    return ""
