@@ -60,13 +60,14 @@ class Asker(Protocol):
 
 
 def _refuse_observed(hosts: Sequence[Host]) -> None:
-    if names := [host.name for host in hosts if host.policy.mode is Mode.OBSERVE]:
+    hosts = list({host.listed_name: host for host in hosts}.values())  # in several stages: said once
+    if names := [host.listed_name for host in hosts if host.policy.mode is Mode.OBSERVE]:
         whose = "its inventory allows" if len(names) == 1 else "their inventory allows"
         raise Declined(
             f"{_named(names)} {_is(names)} in mode observe: {whose} no changes at all. Nothing was sent. "
             f"To allow them, set policy.mode to act for {', '.join(names)}."
         )
-    if names := [host.name for host in hosts if not host.is_listed]:
+    if names := [host.listed_name for host in hosts if not host.is_listed]:
         stand, them = ("stands", "it") if len(names) == 1 else ("stand", "them")
         raise Declined(
             f"{_named(names)} {stand} in no inventory, which allows only to look. Nothing was sent. "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import groupby
 
 from soleil_remediate.events import BatchStarted, HostEnded, HostSeen, RolloutPlanned, RunStarted
@@ -12,7 +12,9 @@ from soleil_remediate.report import HostReport
 from soleil_remediate.reporters.endings import sent_in_words
 from soleil_remediate.reporters.page import HEADING, RED, Page, counted, joined
 from soleil_remediate.rollout import NOT_TRIED
+from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview
+from soleil_remediate.stages import in_order, is_spared
 
 #: With more hosts than this to be changed, each gets one line, when it has ended.
 CALM = 8
@@ -37,6 +39,24 @@ def put_order(page: Page, planned: RolloutPlanned) -> None:
     allowed = planned.max_fail
     stops = "stops at the first that fails" if not allowed else f"stops when more than {allowed} failed"
     page.beside(("ORDER", HEADING), joined([f"canary {canary}", then, stops]))
+
+
+def put_stages(page: Page, cases: Sequence[Case], spared: Container[str]) -> None:
+    """Put on *page* which stages follow each other, and on which hosts; nothing where there are none.
+
+    Args:
+        cases: Of the whole run, in its order.
+        spared: The targets that are not meant, because their stage is done once.
+    """
+    stages = []
+    for stage in in_order(case.host for case in cases):
+        its = [case for case in cases if case.host.stage == stage]
+        meant = [case.host.listed_name for case in its if case.host.name not in spared]
+        is_one = its[0].is_once and (len(meant) == 1 or len(its) == 1)
+        once = "once, on" if is_one else "once, on one of" if its[0].is_once else "on"
+        stages.append(f"{stage} {once} {' '.join(compact(meant))}")
+    if any(case.host.stage for case in cases):
+        page.beside(("STAGES", HEADING), f"{'; then '.join(stages)}")
 
 
 def compact(names: Iterable[str]) -> list[str]:
@@ -112,7 +132,7 @@ class Tally:
                     self._done += 1
                     self._failed += not isinstance(report.outcome, Fixed | Eased | NotNeeded)
             case HostEnded(report=report):
-                self._silent += report.preview is None
+                self._silent += report.preview is None and not is_spared(report)
 
     @property
     def looked(self) -> str:

@@ -29,7 +29,7 @@ from soleil_remediate.events import (
     StepEnded,
     StopHeard,
 )
-from soleil_remediate.host_outcomes import MaybeChanged, Refusal, WrongInput
+from soleil_remediate.host_outcomes import HostOutcome, MaybeChanged, Refusal, WrongInput
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.batches import (
     CALM,
@@ -40,6 +40,7 @@ from soleil_remediate.reporters.batches import (
     put_affected,
     put_doubts,
     put_order,
+    put_stages,
     was_tried,
 )
 from soleil_remediate.reporters.endings import put_forecasts, put_next, put_proof, put_saved, put_verdict, was_touched
@@ -52,6 +53,7 @@ from soleil_remediate.reporters.records import in_units
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview, plan_of
+from soleil_remediate.stages import is_spared
 from soleil_remediate.step_outcomes import (
     StepDeclined,
     StepFailed,
@@ -106,6 +108,7 @@ class ConsoleReporter:
         self._has_commands = has_commands
         self._run = ""
         self._seen: dict[str, Preview] = {}
+        self._spared: dict[str, HostOutcome] = {}
         self._shown: set[str] = set()
         self._kinds: dict[str, str] = {}
         self._copy_began: dict[tuple[str, int], float] = {}
@@ -174,6 +177,9 @@ class ConsoleReporter:
         elif isinstance(event, HostSeen):
             seen = {**self._seen, event.preview.host.name: event.preview}
             self._seen = {name: seen[name] for name in self._cases if name in seen}  # as the inventory has them
+        elif isinstance(event, HostEnded) and is_spared(event.report):
+            self._spared[event.report.host.name] = event.report.outcome
+            self._seen.pop(event.report.host.name, None)
 
     def present(self, previews: Sequence[Preview], screen: Screen | None = None, *, reserve: int = 0) -> bool:
         """Show what would be done, once on each screen; return whether something was left out to fit.
@@ -222,14 +228,16 @@ class ConsoleReporter:
 
     def _table(self, previews: Sequence[Preview], width: int, plan: str, detail: Detail) -> Page:
         page = Page(width)
-        scenario = self._scenario
+        scenario, hosts = self._scenario, {case.host.listed_name for case in self._cases.values()}
         urgent = f"{scenario.severity.value.upper()}, respond within {scenario.respond_within}"
-        page.beside((scenario.name, HEADING), f"· {counted(len(self._cases), 'host')} · {urgent}", 0)
+        page.beside((scenario.name, HEADING), f"· {counted(len(hosts), 'host')} · {urgent}", 0)
         page.line(joined([f"run {self._run}" if self._run else "dry run", "nothing changed yet"]))
+        put_stages(page, list(self._cases.values()), self._spared)
         page.gap()
         seen = self._seen or {preview.host.name: preview for preview in previews}
-        put_hosts(page, [(name, preview.outcome, preview) for name, preview in seen.items()])
-        if missing := [name for name in self._cases if name not in seen]:
+        rows = [(name, preview.outcome, preview) for name, preview in seen.items()]
+        put_hosts(page, [*rows, *((name, outcome, None) for name, outcome in self._spared.items())])
+        if missing := [name for name in self._cases if name not in seen and name not in self._spared]:
             page.names("  not reached", compact(missing), 15)
         if pending := [preview for preview in previews if preview.pending]:
             worst = worst_of(pending)
@@ -282,6 +290,7 @@ class ConsoleReporter:
 
     def _tell_host(self, event: HostEnded) -> None:
         """Tell one of many at once; the run's end tells all of them, in the inventory's order."""
+        self.note(event)
         self._tally.note(event)
         if self._opened is None:
             self._tell_looked()
@@ -391,7 +400,9 @@ class ConsoleReporter:
             page.gap()
         is_old = not any(map(was_touched, report.hosts))  # what the table above says is said
         new = [
-            host for host in report.hosts if not is_old or host.preview is None or host.outcome != host.preview.outcome
+            host
+            for host in report.hosts
+            if not is_old or (host.outcome != host.preview.outcome if host.preview is not None else not is_spared(host))
         ]
         put_hosts(page, [(host.host.name, host.outcome, host.preview) for host in new])
         page.gap()

@@ -35,6 +35,7 @@ from soleil_remediate.reporters.plans import put_by_hand
 from soleil_remediate.reporters.visible import visible
 from soleil_remediate.scenario import Scenario
 from soleil_remediate.seen import Standing
+from soleil_remediate.stages import is_spared
 from soleil_remediate.step_outcomes import SavedCopy, StepFailed
 from soleil_remediate.task import Health, Measure
 from soleil_remediate.units import Duration
@@ -137,6 +138,8 @@ def _in_short(report: HostReport, took: str) -> str:
     match report.outcome:
         case MaybeChanged():
             return joined([" MAY have been changed", f"before that: {sent}" if report.sent else "", took])
+        case NotNeeded() if is_spared(report):
+            said = "nothing was changed"
         case NotNeeded():
             said = "no such fault · nothing was changed"
         case WouldFix():
@@ -223,6 +226,8 @@ def _command(report: HostReport, again: Invocation) -> tuple[str, str]:  # noqa:
         case Fixed() if report.forecasts:
             about, command = "To see what grows:", again.preview()
         case Fixed():
+            pass
+        case NotNeeded() if is_spared(report):
             pass
         case NotNeeded():
             about, command = "If the alert was about something else:", again.scenarios()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from soleil_remediate.errors import WORST_FIRST
+from soleil_remediate.host import listed_name
 from soleil_remediate.host_outcomes import Fixed, HostOutcome, NotNeeded, Refusal, WouldFix
 from soleil_remediate.plan import Risk
 from soleil_remediate.report import HostReport, RunReport
@@ -33,13 +34,15 @@ class _Group:
     plan: str
     about: str
     names: tuple[str, ...]
+    is_spared: bool
 
 
 def put_hosts(page: Page, hosts: Sequence[tuple[str, HostOutcome, Preview | None]]) -> None:
     """Put every host on *page*, the worst first; those that ended alike stand in one row."""
     groups = _grouped(hosts)
     for group in groups[:ROWS]:
-        names = group.names[0] if len(group.names) == 1 else counted(len(group.names), "host")
+        listed = set(map(listed_name, group.names))  # one that is in several stages counts once
+        names = group.names[0] if len(group.names) == 1 else counted(len(listed), "host")
         risk = (group.risk.name, STYLES[group.risk]) if group.risk is not None else ""
         word = (group.outcome.word.ljust(11), style_of(group.outcome))
         page.line(f"  {names:<12} ", word, "  ", *([risk, "  "] if risk else []))
@@ -47,7 +50,7 @@ def put_hosts(page: Page, hosts: Sequence[tuple[str, HostOutcome, Preview | None
             page.names("", group.names if len(group.names) <= ROWS else compact(group.names), 4)
         if group.plan:
             page.prose(f"plan: {group.plan}", 4, at_most=2)
-        if group.about and not isinstance(group.outcome, NotNeeded | Fixed):
+        if group.about and (group.is_spared or not isinstance(group.outcome, NotNeeded | Fixed)):
             page.prose(group.about, 4, at_most=5 if isinstance(group.outcome, Refusal) else 2)  # it says how to go on
     if len(groups) > ROWS:
         rest = [name for group in groups[ROWS:] for name in group.names]
@@ -56,23 +59,24 @@ def put_hosts(page: Page, hosts: Sequence[tuple[str, HostOutcome, Preview | None
 
 def _grouped(hosts: Sequence[tuple[str, HostOutcome, Preview | None]]) -> list[_Group]:
     shared = Counter(outcome.why for _, outcome, _ in hosts)
-    found: dict[tuple[str, Risk | None, str, str], list[tuple[str, HostOutcome]]] = {}
+    found: dict[tuple[str, Risk | None, str, str, bool], list[tuple[str, HostOutcome]]] = {}
     for name, outcome, preview in hosts:
         risk, plan = None, ""
         if preview is not None and isinstance(outcome, WouldFix | Refusal):
             risk, plan = preview.risk, ", ".join(preview.steps[place].kind for place, _ in preview.pending)
         # what is said of several hosts in the same words is about all of them, whichever it names
         why = outcome.why if shared[outcome.why] > 1 else _without(name, outcome.why)
-        found.setdefault((outcome.word, risk, plan, _FIGURES.sub("0", why)), []).append((name, outcome))
+        spared = preview is None and isinstance(outcome, NotNeeded)
+        found.setdefault((outcome.word, risk, plan, _FIGURES.sub("0", why), spared), []).append((name, outcome))
     groups = []
-    for (_, risk, plan, _), members in found.items():
+    for (_, risk, plan, _, spared), members in found.items():
         name, outcome = members[0]
         about = outcome.why
         if len({other.why for _, other in members}) > 1:
             is_alike = len({_without(member, other.why) for member, other in members}) == 1
             about = _without(name, about, "each of them") if is_alike else f"such as {name}: {about}"
         names = tuple(member for member, _ in members)
-        groups.append(_Group(outcome=outcome, risk=risk, plan=plan, about=about, names=names))
+        groups.append(_Group(outcome=outcome, risk=risk, plan=plan, about=about, names=names, is_spared=spared))
     return sorted(groups, key=lambda group: WORST_FIRST.index(group.outcome.exit_status))
 
 

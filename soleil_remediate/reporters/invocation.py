@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from soleil_remediate.host import Host
+from soleil_remediate.host import Host, listed_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,9 @@ class Invocation:
 
     def without(self, hosts: Sequence[str]) -> Invocation:
         """Return the same for all but some of its hosts."""
-        return replace(self, hosts=":".join([self.hosts, *(f"!{name}" for name in hosts)]))
+        return replace(
+            self, hosts=":".join([self.hosts, *(f"!{name}" for name in dict.fromkeys(map(listed_name, hosts)))])
+        )
 
     def corrected(self, given: str, meant: str) -> Invocation:
         """Return the same with another value for the inputs that were *given*."""
@@ -70,7 +72,7 @@ class Invocation:
 
     def ping(self, host: Host) -> str:
         """Return the command that only connects to one host."""
-        name = host.name if host.is_listed else _address(host)
+        name = host.listed_name if host.is_listed else _address(host)
         return self._typed("ping", "--host", name, *self._reached())
 
     def ping_all(self) -> str:

@@ -34,6 +34,9 @@
       }
     }
 
+Where the scenario has stages, a host stands in ``hosts`` once for each that it is in: as ``web1#restart``, and beside
+it ``"stage": "restart"``.
+
 Where no run came to be there is ``{"format": 1, "command": …, "error": {"type": …, "message": …}, "exit_status": 2}``,
 from "resume" with "resumed" as well. Where nothing is left to go on with, its document is what "resumed" has.
 Sizes are bytes, durations seconds, times ISO 8601. Everything is ASCII, so that no terminal acts on it, and no line is
@@ -88,6 +91,7 @@ def run_document(
             "hosts": [
                 {
                     "host": redacted(host.host.name),
+                    **({"stage": host.host.stage} if host.host.stage else {}),
                     "verdict": host.outcome.word,
                     "why": redacted(host.outcome.why),
                     "exit_status": int(host.outcome.exit_status),

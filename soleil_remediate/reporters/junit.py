@@ -7,6 +7,9 @@
     goal 1: disk.used      the stricter goal, likewise
     step 4: log.truncate   what became of each step
 
+In a scenario with stages there is a suite for each host in each stage, ``web1#restart``, with the stage among its
+properties.
+
 What is unknown is an error, what is not fixed a failure, what was declined, skipped or not sent is skipped. A host's
 suite has a failure or an error exactly where its exit status is not 0: on a host that ended well, a step that did not
 help, or a goal that was not aimed at, is skipped with the reason.
@@ -71,6 +74,7 @@ class _Suite:
     cases: Sequence[_Case]
     told: Sequence[str]
     seconds: float = 0
+    host: str = ""
 
     def count(self, ending: _Ending) -> str:
         return str(sum(case.ending == ending for case in self.cases))
@@ -113,7 +117,10 @@ def _suite(host: HostReport, scenario: str, about: dict[str, str]) -> _Suite:
     return _Suite(
         name=name,
         about=f"{name}.{scenario}",
-        properties=about | {"verdict": outcome.word, "exit_status": str(int(outcome.exit_status))},
+        host=host.host.listed_name,
+        properties=about
+        | ({"stage": host.host.stage} if host.host.stage else {})
+        | {"verdict": outcome.word, "exit_status": str(int(outcome.exit_status))},
         cases=_cases(host),
         told=list(_told(host)),
         seconds=float(host.took),
@@ -227,7 +234,7 @@ def _put_suite(root: Xml.Element, suite: _Suite, ended: datetime) -> None:
             "id": str(len(root)),
             "name": _line(suite.name),
             "package": _line(suite.about),
-            "hostname": _line(suite.name),
+            "hostname": _line(suite.host or suite.name),
             "timestamp": ended.strftime("%Y-%m-%dT%H:%M:%S"),
             "tests": str(len(suite.cases)),
             "failures": suite.count("failure"),

@@ -139,7 +139,12 @@ def sums(previews: Sequence[Preview]) -> str:
         undo = "cannot be undone"
     else:
         undo = f"{for_good} of {len(changes)} changes cannot be undone"
-    return joined([counted(len(previews), "host"), "; ".join(noticed) or "no downtime", undo])
+    return joined([counted(machines(previews), "host"), "; ".join(noticed) or "no downtime", undo])
+
+
+def machines(previews: Sequence[Preview]) -> int:
+    """Return how many hosts that are, counting one once that is in several stages."""
+    return len({preview.host.listed_name for preview in previews})
 
 
 def put_commands(page: Page, previews: Sequence[Preview]) -> None:

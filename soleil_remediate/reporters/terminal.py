@@ -18,7 +18,14 @@ from soleil_remediate.host import Host
 from soleil_remediate.plan import Change, Risk
 from soleil_remediate.reporters.console import ConsoleReporter
 from soleil_remediate.reporters.page import SEPARATOR, Page, counted, joined
-from soleil_remediate.reporters.plans import STYLES, put_by_hand, put_change, put_commands, put_essentials
+from soleil_remediate.reporters.plans import (
+    STYLES,
+    machines,
+    put_by_hand,
+    put_change,
+    put_commands,
+    put_essentials,
+)
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.visible import visible
 from soleil_remediate.seen import Preview
@@ -100,7 +107,7 @@ class Terminal:
         choice = _Choice(
             digests=frozenset(digest for preview in previews for digest in preview.digests),
             risk=risk,
-            of_hosts=len(previews),
+            of_hosts=machines(previews),
         )
         longest = self._wrapped(_prompt(previews, choice, _offered(previews), is_short=True))
         is_short = self._reporter.present(previews, self._screen, reserve=len(longest) + 1)
@@ -116,7 +123,7 @@ class Terminal:
         put_change(page, change)
         page.line()
         self._screen.show(page)
-        word = host.name if change.risk is Risk.DESTRUCTIVE else "yes"
+        word = host.listed_name if change.risk is Risk.DESTRUCTIVE else "yes"
         for _ in range(TRIES):
             answer = self._answer(f"Type {word} to run it too · c = commands · Enter = no")
             if answer in {None, ""}:
@@ -211,7 +218,7 @@ class _Offered:
 
 def _offered(previews: Sequence[Preview]) -> _Offered:
     """Return the steps that may be chosen by number: of one host, and not where its name is a number too."""
-    if len(previews) != 1 or previews[0].host.name.isdigit():
+    if len(previews) != 1 or previews[0].host.listed_name.isdigit():
         return _Offered()
     (preview,) = previews
     return _Offered(preview, {number: step for number, (_, step) in enumerate(preview.pending, start=1)})
@@ -236,7 +243,8 @@ def _word(previews: Sequence[Preview], choice: _Choice) -> str:
     """Return what has to be typed."""
     if choice.risk is not Risk.DESTRUCTIVE:
         return "yes"
-    return previews[0].host.name if len(previews) == 1 else str(len(previews))
+    count = machines(previews)
+    return previews[0].host.listed_name if count == 1 else str(count)
 
 
 def _prompt(previews: Sequence[Preview], choice: _Choice, offered: _Offered, *, is_short: bool) -> str:
@@ -244,7 +252,8 @@ def _prompt(previews: Sequence[Preview], choice: _Choice, offered: _Offered, *, 
     if choice.steps:
         what = f"run {counted(len(choice.steps), 'step')[2:]} {', '.join(map(str, choice.steps))} only"
     elif len(previews) > 1:
-        what = f"run it on {len(previews)} hosts"
+        count = machines(previews)
+        what = f"run it on {count} hosts" if count > 1 else "run all stages on it"
     else:
         what = f"run {_in_order(offered)}" if offered.steps else "run it"
     is_choosable = len(offered.steps) > 1 and not choice.steps
