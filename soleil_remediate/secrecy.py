@@ -18,8 +18,10 @@ from __future__ import annotations
 import base64
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from heapq import heapify, heappop, heappush
 
 #: Stands for a secret. No character of it means anything to JSON, XML, HTML or a shell.
 HIDDEN = "{hidden}"
@@ -36,8 +38,41 @@ _PIECE = 200
 _DEEPEST = 40
 _SLASHES = rf"\\{{0,{_DEEPEST}}}+"
 
+#: Ends a line where that is escaped.
+_BREAK = re.compile(r"\\{1,9}+[rn]")
+_PLAIN = re.compile(r"[A-Za-z0-9]+")
+
 _IN_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 _LETTERS = {"\n": "n", "\r": "r", "\t": "t"}
+
+
+class _Form:
+    """One form of a secret, and how to find it.
+
+    Its pattern takes milliseconds to compile, and a fleet has hundreds of secrets of which hardly any is ever told: so
+    it is compiled when a text has the form's longest row of letters and digits, without which it cannot match.
+
+    Args:
+        needle: That row; empty where the form has none.
+        is_broken: Lines may break within the form, so that the row is looked for where line breaks are left out.
+        write: Returns the pattern.
+    """
+
+    __slots__ = ("_pattern", "_write", "is_broken", "needle")
+
+    def __init__(self, needle: str, write: Callable[[], str], *, is_broken: bool) -> None:
+        self.needle = needle
+        self.is_broken = is_broken
+        self._write = write
+        self._pattern: re.Pattern[str] | None = None
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """What finds it. Of two threads that ask at once both compile it, and nothing is lost."""
+        pattern = self._pattern
+        if pattern is None:
+            pattern = self._pattern = re.compile(self._write())
+        return pattern
 
 
 class Redactor:
@@ -45,19 +80,22 @@ class Redactor:
 
     def __init__(self) -> None:
         self._learning = threading.Lock()
-        self._known: frozenset[str] = frozenset()
+        self._known: Mapping[str, tuple[_Form, ...]] = {}
         self._open: frozenset[str] = frozenset()
-        self._pattern: re.Pattern[str] | None = None
+        self._forms: tuple[_Form, ...] = ()
 
     def learn(self, *secrets: str) -> None:
         """Hide *secrets* from now on."""
         lines = (line.strip() for secret in secrets for line in secret.splitlines())
         pieces = {piece for line in lines for piece in _pieces(line)}
-        if pieces <= self._known:
+        if pieces <= self._known.keys():
             return
         with self._learning:
-            self._known |= pieces
-            self._pattern = _compiled(self._known)
+            known = {**self._known, **{new: tuple(_forms(new)) for new in pieces - self._known.keys()}}
+            # The longest first: else one would leave another's tail.
+            in_order = sorted(known, key=lambda secret: (-len(secret), secret))
+            self._forms = tuple(form for secret in in_order for form in known[secret])
+            self._known = known  # last: whoever finds a secret known may rely on its being hidden
 
     def keep_open(self, *names: str) -> None:
         """Let *names* stay readable whatever a host calls its secret."""
@@ -70,17 +108,22 @@ class Redactor:
 
     def redacted(self, text: str) -> str:
         """Return *text* with every known secret hidden."""
-        return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
+        forms = self._forms
+        if not forms:
+            return text
+        unbroken = "".join((_BREAK.sub("", text) if "\\" in text else text).split())
+        found = [form.pattern for form in forms if form.needle in (unbroken if form.is_broken else text)]
+        return _hidden(found, text) if found else text
 
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Know none within, and afterwards those from before: what one test calls secret is none of the next."""
-        known, names, pattern = self._known, self._open, self._pattern
-        self._known, self._open, self._pattern = frozenset(), frozenset(), None
+        known, names, forms = self._known, self._open, self._forms
+        self._known, self._open, self._forms = {}, frozenset(), ()
         try:
             yield
         finally:
-            self._known, self._open, self._pattern = known, names, pattern
+            self._known, self._open, self._forms = known, names, forms
 
 
 #: Of the whole process, on purpose: a secret of one host is one on every other host's page as well, and whatever tells
@@ -112,25 +155,49 @@ def _pieces(line: str) -> Iterable[str]:
     return {line[min(start, len(line) - _PIECE) :][:_PIECE] for start in range(0, len(line), _PIECE)}
 
 
-def _compiled(secrets: Iterable[str]) -> re.Pattern[str] | None:
-    longest_first = sorted(secrets, key=lambda secret: (-len(secret), secret))  # else one would leave another's tail
-    forms = [form for secret in longest_first for form in _forms(secret)]
-    return re.compile("|".join(forms)) if forms else None
+def _hidden(patterns: Sequence[re.Pattern[str]], text: str) -> str:
+    """Hide what *patterns* find, as one pattern of all of them would: what begins first, then the earlier pattern's."""
+    if len(patterns) == 1:
+        return patterns[0].sub(HIDDEN, text)
+    told: list[str] = []
+    at = 0
+    nearest = [(match.start(), order, match) for order, one in enumerate(patterns) if (match := one.search(text))]
+    heapify(nearest)
+    while nearest:
+        start, order, match = heappop(nearest)
+        if start >= at:
+            told += text[at:start], HIDDEN
+            at = match.end()
+        if (match_after := patterns[order].search(text, at)) is not None:
+            heappush(nearest, (match_after.start(), order, match_after))
+    return "".join([*told, text[at:]])
 
 
-def _forms(secret: str) -> Iterator[str]:
-    written = "".join(_runs(secret, _written))
+def _forms(secret: str) -> Iterator[_Form]:
+    yield _Form(_needle(secret), partial(_as_written, secret), is_broken=False)
     if len(secret) < ANYWHERE:
-        yield rf"(?<![A-Za-z0-9])(?:{written})(?![A-Za-z0-9])"
         return
-    yield written
     data = secret.encode("utf-8", "surrogatepass")
     for before in range(3):
         # Characters that neither what stands before nor what stands behind has a bit in.
         first, end = -(-before * 8 // 6), (before + len(data)) * 8 // 6
-        yield r"(?:\\{1,9}+[rn]|\s){0,2}".join(
-            map(_in_base64, base64.b64encode(bytes(before) + data).decode()[first:end])
-        )
+        encoded = base64.b64encode(bytes(before) + data).decode()[first:end]
+        # Not its first character: behind somebody's backslash it may look like the end of a line.
+        yield _Form(_needle(encoded[1:]), partial(_as_base64, encoded), is_broken=True)
+
+
+def _needle(text: str) -> str:
+    """Return the longest row of characters of which each is written in one way only."""
+    return max(_PLAIN.findall(text), key=len, default="")
+
+
+def _as_written(secret: str) -> str:
+    written = "".join(_runs(secret, _written))
+    return written if len(secret) >= ANYWHERE else rf"(?<![A-Za-z0-9])(?:{written})(?![A-Za-z0-9])"
+
+
+def _as_base64(encoded: str) -> str:
+    return rf"(?:{_BREAK.pattern}|\s){{0,2}}".join(map(_in_base64, encoded))
 
 
 def _runs(text: str, form: Callable[[str, int], str]) -> Iterator[str]:

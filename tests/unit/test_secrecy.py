@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -205,6 +207,80 @@ def test_what_a_host_calls_its_secret_makes_no_name_of_another_host_unreadable()
         assert redacted("at web2.prod.example:8443") == f"at {HIDDEN}"
         learn("web2.prod")  # what we were given ourselves is one, wherever it stands
         assert redacted("web2.prod.example") == f"{HIDDEN}.example"
+
+
+# --- many secrets -----------------------------------------------------------------------------------------------------
+
+
+def test_a_pattern_is_compiled_when_something_told_may_hold_its_secret_and_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiled: list[str] = []
+    compile_ = re.compile
+
+    def counting(pattern: str, flags: int = 0) -> re.Pattern[str]:
+        compiled.append(pattern)
+        return compile_(pattern, flags)
+
+    monkeypatch.setattr(re, "compile", counting)
+    redactor = Redactor()
+    for host in range(50):
+        redactor.learn_of_host(f"pass{host:03}word+1", f"to/ken{host:03}of", f"key{host:03}=of")
+        assert redactor.redacted("what a host without any of them tells") == "what a host without any of them tells"
+    assert compiled == []
+    for _ in range(3):
+        assert redactor.redacted("with pass007word+1 in it") == f"with {HIDDEN} in it"
+    assert len(compiled) == 1
+
+
+def test_a_form_is_found_behind_somebodys_backslash_though_the_two_look_like_the_end_of_a_line() -> None:
+    secret = "J\u00e9r\u00f4me-canary"
+    learn(secret)
+    encoded = base64.b64encode(b"\0" + secret.encode()).decode()[2:21]
+    assert encoded.startswith("r")
+    assert HIDDEN in redacted(f"\\{encoded}")
+
+
+@pytest.mark.parametrize("quoting", QUOTING)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_base64_in_lines_is_found_where_the_ends_of_its_lines_are_escaped(quoting: str, end: str) -> None:
+    learn(CANARY)
+    told = redacted(QUOTING[quoting](FORMS[IN_LINES](CANARY).replace("\n", end)))
+    assert HIDDEN in told
+    assert len(told.replace(HIDDEN, "")) < 30
+
+
+AWKWARD = st.text("abnr7+/\\\n'\" \u00e9", min_size=4, max_size=12)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    secrets=st.lists(AWKWARD, min_size=1, max_size=6),
+    told=st.lists(
+        st.one_of(
+            st.text("abnr7+/\\\n'\" \u00e9", max_size=6),
+            st.tuples(st.integers(0, 5), st.sampled_from(sorted(FORMS)), st.integers(0, 3), st.integers(0, 3)),
+        ),
+        max_size=6,
+    ),
+)
+def test_many_secrets_are_hidden_as_by_one_pattern_of_all_of_them_longest_first(
+    secrets: list[str], told: list[str | tuple[int, str, int, int]]
+) -> None:
+    """Also where one is a part of another, where they overlap, and where only a piece of one is told."""
+    redactor = Redactor()
+    redactor.learn(*secrets)
+    text = ""
+    for one in told:
+        if isinstance(one, str):
+            text += one
+        else:
+            which, form, first, last = one
+            written = FORMS[form](secrets[which % len(secrets)])
+            text += written[first : len(written) - last]
+    known = sorted(redactor._known, key=lambda secret: (-len(secret), secret))
+    together = "|".join(form.pattern.pattern for secret in known for form in redactor._known[secret])
+    assert redactor.redacted(text) == (re.sub(together, HIDDEN, text) if together else text)
 
 
 # --- the sinks --------------------------------------------------------------------------------------------------------
