@@ -193,6 +193,34 @@ def test_a_redirect_that_leaves_the_site_is_told_and_not_followed(to: str) -> No
     assert other.asked == []
 
 
+@pytest.mark.parametrize(
+    "to",
+    [
+        "http://localhost:{other}/",
+        "http://127.1:{other}/",
+        "http://2130706433:{other}/",
+        "http://0.0.0.0:{other}/",
+        "http://[::ffff:127.0.0.1]:{other}/",
+        "http://127.0.0.1@127.0.0.2:{other}/",
+        "http://127.0.0.1.:{other}/",
+        "gopher://127.0.0.1:{other}/_GET%20/",
+    ],
+)
+def test_no_hop_of_a_redirect_leads_to_another_server_however_its_address_is_written(to: str) -> None:
+    """Such as one that listens on this machine alone, and believes whoever asks it."""
+    with web(well) as other:
+        location = to.format(other=other.port)
+
+        def answer(path: str) -> Answer:
+            return 302, {"Location": location if path == "/second" else "/second"}, b""
+
+        with web(answer) as site:
+            seen = met(f"http://127.0.0.1:{site.port}/first")
+        assert (seen.status, seen.location) == (302, location)
+        assert [line.split()[1] for line, _ in site.asked] == ["/first", "/second"]
+        assert other.asked == []
+
+
 @pytest.mark.parametrize("location", ["http://[", "http://127.0.0.1:999999/", "http://127.0.0.1/\x7f", "http://a\tb/"])
 def test_a_redirect_to_nonsense_ends_no_run(location: str) -> None:
     with web(lambda _: (302, {"Location": location}, b"")) as site:
