@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from soleil_remediate import fleet
 from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.freezing import Brake, Switch, released
 from soleil_remediate.gates import Gate
-from soleil_remediate.host import Host
 from soleil_remediate.inbox import Listener, ignore
 from soleil_remediate.loading import (
     ad_hoc_host,
-    bind,
+    bind_all,
+    bind_peers,
     check_local_files,
     check_policy,
     load_inventory,
@@ -37,7 +38,7 @@ class Remediation:
     """One scenario, bound to every host it is for: all that can be wrong without asking a host has been found.
 
     Args:
-        cases: One for each host.
+        cases: One for each host, and where the scenario has stages, for each host in each stage.
         transport: The way to them.
         brake: Raises Frozen where nothing may be sent to them; it holds nothing back where they have no inventory.
         peers: One for each host that is looked at as well, to be counted for a policy's ``unhealthy_limit``.
@@ -110,25 +111,17 @@ def open_remediation(  # noqa: PLR0913  # the one call that says what is meant; 
     scenarios = load_scenarios([shipped_playbooks(), *playbooks], catalog)
     found = scenarios.find(scenario)
     values = parse_inputs(found, [f"{name}={value}" for name, value in (inputs or {}).items()])
-    chosen, peers = _hosts(hosts, inventory, found.hosts, all_hosts=all_hosts)
+    loaded = None if inventory is None else load_inventory(inventory)
+    chosen = (ad_hoc_host(hosts),) if loaded is None else loaded.select(hosts, all_hosts=all_hosts)
+    peers = () if loaded is None else loaded.peers(chosen, found.hosts)
+    select = None if loaded is None else partial(loaded.select, all_hosts=True)
     check_policy(found, scenarios.names, chosen)
     transport = transport or EachItsWay()
     if isinstance(transport, EachItsWay | SshTransport):  # no other needs keys
         check_local_files((*chosen, *peers))
     return Remediation(
-        cases=tuple(bind(found, host, values, catalog) for host in chosen),
-        peers=tuple(bind(found, host, values, catalog) for host in peers),
+        cases=bind_all(found, chosen, values, catalog, select),
+        peers=bind_peers(found, peers, values, catalog, select),
         transport=transport,
         brake=released if inventory is None else Switch(inventory=Path(inventory)).check,
     )
-
-
-def _hosts(
-    pattern: str, inventory: str | Path | None, meant: str, *, all_hosts: bool
-) -> tuple[tuple[Host, ...], tuple[Host, ...]]:
-    """Return the hosts of the run, and those that are looked at as well."""
-    if inventory is None:
-        return (ad_hoc_host(pattern),), ()
-    loaded = load_inventory(inventory)
-    chosen = loaded.select(pattern, all_hosts=all_hosts)
-    return chosen, loaded.peers(chosen, meant)

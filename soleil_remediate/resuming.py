@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from soleil_remediate import fleet
@@ -34,6 +34,7 @@ from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.rollout import FORKS
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview
+from soleil_remediate.stages import hindrance, spared
 from soleil_remediate.stopping import Signals, Stop
 from soleil_remediate.task import Health
 from soleil_remediate.transports import Operation, Progress, Session, Transport
@@ -118,7 +119,8 @@ def resume(
 
     Args:
         history: What the record says.
-        cases: The run's scenario and inputs, bound to each of its hosts that is not done; at least one.
+        cases: The run's scenario and inputs, bound to each of its hosts that is not done, in the run's order; at least
+            one.
         record: The same, to be gone on with.
         transport: The way to the hosts.
         clock: For waiting until a change that still runs has ended.
@@ -185,26 +187,32 @@ def _resume(  # noqa: PLR0913  # what resume was given, and who may stop it
                 )
             )
     _check(stop)
-    seen = fleet.preview(cases, transport=transport, clock=clock, stop=stop)
+    elsewhere = _elsewhere(history, cases)
+    meant = [case for case in cases if case.host.name not in elsewhere]
+    seen = fleet.preview(meant, transport=transport, clock=clock, stop=stop).hosts if meant else ()
     _check(stop)  # a host whose look was given up has not been looked at
-    outcomes = {
+    outcomes: dict[str, HostOutcome] = {**elsewhere} | {
         one.host.name: _outcome(history, one, [made for made in changes if made.change.host == one.host.name])
-        for one in seen.hosts
+        for one in seen
     }
     ends = history.ends
-    told = outcomes | {name: _of_gone(history, name) for name in gone.gone if name not in ends}
+    told_of_gone = {name: _of_gone(history, name) for name in gone.gone if name not in ends}
+    is_open = {one.change.host for one in changes if one.is_open}
+    able = [one.host.name for one in seen if isinstance(one.outcome, WouldFix) and one.host.name not in is_open]
+    barred = _barred(history, seen, outcomes | told_of_gone, able)
+    left = tuple(name for name in able if name not in barred)
+    for name, why in barred.items():
+        if not history.was_begun(name):
+            outcomes[name] = NotFixed(why=f"{why}; {outcomes[name].why}")
+    told = outcomes | told_of_gone
     for name, outcome in told.items():
         record.write(HostSettled(host=name, outcome=outcome))
     reports = tuple(HostReport(host=hosts.get(name) or _unlisted(name), outcome=told[name]) for name in told)
-    record.write(RunEnded(report=RunReport(run=history.run, scenario=seen.scenario, hosts=reports)))
-    is_open = {one.change.host for one in changes if one.is_open}
-    left = tuple(
-        one.host.name for one in seen.hosts if isinstance(one.outcome, WouldFix) and one.host.name not in is_open
-    )
+    record.write(RunEnded(report=RunReport(run=history.run, scenario=cases[0].scenario.name, hosts=reports)))
     failed = tuple(
         (one.host.name, outcomes[one.host.name].word)
-        for one in seen.hosts
-        if one.host.name not in left and _has_failed(one, outcomes[one.host.name])
+        for one in seen
+        if one.host.name not in {*left, *barred} and _has_failed(one, outcomes[one.host.name])
     )
     return Resumed(
         changes=(*changes, *gone.changes),
@@ -213,6 +221,38 @@ def _resume(  # noqa: PLR0913  # what resume was given, and who may stop it
         failed=(*failed, *gone.failed),
         gone=gone.gone,
     )
+
+
+def _elsewhere(history: History, cases: Sequence[Case]) -> dict[str, NotNeeded]:
+    """Return the hosts that are not meant, because their stage is done once, and was begun on another."""
+    begun = {line["host"] for line in history.lines if line["type"] == "ChangeIntended"}
+    chosen = {name.partition("#")[2]: name for name in sorted(begun)}
+    return {
+        case.host.name: spared(case.host, replace(case.host, name=chosen[case.host.stage]))
+        for case in cases
+        if case.is_once and chosen.get(case.host.stage, case.host.name) != case.host.name
+    }
+
+
+def _barred(
+    history: History, seen: Sequence[HostReport], outcomes: Mapping[str, HostOutcome], able: Sequence[str]
+) -> dict[str, str]:
+    """Return which hosts must wait for an earlier stage that cannot be gone on with, and why.
+
+    Args:
+        history: What the record says; in its order the hosts were to be done.
+        seen: How the hosts were found that are still there.
+        outcomes: What became of each host of the run that was not done.
+        able: The hosts on which something is left to do, and can be.
+    """
+    hosts = {one.host.name: one.host for one in seen}
+    ends = [
+        (hosts.get(name) or _unlisted(name), Fixed(why="") if name in able else outcomes[name])
+        for name in map(str, history.started["hosts"])
+        if name in outcomes
+    ]
+    barred = {name: hindrance(hosts[name].stage, ends) for name in able}
+    return {name: why for name, why in barred.items() if why}
 
 
 def _check(stop: Stop) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from errno import ENOENT
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.cli.call import Call
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.events import Called
-from soleil_remediate.host import TRANSPORTS, Host
+from soleil_remediate.host import TRANSPORTS, Host, listed_name
 from soleil_remediate.loading import (
     Inventory,
     Scenarios,
     ad_hoc_host,
     as_typed,
     bind,
+    bind_all,
+    bind_peers,
     check_local_files,
     check_policy,
     load_inventory,
@@ -31,7 +34,7 @@ from soleil_remediate.loading import (
 from soleil_remediate.local_files import expanded, is_folder, names_in, shown_path, status_of
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.rollout import Rollout
-from soleil_remediate.scenario import Case, Scenario
+from soleil_remediate.scenario import Case, Scenario, Stage
 
 VARIABLE = "SOLEIL_INVENTORY"
 _HOW_TO_NAME_ONE = (
@@ -183,7 +186,8 @@ def chosen_cases(call: Call) -> tuple[Case, ...]:
     _refuse_others(scenario, hosts, inventory)
     check_policy(scenario, scenarios.names, hosts)
     check_local_files(hosts)
-    return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
+    select = None if inventory is None else partial(inventory.select, all_hosts=True)
+    return bind_all(scenario, hosts, inputs, catalog, select)
 
 
 def peers_of(call: Call, cases: Sequence[Case]) -> tuple[Case, ...]:
@@ -196,10 +200,11 @@ def peers_of(call: Call, cases: Sequence[Case]) -> tuple[Case, ...]:
     if path is None or all(case.host.policy.unhealthy_limit is None for case in cases):
         return ()
     scenario, inputs, catalog = cases[0].scenario, cases[0].inputs, load_catalog()
-    peers = load_inventory(path).peers([case.host for case in cases], scenario.hosts)
-    hosts = _by_transport(call, peers)
+    inventory = load_inventory(path)
+    own = [inventory.host(name) for name in dict.fromkeys(case.host.listed_name for case in cases)]
+    hosts = _by_transport(call, inventory.peers(own, scenario.hosts))
     check_local_files(hosts)
-    return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
+    return bind_peers(scenario, hosts, inputs, catalog, partial(inventory.select, all_hosts=True))
 
 
 def missing_hosts(call: Call, names: Sequence[str]) -> tuple[str, ...]:
@@ -218,6 +223,11 @@ def missing_hosts(call: Call, names: Sequence[str]) -> tuple[str, ...]:
 def bound_cases(call: Call, names: Sequence[str], recorded: Mapping[str, Any]) -> tuple[Case, ...]:
     """Return the scenario of an earlier run bound to some of its hosts, with the inputs that its record has.
 
+    Args:
+        call: How it was called.
+        names: The hosts, in the run's order; one in a stage as ``web1#restart``.
+        recorded: The inputs.
+
     Raises:
         ConfigError: The playbook or the inventory knows one of them no more, or a record cannot say which hosts these
             were: they stood in no inventory.
@@ -234,10 +244,23 @@ def bound_cases(call: Call, names: Sequence[str], recorded: Mapping[str, Any]) -
     if path is None:
         raise no_inventory()
     inventory = load_inventory(path)
-    hosts = _by_transport(call, tuple(host for name in names for host in inventory.select(name)))
+    hosts = _by_transport(call, tuple(host for name in names for host in inventory.select(listed_name(name))))
     check_policy(scenario, scenarios.names, hosts)
     check_local_files(hosts)
-    return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
+    stages: dict[str, Stage | None] = {stage.name: stage for stage in scenario.stages}
+    if not stages:
+        stages[""] = None
+    bound = []
+    for name, host in zip(names, hosts, strict=True):
+        stage = name.partition("#")[2]
+        if stage not in stages:
+            about = f"has no stage {stage}" if stage else "has stages now"
+            raise ConfigError(
+                f"{scenario.origin}: {scenario.name} {about}, unlike when that run began: name the playbook as it was "
+                "then with --playbooks"
+            )
+        bound.append(bind(scenario, host, inputs, catalog, stages[stage]))
+    return tuple(bound)
 
 
 def called(call: Call, *, resumes: str = "") -> Called:

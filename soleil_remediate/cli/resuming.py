@@ -97,7 +97,8 @@ def _about(call: Call, cases: Sequence[Case], history: History) -> Call:
         for name, one in bound.scenario.inputs.items()
         if recorded.get(name) is not None and bound.inputs.get(name) != one.default
     ]
-    return replace(call, given=dict(call.given) | {"host": ":".join(case.host.name for case in cases), "set": inputs})
+    names = dict.fromkeys(case.host.listed_name for case in cases)
+    return replace(call, given=dict(call.given) | {"host": ":".join(names), "set": inputs})
 
 
 def _page(call: Call, history: History, resumed: Resumed, width: int) -> Page:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from soleil_remediate.errors import ConfigError
-from soleil_remediate.loading.binding import as_typed, bind, parse_inputs
+from soleil_remediate.loading.binding import as_typed, bind, bind_all, bind_peers, parse_inputs
 from soleil_remediate.loading.documents import Problem
 from soleil_remediate.loading.inventory import Explained, Inventory, ad_hoc_host, load_inventory
 from soleil_remediate.loading.linting import lint
@@ -26,6 +26,8 @@ __all__ = [
     "ad_hoc_host",
     "as_typed",
     "bind",
+    "bind_all",
+    "bind_peers",
     "check_local_files",
     "check_policy",
     "lint",

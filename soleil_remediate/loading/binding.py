@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from soleil_remediate.catalog import Catalog
@@ -12,7 +12,8 @@ from soleil_remediate.loading.profiles import NO_PROFILE
 from soleil_remediate.loading.templates import NotDefined, fill, names_in
 from soleil_remediate.loading.uses import INPUT_TYPES
 from soleil_remediate.loading.validation import frozen, judge, judge_each, told
-from soleil_remediate.scenario import Case, Input, LeftOut, Scenario, Step, Use
+from soleil_remediate.scenario import Case, Input, LeftOut, Scenario, Stage, Step, Use
+from soleil_remediate.secrecy import keep_open
 from soleil_remediate.task import Check, Look, Reading, Task
 from soleil_remediate.units import KiB
 
@@ -82,7 +83,71 @@ def _read(name: str, declared: Input, text: str) -> object:
     return value
 
 
-def bind(scenario: Scenario, host: Host, inputs: Mapping[str, Any], catalog: Catalog) -> Case:
+def bind_all(
+    scenario: Scenario,
+    hosts: Sequence[Host],
+    inputs: Mapping[str, Any],
+    catalog: Catalog,
+    select: Callable[[str], Iterable[Host]] | None,
+) -> tuple[Case, ...]:
+    """Bind a scenario to every host of a run: where it has stages, stage by stage, to those that each of them is for.
+
+    Args:
+        select: Returns the hosts of the inventory that a pattern names; ``None`` where there is no inventory, so that
+            nobody can tell which stage a host is in, and it is looked at for each.
+
+    Raises:
+        PlaybookError: As :func:`bind`.
+        ConfigError: A stage has no host, or a host no stage.
+    """
+    if not scenario.stages:
+        return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
+    meant = _meant(scenario, hosts, select)
+    names = ", ".join(host.name for host in hosts)
+    for stage, its in meant:
+        if not its:
+            raise ConfigError(
+                f"{stage.origin}: stage {stage.name} is for {stage.hosts}, and none of {names} is among them. Name "
+                "its hosts with --host as well: a run does all stages or none"
+            )
+    placed = {host.name for _, its in meant for host in its}
+    if others := [host.name for host in hosts if host.name not in placed]:
+        raise ConfigError(f"no stage of {scenario.name} is for {', '.join(others)}: leave it out of --host")
+    return tuple(bind(scenario, host, inputs, catalog, stage) for stage, its in meant for host in its)
+
+
+def bind_peers(
+    scenario: Scenario,
+    hosts: Sequence[Host],
+    inputs: Mapping[str, Any],
+    catalog: Catalog,
+    select: Callable[[str], Iterable[Host]] | None,
+) -> tuple[Case, ...]:
+    """Bind a scenario to hosts that are only looked at, to be counted; what is done once is not done there.
+
+    Raises:
+        PlaybookError: As :func:`bind`.
+    """
+    if not scenario.stages:
+        return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
+    meant = [(stage, its) for stage, its in _meant(scenario, hosts, select) if not stage.is_once]
+    return tuple(bind(scenario, host, inputs, catalog, stage) for stage, its in meant for host in its)
+
+
+def _meant(
+    scenario: Scenario, hosts: Sequence[Host], select: Callable[[str], Iterable[Host]] | None
+) -> list[tuple[Stage, list[Host]]]:
+    """Return which of *hosts* each stage is for."""
+    found = []
+    for stage in scenario.stages:
+        names = {host.name for host in (hosts if select is None else select(stage.hosts))}
+        found.append((stage, [host for host in hosts if host.name in names]))
+    return found
+
+
+def bind(
+    scenario: Scenario, host: Host, inputs: Mapping[str, Any], catalog: Catalog, stage: Stage | None = None
+) -> Case:
     """Fill a scenario's templates for one host and build its kinds.
 
     Args:
@@ -90,16 +155,23 @@ def bind(scenario: Scenario, host: Host, inputs: Mapping[str, Any], catalog: Cat
         host: The target; its inventory values and *inputs* are all that templates can see.
         inputs: What :func:`parse_inputs` returned.
         catalog: The one that *scenario* was loaded with.
+        stage: Which one, where it has stages.
 
     Raises:
         PlaybookError: A value is not defined for this host, or is not one that the kind takes; the message starts with
             the ``file:line:column`` of the argument.
     """
+    if bool(scenario.stages) != (stage is not None):
+        raise ValueError(f"{scenario.name} is bound stage by stage where it has any, and else as a whole")
+    part = stage or scenario
+    if stage is not None:
+        host = host.in_stage(stage.name)
+        keep_open(host.name)
     context = {
         "app": host.app or NO_PROFILE,
         "inputs": {**{name: one.default for name, one in scenario.inputs.items()}, **inputs},
         "host": {
-            "name": host.name,
+            "name": host.listed_name,
             "address": host.connection.address,
             "environment": host.policy.environment,
         },
@@ -108,7 +180,7 @@ def bind(scenario: Scenario, host: Host, inputs: Mapping[str, Any], catalog: Cat
     builder = _Builder(host, context, catalog)
     steps: list[Step] = []
     left_out: list[LeftOut] = []
-    for use in scenario.steps:
+    for use in part.steps:
         if missing := tuple(name for name in use.only_with if builder.is_missing(name)):
             left_out.append(LeftOut(kind=use.kind, missing=missing))
         else:
@@ -117,22 +189,23 @@ def bind(scenario: Scenario, host: Host, inputs: Mapping[str, Any], catalog: Cat
         scenario=scenario,
         host=host,
         inputs=frozen(context["inputs"]),
-        healthy_when=tuple(cast("Check[Any]", one) for use in scenario.healthy_when for one in builder.build(use)),
-        goal=tuple(cast("Check[Any]", one) for use in scenario.goal for one in builder.build(use)),
+        healthy_when=tuple(cast("Check[Any]", one) for use in part.healthy_when for one in builder.build(use)),
+        goal=tuple(cast("Check[Any]", one) for use in part.goal for one in builder.build(use)),
         evidence=tuple(
             cast("Look[Any]", one)
-            for use in scenario.evidence
+            for use in part.evidence
             if not any(map(builder.is_missing, use.only_with))
             for one in builder.build(use)
         ),
         beyond=tuple(
             cast("Check[Any]", one)
-            for use in scenario.beyond
+            for use in part.beyond
             if not any(map(builder.is_missing, use.only_with))
             for one in builder.build(use)
         ),
         steps=tuple(steps),
         left_out=tuple(left_out),
+        is_once=stage is not None and stage.is_once,
     )
 
 

@@ -22,7 +22,7 @@ from soleil_remediate.loading.uses import INPUT_TYPES, UseReader
 from soleil_remediate.loading.validation import Prose, Section, frozen, judge, read_model, shown, told
 from soleil_remediate.local_files import is_folder, names_in
 from soleil_remediate.plan import Risk
-from soleil_remediate.scenario import Escalation, Input, Scenario, Severity, Use
+from soleil_remediate.scenario import Escalation, Input, Scenario, Severity, Stage, Use
 from soleil_remediate.units import Duration
 
 
@@ -46,7 +46,17 @@ def _host_pattern(text: str) -> str:
 
 ScenarioName = Annotated[str, AfterValidator(_scenario_name)]
 InputName = Annotated[str, AfterValidator(_input_name)]
+HostPattern = Annotated[str, AfterValidator(_host_pattern)]
 Uses = tuple[Any, ...]
+
+#: What a playbook has, or where it has stages, each of these.
+_PARTS = {
+    "healthy_when": (Family.CHECK, Family.TASK),
+    "goal": (Family.CHECK, Family.TASK),
+    "beyond": (Family.CHECK,),
+    "evidence": (Family.LOOK,),
+    "steps": (Family.TASK,),
+}
 
 
 class _Input(Section):
@@ -61,6 +71,19 @@ class _Escalation(Section):
     to: Prose
 
 
+class _Stage(Section):
+    """One of a playbook's stages; :class:`~soleil_remediate.scenario.Stage` says what each key means."""
+
+    stage: ScenarioName
+    hosts: HostPattern | None = None
+    once: bool = False
+    healthy_when: Uses = ()
+    goal: Uses = ()
+    beyond: Uses = ()
+    evidence: Uses = ()
+    steps: Uses = ()
+
+
 class Playbook(Section):
     """The top level of a playbook; :class:`~soleil_remediate.scenario.Scenario` says what each key means."""
 
@@ -71,13 +94,14 @@ class Playbook(Section):
     impact: Prose
     aliases: tuple[ScenarioName, ...] = ()
     detection: tuple[Prose, ...] = ()
-    hosts: Annotated[str, AfterValidator(_host_pattern)] = "all"
+    hosts: HostPattern = "all"
     inputs: dict[InputName, _Input] = Field(default_factory=dict)
     healthy_when: Uses = ()
     goal: Uses = ()
     beyond: Uses = ()
     evidence: Uses = ()
     steps: Uses = ()
+    stages: tuple[_Stage, ...] = ()
     questions: tuple[Prose, ...] = ()
     by_hand: tuple[Prose, ...] = ()
     escalate: _Escalation | None = None
@@ -197,18 +221,13 @@ def read_scenario(file: str | Path, catalog: Catalog, problems: Problems) -> Sce
         return None
     inputs = _inputs(playbook, node, problems)
     reader = UseReader(catalog, inputs, problems)
-    checks = (Family.CHECK, Family.TASK)
-    uses = {
-        "healthy_when": reader.section(node, "healthy_when", checks),
-        "goal": reader.section(node, "goal", checks),
-        "beyond": reader.section(node, "beyond", (Family.CHECK,)),
-        "evidence": reader.section(node, "evidence", (Family.LOOK,)),
-        "steps": reader.section(node, "steps", (Family.TASK,)),
-    }
-    if not playbook.healthy_when:
-        place = node.entries.get("healthy_when", node).origin
-        problems.add(place, "healthy_when needs at least one check: without it no repair can be proved")
-    _check_risks(uses["steps"], catalog, problems)
+    stages = _stages(playbook, node, reader, problems)
+    if "stages" in node.entries:
+        for key in _PARTS.keys() & node.entries.keys():
+            problems.add(node.keys[key], f"where there are stages each has its own {key}: move this into them")
+        parts = dict[str, tuple[Use, ...]]()
+    else:
+        parts = _parts(node, reader, problems)
     if len(problems) > before:
         return None
     return Scenario(
@@ -225,12 +244,53 @@ def read_scenario(file: str | Path, catalog: Catalog, problems: Problems) -> Sce
         questions=playbook.questions,
         by_hand=tuple(text.rstrip("\n") for text in playbook.by_hand),
         escalate=Escalation(after=playbook.escalate.after, to=playbook.escalate.to) if playbook.escalate else None,
-        healthy_when=uses["healthy_when"],
-        goal=uses["goal"],
-        beyond=uses["beyond"],
-        evidence=uses["evidence"],
-        steps=uses["steps"],
+        stages=stages,
+        healthy_when=parts.get("healthy_when", ()),
+        goal=parts.get("goal", ()),
+        beyond=parts.get("beyond", ()),
+        evidence=parts.get("evidence", ()),
+        steps=parts.get("steps", ()),
     )
+
+
+def _parts(node: Node, reader: UseReader, problems: Problems) -> dict[str, tuple[Use, ...]]:
+    """Return the kinds that a playbook, or one of its stages, uses."""
+    uses = {title: reader.section(node, title, families) for title, families in _PARTS.items()}
+    checks = node.entries.get("healthy_when", node)
+    if not checks.value or checks is node:
+        problems.add(checks.origin, "healthy_when needs at least one check: without it no repair can be proved")
+    _check_risks(uses["steps"], reader.catalog, problems)
+    return uses
+
+
+def _stages(playbook: Playbook, node: Node, reader: UseReader, problems: Problems) -> tuple[Stage, ...]:
+    if "stages" in node.entries and not playbook.stages:
+        problems.add(node.entries["stages"].origin, "stages needs at least one stage: write one, or leave it out")
+    found: dict[str, Stage] = {}
+    for number, one in enumerate(playbook.stages):
+        place = node.at(("stages", number))
+        if one.stage in found:
+            message = f"the stage {one.stage!r} is already in {found[one.stage].origin}: rename one of them"
+            problems.add(place.at(("stage",)).origin, message)
+        if not one.steps:
+            where = place.entries.get("steps", place).origin
+            problems.add(where, f"the stage {one.stage!r} needs at least one step")
+        uses = _parts(place, reader, problems)
+        found.setdefault(
+            one.stage,
+            Stage(
+                name=one.stage,
+                hosts=one.hosts or playbook.hosts,
+                is_once=one.once,
+                healthy_when=uses["healthy_when"],
+                goal=uses["goal"],
+                beyond=uses["beyond"],
+                evidence=uses["evidence"],
+                steps=uses["steps"],
+                origin=place.origin,
+            ),
+        )
+    return tuple(found.values())
 
 
 def _inputs(playbook: Playbook, node: Node, problems: Problems) -> dict[str, Input]:

@@ -31,10 +31,14 @@ _SAMPLE_HOST = {"name": "web1", "address": "web1", "environment": "production"}
 
 
 class UseReader:
-    """Reads the lists of kinds of one playbook; mistakes are added to *problems*."""
+    """Reads the lists of kinds of one playbook; mistakes are added to *problems*.
+
+    Attributes:
+        catalog: The kinds that it may use.
+    """
 
     def __init__(self, catalog: Catalog, inputs: Mapping[str, Input], problems: Problems) -> None:
-        self._catalog = catalog
+        self.catalog = catalog
         self._inputs = inputs
         self._problems = problems
         self._optional = {name for name, one in inputs.items() if one.default is None and not one.is_required}
@@ -68,10 +72,10 @@ class UseReader:
             if key in node.value and key not in modifiers:
                 belongs = "steps" if key == "always" else "steps, beyond and evidence"
                 self._problems.add(node.keys[key], f"{key} belongs to {belongs}, not to {title}")
-        if name not in self._catalog:
-            self._problems.unknown("kind", name, self._catalog, node.keys[name])
+        if name not in self.catalog:
+            self._problems.unknown("kind", name, self.catalog, node.keys[name])
             return None
-        kind = self._catalog.kind(name)
+        kind = self.catalog.kind(name)
         if kind.family not in families:
             wanted = " or ".join(f"a {family.value}" for family in families)
             self._problems.add(node.keys[name], f"{name} is a {kind.family.value}: {title} takes {wanted}")

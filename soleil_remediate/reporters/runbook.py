@@ -10,7 +10,7 @@ from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import HEADING, Page, advised
 from soleil_remediate.reporters.plans import STYLES
 from soleil_remediate.reporters.visible import visible
-from soleil_remediate.scenario import Input, Scenario, Use
+from soleil_remediate.scenario import Input, Scenario, Stage, Use
 
 _INDENT = 12
 _TEMPLATE = re.compile(r"\{\{ *(?:inputs\.)?(.*?) *\}\}")
@@ -43,11 +43,13 @@ def explain_page(scenario: Scenario, catalog: Catalog, again: Invocation, width:
         for name, declared in scenario.inputs.items():
             page.beside(f"  {name:<{width}}", f"{declared.about} ({_default(declared)})", width + 2)
     page.gap()
-    _put_uses(page, "HEALTHY", "when all of this holds; else there is something to do", scenario.healthy_when, catalog)
-    _put_uses(page, "GOAL", "what is aimed at; missed, a run ends EASED", scenario.goal, catalog)
-    _put_uses(page, "BEYOND", "what no step mends: judged and told", scenario.beyond, catalog)
-    _put_uses(page, "EVIDENCE", "gathered whatever happens", scenario.evidence, catalog)
-    _put_steps(page, scenario, catalog)
+    for number, stage in enumerate(scenario.stages, start=1):
+        page.line((f"STAGE {number}".ljust(_INDENT), HEADING), (stage.name, HEADING), f" · {_reach(stage)}")
+        if number > 1:
+            page.prose("begins when the stages before it have ended well on all their hosts", _INDENT)
+        _put_parts(page, stage, catalog)
+    if not scenario.stages:
+        _put_parts(page, scenario, catalog)
     _put_list(page, "BY HAND", scenario.by_hand)
     _put_list(page, "ANSWER", scenario.questions)
     if scenario.escalate is not None:
@@ -57,6 +59,19 @@ def explain_page(scenario: Scenario, catalog: Catalog, again: Invocation, width:
     page.command("", again.about("web1").preview(), 0)
     page.line(f"from {scenario.origin.file}")
     return page
+
+
+def _reach(stage: Stage) -> str:
+    """Return on which hosts a stage is done."""
+    return f"once, on the first of {stage.hosts} that can be looked at" if stage.is_once else f"on {stage.hosts}"
+
+
+def _put_parts(page: Page, part: Scenario | Stage, catalog: Catalog) -> None:
+    _put_uses(page, "HEALTHY", "when all of this holds; else there is something to do", part.healthy_when, catalog)
+    _put_uses(page, "GOAL", "what is aimed at; missed, a run ends EASED", part.goal, catalog)
+    _put_uses(page, "BEYOND", "what no step mends: judged and told", part.beyond, catalog)
+    _put_uses(page, "EVIDENCE", "gathered whatever happens", part.evidence, catalog)
+    _put_steps(page, part, catalog)
 
 
 def _put_list(page: Page, heading: str, items: Sequence[str]) -> None:
@@ -86,11 +101,11 @@ def _put_uses(page: Page, heading: str, about: str, uses: Sequence[Use], catalog
     page.gap()
 
 
-def _put_steps(page: Page, scenario: Scenario, catalog: Catalog) -> None:
-    if not scenario.steps:
+def _put_steps(page: Page, part: Scenario | Stage, catalog: Catalog) -> None:
+    if not part.steps:
         return
     page.line(("STEPS".ljust(_INDENT), HEADING), "gentlest first, each only while the goal is not met")
-    for number, use in enumerate(scenario.steps, start=1):
+    for number, use in enumerate(part.steps, start=1):
         risk = catalog.kind(use.kind).risk
         word = (risk.name.ljust(11), STYLES[risk]) if risk is not None else "as planned "
         page.line(f"  {number:<3}", word, f"  {use.kind}{'  always' if use.is_always else ''}")

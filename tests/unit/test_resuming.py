@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,17 @@ import pytest
 
 from soleil_remediate import fleet
 from soleil_remediate.command import Output
-from soleil_remediate.errors import ConfigError, ConnectionLost, Interrupted, Refused
+from soleil_remediate.errors import ConfigError, ConnectionLost, FactError, Interrupted, Refused
 from soleil_remediate.events import ChangeIntended, Event
 from soleil_remediate.gates import PolicyGate
 from soleil_remediate.history import Ending
 from soleil_remediate.host_outcomes import Eased, Fixed, HostOutcome, MaybeChanged, NotFixed, NotNeeded, Unproven
 from soleil_remediate.loading import as_typed
 from soleil_remediate.record import Record, RecordNotWritten, Runs
+from soleil_remediate.report import RunReport
 from soleil_remediate.resuming import Resumed, resume
+from soleil_remediate.rollout import Rollout
+from soleil_remediate.scenario import Case
 from soleil_remediate.transports import Access, Operation, Progress
 from soleil_remediate.transports.scripted import Fate, ScriptedHost, ScriptedTransport
 from soleil_remediate.units import ByteSize, Duration, Percent
@@ -426,3 +429,164 @@ def test_what_did_not_end_well_counts_as_failed_where_the_run_goes_on(
     with runs.reopen(history, clock) as record:
         resumed = resume(history, cases, record=record, transport=transport, clock=clock)
     assert resumed.failed == expected
+
+
+# --- stages -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Staged:
+    """Once on one of two hosts, then on both; and a run of it that is killed."""
+
+    folder: Path
+    hosts: tuple[ScriptedHost, ...] = field(default_factory=lambda: (tiny.scripted("web1"), tiny.scripted("web2")))
+    clock: tiny.Clock = field(default_factory=tiny.Clock)
+
+    @property
+    def runs(self) -> Runs:
+        return Runs(self.folder)
+
+    @property
+    def cases(self) -> list[Case]:
+        return [
+            replace(
+                tiny.case(
+                    PutFile(words=(word,)),
+                    on=tiny.host(one.name).in_stage(stage),
+                    healthy_when=(tiny.FileSays(text=word, better="good"),),
+                ),
+                is_once=stage == "migrate",
+            )
+            for stage, word in (("migrate", "first"), ("serve", "good"))
+            for one in self.hosts
+        ]
+
+    @property
+    def words(self) -> list[list[str]]:
+        return [tiny.words_sent(one) for one in self.hosts]
+
+    def remediate(self, names: Sequence[str] = (), max_fail: int = 0) -> RunReport:
+        """Run on all targets, or on those that a resumed run has left."""
+        return fleet.remediate(
+            [case for case in self.cases if not names or case.host.name in names],
+            transport=ScriptedTransport(*self.hosts),
+            gate=PolicyGate(says_yes=True),
+            runs=self.runs,
+            rollout=Rollout(max_fail=max_fail),
+            clock=self.clock,
+        )
+
+    def resume(self, run: str) -> Resumed:
+        history = self.runs.history(run)
+        names = {*history.open_hosts, *(change.host for change in history.open_changes)}
+        with self.runs.reopen(history, self.clock) as record:
+            return resume(
+                history,
+                [case for case in self.cases if case.host.name in names],
+                record=record,
+                transport=ScriptedTransport(*self.hosts),
+                clock=self.clock,
+            )
+
+    def cut(self, run: str, keep: Callable[[dict[str, Any]], bool]) -> None:
+        Night(self.folder).truncate(run, keep)
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Staged:
+    return Staged(tmp_path / "state")
+
+
+def test_what_is_done_once_and_was_made_is_not_done_again_and_the_next_stage_goes_on(staged: Staged) -> None:
+    staged.hosts[0].on_change(tiny.put("first"), "put first", then=lambda host: tiny.say(host, "first"))
+    run = staged.remediate().run
+    for one in staged.hosts:
+        tiny.say(one, "bad")
+    tiny.say(staged.hosts[0], "first")
+    staged.cut(run, intent("first"))
+    assert staged.runs.history(run).open_hosts == ("web1#migrate", "web1#serve", "web2#serve")
+    resumed = staged.resume(run)
+    assert isinstance(resumed.outcomes["web1#migrate"], Fixed)
+    assert resumed.left == ("web1#serve", "web2#serve")
+    before = staged.words
+    staged.remediate(resumed.left)
+    assert [after[len(sent) :] for after, sent in zip(staged.words, before, strict=True)] == [["good"], ["good"]]
+    assert [words.count("first") for words in staged.words] == [1, 0]
+
+
+def test_what_is_done_once_stays_on_its_host_though_that_is_silent_now(staged: Staged) -> None:
+    staged.hosts[0].on_change(tiny.put("first"), "put first", fate=Fate.LOST)
+    run = staged.remediate().run
+    staged.cut(run, intent("first"))
+    staged.hosts[0].unreachable = ConnectionLost("gone")
+    resumed = staged.resume(run)
+    assert isinstance(resumed.outcomes["web1#migrate"], MaybeChanged)
+    assert "web2#migrate" not in resumed.outcomes
+    assert resumed.left == ()
+    assert staged.words == [["first"], []]
+
+
+def test_where_it_was_chosen_and_not_begun_only_its_host_is_gone_on_with(staged: Staged) -> None:
+    run = staged.remediate().run
+    staged.cut(run, lambda line: line.get("type") == "GateAnswered")
+    for one in staged.hosts:
+        tiny.say(one, "bad")
+    resumed = staged.resume(run)
+    assert resumed.left == ("web1#migrate", "web1#serve", "web2#serve")
+
+
+def test_killed_before_one_was_chosen_one_is_chosen_anew_and_the_others_are_told(staged: Staged) -> None:
+    run = staged.remediate().run
+    staged.cut(run, lambda line: line.get("type") == "RunStarted")
+    for one in staged.hosts:
+        tiny.say(one, "bad")
+    resumed = staged.resume(run)
+    assert resumed.left == ("web1#migrate", "web1#serve", "web2#serve")
+    assert resumed.outcomes["web2#migrate"] == NotNeeded(why="stage migrate is done once, on web1")
+
+
+def test_begun_on_one_host_it_is_never_gone_on_with_on_another_that_was_passed_over_for_a_bug(staged: Staged) -> None:
+    """The first broke this program while it was looked at, which is no end that anybody wanted."""
+
+    def breaks(_: Any) -> Output:
+        raise ZeroDivisionError
+
+    staged.hosts[0].on_read(lambda command: command.words[3:4] == ("read",), breaks)
+    run = staged.remediate(["web1#migrate", "web2#migrate"], max_fail=1).run
+    staged.cut(run, intent("first"))
+    tiny.say(staged.hosts[0], "bad")
+    tiny.say(staged.hosts[1], "bad")
+    resumed = staged.resume(run)
+    assert resumed.left == ("web2#migrate",)
+    assert resumed.outcomes["web1#migrate"] == NotNeeded(why="stage migrate is done once, on web2")
+    assert staged.words == [[], ["first"]]
+    again = staged.runs.history(run)
+    assert again.open_hosts == ("web2#migrate",)
+
+
+def test_a_later_stage_waits_where_the_one_before_cannot_be_gone_on_with(staged: Staged) -> None:
+    run = staged.remediate().run
+    staged.cut(run, lambda line: line.get("type") == "GateAnswered")
+    tiny.say(staged.hosts[1], "bad")
+    staged.hosts[0].on_read(lambda command: command.words[3:4] == ("read",), FactError("permission denied"))
+    resumed = staged.resume(run)
+    assert resumed.left == ()
+    assert resumed.outcomes["web2#serve"] == NotFixed(
+        why="stage migrate comes first, and web1 ended NOT FIXED there; /srv/one says bad"
+    )
+
+
+def test_of_what_was_done_once_nothing_is_left_for_a_host_that_was_passed_over(staged: Staged) -> None:
+    def breaks(_: Any) -> Output:
+        raise ZeroDivisionError
+
+    staged.hosts[0].on_read(lambda command: command.words[3:4] == ("read",), breaks)
+    run = staged.remediate(["web1#migrate", "web2#migrate"], max_fail=1).run
+    assert staged.runs.history(run).open_hosts == ("web1#migrate",)
+    tiny.say(staged.hosts[0], "bad")
+    resumed = staged.resume(run)
+    assert (dict(resumed.outcomes), resumed.left) == (
+        {"web1#migrate": NotNeeded(why="stage migrate is done once, on web2")},
+        (),
+    )
+    assert staged.runs.history(run).open_hosts == ()
