@@ -217,7 +217,7 @@ def missing_hosts(call: Call, names: Sequence[str]) -> tuple[str, ...]:
     if path is None:
         raise no_inventory()
     known = {host.name for host in load_inventory(path).hosts}
-    return tuple(name for name in names if name not in known)
+    return tuple(name for name in names if listed_name(name) not in known)
 
 
 def bound_cases(call: Call, names: Sequence[str], recorded: Mapping[str, Any]) -> tuple[Case, ...]:

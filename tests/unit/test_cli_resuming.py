@@ -13,6 +13,7 @@ import pytest
 
 from soleil_remediate import cli, fleet
 from soleil_remediate.cli import choosing, remediating, resuming
+from soleil_remediate.cli.call import Call
 from soleil_remediate.errors import ConnectionLost, ExitStatus
 from soleil_remediate.events import Called, RunStarted
 from soleil_remediate.freezing import Switch
@@ -301,3 +302,10 @@ def test_a_program_reads_how_the_hosts_ended_where_the_new_run_is_refused(night:
     assert status == document["exit_status"] == ExitStatus.DECLINED
     assert document["error"]["type"] == "Frozen"
     assert ends(document["resumed"]["hosts"])["web1"] == ("FIXED", 0)
+
+
+def test_a_host_in_a_stage_is_gone_where_the_inventory_knows_it_no_more(tmp_path: Path) -> None:
+    inventory = tmp_path / "production.yml"
+    inventory.write_text(INVENTORY)
+    call = Call(verb="resume", given={"inventory": str(inventory)})
+    assert choosing.missing_hosts(call, ("web1#restart", "web9#restart", "web2", "web8")) == ("web9#restart", "web8")
