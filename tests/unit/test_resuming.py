@@ -476,9 +476,9 @@ class Staged:
             clock=self.clock,
         )
 
-    def resume(self, run: str) -> Resumed:
+    def resume(self, run: str, gone: Sequence[str] = ()) -> Resumed:
         history = self.runs.history(run)
-        names = {*history.open_hosts, *(change.host for change in history.open_changes)}
+        names = {*history.open_hosts, *(change.host for change in history.open_changes)} - {*gone}
         with self.runs.reopen(history, self.clock) as record:
             return resume(
                 history,
@@ -486,6 +486,7 @@ class Staged:
                 record=record,
                 transport=ScriptedTransport(*self.hosts),
                 clock=self.clock,
+                gone=gone,
             )
 
     def cut(self, run: str, keep: Callable[[dict[str, Any]], bool]) -> None:
@@ -570,6 +571,17 @@ def test_a_later_stage_waits_where_the_one_before_cannot_be_gone_on_with(staged:
     tiny.say(staged.hosts[1], "bad")
     staged.hosts[0].on_read(lambda command: command.words[3:4] == ("read",), FactError("permission denied"))
     resumed = staged.resume(run)
+    assert resumed.left == ()
+    assert resumed.outcomes["web2#serve"] == NotFixed(
+        why="stage migrate comes first, and web1 ended NOT FIXED there; /srv/one says bad"
+    )
+
+
+def test_a_later_stage_waits_for_a_host_that_the_inventory_knows_no_more(staged: Staged) -> None:
+    run = staged.remediate().run
+    staged.cut(run, lambda line: line.get("type") == "GateAnswered")
+    tiny.say(staged.hosts[1], "bad")
+    resumed = staged.resume(run, gone=("web1#migrate", "web1#serve"))
     assert resumed.left == ()
     assert resumed.outcomes["web2#serve"] == NotFixed(
         why="stage migrate comes first, and web1 ended NOT FIXED there; /srv/one says bad"
