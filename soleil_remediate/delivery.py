@@ -71,7 +71,7 @@ class Delivery:
         say: Told every event; whatever it raises stops what has not been sent yet.
         stop: Looked at before and between changes.
         brake: Likewise.
-        nth: Which of the run's targets on this machine it is, from 0: they share what it remembers of operations.
+        nth: Which of the run's targets it is, from 0: a machine may be several, and remembers operations by their ids.
     """
 
     run: str

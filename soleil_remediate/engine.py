@@ -85,7 +85,7 @@ class HostRun:
         say: Told every event.
         stop: Looked at between any two things that are done.
         brake: Looked at before anything is sent.
-        nth: Which of the run's targets on its machine it is, from 0.
+        nth: Which of the run's targets it is, from 0.
 
     Attributes:
         steps: What became of each step that was tried so far.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -197,11 +196,6 @@ class _Fleet:
 
         def runs_of(cases: Sequence[Case], say: Listener) -> list[HostRun]:
             owner = f"{self._owner} (run {self._run})"
-            before = Counter[str]()
-            places = []
-            for case in cases:
-                places.append(before[case.host.machine])
-                before[case.host.machine] += 1
             return [
                 HostRun(
                     case,
@@ -214,7 +208,7 @@ class _Fleet:
                     brake=brake,
                     nth=nth,
                 )
-                for case, nth in zip(cases, places, strict=True)
+                for nth, case in enumerate(cases)
             ]
 
         self._runs = runs_of(cases, self._inbox.say)

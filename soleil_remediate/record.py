@@ -35,10 +35,13 @@ Whoever resumes the run later goes on in the same file, as often as somebody doe
     HostSettled      host, outcome: what became of it after all, whatever its HostEnded says; then a RunEnded about all
                      hosts that were settled
 
-Steps count from 0, in the playbook's order; an operation's name is one of its host's, other hosts have the same. Each
-thing stands in one line: who wants to know how a host looked before follows ``seen``, who wants to know what an
-operation did looks for its ChangeIntended. Sizes are bytes, durations seconds. Everything is ASCII, so that no terminal
-acts on it. With jq(1)::
+Where the scenario has stages, each host stands here once for each that it is in, as ``web1#restart``: its inventory's
+name, and the stage's. Hosts that are not meant, because their stage is done once, end at once as not needed.
+
+Steps count from 0, in the playbook's or the stage's order; an operation's name is to be read together with its host's:
+in older records several hosts have the same. Each thing stands in one line: who wants to know how a host looked before
+follows ``seen``, who wants to know what an operation did looks for its ChangeIntended. Sizes are bytes, durations
+seconds. Everything is ASCII, so that no terminal acts on it. With jq(1)::
 
     jq -r 'select(.outcome.verdict) | [.host, .outcome.verdict, .outcome.why] | @tsv' 1a2b3c4d.jsonl
     jq -r 'select(.type == "ChangeIntended") | [.host, .operation, .change.summary] | @tsv' 1a2b3c4d.jsonl
