@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 from soleil_remediate.catalog import Catalog
@@ -59,7 +60,8 @@ def as_typed(declared: str, value: object) -> str:
         value: Sizes are bytes there, durations seconds.
     """
     unit = {"size": " B", "duration": " s", "percent": "%"}.get(declared, "")
-    number = f"{value:f}" if isinstance(value, float) else str(value)
+    # Not an exponent, which nobody could type: only the digits that tell it from every other number.
+    number = f"{Decimal(repr(float(value))):f}".removesuffix(".0") if isinstance(value, float) else str(value)
     return f"{number}{unit}"
 
 

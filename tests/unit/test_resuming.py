@@ -373,11 +373,30 @@ def test_without_root_only_answers_count(night: Night) -> None:
         ("duration", Duration(0.25)),
         ("duration", Duration(86400)),
         ("percent", Percent(79.5)),
+        ("percent", Percent(100 / 3)),
+        ("duration", Duration(1e-7)),
+        ("duration", Duration(1e8)),
     ],
 )
 def test_a_quantity_comes_back_from_the_record_as_it_was(declared: str, value: Any) -> None:
     plain = int(value) if isinstance(value, ByteSize) else float(value)
     assert type(value).parse(as_typed(declared, plain)) == value
+
+
+@pytest.mark.parametrize(
+    "declared, plain, typed",
+    [
+        ("percent", 79.5, "79.5%"),
+        ("percent", 80.0, "80%"),
+        ("percent", 100.0, "100%"),
+        ("percent", 0.1, "0.1%"),
+        ("duration", 86400.0, "86400 s"),
+        ("duration", 0.25, "0.25 s"),
+        ("duration", 1e-7, "0.0000001 s"),
+    ],
+)
+def test_a_quantity_is_printed_as_a_person_types_it(declared: str, plain: float, typed: str) -> None:
+    assert as_typed(declared, plain) == typed
 
 
 @pytest.mark.parametrize("declared, value", [("integer", 3), ("text", "a = b"), ("path", "/srv/one")])
