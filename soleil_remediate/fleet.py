@@ -30,9 +30,11 @@ from soleil_remediate.freezing import Brake, released
 from soleil_remediate.gates import Approval, Gate
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import (
+    Crashed,
     Eased,
     Fixed,
     HostOutcome,
+    MaybeChanged,
     NotFixed,
     NotReached,
     Refusal,
@@ -324,6 +326,8 @@ class _Fleet:
                 self._record.write(HostEnded(report=report))
         except Refused as error:
             report = _unrecorded(report, str(error))
+        except Exception as error:  # noqa: BLE001  # a bug there must neither look like a stop nor end the fleet
+            report = _broken(report, error)
         self._reports[index] = report
         self._inbox.tell(HostEnded(report=report))
         return report
@@ -507,6 +511,14 @@ class _Fleet:
                 batches += rollout.batches([host.name for host in hosts if host.stage == stage])
             self._inbox.say(RolloutPlanned(batches=batches, forks=rollout.forks, max_fail=rollout.max_fail))
             self._inbox.drain()  # whoever is asked next must have heard it
+
+
+def _broken(report: HostReport, error: Exception) -> HostReport:
+    """Return that this program broke when the end of a host was written down, and what that end was."""
+    outcome, why = report.outcome, crash(error).why
+    if isinstance(outcome, MaybeChanged):  # nothing is worse
+        return replace(report, outcome=replace(outcome, why=f"{outcome.why}; {why}"))
+    return replace(report, outcome=Crashed(why=f"{why}; before that: {outcome.word}, {outcome.why}"))
 
 
 def _unrecorded(report: HostReport, why: str) -> HostReport:

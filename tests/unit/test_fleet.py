@@ -293,6 +293,54 @@ def test_a_bug_while_looking_at_one_host_is_that_hosts_end_and_not_the_fleets(tw
     check_truth(two, report)
 
 
+def breaks_on_the_end_of(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    write = Record.write
+
+    def broken(self: Record, event: Event) -> None:
+        if isinstance(event, HostEnded) and event.report.host.name == name:
+            raise TypeError("it has no place in a record")
+        write(self, event)
+
+    monkeypatch.setattr(Record, "write", broken)
+
+
+def test_a_bug_while_the_end_of_a_host_is_written_is_a_bug_and_no_stop(
+    two: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaks_on_the_end_of(monkeypatch, "web1")
+    two.hosts[0].unreachable = ConnectionLost("web1 is silent")
+    two.rollout = Rollout(max_fail=1)
+    report = two.remediate()
+    assert report.hosts[0].outcome == Crashed(
+        why="a bug in this program: TypeError: it has no place in a record; before that: UNREACHABLE, web1 is silent"
+    )
+    assert outcomes(report)[1] is Fixed
+    assert report.untouched == ("web1",)
+    assert report.exit_status is ExitStatus.BUG
+
+
+def test_a_bug_while_the_end_of_a_changed_host_is_written_hides_neither_its_changes_nor_the_others(
+    two: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaks_on_the_end_of(monkeypatch, "web1")
+    report = two.remediate()
+    assert outcomes(report)[0] is Crashed
+    assert "; before that: FIXED, " in report.hosts[0].outcome.why
+    assert report.touched == ("web1",)
+    assert [type(event) for event in two.heard][-1] is RunEnded
+
+
+def test_a_bug_while_the_end_of_a_host_is_written_hides_nothing_that_is_unknown(
+    two: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaks_on_the_end_of(monkeypatch, "web1")
+    two.hosts[0].on_change(tiny.put("good"), fate=Fate.LOST)
+    report = two.remediate()
+    assert outcomes(report)[0] is MaybeChanged
+    assert "it has no place in a record" in report.hosts[0].outcome.why
+    assert report.unknown == ("web1",)
+
+
 def test_one_host_whose_connection_is_misconfigured_was_not_reached(two: Fleet) -> None:
     def open_(name: str) -> None:
         if name == "web1":
