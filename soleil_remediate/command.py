@@ -158,7 +158,9 @@ class Query(ABC, Generic[T_co]):
         if output.exit_status == TIMED_OUT and TIMED_OUT not in self.expects:
             raise self._unreadable(f"no answer within {self.command.deadline}", output)
         if output.exit_status == NOT_FOUND and NOT_FOUND not in self.expects:
-            raise self._unreadable(f"{self.command.words[0]} is not there", output)
+            # The dynamic linker ends with the same status, for example where there is no memory for a library.
+            ended = "cannot be started" if "shared librar" in output.error_text else "is not there"
+            raise self._unreadable(f"{self.command.words[0]} {ended}", output)
         if output.exit_status not in self.expects:
             raise self._unreadable(f"exit status {output.exit_status}", output)
         if output.cut:

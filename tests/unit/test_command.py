@@ -166,6 +166,11 @@ def test_an_expected_status_without_output_is_an_explicit_absence() -> None:
         (Share(), Output(exit_status=0, stdout=b"1" + b"0" * 4000 + b" 3"), "cannot be read"),  # OverflowError
         (FindLine(), Output(exit_status=2, stderr=b"grep: /y: Is a directory"), "exit status 2"),
         (FindLine(), Output(exit_status=127), "grep is not there"),
+        (
+            CountLines(),
+            Output(exit_status=127, stderr=b"wc: error while loading shared libraries: libc.so.6: failed to map"),
+            "wc cannot be started: wc: error while loading shared libraries",
+        ),
         (FindLine(), Output(exit_status=124), "no answer within"),
     ],
 )
