@@ -22,12 +22,14 @@ from soleil_remediate.units import Duration
 _FREED_WITHIN = 3.0
 
 #: First without, then with a password; each says on standard output that root's shell is there, or at last that it
-#: will not be. ``-k`` lets no earlier success count, so that the prompt is certain wherever a password is wanted.
-#: One line without single quotes and exclamation marks, so that every login shell can quote it.
+#: will not be: that on both streams, for what sudo says of it may arrive later than what is written after it. ``-k``
+#: lets no earlier success count, so that the prompt is certain wherever a password is wanted. One line without single
+#: quotes and exclamation marks, so that every login shell can quote it.
 _ASKED_FOR_ONE = (
     r'trap b=1 USR1; r="kill -USR1 \$1; echo {ready}; exec sh -s \"\$@\""; '
     r'try() {{ LC_ALL=C sudo "$@" -- sh -c "$r" sh "$$" "$SSH_CONNECTION"; }}; '
-    r'try -n || test -n "$b" || try -k -S -p {prompt} || test -n "$b" || {{ echo {denied}; exec sh; }}'
+    r'try -n || test -n "$b" || try -k -S -p {prompt} || test -n "$b" || '
+    r"{{ echo {denied}; echo {denied} >&2; exec sh; }}"
 )
 
 
@@ -102,7 +104,7 @@ class Becoming:
             if ready.encode() in out.data:
                 return stream
             prompts = err.data.count(prompt.encode())
-            if denied.encode() in out.data:
+            if denied.encode() in out.data and (denied.encode() in err.data or err.cut):
                 self._give_up(err, prompts)
                 return stream
             if prompts > 1:  # it was wrong, and it is not tried again: no more is sent
@@ -136,7 +138,7 @@ class Becoming:
             if any(sign in line for line in lines):
                 self.why_not = meaning
                 return
-        heard = [re.sub(r"\b[0-9a-f]{32}\b", "", line).strip() for line in lines if "sudo" in line]
+        heard = [re.sub(r"[0-9a-f]{32}", "", line).strip() for line in lines if "sudo" in line]
         self.why_not = heard[-1] if heard else "sudo gave no shell"
 
     def _open_plainly(self) -> Stream | None:
