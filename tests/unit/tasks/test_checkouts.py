@@ -17,11 +17,24 @@ from soleil_remediate.facts.checkouts import CheckedOut, Checkout
 from soleil_remediate.facts.octane import Octane
 from soleil_remediate.facts.releases import Link
 from soleil_remediate.facts.services import Services
+from soleil_remediate.facts.workers import Program
 from soleil_remediate.plan import Change, FileIdentity, Risk
 from soleil_remediate.tasks.checkouts import CheckoutSeen, RollBackCheckout
 from soleil_remediate.tasks.switching import CHECK_OUT
 from tests.unit.facts.test_checkouts import commit, git
-from tests.unit.tasks.test_releases import ADDS, BEFORE, DROPS, FPM, NO_PHP, NOTHING_FAILS, SERVED, TEST, WELL, WITH
+from tests.unit.tasks.test_releases import (
+    ADDS,
+    BEFORE,
+    DROPS,
+    FPM,
+    NO_PHP,
+    NOTHING_FAILS,
+    OTHER,
+    SERVED,
+    TEST,
+    WELL,
+    WITH,
+)
 from tests.unit.tasks.values import SRV, file, nothing, refusal
 
 ROOT = Path("/srv/app")
@@ -80,6 +93,12 @@ def test_without_a_php_fpm_that_runs_none_is_reloaded() -> None:
     change = change_of(TASK, seen(services=NO_PHP))
     assert change.command.words[10:] == ("deploy", "www-data", "php", "", "120", "")
     assert change.after == f"commit {B[:12]}; {C[:12]} marked bad; workers restarted"
+
+
+def test_workers_that_supervisor_keeps_running_from_the_checkout_are_looked_after() -> None:
+    own = Program(name="app-worker", runs=("php /srv/app/artisan queue:work",))
+    change = change_of(TASK, seen(programs=(own, OTHER)))
+    assert change.after.endswith("workers restarted (app-worker)")
 
 
 def test_what_is_no_checkout_is_left_alone() -> None:
