@@ -137,16 +137,17 @@ class _Tree:
                 groups[name].append(group)
         weights = {group.name: _weight(group.variables) + _weight(files[group.name]) for group in order}
         sizes = frozen({group: len(machines) for group, machines in members.items()})
-        hosts: list[Host] = []
+        layers: dict[str, list[dict[str, Node]]] = {}
         for name, own in self._hosts.items():
             mine = groups[name]
-            layers = [group.variables for group in mine]
-            layers += [files[group.name] for group in mine]
-            layers += [own, own_files[name]]
+            layers[name] = [*(group.variables for group in mine), *(files[group.name] for group in mine)]
+            layers[name] += [own, own_files[name]]
             weight = sum(weights[group.name] for group in mine) + _weight(own) + _weight(own_files[name])
-            apps = max(len(layer["apps"].entries) if "apps" in layer else 1 for layer in layers)
+            apps = max(len(layer["apps"].entries) if "apps" in layer else 1 for layer in layers[name])
             self._spend(weight * apps, self._host_origins[name])  # what is said holds for each application
-            hosts += self._hosts_of(name, tuple(group.name for group in mine), sizes, _merge(layers))
+        hosts: list[Host] = []  # only now: all of them are known to be few enough
+        for name in self._hosts:
+            hosts += self._hosts_of(name, tuple(group.name for group in groups[name]), sizes, _merge(layers[name]))
             self._refuse_too_many(len(hosts), self._host_origins[name])
         if not self._hosts and not len(self._problems):
             self._problems.add(root.origin, "there is no host in this inventory")
