@@ -6,6 +6,7 @@ part, just above pytest's own.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,11 @@ def secrets_of_its_own() -> Iterator[None]:
     """What one test calls a secret is hidden from no other's output."""
     with REDACTOR.apart():
         yield
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors, since most tests wait; a few at most, as each has a lab of its own."""
+    return min(1 + (os.cpu_count() or 1), 4)
 
 
 @pytest.hookimpl(tryfirst=True)

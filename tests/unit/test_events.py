@@ -53,7 +53,7 @@ class Number(IntEnum):
         (tiny.host("web1"), "web1"),
         (Fixed(why="w"), {"type": "Fixed", "verdict": "FIXED", "why": "w"}),
     ],
-    ids=repr,
+    ids=lambda value: None if isinstance(value, frozenset) else repr(value),  # a set's own order changes
 )
 def test_every_value_of_an_event_has_its_place_in_a_record(value: Any, data: Any) -> None:
     found = as_data(value)
