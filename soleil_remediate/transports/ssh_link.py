@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import fabric
 import paramiko
@@ -23,6 +24,8 @@ WINDOW = MiB(1)
 _STEP = Duration(20)
 #: What a channel is given before it is looked whether something arrived; in packets that every sshd takes.
 _AT_ONCE, _PACKET = 2**18, 2**15
+#: What is taken from a socket at once: two of the longest packets.
+_AHEAD = 2**16
 
 
 class _Arrived(threading.Event):
@@ -35,8 +38,29 @@ class _Arrived(threading.Event):
         super().clear()
 
 
+class ReadAhead:
+    """A socket whose reader asks for a few bytes at a time, as paramiko does: each system call takes all there is."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._ahead = memoryview(b"")
+
+    def recv(self, size: int) -> bytes:
+        """Return up to *size* bytes, those first that have arrived already; none at the end."""
+        if not self._ahead:
+            self._ahead = memoryview(self._sock.recv(_AHEAD))
+        data, self._ahead = self._ahead[:size], self._ahead[size:]
+        return bytes(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
 class QuietTransport(paramiko.Transport):
     """A transport that dies in silence: what it has to say is in its exception, not on the terminal."""
+
+    def __init__(self, sock: Any, **more: Any) -> None:
+        super().__init__(ReadAhead(sock), **more)
 
     def run(self) -> None:
         try:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 from collections import deque
 from itertools import pairwise
@@ -263,6 +264,29 @@ def greeted(out: bytes, err: bytes = b"", status: int = 0) -> Question:
 )  # fmt: skip
 def test_a_shell_says_who_it_is_after_whatever_else_is_said(out: bytes, access: Access | None) -> None:
     assert access_of(greeted(out), wanted_root=True) == access
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be root")
+@pytest.mark.parametrize(
+    "without, said",
+    [
+        ("", "ops\nuid=0(root)\n"),  # from the kernel
+        ("/proc", "ops\nuid=0(root) gid=0(root) groups=0(root)\n"),  # from id(1)
+    ],
+)
+def test_root_needs_no_program_to_know_who_it_is(without: str, said: str) -> None:
+    asking, far, _ = shell()
+    asking.greet(within=Duration(1))
+    asking.pump()
+    hide = f"mount -t tmpfs none {without}; " if without else ""
+    answer = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f"{hide}exec sh -s"],
+        input=bytes(far.heard),
+        env={"SUDO_USER": "ops", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        check=True,
+    )
+    assert answer.stdout.decode().startswith(said)
 
 
 @pytest.mark.parametrize(
