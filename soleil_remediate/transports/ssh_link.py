@@ -60,7 +60,7 @@ class QuietTransport(paramiko.Transport):
     """A transport that dies in silence: what it has to say is in its exception, not on the terminal."""
 
     def __init__(self, sock: Any, **more: Any) -> None:
-        super().__init__(ReadAhead(sock), **more)
+        super().__init__(ReadAhead(sock), **more)  # type: ignore[arg-type]  # a socket in all that it does
 
     def run(self) -> None:
         try:
