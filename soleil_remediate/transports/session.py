@@ -371,6 +371,8 @@ class ShellSession:
         began = self._clock()
         try:
             output = self._shim(words, within=Duration(5))
+            if output is not None and output.exit_status == 70:
+                raise Refused(f"{name}: {_last_line(output)}: somebody else may have it. Nothing was sent: look again")
             if output is not None and output.exit_status in (71, 73):
                 needs = "processes" if output.exit_status == 71 else f"space in {self._base.parent}"
                 raise Refused(

@@ -57,12 +57,17 @@ claim() { # 75: somebody else may be changing this host, and standard output say
     memory=$(readlink "$base/memory") && claimed=yes && echo "$memory"
 }
 
-change() { # 73: nothing was begun; 71: likewise, for want of a process
+change() { # 73: nothing was begun; 71: likewise, for want of a process; 70: likewise, the lock is another by now
     is_id "$1" || return 64
     if [ "${claimed-}" != yes ]; then
         echo 'this session does not hold the lock' >&2
         return 73
     fi
+    # Whoever comes after a removed folder makes and locks one anew.
+    [ "/proc/$$/fd/9" -ef "$base" ] || {
+        echo "$base was removed, and the lock with it" >&2
+        return 70
+    }
     tidy
     if [ ! -L "$base/ops/$1/begun" ]; then
         stage "$1" "$3" "$4" || return

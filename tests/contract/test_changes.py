@@ -394,6 +394,16 @@ def test_a_shell_that_was_killed_has_lost_the_lock_and_sends_nothing(reached: Be
     assert real.send("op-1", adding_to(ledger)).exit_status == 0
 
 
+def test_a_lock_whose_folder_was_removed_counts_no_longer(reached: Bed, real: Session) -> None:
+    """Whoever comes next makes the folder anew, and holds another lock."""
+    ledger = reached.folder / "ledger"
+    real.ask([Command(("rm", "-rf", str(reached.base)))])
+    reached.open().claim("ann")
+    with pytest.raises(Refused, match=f"{reached.base} was removed, and the lock with it"):
+        real.send("op-1", adding_to(ledger))
+    assert lines(ledger) == 0
+
+
 @pytest.mark.parametrize("operation", ["", ".", "..", "a/b", "-rf", "a b", "a\n", "x" * 200])
 def test_an_operation_whose_id_is_no_file_name_is_refused(real: Session, operation: str) -> None:
     with pytest.raises(ValueError, match="no operation's id"):
