@@ -87,7 +87,13 @@ for code in "$older" "$root"; do
 done
 ours || {
     disarm
-    stop "artisan down did not put it into maintenance mode ($(last "$said"))$without"
+    [ ! -e "$file" ] || stop "somebody else put the application into maintenance mode"
+    # One that cannot be seen, kept by a driver of the application's own, would be ended by nobody.
+    why=$(last "$said") after="artisan up was run after it"
+    said=$(cd -- "$root" && as "$user" "$php" artisan up --no-interaction 2>&1) ||
+        after="artisan up after it failed ($(last "$said")): SEE WHETHER USERS SEE THE APPLICATION"
+    printf 'artisan down put it into no maintenance mode that can be seen (%s); %s%s\n' "$why" "$after" "$without" >&2
+    exit 1
 }
 echo "users see the maintenance page, until $((seconds / 60)) minutes from now at most"
 """,

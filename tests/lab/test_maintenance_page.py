@@ -203,6 +203,32 @@ def test_where_nothing_is_switched_users_see_the_application_again(rehearsal: Re
     assert armed(rehearsal) == ""
 
 
+def test_a_maintenance_mode_that_cannot_be_seen_is_ended_at_once(rehearsal: Rehearsal) -> None:
+    """As with a driver of the application's own: ours could not tell that it is over, nor the host end it."""
+    rehearsal.host.break_with("bad-release")
+    asked = f"{BASE}/shared/storage/logs/asked"
+    rehearsal.host.shell(f"""
+        for code in {BASE}/releases/*; do
+            mv $code/artisan $code/artisan.php
+            cat >$code/artisan <<'PHP'
+<?php
+if (in_array($argv[1] ?? "", ["down", "up"])) {{
+    file_put_contents("{asked}", $argv[1] . " ", FILE_APPEND);
+    exit(0);
+}}
+require __DIR__ . "/artisan.php";
+PHP
+        done
+    """)
+    report = rehearsal.remediate(inputs=ASKED_FOR)
+    assert isinstance(report.outcome, NotFixed), report.outcome
+    assert "no maintenance mode that can be seen" in report.outcome.why
+    assert "artisan up was run after it" in report.outcome.why
+    assert rehearsal.host.shell(f"cat {asked}").split()[-1:] == ["up"]
+    assert answers(rehearsal) == "500"
+    assert armed(rehearsal) == ""
+
+
 def _put_up(rehearsal: Rehearsal, *, seconds: str) -> tuple[str, ...]:
     """Return the words that put the page up, as planned, but for so many *seconds*."""
     first = changes_of(rehearsal.preview(**ASKED_FOR))[0]
