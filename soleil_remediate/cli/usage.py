@@ -14,7 +14,7 @@ Repair     remediate --scenario disk-full --host web1
            resume RUN                      after it was killed or cut off
 Stop       freeze on|off · status          stop all runs · locks and orphans
 Look back  runs list · runs show RUN
-Set up     ping --host web1 · inventory · lint
+Set up     ping --host web1 · inventory · lint · sudoers disk-full
 Rehearse   lab up · lab break web1 laravel-log · lab reset web1
            lab ssh web1 · lab status · lab down
 

@@ -182,6 +182,15 @@ VERBS: tuple[Verb, ...] = (
         example="--explain web1",
     ),
     Verb(
+        "sudoers",
+        "Print the rule by which sudo lets a login repair, for a file in /etc/sudoers.d.",
+        "granting:sudoers",
+        words=(Word("scenario", "which scenario"),),
+        options=(HOST, ALL_HOSTS, INVENTORY, PLAYBOOKS),
+        example="disk-full --host web1",
+        more="It is all of root's rights, and says so. Asks no host and installs nothing.",
+    ),
+    Verb(
         "lint",
         "Check playbooks and inventories, mistakes as file:line:column.",
         "reading:lint",

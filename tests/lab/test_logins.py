@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from soleil_remediate import PolicyGate, Runs, open_remediation
+from soleil_remediate import PolicyGate, Runs, cli, open_remediation
 from soleil_remediate.errors import AuthenticationFailed
 from soleil_remediate.fleet import preview, remediate
 from soleil_remediate.host import Host, SecretReference
@@ -83,20 +83,26 @@ def test_a_hosts_password_is_never_sent_to_the_jump_host_before_it(
     assert int(untouched_web1.shell(f"sleep 0.5; {heard}")) == before
 
 
-def test_the_one_rule_that_the_page_on_safety_names_is_enough_to_repair(web1: LabHost, tmp_path: Path) -> None:
+def test_the_rule_that_is_printed_is_enough_to_repair_and_is_the_one_on_the_page(
+    web1: LabHost, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("sudoers", "disk-full", "--host", "web1", "--inventory", str(web1.lab.inventory))
+    assert cli.main(words) == 0
+    printed = capsys.readouterr().out
     page = (Path(__file__).resolve().parents[2] / "docs" / "safety.md").read_text()
-    (rule,) = re.findall(r"^deploy (ALL=.*)$", page, re.MULTILINE)
-    web1.run("tee", "/etc/sudoers.d/guest", stdin=f"guest {rule}\n".encode()).checked()
-    assert "may run the following commands" in web1.shell("sudo -l -U guest")
-    assert web1.run("sudo", "-n", "id", user="guest").returncode == 1, "and nothing but a shell by its name"
+    assert re.findall(r"^deploy ALL=.*$", page, re.MULTILINE) == [printed.splitlines()[-1]]
+    (install,) = re.findall(r"^# +(visudo .*)$", printed, re.MULTILINE)
+    web1.run("tee", "/tmp/rule", stdin=printed.encode()).checked()
+    web1.shell(f"rm /etc/sudoers.d/deploy; {install.replace('FILE', '/tmp/rule')}")
+    assert web1.run("sudo", "-n", "id", user="deploy").returncode == 1, "nothing but a shell by its name"
     web1.break_with("laravel-log", writer="no")
-    case = _case(web1, user="guest")
 
-    report = remediate([case], transport=SshTransport(), gate=PolicyGate(says_yes=True), runs=Runs(tmp_path)).hosts[0]
+    report = remediate([_case(web1)], transport=SshTransport(), gate=PolicyGate(says_yes=True), runs=Runs(tmp_path))
 
-    assert isinstance(report.outcome, Fixed), report.outcome
-    assert report.preview is not None
-    assert report.preview.limits == ""
+    (host,) = report.hosts
+    assert isinstance(host.outcome, Fixed), host.outcome
+    assert host.preview is not None
+    assert host.preview.limits == ""
 
 
 @pytest.mark.parametrize(

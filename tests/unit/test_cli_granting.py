@@ -1,0 +1,68 @@
+"""``sudoers``: the rule that is printed, for whom, and what is said about it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from soleil_remediate import cli
+
+INVENTORY = """\
+all:
+  vars: {ansible_user: deploy}
+  hosts:
+    web1: {}
+    web2: {}
+    asks: {ansible_user: jan@corp, ansible_become_password: "env:NOT_SET"}
+    root: {ansible_user: root}
+    looks: {ansible_become: false}
+"""
+
+
+@pytest.fixture
+def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/soleil-remediate"])
+    file = tmp_path / "production.yml"
+    file.write_text(INVENTORY)
+    return str(file)
+
+
+def printed(inventory: str, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert cli.main(["sudoers", "disk-full", "--inventory", inventory, *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_each_login_gets_the_rule_it_needs(inventory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(inventory, capsys, "--all-hosts").splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == [
+        "deploy ALL=(root) NOPASSWD: /usr/bin/sh",
+        "jan\\@corp ALL=(root) /usr/bin/sh",
+    ]
+    assert "# disk-full on web1, web2" in lines
+    assert "# root needs no rule" in lines
+    assert any("looks" in line for line in lines)
+    assert any(line.startswith("# deploy needs no rule: sudo is not used there") for line in lines)
+
+
+def test_what_it_gives_away_is_said_in_it(inventory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = printed(inventory, capsys, "--host", "web1")
+    assert "IT IS ALL OF ROOT'S RIGHTS" in said
+    assert "log.truncate" in said
+    assert max(map(len, said.splitlines())) <= 120
+
+
+def test_a_host_without_a_login_is_told_where_to_write_one(inventory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(inventory).write_text("all:\n  hosts:\n    whoever:\n")
+    assert cli.main(["sudoers", "disk-full", "--inventory", inventory, "--host", "whoever"]) == 2
+    assert "whoever: the inventory does not say who logs in there: write ansible_user" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("visudo") is None, reason="sudo is not installed: apt-get install sudo")
+def test_sudo_takes_what_is_printed(inventory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    rules = printed(inventory, capsys, "--all-hosts")
+    checked = subprocess.run(["visudo", "-cf", "-"], input=rules, text=True, capture_output=True, check=False)
+    assert checked.returncode == 0, checked.stderr
