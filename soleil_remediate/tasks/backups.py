@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -34,6 +35,8 @@ ALWAYS_PROTECTED = (
 
 #: A list longer than this is no housekeeping any more.
 MOST_FILES = 25_000
+#: So many of those that stay are named.
+_MOST_NAMES = 12
 
 #: Remove files from folder $1, which is device:inode $2. Standard input: one file a line, as the plan saw it, "device
 #: inode links size mtime name". Each is compared with what is there immediately before it goes, by hundreds, since
@@ -101,6 +104,10 @@ class PruneBackups(Task[BackupsSeen]):
     host's clock. Each is compared again with device, inode, size and time immediately before it is removed; what
     changed meanwhile stays. Folders, symlinks, hard links and names that are not UTF-8 are left alone.
 
+    The newest are counted for each series of names that differ in their numbers alone: of a folder with
+    ``db-42.sql.gz`` and ``uploads-42.tar.gz`` neither displaces the other. A name like no other is a series of its own,
+    and stays.
+
     A backup that is empty, or less than half as large as the largest, was probably cut short, perhaps every night for
     weeks. So besides the newest, as many stay that are not, and the largest itself. Nothing is read to see whether a
     backup can be restored. What a snapshot or a copy by reference holds as well (btrfs, xfs) does not come free.
@@ -145,12 +152,13 @@ class PruneBackups(Task[BackupsSeen]):
         if seen.path != self.directory or seen.folder.type != "d":
             raise Unplannable(f"{self.directory} is not a folder of its own: name {seen.path} itself")
         backups = [file for file in seen.files if self._is_backup(file, seen.folder)]
-        kept = _newest(backups, self.keep)
+        kept = _staying(backups, self.keep)
         limit = seen.now - self.older_than
         old = [file for file in backups if file.modified < limit and file not in kept]
         if not old:
             return Plan.nothing(
-                f"{self.directory} has no backup older than {self.older_than} beyond the newest {self.keep}"
+                f"{self.directory} has no backup older than {self.older_than} beyond the newest {self.keep} of each "
+                "series"
             )
         if len(old) > MOST_FILES:
             raise Unplannable(f"{self.directory} has {len(old)} old backups: too many to be housekeeping")
@@ -169,6 +177,8 @@ class PruneBackups(Task[BackupsSeen]):
                 "they would not come free"
             )
         total = ByteSize(sum(file.allocated for file in seen.files))
+        names = [file.path.name for file in kept[:_MOST_NAMES]]
+        more = f" and {len(kept) - len(names)} more" if len(kept) > len(names) else ""
         space = (Relief(subject=space_on(file_system.mount), amount=str(freed)),) if freed else ()
         return Change(
             summary=f"remove {len(old)} old backups from {self.directory}",
@@ -182,7 +192,7 @@ class PruneBackups(Task[BackupsSeen]):
             before=f"{len(seen.files)} files, {total}",
             after=f"{len(seen.files) - len(old)} files, {ByteSize(total - freed)}",
             loses=f"{old[0].path.name} to {old[-1].path.name}" if len(old) > 1 else old[0].path.name,
-            keeps=f"the newest: {', '.join(file.path.name for file in kept)}",
+            keeps=f"the newest: {', '.join(names)}{more}",
             relieves=(*space, Relief(subject=inodes_on(file_system.mount), amount=f"{len(old)} inodes")),
         )
 
@@ -197,8 +207,17 @@ class PruneBackups(Task[BackupsSeen]):
         )
 
 
+def _staying(backups: Sequence[FileStat], keep: int) -> list[FileStat]:
+    """Return which stay whatever their age, newest first: what stays of each series."""
+    series: dict[str, list[FileStat]] = {}
+    for file in backups:
+        series.setdefault(re.sub("[0-9]+", "#", file.path.name), []).append(file)
+    kept = {file for files in series.values() for file in _newest(files, keep)}
+    return sorted(kept, key=lambda file: (file.modified, file.path), reverse=True)
+
+
 def _newest(backups: Sequence[FileStat], keep: int) -> list[FileStat]:
-    """Return which stay whatever their age, newest first: the newest, the newest whole ones, and the largest.
+    """Return which stay of one series: the newest, the newest whole ones, and the largest.
 
     What was removed is no measure of what stays, so that the same ones stay the next time, however many were cut short.
     """

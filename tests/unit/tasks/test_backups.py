@@ -84,8 +84,8 @@ def test_a_backup_of_exactly_that_age_stays() -> None:
 
 def test_backups_that_were_cut_short_do_not_count_as_the_newest() -> None:
     files = (
-        backup("empty.sql", 1, 0),
-        backup("short.sql", 2, 1),
+        backup("1.sql", 1, 0),
+        backup("2.sql", 2, 1),
         *(backup(f"{days}.sql", days) for days in (10, 20, 30)),
     )
     assert removed(*files) == ["30.sql"]
@@ -108,6 +108,23 @@ def test_what_stayed_once_stays_the_next_time(sizes: tuple[int, int, int]) -> No
     gone = removed(*files)
     assert gone
     assert removed(*(one for one in files if one.path.name not in gone)) == []
+
+
+def test_no_kind_of_backup_takes_the_place_of_another_in_the_same_folder() -> None:
+    uploads = [backup(f"uploads-{days}.tar.gz", days, 1000, inode=days) for days in range(14)]
+    dumps = [backup(f"db-{days}.sql.gz", days, 100, inode=days + 100) for days in (8, 15, 22)]
+    assert removed(*uploads, *dumps) == [*(f"uploads-{days}.tar.gz" for days in range(8, 14)), "db-22.sql.gz"]
+
+
+def test_a_backup_by_a_name_like_no_other_stays() -> None:
+    assert removed(*(backup(f"{days}.sql", days) for days in (1, 2, 9)), backup("before-move.sql", 900)) == ["9.sql"]
+
+
+def test_only_so_many_of_those_that_stay_are_named() -> None:
+    others = [backup(f"{letter}.sql", 30, inode=30) for letter in "abcdefghijklmnop"]
+    (change,) = TASK.plan(seen(*(backup(f"{days}.sql", days, inode=days) for days in (1, 2, 9)), *others)).changes
+    assert change.keeps.startswith("the newest: 1.sql, 2.sql, p.sql, ")
+    assert change.keeps.endswith(" and 6 more")
 
 
 def test_one_that_was_far_larger_does_not_take_the_place_of_the_newest() -> None:
