@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
@@ -22,15 +23,17 @@ ROTATE_LOG = Script(
     "rotate-log",
     SETTLE
     + r"""set -eu
-umask 077
 stop() { printf '%s\n' "$1" >&2; exit 75; }
 [ "$(stat -c '%d:%i' -- "$1")" = "$2" ] || stop "$1 is another file by now: nothing was rotated"
 rule=$(mktemp -p /run soleil-rotate.XXXXXX)
 trap 'rm -f -- "$rule"' EXIT
+trap 'exit 124' TERM
 cat >"$rule"
+was=$(stat -c %s -- "$1")
 logrotate --force "$rule"
 is=$(stat -c '%d:%i' -- "$1" 2>/dev/null || :)
-if [ "$is" = "$2" ] && [ -s "$1" ]; then
+# Where it is copied and truncated, whoever writes it goes on meanwhile.
+if [ "$is" = "$2" ] && [ -s "$1" ] && [ "$(stat -c %s -- "$1")" -ge "$was" ]; then
     stop "logrotate left $1 as it was"
 fi
 settle "${1%/*}/"
@@ -164,5 +167,7 @@ def _rule_for(log: RotatedLog, rule: Rule) -> str:
     """Return the rule for this one log, so that nothing else is rotated, and nothing is removed."""
     body = [line for line in rule.body if line.split()[:1] != ["maxage"]]
     defaults = [line for line in rule.defaults if line.split()[:1] != ["maxage"]]
-    keep = max(rule.count, len(log.rotated)) + 1
+    numbers = (re.match(rf"{re.escape(log.path.name)}\.([0-9]{{1,4}})(?:\.|$)", file.path.name) for file in log.rotated)
+    # One that is numbered higher than there are files would be taken for one too many.
+    keep = max(rule.count, len(log.rotated), *(int(found[1]) for found in numbers if found)) + 1
     return "\n".join([*defaults, f'"{log.path}" {{', *body, f"    rotate {keep}", "}", ""])

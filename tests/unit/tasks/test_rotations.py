@@ -60,6 +60,21 @@ def test_a_log_is_rotated_by_its_own_rule_alone_and_nothing_is_removed() -> None
     assert plan.because == "/srv/app.log takes 100 MiB, over 10 MiB"
 
 
+@pytest.mark.parametrize(
+    "names, keep",
+    [
+        (("app.log.1.gz", "app.log.2.gz", "app.log.5.gz"), 6),  # somebody lowered rotate since
+        (("app.log.1.gz", "app.log.2.gz"), 4),
+        (("app.log-20260101.gz", "app.log.20260101"), 4),
+        (("app.log.1", "other.log.9"), 4),
+    ],
+)
+def test_the_highest_number_among_rotated_logs_is_one_that_stays(names: tuple[str, ...], keep: int) -> None:
+    old = tuple(file(f"/srv/{name}") for name in names)
+    (change,) = TASK.plan(seen(log(100, *old, by=rule("compress", "rotate 3")))).changes
+    assert f"    rotate {keep}\n" in str(change.command.stdin)
+
+
 def test_a_rule_that_compresses_late_shrinks_the_log_before() -> None:
     late = rule("compress", "delaycompress", "rotate 3")
     (change,) = TASK.plan(seen(log(100, file(f"{PATH}.1", 50), file(f"{PATH}.2.gz", 9), by=late))).changes
@@ -132,12 +147,17 @@ def test_a_real_hosts_rules_are_seen_in_one_round() -> None:
     assert [one.subject for change in plan.changes for one in change.relieves] == ["space on /var/log"]
 
 
-@pytest.mark.parametrize("does", ["rotates", "nothing", "fails"])
+@pytest.mark.parametrize("does", ["rotates", "truncates", "nothing", "fails"])
 def test_the_rule_lies_in_memory_only_while_it_is_used(tmp_path: Here, does: str) -> None:
     # what logrotate itself does is seen in the lab; here only what is around it
     program, log_file, told = tmp_path / "logrotate", tmp_path / "app.log", tmp_path / "told"
-    log_file.write_text("x")
-    ways = {"rotates": f'mv "{log_file}" "{log_file}.1"; : >"{log_file}"', "nothing": ":", "fails": "exit 3"}
+    log_file.write_text("many lines")
+    ways = {
+        "rotates": f'mv "{log_file}" "{log_file}.1"; : >"{log_file}"',
+        "truncates": f'cp "{log_file}" "{log_file}.1"; echo next >"{log_file}"',  # and somebody went on writing
+        "nothing": f'echo next >>"{log_file}"',
+        "fails": "exit 3",
+    }
     program.write_text(f'#!/bin/sh\nstat -c "%a %n" "$2" >"{told}"; cat "$2" >>"{told}"\n{ways[does]}\n')
     program.chmod(0o755)
     info = log_file.stat()
@@ -152,12 +172,26 @@ def test_the_rule_lies_in_memory_only_while_it_is_used(tmp_path: Here, does: str
         check=False,
         timeout=20,
     )
-    assert done.returncode == {"rotates": 0, "nothing": 75, "fails": 3}[does]
+    assert done.returncode == {"rotates": 0, "truncates": 0, "nothing": 75, "fails": 3}[does]
     mode, _, rest = told.read_text().partition(" ")
     name, _, text = rest.partition("\n")
     assert (mode, text) == ("600", "the rule\n")
     assert name.startswith("/run/")
     assert not Here(name).exists()
+
+
+def test_what_a_rules_own_script_makes_can_be_read_as_ever(tmp_path: Here) -> None:
+    program, log_file = tmp_path / "logrotate", tmp_path / "app.log"
+    log_file.write_text("x")
+    program.write_text(f'#!/bin/sh\n: >"{tmp_path}/made"; mv "{log_file}" "{log_file}.1"\n')
+    program.chmod(0o755)
+    if not os.access("/run", os.W_OK):
+        pytest.skip("needs root: the rule is put into /run")
+    info = log_file.stat()
+    words = ROTATE_LOG.bind(log_file, f"{info.st_dev}:{info.st_ino}")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run(words, input="", env={**os.environ, "PATH": path}, text=True, check=True, timeout=20, umask=0o022)
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o644
 
 
 def test_another_file_is_not_rotated(tmp_path: Here) -> None:
