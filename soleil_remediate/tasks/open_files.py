@@ -43,8 +43,10 @@ rest=${line##*) }
 is=$(readlink "/proc/$pid/exe")
 [ "${is% (deleted)}" = "$program" ] || stop "runs another program by now"
 has_room() {
-    blocks=$(stat -f -c %a -- "$1") each=$(stat -f -c %S -- "$1") || return 0 # closed meanwhile
-    [ $((blocks * each)) -ge 1048576 ]
+    blocks=$(stat -f -c %a -- "$1") each=$(stat -f -c %S -- "$1") all=$(stat -f -c %b -- "$1") ||
+        return 0 # closed meanwhile
+    # What has no size of its own is memory, as what OPcache holds.
+    [ "$all" = 0 ] || [ $((blocks * each)) -ge 1048576 ]
 }
 ids=' ' is_full=
 for place do

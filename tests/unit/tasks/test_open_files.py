@@ -232,9 +232,9 @@ def full(tmp_path: Here) -> Iterator[tuple[Here, Here]]:
 
 
 @contextmanager
-def dying(path: Here, other: Here) -> Iterator[tuple[Process, str, Path]]:
+def dying(path: Here, other: Here, program: str = DYING) -> Iterator[tuple[Process, str, Path]]:
     info = path.stat()
-    with subprocess.Popen([sys.executable, "-c", DYING, str(path), str(other)], stdout=subprocess.PIPE) as running:
+    with subprocess.Popen([sys.executable, "-c", program, str(path), str(other)], stdout=subprocess.PIPE) as running:
         try:
             assert running.stdout is not None
             running.stdout.readline()
@@ -264,6 +264,14 @@ def test_a_process_that_writes_to_another_full_file_system_is_not_asked(full: tu
         assert done.returncode == 75
         assert f"writes {two}/a.log as well, where there is no room: no signal was sent" in done.stderr
         assert os.statvfs(one).f_bavail == 0, "nothing was emptied either"
+
+
+def test_memory_that_has_no_size_is_no_full_file_system(full: tuple[Here, Here], tmp_path: Here) -> None:
+    """As OPcache holds some in every php-fpm."""
+    held = f"import os; memory = os.fdopen(os.memfd_create('opcache_lock'), 'wb')\n{DYING}"
+    with dying(full[0] / "a.log", tmp_path / "other.log", held) as asked:
+        done = ask(asked, place=full[0])
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
