@@ -117,7 +117,7 @@ _LEAVE = Script(
         [ "$(readlink -- "$served")" = "$was" ]
     else
         [ "$(as "$owner" git -C "$served" rev-parse --verify HEAD)" = "$was" ] &&
-            [ -z "$(as "$owner" git -C "$served" status --porcelain --untracked-files=no)" ]
+            said=$(as "$owner" git -C "$served" status --porcelain --untracked-files=no) && [ -z "$said" ]
     fi
 }
 cookie() { # as Laravel makes it for whoever knows the word, which stands in no argument

@@ -10,7 +10,7 @@ AS_SOMEBODY = r"""as() {
     shift
     entry=${entry#*:*:} uid=${entry%%:*} entry=${entry#*:} gid=${entry%%:*} entry=${entry#*:*:} home=${entry%%:*}
     setpriv --reuid="$uid" --regid="$gid" --init-groups env -i HOME="$home" PATH="$PATH" LC_ALL=C.UTF-8 TZ=UTC \
-        timeout -k 5 60 "$@"
+        timeout -k 5 "${limit:-60}" "$@"
 }
 last() { printf '%s\n' "$1" | grep . | tail -n 1; }
 """
@@ -51,7 +51,8 @@ started() { # PID…: each with when it was started, so that no other process of
         [ "$1" = Z ] || printf '%s:%s\n' "$pid" "${20}"
     done
 }
-children() { # PID
+children() { # PID; 0 where it has ended
+    [ "$1" != 0 ] || return 0
     for stat in /proc/[0-9]*/stat; do
         { read -r line <"$stat"; } 2>/dev/null || continue
         # shellcheck disable=SC2086  # likewise
@@ -274,7 +275,8 @@ if [ -n "$bad" ]; then
     in_git update-ref "refs/soleil-remediate/bad/$bad" "$bad" || stop "$bad cannot be marked bad"
 fi
 as_planned
-said=$(in_git checkout --quiet --detach "$then" 2>&1) || {
+# Cut short it leaves files of both: it gets most of what the whole change has.
+said=$(limit=480; in_git checkout --quiet --detach "$then" 2>&1) || {
     printf '%s\n' "$said" >&2
     [ "$(in_git rev-parse --verify HEAD)" = "$now" ] || exit 1
     [ -z "$(in_git status --porcelain --untracked-files=no 2>&1)" ] && [ ! -e "$base/.git/index.lock" ] || {

@@ -366,7 +366,7 @@ class ShellSession:
         if (needs := self._needs_root(command)) is not None:
             raise Refused(f"{name}: {needs}. Nothing was sent")
         stdin = printf_format(command.stdin if command.stdin is not None else "")
-        words = shlex.join(("change", operation, "1", script(command), stdin))
+        words = shlex.join(("change", operation, "1", script(command), stdin, "whole"))
         refuse_unwritable(name, operation, words)
         began = self._clock()
         try:

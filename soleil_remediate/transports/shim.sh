@@ -2,10 +2,10 @@
 # What changes a host: functions for the session's own shell. POSIX sh, coreutils and util-linux; nothing is installed,
 # and nothing is written but a few files under $base, on tmpfs.
 #
-#   claim OWNER NONCE                   take the host's lock for as long as this shell lives; print the memory's name
-#   change ID SECONDS COMMAND STDIN     run a change once, detached from the connection; wait that long; tell
-#   await ID SECONDS                    wait that long for its end; tell
-#   tell ID MEMORY                      what became of it, if this is still that memory; changes nothing
+#   claim OWNER NONCE                       take the host's lock for as long as this shell lives; print the memory's name
+#   change ID SECONDS COMMAND STDIN whole   run a change once, detached from the connection; wait that long; tell
+#   await ID SECONDS                        wait that long for its end; tell
+#   tell ID MEMORY                          what became of it, if this is still that memory; changes nothing
 #
 # The lock is flock(2) on the folder itself, held on descriptor 9 and inherited by every change: the kernel keeps it as
 # long as somebody may still be changing this host, and gives it back without our help, also on a full disk. (Opening
@@ -59,6 +59,7 @@ claim() { # 75: somebody else may be changing this host, and standard output say
 
 change() { # 73: nothing was begun; 71: likewise, for want of a process; 70: likewise, the lock is another by now
     is_id "$1" || return 64
+    [ "${5-}" = whole ] || return 64 # a shell also runs what was cut off between two words
     if [ "${claimed-}" != yes ]; then
         echo 'this session does not hold the lock' >&2
         return 73

@@ -537,6 +537,13 @@ def run_switch(base: Here, **other: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
+def test_a_service_that_has_ended_has_no_processes() -> None:
+    functions = SWITCH.text.partition("as_planned() {")[0]
+    words = ["sh", "-c", f"{functions}\nchildren 0", "children", *["x"] * 14]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=20)
+    assert done.stdout == "", "not the first process of all"
+
+
 @pytest.mark.skipif(not Here("/proc/self/cwd").exists(), reason="only Linux says where a process is")
 @pytest.mark.parametrize("through", ["srv", "www"])
 @pytest.mark.parametrize("words", [["artisan"], ["{base}/current/artisan"]])
