@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from soleil_remediate.lab import why_not_here
+from soleil_remediate.lab import machine, why_not_here
 from soleil_remediate.secrecy import REDACTOR
 
 HERE = Path(__file__).parent
@@ -34,6 +34,17 @@ def secrets_of_its_own() -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Install what the lab lacks before any test runs.
+
+    A package that adds a user replaces /etc/passwd, and with it goes what the sshd of a test beside has mounted there.
+    """
+    if why_not_here() is None and (missing := machine.missing_packages(machine.FILE_SYSTEMS)):
+        machine.install(missing)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors, since most tests wait; a few at most, as each has a lab of its own."""
     return min(1 + (os.cpu_count() or 1), 4)
