@@ -93,6 +93,12 @@ class DiskWritable(Check[FileSystems]):
         )
 
 
+def _refuse_what_nothing_is_below(share: Percent) -> None:
+    """Raise ValueError for a share that no repair could reach: every step would be taken for it."""
+    if share <= 0:
+        raise ValueError(f"nothing is below {share}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class DiskUsed(Check[FileSystems]):
     """See whether file systems are used less than a share of what users may use, as df counts it.
@@ -109,6 +115,9 @@ class DiskUsed(Check[FileSystems]):
 
     below: Percent
     mount: PurePosixPath | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_what_nothing_is_below(self.below)
 
     async def read(self, host: Reader) -> FileSystems:
         return await _read(host, self.mount)
@@ -145,6 +154,9 @@ class DiskInodes(Check[FileSystems]):
 
     below: Percent
     mount: PurePosixPath | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_what_nothing_is_below(self.below)
 
     async def read(self, host: Reader) -> FileSystems:
         return await _read(host, self.mount)

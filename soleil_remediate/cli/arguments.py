@@ -107,6 +107,8 @@ def _take_option(verb: Verb, flags: Mapping[str, Argument], word: str, rest: Ite
         if following is None or following.partition("=")[0] in flags:
             raise ConfigError(f"{spelt} needs a value")
         value = following
+    if not value:  # from a script's unset variable, perhaps, and not meant as another inventory or any plan
+        raise ConfigError(f"{spelt} is empty: give it a value, or leave it out")
     if argument.kind is not list and argument.got_value:
         raise ConfigError(f"{spelt} is given twice: keep one of the two")
     argument.value = value

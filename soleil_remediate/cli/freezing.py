@@ -37,23 +37,25 @@ def brake(call: Call) -> Brake:
 def freeze(call: Call) -> ExitStatus:
     """Freeze an inventory, or lift that."""
     found, state = switch(call), call.text("state")
+    if state not in ("on", "off"):
+        raise UnknownName("state of freeze", state, ["on", "off"])
     if found is None:
         raise ConfigError("there is no inventory, so nothing is sent to any host: name one with --inventory FILE")
-    match state:
-        case "on":
-            frozen = found.freeze(operator(), SystemClock().now(), call.text("because"))
-            return _tell(call, found, frozen)
-        case "off":
-            return _tell_lifted(call, found, found.thaw())
-        case _:
-            raise UnknownName("state of freeze", state, ["on", "off"])
+    if state == "off":
+        return _tell_lifted(call, found, found.thaw())
+    before = found.found()
+    frozen = found.freeze(operator(), SystemClock().now(), call.text("because"))
+    return _tell(call, found, frozen, is_new=before is None)
 
 
-def _tell(call: Call, found: Switch, frozen: Freeze) -> ExitStatus:
+def _tell(call: Call, found: Switch, frozen: Freeze, *, is_new: bool) -> ExitStatus:
     if call.is_json:
         return _document(call, found, frozen)
     page = Page(Screen.of(sys.stdout).width)
     put_freeze(page, found, frozen)
+    if not is_new:
+        unkept = " Your reason was not kept." if call.text("because") else ""
+        page.prose(f"It was frozen already, and stays as it was.{unkept}", 10)
     if going := running():
         page.prose(f"going on now: {joined(going, ', ')}. Those of this inventory send no other change.", 2)
     Screen.of(sys.stdout).show(page)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from soleil_remediate.cli.call import Call
 from soleil_remediate.cli.choosing import chosen_hosts, chosen_scenarios
 from soleil_remediate.errors import ConfigError, ExitStatus
-from soleil_remediate.host import Host
+from soleil_remediate.host import Host, Mode
 from soleil_remediate.scenario import Scenario
 
 _INSTALL = """\
@@ -43,6 +43,9 @@ def rule(host: Host) -> str:
     Raises:
         ConfigError: The inventory names no login.
     """
+    if not host.is_listed or host.policy.mode is Mode.OBSERVE:
+        why = "mode: observe" if host.is_listed else "it stands in no inventory"
+        return f"# no rule: nothing may be changed there ({why})"
     login = host.connection.user
     if login is None:
         raise ConfigError(f"{host.name}: the inventory does not say who logs in there: write ansible_user")

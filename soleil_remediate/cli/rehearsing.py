@@ -9,7 +9,7 @@ from soleil_remediate.cli.call import Call
 from soleil_remediate.errors import ConfigError, ExitStatus
 from soleil_remediate.lab import Lab
 from soleil_remediate.reporters.json import list_document
-from soleil_remediate.reporters.page import Page
+from soleil_remediate.reporters.page import HEADING, Page
 from soleil_remediate.reporters.screen import Screen
 
 
@@ -69,8 +69,10 @@ def break_host(call: Call) -> ExitStatus:
         screen = Screen.of(sys.stdout)
         page = Page(screen.width)
         for one in lab.faults():
-            options = " ".join(f"--set {name}={value}" for name, value in one.options.items())
-            page.beside(f"{one.name:<20}", f"{one.about} {options}".rstrip(), 20)
+            page.line((one.name, HEADING))
+            page.prose(one.about, 4)
+            for name, value in one.options.items():
+                page.line(f"    --set {name}={value}")
         page.gap()
         named = f" --lab {lab.name}" if call.text("lab") else ""
         page.line(f"{call.program.name} {_spoken(call, 'lab break')} web1 {lab.faults()[0].name}{named}")

@@ -263,4 +263,4 @@ def _put_hosts(page: Page, call: Call, standings: Sequence[HostStanding]) -> Non
     if free:
         page.prose(f"{counted(len(free), 'host')} free: nobody holds them, nothing of ours runs: {' '.join(free)}", 2)
     if not standings:
-        page.line("  no inventory, so none was asked")
+        page.prose("no inventory, so none was asked, and nothing is known of a freeze: add --inventory FILE", 2)

@@ -149,6 +149,7 @@ def test_the_version_is_said(soleil: Soleil) -> None:
         ("remediate --hots web1", "unknown option of remediate '--hots': did you mean '--host'?"),
         ("remediate --yess", "unknown option of remediate '--yess': did you mean '--yes'?"),
         ("remediate --host", "--host needs a value"),
+        ("remediate --host web1 --inventory=", "--inventory is empty: give it a value, or leave it out"),
         ("remediate --host --yes", "--host needs a value"),
         ("remediate --host web1 --host web2", "--host is given twice: keep one of the two"),
         ("remediate --yes=no", "--yes takes no value"),

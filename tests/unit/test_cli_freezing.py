@@ -123,3 +123,11 @@ def test_hostile_reasons_reach_no_terminal(soleil: Soleil, inventory: str) -> No
         assert "\x1b" not in text
         assert "\u202e" not in text
         assert "\nFIXED" not in text
+
+
+def test_on_twice_says_that_the_first_stays(soleil: Soleil, inventory: str) -> None:
+    soleil("freeze", "on", "--because", "42", "--inventory", inventory)
+    status, out, _ = soleil("freeze", "on", "--because", "43", "--inventory", inventory)
+    assert status == 0
+    assert "It was frozen already, and stays as it was. Your reason was not kept." in " ".join(out.split())
+    assert ": 42" in out

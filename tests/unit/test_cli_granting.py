@@ -20,6 +20,7 @@ all:
     asks: {ansible_user: jan@corp, ansible_become_password: "env:NOT_SET"}
     root: {ansible_user: root}
     looks: {ansible_become: false}
+    db1: {policy: {mode: observe}}
 """
 
 
@@ -53,6 +54,15 @@ def test_what_it_gives_away_is_said_in_it(inventory: str, capsys: pytest.Capture
     assert "IT IS ALL OF ROOT'S RIGHTS" in said
     assert "log.truncate" in said
     assert max(map(len, said.splitlines())) <= 120
+
+
+def test_where_nothing_may_be_changed_no_rule_is_printed(inventory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(inventory, capsys, "--host", "db1").splitlines() == [
+        "# disk-full on db1",
+        "# no rule: nothing may be changed there (mode: observe)",
+    ]
+    assert cli.main(["sudoers", "disk-full", "--host", "deploy@web1"]) == 0
+    assert "# no rule: nothing may be changed there (it stands in no inventory)" in capsys.readouterr().out
 
 
 def test_a_host_without_a_login_is_told_where_to_write_one(inventory: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -175,3 +175,9 @@ def test_a_fault_is_a_fault_whatever_else_was_not_measured() -> None:
     unread = UnreadFileSystem(mount=Path("/mnt/x"), why="because", is_remote=False)
     verdict = WRITABLE.judge(FileSystems(all=(file_system(),), unread=(unread,)))
     assert (verdict.health, verdict.faults) == (Health.FAULTY, {space_on(Path("/srv"))})
+
+
+@pytest.mark.parametrize("check", [DiskUsed, DiskInodes])
+def test_a_share_that_nothing_is_below_is_refused(check: Any) -> None:
+    with pytest.raises(ValueError, match="nothing is below 0 %"):
+        check(below=Percent(0))
