@@ -177,7 +177,7 @@ class _Tree:
                 for host, variables in part.entries.items():
                     self._host(group, host, variables, part.keys[host])
             elif key == "vars":
-                group.variables.update(part.entries)
+                group.variables = _merge([group.variables, part.entries])
             else:
                 for child, below in part.entries.items():
                     group.children.setdefault(child, part.keys[child])
@@ -200,7 +200,7 @@ class _Tree:
                 self._problems.add(origin, mistake)
                 return
             group.hosts[name] = None
-            self._hosts.setdefault(name, {}).update(node.entries)
+            self._hosts[name] = _merge([self._hosts.get(name, {}), node.entries])
             self._host_origins.setdefault(name, origin)
         self._refuse_too_many(len(self._hosts), origin)
 

@@ -60,6 +60,16 @@ class Inventory:
         """
         return self._selection.select(pattern, all_hosts=all_hosts)
 
+    def meant_by(self, pattern: str) -> tuple[Host, ...]:
+        """Return the targets that a playbook's *pattern* is for: all applications of a machine, and every host if so.
+
+        Raises:
+            UnknownName: As :meth:`select`.
+            InventoryError: Likewise.
+            ConfigError: It cannot be read.
+        """
+        return self._selection.select(pattern, all_hosts=True, every_app=True)
+
     def peers(self, hosts: Sequence[Host], pattern: str) -> tuple[Host, ...]:
         """Return the hosts beside *hosts* that are to be looked at as well, for a policy's ``unhealthy_limit``.
 
@@ -73,7 +83,7 @@ class Inventory:
         names, apps = {host.name for host in hosts}, {host.app_name for host in hosts}
         return tuple(
             host
-            for host in self.select(pattern, all_hosts=True)
+            for host in self.meant_by(pattern)
             if host.name not in names and host.app_name in apps and not groups.isdisjoint(groups_of(host))
         )
 

@@ -128,8 +128,13 @@ class Selection:
     groups: Mapping[str, frozenset[str]]
     source: str
 
-    def select(self, pattern: str, *, all_hosts: bool = False) -> tuple[Host, ...]:
+    def select(self, pattern: str, *, all_hosts: bool = False, every_app: bool = False) -> tuple[Host, ...]:
         """Return the targets that *pattern* names, in the inventory's order.
+
+        Args:
+            pattern: Such as ``web:!web3``.
+            all_hosts: It may mean every host.
+            every_app: All applications of a machine that it names are meant.
 
         Raises:
             UnknownName: It names a host, group or application that is not there.
@@ -149,9 +154,10 @@ class Selection:
         if not chosen:
             raise InventoryError(f"{self.source}: {pattern!r} matches no host")
         every = [term for term in included if term.means_everything]
-        if every and not required and not all_hosts:
+        if every and all(term.means_everything for term in required) and not all_hosts:
             raise ConfigError(f"{pattern!r} {self._on_every_host(every, begin, chosen, excluded)}")
-        self._refuse_ambiguous(chosen, included + required)
+        if not every_app:
+            self._refuse_ambiguous(chosen, included + required)
         return tuple(host for hosts in self.targets.values() for host in hosts if host.name in chosen)
 
     def _on_every_host(self, every: list[_Term], begin: set[str], chosen: set[str], excluded: list[_Term]) -> str:

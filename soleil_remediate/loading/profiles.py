@@ -162,7 +162,9 @@ class NamedProfile(Profile):
     name: Name = "app"
 
 
-def _some_share(share: Percent) -> Percent:
+def _some_share(share: Percent | None) -> Percent:
+    if share is None:  # whoever left the value out has not lifted what a group says
+        raise ValueError("must be a share such as 50 %, not nothing: leave the line out to have no limit of its own")
     if share <= 0:
         raise ValueError("must be more than 0 %: to allow no change at all, write mode: observe")
     return share
@@ -173,8 +175,8 @@ class _Policy(Section):
     mode: Mode = Mode.ACT
     unattended: dict[str, Risk] = Field(default_factory=dict)
     evidence_limit: ByteSize = Policy().evidence_limit
-    change_limit: Annotated[Percent, AfterValidator(_some_share)] | None = None
-    unhealthy_limit: Annotated[Percent, AfterValidator(_some_share)] | None = None
+    change_limit: Annotated[Percent | None, AfterValidator(_some_share)] = None
+    unhealthy_limit: Annotated[Percent | None, AfterValidator(_some_share)] = None
 
 
 class _Contacts(Section):

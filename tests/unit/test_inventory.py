@@ -621,6 +621,7 @@ def test_groups_may_lie_in_each_other_however_deep() -> None:
         ("policy: {change_limit: 50}", "6:32: policy.change_limit: 50 has no unit: write a share such as 80%"),
         ("policy: {change_limit: half}", "6:32: policy.change_limit: 'half' is no share: write a share such as 80%"),
         ("policy: {unhealthy_limit: 101%}", "6:35: policy.unhealthy_limit: a share is between 0% and 100%: 101.0"),
+        ("policy: {change_limit: }", "6:31: policy.change_limit must be a share such as 50 %, not nothing: leave the line out to have no limit of its own"),
         ("policy: {change_limit: 0%}", "6:32: policy.change_limit must be more than 0 %: to allow no change at all, write mode: observe"),
         ("policy: {unhealthy_limit: 0 %}", "6:35: policy.unhealthy_limit must be more than 0 %: to allow no change at all, write mode: observe"),
         ("policy: {enviroment: x}", "6:18: unknown key in policy 'enviroment': did you mean 'environment'?"),
@@ -762,3 +763,18 @@ def test_the_shipped_example_loads_and_uses_every_key() -> None:
     assert web1.connection.known_hosts
     assert web1.contacts["devops"]
     assert web1.app["backups"]["keep"] >= 3
+
+
+def test_a_policy_that_is_written_in_two_places_is_one(here: Path) -> None:
+    (here / "hosts.yml").write_text(
+        """\
+all:
+  children:
+    looked_at: {hosts: {web1: {policy: {mode: observe, change_limit: 50%}}}}
+    web: {hosts: {web1: {policy: {unattended: {disk-full: destructive}}}}, vars: {policy: {environment: staging}}}
+    front: {children: {web: {vars: {policy: {unhealthy_limit: 40%}}}}}
+"""
+    )
+    policy = load_inventory("hosts.yml").host("web1").policy
+    assert (policy.mode, policy.change_limit, policy.unhealthy_limit) == (Mode.OBSERVE, Percent(50), Percent(40))
+    assert (policy.environment, dict(policy.unattended)) == ("staging", {"disk-full": Risk.DESTRUCTIVE})
