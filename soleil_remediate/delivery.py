@@ -83,7 +83,9 @@ class Delivery:
     brake: Brake = released
     nth: int = 0
 
-    def send(self, change: Change, kind: str, step: int, number: int, sent: list[Sent]) -> None:
+    def send(
+        self, change: Change, kind: str, step: int, number: int, sent: list[Sent], *, is_to_finish: bool = False
+    ) -> None:
         """Send *change* and append what became of it to *sent*.
 
         Args:
@@ -92,6 +94,7 @@ class Delivery:
             step: The step's place in the scenario, from 0.
             number: The change's place in its step, from 0.
             sent: Gets the change once it was answered with exit status 0.
+            is_to_finish: It ends what was begun, so that only somebody who insists stops it, or a freeze.
 
         Raises:
             EvidenceNotStored: What it would destroy could not be saved: it was not sent.
@@ -101,9 +104,9 @@ class Delivery:
             AnswerNotRecorded: It was sent and answered, but that could not be recorded.
             OutcomeUnknown: It was sent, and nobody knows what became of it.
         """
-        self._check()
+        self._check(is_to_finish=is_to_finish)
         saved, receipt = self._save(change.preserve, step, number) if change.preserve else (None, None)
-        self._check()
+        self._check(is_to_finish=is_to_finish)
         command = replace(change.command, stdin=receipt) if receipt else change.command
         operation = self.operation(step, number)
 
@@ -127,7 +130,7 @@ class Delivery:
         command, change = one.change.undo.command, one.change
         if command is None:
             raise Refused(one.change.undo.says)
-        self._check()
+        self._check(is_to_finish=True)
         back = Change(
             summary=f"take back: {change.summary}",
             command=command,
@@ -194,8 +197,9 @@ class Delivery:
                 why = f"it took longer than {command.deadline} and was ended: it may be half done"
             raise CommandFailed(f"{why}{': ' + says if says else ''}")
 
-    def _check(self) -> None:
-        self.stop.check()
+    def _check(self, *, is_to_finish: bool) -> None:
+        if not is_to_finish or self.stop.is_insisted:
+            self.stop.check()
         self.brake()
 
     def operation(self, step: int, number: int) -> str:

@@ -14,11 +14,12 @@ from soleil_remediate.errors import ConnectionLost, ExitStatus, Frozen
 from soleil_remediate.events import ChangeAnswered, Event
 from soleil_remediate.freezing import Brake, released
 from soleil_remediate.gates import PolicyGate
-from soleil_remediate.host_outcomes import MaybeChanged, NotFixed
+from soleil_remediate.host_outcomes import Fixed, MaybeChanged, NotFixed
 from soleil_remediate.plan import Plan, Undo
 from soleil_remediate.record import Record, RecordNotWritten, Runs
 from soleil_remediate.report import HostReport
 from soleil_remediate.step_outcomes import StepFailed, StepRemedied, StepUnknown
+from soleil_remediate.stopping import Stop
 from soleil_remediate.transports.scripted import Fate, ScriptedHost, ScriptedTransport
 from tests import tiny
 from tests.tiny import PutFile
@@ -259,3 +260,49 @@ def test_a_host_that_goes_away_in_between_is_unknown_and_keeps_what_it_has(night
     assert night.words == list(WORDS)
     assert isinstance(report.outcome, MaybeChanged)
     assert report.outcome.operation == f"{night.run}-00-02-undo"
+
+
+# --- and somebody asks to stop meanwhile ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stop(monkeypatch: pytest.MonkeyPatch) -> Stop:
+    one = Stop()
+    monkeypatch.setattr(fleet, "Stop", lambda: one)
+    return one
+
+
+def while_putting(night: Night, word: str, stop: Stop, *, times: int = 1) -> None:
+    def changing(host: ScriptedHost) -> None:
+        for _ in range(times):
+            stop.ask("Ctrl-C")
+        tiny.say(host, word)
+
+    night.host.on_change(tiny.put(word), f"put {word}\n", then=changing)
+
+
+def test_half_of_a_repair_is_taken_back_when_somebody_asks_to_stop(night: Night, stop: Stop) -> None:
+    while_putting(night, "second", stop)
+    step = failed(night.remedy())
+    assert night.words == ["first", "second", "first", "bad"]
+    assert len(step.taken_back) == 2
+    assert "stopped by Ctrl-C" in step.why
+
+
+def test_a_repair_that_cannot_be_taken_back_any_more_is_finished_first(night: Night, stop: Stop) -> None:
+    while_putting(night, "second", stop)
+    report = night.remedy(PutAndBack(for_good=("second",)))
+    assert night.words == list(WORDS)
+    assert isinstance(report.outcome, Fixed)
+
+
+def test_whoever_insists_has_nothing_finished_nor_taken_back(night: Night, stop: Stop) -> None:
+    while_putting(night, "second", stop, times=2)
+    night.remedy(PutAndBack(for_good=("second",)))
+    assert night.words == ["first", "second"]
+
+
+def test_repairs_that_are_of_use_each_by_itself_end_with_the_one_under_way(night: Night, stop: Stop) -> None:
+    while_putting(night, "second", stop)
+    night.remedy(PutAndBack(is_each=True))
+    assert night.words == ["first", "second"]
