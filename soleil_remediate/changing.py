@@ -88,7 +88,7 @@ class Changing:
             progress.note(
                 report.host.name,
                 report.outcome.word,
-                has_failed=not ended_well(report.outcome),
+                has_failed=not ended_well(report.outcome.word),
                 was_touched=report.was_touched,
             )
 
@@ -97,7 +97,7 @@ class Changing:
                 if self._stop.is_asked or progress.end:
                     return
                 ended = self._change_one(index, batch[index], approval)
-                if ended_well(ended.outcome):  # one whose end stands on no record proves nothing
+                if ended_well(ended.outcome.word):  # one whose end stands on no record proves nothing
                     note(self._report(index, ended))
                 else:  # counted before it is told: nobody begins another host in between
                     note(ended)

@@ -124,8 +124,9 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
 ) -> RunReport:
     """Look at every host at once, ask the gate once, change batch after batch, and prove what became of each host.
 
-    While it runs in the main thread, SIGINT, SIGTERM and SIGHUP end it after the change under way; a second one ends
-    it at once. Either way the record is true, and the report says what was sent.
+    While it runs in the main thread, SIGINT, SIGTERM and SIGHUP end it after the change under way; where that leaves
+    half of a repair, it is taken back first, or finished if it cannot be. A second one ends it at once. Either way the
+    record is true, and the report says what was sent.
 
     Args:
         cases: One scenario, bound to each host.
@@ -275,8 +276,8 @@ class _Fleet:
                         self._end_host(index, Refusal(why=f"{NOT_TRIED}{why}. Nothing was sent"), preview)
 
     def _hindrance(self, stage: str) -> str:
-        ends = {index: report.outcome for index, report in self._reports.items()}
-        return hindrance(stage, [(run.host, ends.get(index)) for index, run in enumerate(self._runs)])
+        ends = {index: report.outcome.word for index, report in self._reports.items()}
+        return hindrance(stage, [(run.host, ends.get(index, "")) for index, run in enumerate(self._runs)])
 
     def _stopped(self) -> Stopped:
         return Stopped(why=f"{self._stop.request}; nothing was sent")
@@ -479,9 +480,9 @@ class _Fleet:
 
     def _refuse_stages(self, pending: Mapping[int, Preview]) -> None:
         """Raise Declined where a stage could not begin even if all went well: nobody is asked for half of a run."""
-        ends = {index: report.outcome for index, report in self._reports.items()}
-        best = {index: Fixed(why="") for index in pending}
-        hosts = [(run.host, ends.get(index) or best.get(index)) for index, run in enumerate(self._runs)]
+        ends = dict.fromkeys(pending, Fixed.word)
+        ends |= {index: report.outcome.word for index, report in self._reports.items()}
+        hosts = [(run.host, ends.get(index, "")) for index, run in enumerate(self._runs)]
         for stage in in_order(preview.host for preview in pending.values()):
             if why := hindrance(stage, hosts):
                 raise Declined(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from soleil_remediate import fleet
@@ -114,7 +113,7 @@ def open_remediation(  # noqa: PLR0913  # the one call that says what is meant; 
     loaded = None if inventory is None else load_inventory(inventory)
     chosen = (ad_hoc_host(hosts),) if loaded is None else loaded.select(hosts, all_hosts=all_hosts)
     peers = () if loaded is None else loaded.peers(chosen, found.hosts)
-    select = None if loaded is None else partial(loaded.select, all_hosts=True)
+    select = None if loaded is None else loaded.meant_by
     check_policy(found, scenarios.names, chosen)
     transport = transport or EachItsWay()
     if isinstance(transport, EachItsWay | SshTransport):  # no other needs keys

@@ -199,7 +199,8 @@ def _resume(  # noqa: PLR0913  # what resume was given, and who may stop it
     told_of_gone = {name: _of_gone(history, name) for name in gone.gone if name not in ends}
     is_open = {one.change.host for one in changes if one.is_open}
     able = [one.host.name for one in seen if isinstance(one.outcome, WouldFix) and one.host.name not in is_open]
-    barred = _barred(history, seen, outcomes | told_of_gone, able)
+    words = {name: outcome.word for name, outcome in outcomes.items()}
+    barred = _barred(history, seen, words | {name: end.verdict for name, end in gone.gone.items()}, able)
     left = tuple(name for name in able if name not in barred)
     for name, why in barred.items():
         if not history.was_begun(name):
@@ -235,21 +236,21 @@ def _elsewhere(history: History, cases: Sequence[Case]) -> dict[str, NotNeeded]:
 
 
 def _barred(
-    history: History, seen: Sequence[HostReport], outcomes: Mapping[str, HostOutcome], able: Sequence[str]
+    history: History, seen: Sequence[HostReport], words: Mapping[str, str], able: Sequence[str]
 ) -> dict[str, str]:
     """Return which hosts must wait for an earlier stage that cannot be gone on with, and why.
 
     Args:
         history: What the record says; in its order the hosts were to be done.
         seen: How the hosts were found that are still there.
-        outcomes: What became of each host of the run that was not done.
+        words: How each host of the run ended that was not done, in a word.
         able: The hosts on which something is left to do, and can be.
     """
     hosts = {one.host.name: one.host for one in seen}
     ends = [
-        (hosts.get(name) or _unlisted(name), Fixed(why="") if name in able else outcomes[name])
+        (hosts.get(name) or _unlisted(name), Fixed.word if name in able else words[name])
         for name in map(str, history.started["hosts"])
-        if name in outcomes
+        if name in words
     ]
     barred = {name: hindrance(hosts[name].stage, ends) for name in able}
     return {name: why for name, why in barred.items() if why}

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from soleil_remediate.host import Host
-from soleil_remediate.host_outcomes import Eased, Fixed, HostOutcome, NotNeeded
+from soleil_remediate.host_outcomes import Eased, Fixed, NotNeeded
 from soleil_remediate.report import HostReport
 from soleil_remediate.scenario import Case
+
+#: How a host ends after which others may follow.
+_WELL = frozenset(kind.word for kind in (Fixed, Eased, NotNeeded))
 
 
 def in_order(hosts: Iterable[Host]) -> tuple[str, ...]:
@@ -26,9 +29,9 @@ def in_turn(cases: Sequence[Case]) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, found.values()))
 
 
-def ended_well(outcome: HostOutcome) -> bool:
-    """Whether a host ended in a way after which others may follow."""
-    return isinstance(outcome, Fixed | Eased | NotNeeded)
+def ended_well(word: str) -> bool:
+    """Whether a host ended in a way after which others may follow; *word* is its verdict."""
+    return word in _WELL
 
 
 def spared(host: Host, chosen: Host, passed_over: str = "") -> NotNeeded:
@@ -48,18 +51,18 @@ def is_spared(report: HostReport) -> bool:
     return report.preview is None and isinstance(report.outcome, NotNeeded)
 
 
-def hindrance(stage: str, hosts: Sequence[tuple[Host, HostOutcome | None]]) -> str:
+def hindrance(stage: str, hosts: Sequence[tuple[Host, str]]) -> str:
     """Return why a stage may not begin; empty where it may.
 
     Args:
         stage: Which.
-        hosts: All of the run, in its order, and how each ended; ``None`` where it has not yet.
+        hosts: All of the run, in its order, and how each ended, in a word; empty where it has not yet.
     """
-    for host, outcome in hosts:
+    for host, word in hosts:
         if host.stage == stage:
             break
-        if outcome is None:
+        if not word:
             return f"stage {host.stage} comes first, and {host.listed_name} is not done"
-        if not ended_well(outcome):
-            return f"stage {host.stage} comes first, and {host.listed_name} ended {outcome.word} there"
+        if not ended_well(word):
+            return f"stage {host.stage} comes first, and {host.listed_name} ended {word} there"
     return ""

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from errno import ENOENT
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -186,8 +185,7 @@ def chosen_cases(call: Call) -> tuple[Case, ...]:
     _refuse_others(scenario, hosts, inventory)
     check_policy(scenario, scenarios.names, hosts)
     check_local_files(hosts)
-    select = None if inventory is None else partial(inventory.select, all_hosts=True)
-    return bind_all(scenario, hosts, inputs, catalog, select)
+    return bind_all(scenario, hosts, inputs, catalog, None if inventory is None else inventory.meant_by)
 
 
 def peers_of(call: Call, cases: Sequence[Case]) -> tuple[Case, ...]:
@@ -204,7 +202,7 @@ def peers_of(call: Call, cases: Sequence[Case]) -> tuple[Case, ...]:
     own = [inventory.host(name) for name in dict.fromkeys(case.host.listed_name for case in cases)]
     hosts = _by_transport(call, inventory.peers(own, scenario.hosts))
     check_local_files(hosts)
-    return bind_peers(scenario, hosts, inputs, catalog, partial(inventory.select, all_hosts=True))
+    return bind_peers(scenario, hosts, inputs, catalog, inventory.meant_by)
 
 
 def missing_hosts(call: Call, names: Sequence[str]) -> tuple[str, ...]:
@@ -295,7 +293,7 @@ def _is_host(call: Call, name: str) -> bool:
 def _refuse_others(scenario: Scenario, hosts: Sequence[Host], inventory: Inventory | None) -> None:
     if inventory is None or scenario.hosts == "all":
         return
-    meant = {host.name for host in inventory.select(scenario.hosts, all_hosts=True)}
+    meant = {host.name for host in inventory.meant_by(scenario.hosts)}
     others = [host.name for host in hosts if host.name not in meant]
     if others:
         raise ConfigError(f"{scenario.name} is for {scenario.hosts}, and {', '.join(others)} is not among them")

@@ -29,6 +29,15 @@ from soleil_remediate.state import state_folder
 from soleil_remediate.transports.ways import EachItsWay
 
 
+def _nothing_left(call: Call, history: History, screen: Screen) -> ExitStatus:
+    status = worst(end.exit_status for end in history.ends.values())
+    if call.is_json:
+        return _document(call, _told(history, Resumed(changes=(), outcomes={}, left=())), status)
+    words = " or ".join(sorted({end.verdict for end in history.ends.values()}))
+    screen.say(f"nothing is left of run {history.run}: every host of it ended {words}")
+    return status
+
+
 def resume_run(call: Call) -> ExitStatus:
     """Ask what became of a run's changes, look again, and go on where something is left to do."""
     if call.has("yes") and call.text("approve"):
@@ -41,10 +50,7 @@ def resume_run(call: Call) -> ExitStatus:
     cases, gone = _cases(call, history)
     screen = Screen.of(sys.stderr if is_json else sys.stdout)
     if not cases and not gone:
-        if is_json:
-            return _document(call, _told(history, Resumed(changes=(), outcomes={}, left=())), ExitStatus.OK)
-        screen.say(f"nothing is left of run {history.run}: every host of it ended well")
-        return ExitStatus.OK
+        return _nothing_left(call, history, screen)
     if cases:
         with runs.reopen(history, clock) as record:
             resumed = resume(
@@ -55,6 +61,8 @@ def resume_run(call: Call) -> ExitStatus:
     is_over = call.has("dry_run") or not resumed.left
     settled = [outcome.exit_status for name, outcome in resumed.outcomes.items() if is_over or name not in resumed.left]
     settled += [end.exit_status for end in resumed.gone.values()]
+    asked = {*resumed.outcomes, *resumed.gone}
+    settled += [end.exit_status for name, end in history.ends.items() if name not in asked]
     if not is_json:
         screen.show(_page(call, history, resumed, screen.width))
     if is_over:

@@ -296,6 +296,18 @@ def test_where_every_host_ended_well_a_program_reads_how(night: Night) -> None:
     assert ends(document["settled"]) == {"web1": ("FIXED", 0), "web2": ("NOT NEEDED", 0)}
 
 
+def test_a_host_whose_goal_was_missed_counts_also_where_nothing_is_left(night: Night) -> None:
+    tiny.say(night.hosts[1], "good")
+    night.resume()
+    record = night.runs.folder / "runs" / f"{night.run}.jsonl"
+    record.write_text(record.read_text().replace('"verdict":"FIXED"', '"verdict":"EASED"'))
+    status, out, _ = night.resume()
+    assert (status, out) == (
+        ExitStatus.EASED,
+        f"nothing is left of run {night.run}: every host of it ended EASED or NOT NEEDED",
+    )
+
+
 def test_a_program_reads_how_the_hosts_ended_where_the_new_run_is_refused(night: Night) -> None:
     Switch(inventory=night.inventory).freeze("eva", tiny.Clock().now(), "a deploy")
     status, document = night.document()

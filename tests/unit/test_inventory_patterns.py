@@ -76,7 +76,10 @@ def test_a_pattern_chooses_in_the_inventory_s_order(pattern: str, names: list[st
 @pytest.mark.parametrize(
     "pattern,says",
     [
-        *((pattern, "means every host of hosts.yml") for pattern in ("all", "*", "**", "?*", "web1:all")),
+        *(
+            (pattern, "means every host of hosts.yml")
+            for pattern in ("all", "*", "**", "?*", "web1:all", "all:&all", "&*")
+        ),
         ("*/soleil", "means soleil on every host of hosts.yml"),
         ("*/soleil:*/blog", "means soleil and blog on every host of hosts.yml"),
         ("all:*/soleil", "means every host of hosts.yml"),
@@ -143,6 +146,10 @@ def test_which_application_is_asked_where_several_are_left(pattern: str) -> None
     with pytest.raises(ConfigError) as caught:
         chosen(pattern)
     assert str(caught.value) == "web3 has several applications: write web3/soleil or web3/blog"
+
+
+def test_a_playbooks_own_pattern_means_every_application() -> None:
+    assert [host.name for host in FLEET.select("web3", every_app=True)] == ["web3/soleil", "web3/blog"]
 
 
 def test_no_question_is_left_where_one_application_is_excluded() -> None:
