@@ -117,7 +117,7 @@ def open_remediation(  # noqa: PLR0913  # the one call that says what is meant; 
     check_policy(found, scenarios.names, chosen)
     transport = transport or EachItsWay()
     if isinstance(transport, EachItsWay | SshTransport):  # no other needs keys
-        check_local_files((*chosen, *peers))
+        check_local_files(chosen)  # a peer that cannot be reached only counts as ill
     return Remediation(
         cases=bind_all(found, chosen, values, catalog, select),
         peers=bind_peers(found, peers, values, catalog, select),

@@ -286,6 +286,25 @@ def test_a_run_about_one_host_knows_whom_else_to_look_at(tmp_path: Path) -> None
     assert peers_of(call, alone.cases) == ()
 
 
+def test_a_host_that_is_only_counted_keeps_no_other_from_being_repaired(tmp_path: Path) -> None:
+    """Where its key is missing here it cannot be reached, and counts as ill."""
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(
+        """\
+all:
+  vars: {app: {name: soleil, root: /srv/soleil/current}}
+  children:
+    web:
+      vars: {policy: {unhealthy_limit: 40%}}
+      hosts: {web1: , web2: {ansible_ssh_private_key_file: /nope/key}, web3: }
+"""
+    )
+    opened = open_remediation(scenario="disk-full", hosts="web1", inventory=inventory)
+    assert [case.host.name for case in opened.peers] == ["web2", "web3"]
+    call = Call(verb="remediate", given={"host": "web1", "inventory": str(inventory)})
+    assert [case.host.name for case in peers_of(call, opened.cases)] == ["web2", "web3"]
+
+
 # --- a divided group --------------------------------------------------------------------------------------------------
 
 
