@@ -246,7 +246,14 @@ def _touched(
             pass
     if after.goal_health is Health.HEALTHY:
         return Fixed(why=f"{after.why(Health.HEALTHY)}{rest}")
-    return Eased(why=f"the symptom is gone, the goal is not met: {after.why(after.goal_health)}{rest}")
+    return eased(after, rest)
+
+
+def eased(after: Standing, rest: str = "") -> Eased:
+    """Return what becomes of a host that is well, and whose goal is missed, or cannot be seen to be met."""
+    is_missed = after.goal_health is Health.FAULTY
+    goal = "the goal is not met" if is_missed else "whether the goal is met cannot be known"
+    return Eased(why=f"the symptom is gone, {goal}: {after.why(after.goal_health)}{rest}")
 
 
 def _untouched(now: Standing | None, steps: Sequence[StepSeen], error: RemediateError | None) -> HostOutcome:

@@ -14,6 +14,7 @@ from typing import assert_never
 
 from soleil_remediate import fleet
 from soleil_remediate.clock import Clock
+from soleil_remediate.decisions import eased
 from soleil_remediate.delivery import PATIENCE, last_lines
 from soleil_remediate.errors import ConfigError, FactError, HostLocked, Interrupted, Refused, Unreachable
 from soleil_remediate.events import ChangeSettled, HostSettled, RunEnded, RunResumed
@@ -412,5 +413,5 @@ def _changed(preview: Preview, unknowable: Sequence[Settled], *, was_faulty: boo
     if not was_faulty:
         return Unproven(why=f"no check was red before the changes, so none vouches for them ({why})")
     if standing.goal_health is not Health.HEALTHY:
-        return Eased(why=f"the symptom is gone, the goal is not met: {why}")
+        return eased(standing)
     return Fixed(why=why)

@@ -29,7 +29,7 @@ from soleil_remediate.events import (
     StepEnded,
     StopHeard,
 )
-from soleil_remediate.host_outcomes import HostOutcome, MaybeChanged, Refusal, WrongInput
+from soleil_remediate.host_outcomes import HostOutcome, MaybeChanged, NotReached, Refusal, WrongInput
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.batches import (
     CALM,
@@ -425,6 +425,8 @@ class ConsoleReporter:
             return self._again.corrected(given, nearest).preview() if nearest and not meant else ""
         if wrong:
             return self._again.without(list(wrong)).preview()
+        if all(isinstance(host.outcome, NotReached) for host in report.hosts):
+            return self._again.ping_all()
         silent = [host.host.name for host in report.hosts if host.preview is None]
         if not self._is_dry and silent and any(isinstance(host.outcome, Refusal) for host in report.hosts):
             return self._again.without(silent).remediate()

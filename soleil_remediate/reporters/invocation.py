@@ -77,7 +77,7 @@ class Invocation:
 
     def ping_all(self) -> str:
         """Return the command that only connects to all the hosts that it is about."""
-        return self._typed("ping", "--host", self.hosts, *self._reached())
+        return self._typed("ping", "--host", self.hosts, *self._every(), *self._reached())
 
     def show(self, run: str) -> str:
         """Return the command that shows a run's record."""
@@ -95,6 +95,9 @@ class Invocation:
         """Return the command that shows a scenario's page."""
         return self._typed("explain", scenario, *_options("--playbooks", self.playbooks))
 
+    def _every(self) -> list[str]:
+        return ["--all-hosts"] if self.has_all_hosts else []
+
     def _reached(self) -> list[str]:
         return _options("--inventory", [self.inventory]) + _options("--transport", [self.transport])
 
@@ -105,7 +108,7 @@ class Invocation:
             self.scenario,
             "--host",
             self.hosts,
-            *(["--all-hosts"] if self.has_all_hosts else []),
+            *self._every(),
             *self._reached(),
             *_options("--playbooks", self.playbooks),
             *_options("--set", self.inputs),

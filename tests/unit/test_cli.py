@@ -614,6 +614,14 @@ def test_an_unreachable_host_ends_with_3_and_nothing_on_standard_output_but_the_
     )
 
 
+def test_where_no_host_was_reached_they_are_pinged_next(soleil: Soleil, inventory: str) -> None:
+    said = soleil("preview", "disk-full", "--host", "web1,web2", "--inventory", inventory)
+    assert said.status == ExitStatus.UNREACHABLE
+    assert "next   soleil-remediate ping --host web1,web2" in said.out
+    said = soleil("preview", "disk-full", "--all-hosts", "--inventory", inventory)
+    assert "next   soleil-remediate ping --host all --all-hosts" in said.out
+
+
 def test_runs_are_listed_and_shown(soleil: Soleil, inventory: str) -> None:
     assert "no run yet" in soleil("runs", "list").out
     soleil("remediate", "--scenario", "disk-full", "--host", "web1", "--inventory", inventory)

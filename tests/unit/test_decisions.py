@@ -390,7 +390,7 @@ TABLE: list[tuple[str, Standing | None, Standing | None, list[StepOutcome], Exce
         standing(GREEN, DARK),
         [REMEDIED],
         None,
-        Eased(why="the symptom is gone, the goal is not met: nobody can tell"),
+        Eased(why="the symptom is gone, whether the goal is met cannot be known: nobody can tell"),
     ),
     ("not fixed", RED, RED, [REMEDIED], None, NotFixed(why="it is broken")),
     (

@@ -69,7 +69,7 @@ def understood(line: str) -> tuple[str, dict[str, Any]]:
             {**ABOUT, "host": "web1", "set": ["mount=/data", "target=70%"]},
         ),
         (lambda one: one.ping(host()), "ping", {"host": "web1", **REACHED}),
-        (lambda one: one.ping_all(), "ping", {"host": "web*:!web3", **REACHED}),
+        (lambda one: one.ping_all(), "ping", {"host": "web*:!web3", "all_hosts": True, **REACHED}),
         (lambda one: one.show("7f3a"), "runs show", {"run": "7f3a", **PLAYBOOKS}),
         (lambda one: one.scenarios(), "scenarios", PLAYBOOKS),
         (lambda one: one.explain("disk-full"), "explain", {"scenario": "disk-full", **PLAYBOOKS}),
