@@ -19,7 +19,8 @@ Rehearse   lab up · lab break web1 laravel-log · lab reset web1
            lab ssh web1 · lab status · lab down
 
 Common     --host PATTERN --inventory FILE --set NAME=VALUE --playbooks DIR
-           --yes (up to the policy) --approve PLAN -o json|junit|github -v
+           --yes (up to the policy) --approve PLAN -v
+           -o json, and for remediate and preview junit or github
 Many       --serial 1,5,25% --max-fail COUNT --forks COUNT
 Exit       0 fine or fixed  1 not fixed  2 your input  3 unreachable  4 declined
            5 work found  6 eased (works, goal missed)  7 UNKNOWN: look first
