@@ -217,14 +217,12 @@ def _staying(backups: Sequence[FileStat], keep: int) -> list[FileStat]:
 
 
 def _newest(backups: Sequence[FileStat], keep: int) -> list[FileStat]:
-    """Return which stay of one series: the newest, the newest whole ones, and the largest.
+    """Return which stay of a series that has any: the newest, the newest whole ones, and the largest.
 
     What was removed is no measure of what stays, so that the same ones stay the next time, however many were cut short.
     """
     newest = sorted(backups, key=lambda file: (file.size > 0, file.modified, file.path), reverse=True)
-    largest = max(newest, key=lambda file: file.size, default=None)
-    if largest is None:
-        return []
+    largest = max(newest, key=lambda file: file.size)
     whole = [file for file in newest if 0 < largest.size <= file.size * 2]
     kept = {*newest[:keep], *whole[:keep], *([largest] if whole else [])}
     return [file for file in newest if file in kept]
