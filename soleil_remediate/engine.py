@@ -409,8 +409,7 @@ class HostRun:
         """
         kind = step.task.kind
         for number, change in enumerate(pending.plan.changes):
-            # Half of a repair that cannot be taken back is worse than all of it, a maintenance page for one.
-            is_to_finish = pending.plan.is_one_repair and any(one.change.undo.command is None for one in sent)
+            is_to_finish = pending.plan.is_finished and any(one.change.undo.command is None for one in sent)
             try:
                 delivery.send(change, kind, index, number, sent, is_to_finish=is_to_finish)
             except OutcomeUnknown as error:

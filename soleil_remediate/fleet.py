@@ -125,8 +125,8 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
     """Look at every host at once, ask the gate once, change batch after batch, and prove what became of each host.
 
     While it runs in the main thread, SIGINT, SIGTERM and SIGHUP end it after the change under way; where that leaves
-    half of a repair, it is taken back first, or finished if it cannot be. A second one ends it at once. Either way the
-    record is true, and the report says what was sent.
+    half of a repair, it is taken back first; of one whose half does harm the rest is sent. A second one ends it at
+    once. Either way the record is true, and the report says what was sent.
 
     Args:
         cases: One scenario, bound to each host.

@@ -193,11 +193,13 @@ class Plan:
         changes: In the order in which they are sent.
         because: Why these, or why none.
         is_one_repair: They are of use together only: where one fails, those before it are taken back, the last first.
+        is_finished: Once one was made that cannot be taken back, the others follow though somebody asks to stop.
     """
 
     changes: tuple[Change, ...]
     because: str = field(compare=False)
     is_one_repair: bool = True
+    is_finished: bool = False
 
     @classmethod
     def nothing(cls, because: str) -> Self:
@@ -215,6 +217,14 @@ class Plan:
     def of_each(cls, *changes: Change, because: str) -> Self:
         """These changes, each of use by itself: where one fails, those before it stay, *because* of what was seen."""
         return replace(cls.of(*changes, because=because), is_one_repair=False)
+
+    @classmethod
+    def of_whole(cls, *changes: Change, because: str) -> Self:
+        """These changes, of which half may do harm: a stop takes back what was made, or is heeded only after the last.
+
+        As a maintenance page, which has to go again once an older release is served behind it.
+        """
+        return replace(cls.of(*changes, because=because), is_finished=True)
 
     @property
     def risk(self) -> Risk:

@@ -218,7 +218,7 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
         )
         unit = php_of(seen.services.matching(self.php), seen.services)
         switch = self._check_out(seen, checkout.git, bad, chosen, unit, news)
-        return Plan.of(
+        return Plan.of_whole(
             *self._behind_the_page(
                 switch,
                 seen,

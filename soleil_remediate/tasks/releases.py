@@ -207,7 +207,7 @@ class RollBackRelease(GoBack[RollbackSeen]):
         )
         unit = php_of(seen.services.matching(self.php), seen.services)
         switch = self._switch(seen, bad, chosen, unit, news)
-        return Plan.of(
+        return Plan.of_whole(
             *self._behind_the_page(
                 switch,
                 seen,

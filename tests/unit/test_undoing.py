@@ -37,7 +37,7 @@ class PutAndBack(PutFile):
 
     words: tuple[str, ...] = WORDS
     for_good: tuple[str, ...] = ()
-    is_each: bool = False
+    way: str = "one"
 
     async def read(self, host: Reader) -> str | None:
         return await super().read(host)
@@ -52,7 +52,8 @@ class PutAndBack(PutFile):
             else replace(one, undo=Undo.by(tiny.put(BEFORE[one.after]), f"it says {BEFORE[one.after]} again"))
             for one in plan.changes
         )
-        return (Plan.of_each if self.is_each else Plan.of)(*changes, because=plan.because)
+        ways = {"one": Plan.of, "each": Plan.of_each, "whole": Plan.of_whole}
+        return ways[self.way](*changes, because=plan.because)
 
 
 @dataclass
@@ -148,7 +149,7 @@ def test_the_first_change_that_fails_leaves_nothing_to_take_back(night: Night) -
 
 def test_changes_that_are_of_use_each_by_itself_stay(night: Night) -> None:
     night.fails("good")
-    step = failed(night.remedy(PutAndBack(is_each=True)))
+    step = failed(night.remedy(PutAndBack(way="each")))
     assert night.words == list(WORDS)
     assert (step.why, step.taken_back) == ("let /srv/one say good: exit status 3: no room", ())
 
@@ -289,20 +290,27 @@ def test_half_of_a_repair_is_taken_back_when_somebody_asks_to_stop(night: Night,
     assert "stopped by Ctrl-C" in step.why
 
 
-def test_a_repair_that_cannot_be_taken_back_any_more_is_finished_first(night: Night, stop: Stop) -> None:
+def test_a_repair_of_which_half_does_harm_is_finished_once_it_cannot_be_taken_back(night: Night, stop: Stop) -> None:
     while_putting(night, "second", stop)
-    report = night.remedy(PutAndBack(for_good=("second",)))
+    report = night.remedy(PutAndBack(for_good=("second",), way="whole"))
     assert night.words == list(WORDS)
     assert isinstance(report.outcome, Fixed)
 
 
 def test_whoever_insists_has_nothing_finished_nor_taken_back(night: Night, stop: Stop) -> None:
     while_putting(night, "second", stop, times=2)
-    night.remedy(PutAndBack(for_good=("second",)))
+    night.remedy(PutAndBack(for_good=("second",), way="whole"))
     assert night.words == ["first", "second"]
+
+
+def test_any_other_ends_with_the_change_under_way(night: Night, stop: Stop) -> None:
+    while_putting(night, "second", stop)
+    step = failed(night.remedy(PutAndBack(for_good=("second",))))
+    assert night.words == ["first", "second"]
+    assert step.taken_back == ()
 
 
 def test_repairs_that_are_of_use_each_by_itself_end_with_the_one_under_way(night: Night, stop: Stop) -> None:
     while_putting(night, "second", stop)
-    night.remedy(PutAndBack(is_each=True))
+    night.remedy(PutAndBack(way="each"))
     assert night.words == ["first", "second"]
