@@ -22,7 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from scripts.benchmark import delay, ours, rivals
-from scripts.benchmark.page import Plot, Row, against, draw, render
+from scripts.benchmark.page import PARTS, Plot, Row, against, keep
 from scripts.benchmark.rivals import Rivals
 from scripts.benchmark.timing import interleaved, milliseconds
 from soleil_remediate import open_remediation
@@ -45,6 +45,7 @@ def main() -> int:
     parser.add_argument("--hosts", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--many", type=int, nargs="*", default=[200, 500], metavar="HOSTS")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to measure, else all")
     parser.add_argument("--cost", type=Path, help=argparse.SUPPRESS)  # what a process of its own is started with
     options = parser.parse_args()
     if options.cost is not None:
@@ -55,15 +56,14 @@ def main() -> int:
         lab.up_light(options.hosts)
         lab.up(["web1"])
         with TemporaryDirectory() as folder:
-            bench = Bench(lab, Path(folder), options.hosts, options.rounds)
-            looks, repairs, far, far_plot = bench.looking(), bench.repairing(), *bench.far_away()
-            few = [bench.round_trips(), bench.starting()]
-            large, large_plot = bench.scale(options.many)
+            bench = Bench(lab, Path(folder), options.hosts, options.rounds, options.many)
+            for part in options.only:
+                rows, plot, turns = bench.measure(part)
+                keep(part, rows, plot, turns=turns)
+                for row in rows:
+                    print(row.what, row.ours, row.other, row.ratio, f"wanted: {row.wanted}", sep=" | ", flush=True)
     finally:
         lab.down()
-    draw({"benchmarks-hosts": large_plot, "benchmarks-distance": far_plot})
-    tables = {"looks": looks, "repairs": repairs, "few": few, "far": far, "large": large}
-    sys.stdout.write(render(tables, hosts=options.hosts, rounds=options.rounds, slow=SLOW))
     return 0
 
 
@@ -76,12 +76,31 @@ class Bench:
         folder: For files of all tools.
         count: How many light hosts count, where nothing else is said.
         rounds: How often each side is timed.
+        many: How many light hosts are looked at besides, where the question is how time grows.
     """
 
     lab: Lab
     folder: Path
     count: int
     rounds: int
+    many: Sequence[int]
+
+    def measure(self, part: str) -> tuple[list[Row], Plot | None, int]:
+        """Measure one part of the page: its rows, its plot, and how often each side was timed."""
+        slow = min(self.rounds, SLOW)
+        match part:
+            case "near":
+                return self.looking(), None, self.rounds
+            case "slow":
+                return self.looking_slowly(), None, slow
+            case "repairs":
+                return self.repairing(), None, slow
+            case "far":
+                return *self.far_away(), slow
+            case "large":
+                return *self.scale(), slow
+            case _:
+                return [self.round_trips(), self.starting()], None, self.rounds
 
     def hosts(self, number: int) -> list[Host]:
         """Return that many light hosts.
@@ -110,38 +129,45 @@ class Bench:
     # --- looking ------------------------------------------------------------------------------------------------------
 
     def looking(self) -> list[Row]:
-        """Ask ten questions on every host."""
+        """Ask ten questions on every host, in this process and as a process of its own."""
         hosts = self.hosts(self.count)
         others = self.others(hosts)
-        one, whole = partial(ours.look, ours.ten_reads(hosts, self.folder)), partial(self._cost, self.count)
         sides: dict[str, Callable[[], object]] = {
-            "ours": one,
+            "ours": partial(ours.look, ours.ten_reads(hosts, self.folder)),
             "paramiko": partial(all_opaque, hosts),
-            "whole": whole,
+            "whole": partial(self._cost, self.count),
             "OpenSSH with xargs, one opaque script a host": others.openssh,
             "pyinfra": partial(others.pyinfra, "looks"),
         }
         took = interleaved(sides, self.rounds)
-        slow = interleaved(
-            {
-                "whole": whole,
-                "ansible-core, pipelining, a fork a host": partial(others.ansible, "looks"),
-                "the same with mitogen": partial(others.ansible, "looks", strategy="mitogen"),
-            },
-            min(self.rounds, SLOW),
-            uncounted=0,
-        )
-        others.end_lasting_connections()
         name = f"plain paramiko {version('paramiko')}, one opaque script a host"
-        rows = [against("ours in one process, after imports", took, "ours", "paramiko", name, "1.25 times or less")]
-        wanted = iter(("faster", "2.5 times faster", "30 times faster", "faster"))
-        for measured in (took, slow):
-            for each in [name for name in measured if name not in {"ours", "paramiko", "whole"}]:
-                aim = next(wanted)
-                if "ours" in measured:
-                    rows.append(against("the same", measured, "ours", each, each, aim))
-                rows.append(against("ours as a whole process, imports and all", measured, "whole", each, each, aim))
+        what = f"{self.count} hosts, in one process, after imports"
+        rows = [against(what, took, "ours", "paramiko", name, "1.25 times or less")]
+        for each, aim in zip(
+            [name for name in took if name not in {"ours", "paramiko", "whole"}],
+            ("faster", "2.5 times faster"),
+            strict=False,
+        ):
+            rows.append(against("the same", took, "ours", each, each, aim))
+            rows.append(against("as a whole process, imports and all", took, "whole", each, each, aim))
         return rows
+
+    def looking_slowly(self) -> list[Row]:
+        """Ask the same of the tools that take minutes for it."""
+        others = self.others(self.hosts(self.count))
+        sides: dict[str, Callable[[], object]] = {
+            "whole": partial(self._cost, self.count),
+            "ansible-core, pipelining, a fork a host": partial(others.ansible, "looks"),
+            "the same with mitogen": partial(others.ansible, "looks", strategy="mitogen"),
+        }
+        took = interleaved(sides, min(self.rounds, SLOW), uncounted=0)
+        others.end_lasting_connections()
+        what = f"{self.count} hosts, as a whole process, imports and all"
+        aims = ("30 times faster", "faster")
+        return [
+            against(what, took, "whole", each, each, aim)
+            for each, aim in zip([n for n in took if n != "whole"], aims, strict=False)
+        ]
 
     def _cost(self, number: int) -> dict[str, float]:
         words = [sys.executable, "-m", "scripts.benchmark", "--hosts", str(number), "--cost", str(self.lab.inventory)]
@@ -227,12 +253,12 @@ class Bench:
 
     # --- many ---------------------------------------------------------------------------------------------------------
 
-    def scale(self, many: Sequence[int]) -> tuple[list[Row], Plot]:
+    def scale(self) -> tuple[list[Row], Plot]:
         """Look at more and more hosts: time, and what it costs this machine."""
         times: dict[str, dict[int, float]] = {}
         rows = []
         base = self._cost(0)
-        for number in sorted({10, self.count, *many}):
+        for number in sorted({10, self.count, *self.many}):
             self.lab.up_light(number)
             hosts = self.hosts(number)
             others = self.others(hosts)

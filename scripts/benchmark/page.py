@@ -7,58 +7,62 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from scripts.benchmark import rivals
 from scripts.benchmark.timing import ratio, seconds
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PLOTS = Path(__file__).with_name("plots.py")
+#: What was measured, part by part, so that one alone can be measured again; the page is made of all of them.
+FIGURES = DOCS / "benchmarks.json"
 PAGE = """\
 # Benchmarks
 
 Written by `scripts/bench`; run it for figures of your own machine. All tools reach the same hosts of the lab, on the
 same machine, as the same user with the same key, and are as strict about host keys. Sides that are compared run in
-turn, after one turn that does not count: median (fastest to slowest), and the median of the ratios turn by turn.
+turn, after one turn that does not count: median (fastest to slowest), and the median of the ratios turn by turn. What
+takes minutes is timed in fewer turns, all of which count. Parts may be measured at different times, each in one go.
 
-Machine: {machine}.
-{versions}.
-
-## Ten questions to {hosts} hosts
-
-{looks}
-
-![Time against the number of hosts](benchmarks-hosts.svg)
-
-## Twelve repairs on {hosts} hosts
-
-Twelve files of each host are to have another text, {slow} times. Ours looks first, passes a gate, takes the lock of
-each host, records each intent on disk before it is sent, sends each change detached from the connection, and looks
-again after each; pyinfra and ansible-core do none of these.
-
-{repaired}
-
-## Far away
-
-One host behind a proxy that holds everything back, as if it were so far away.
-
-{far}
-
-![Time against the round trip](benchmarks-distance.svg)
-
-## Many hosts
-
-Whole processes. What the process costs without any host is taken off.
-
-{large}
-
-## And
-
-{few}
+{parts}
 """
+#: The parts in their order: heading, words, the column of the other side, and the plot below.
+PARTS = {
+    "near": (
+        "Ten questions to each of many hosts",
+        """Ours also reads the application's `.env` on each host, an eleventh question, so that its secrets are known
+before anything is told.""",
+        "against",
+        "",
+    ),
+    "slow": ("The same, against tools that take minutes", "", "against", ""),
+    "repairs": (
+        "Twelve repairs of each host",
+        """Twelve files of each host are to have another text. Ours looks first, passes a gate, takes the lock of each
+host, records each intent on disk before it is sent, sends each change detached from the connection, and looks again
+after each; pyinfra and ansible-core do none of these.""",
+        "against",
+        "",
+    ),
+    "far": (
+        "Far away",
+        "One host behind a proxy that holds everything back, as if it were so far away.",
+        "against",
+        "![Time against the round trip](benchmarks-far.svg)",
+    ),
+    "large": (
+        "Many hosts",
+        "Whole processes. What the process costs without any host is taken off.",
+        "costs",
+        "![Time against the number of hosts](benchmarks-large.svg)",
+    ),
+    "few": ("And", "", "against", ""),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,33 +92,49 @@ def against(what: str, took: Mapping[str, Sequence[float]], us: str, them: str, 
     return Row(what=what, ours=seconds(took[us]), other=f"{seconds(took[them])}, {name}", ratio=said, wanted=wanted)
 
 
-def draw(drawn: Mapping[str, Plot]) -> None:
-    """Draw the plots into docs/, with the other tools' Python, which has matplotlib."""
-    data = {name: {"title": plot.title, "x": plot.x, "tools": plot.tools} for name, plot in drawn.items()}
+def keep(part: str, rows: Sequence[Row], plot: Plot | None, *, turns: int) -> None:
+    """Keep what was measured of one part, with when and on what, and write the page anew.
+
+    Args:
+        turns: How often each side was timed.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    names = ("fabric", "paramiko", "invoke", "pydantic")
+    own = ", ".join(f"{name} {version(name)}" for name in names)
+    figures = _kept()
+    figures[part] = {
+        "measured": f"{datetime.now(UTC):%Y-%m-%d}, {turns} turns; {os.cpu_count()} cores, {memory:.0f} GiB, "
+        f"Linux {platform.release()}; Python {platform.python_version()}, {own}; {rivals.versions()}",
+        "rows": [asdict(row) for row in rows],
+    }
+    FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    if plot is not None:
+        _draw(part, plot)
+    (DOCS / "benchmarks.md").write_text(render(figures), encoding="utf-8")
+
+
+def _kept() -> dict[str, Any]:
+    return dict(json.loads(FIGURES.read_text(encoding="utf-8"))) if FIGURES.exists() else {}
+
+
+def _draw(part: str, plot: Plot) -> None:
+    """Draw the plot of a part into docs/, with the other tools' Python, which has matplotlib."""
+    data = {f"benchmarks-{part}": {"title": plot.title, "x": plot.x, "tools": plot.tools}}
     with TemporaryDirectory() as folder:
         file = Path(folder) / "plots.json"
         file.write_text(json.dumps(data), encoding="utf-8")
         subprocess.run([rivals.VENV / "bin/python", PLOTS, file, DOCS], check=True)
 
 
-def render(tables: Mapping[str, Sequence[Row]], *, hosts: int, rounds: int, slow: int) -> str:
-    """Write docs/benchmarks.md, and return it."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    names = ("fabric", "paramiko", "invoke", "pydantic")
-    own = ", ".join(f"{name} {version(name)}" for name in names)
-    text = PAGE.format(
-        machine=f"{os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}; {rounds} turns",
-        versions=f"Python {platform.python_version()}, {own}; {rivals.versions()}",
-        hosts=hosts,
-        slow=min(rounds, slow),
-        looks=_table(tables["looks"], "against"),
-        repaired=_table(tables["repairs"], "against"),
-        far=_table(tables["far"], "against"),
-        large=_table(tables["large"], "costs"),
-        few=_table(tables["few"], "against"),
-    )
-    (DOCS / "benchmarks.md").write_text(text, encoding="utf-8")
-    return text
+def render(figures: Mapping[str, Any]) -> str:
+    """Return the page of what was measured; a part that never was is not in it."""
+    parts = []
+    for part, (heading, words, other, plot) in PARTS.items():
+        if part in figures:
+            rows = [Row(**row) for row in figures[part]["rows"]]
+            measured = f"Measured {figures[part]['measured']}."
+            parts.append("\n\n".join(filter(None, (f"## {heading}", words, _table(rows, other), plot, measured))))
+    return PAGE.format(parts="\n\n".join(parts))
 
 
 def _table(rows: Sequence[Row], other: str) -> str:

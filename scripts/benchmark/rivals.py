@@ -55,6 +55,10 @@ control_path_dir = {folder}/cp
 """
 
 
+class DidNotEnd(Exception):
+    """A tool did not come to a good end, in its own last words."""
+
+
 def install() -> None:
     """Make the virtual environment of the others, from a lock of its own; what is there already is kept."""
     stamp, lock = VENV / ".stamp", LOCK.read_text(encoding="utf-8")
@@ -192,8 +196,14 @@ class Rivals:
     ) -> None:
         log = self.folder / "said"
         with log.open("wb") as said:
-            done = subprocess.run(
-                words, check=False, stdin=stdin, stdout=said, stderr=subprocess.STDOUT, env=environment, timeout=600
+            try:
+                status = subprocess.run(
+                    words, check=False, stdin=stdin, stdout=said, stderr=subprocess.STDOUT, env=environment, timeout=600
+                ).returncode
+            except subprocess.TimeoutExpired:
+                status = None
+        if status != 0:
+            text = log.read_text("utf-8", "replace")[-3000:]
+            raise DidNotEnd(
+                f"{words[0]} {'did not end in 10 min' if status is None else f'ended with {status}'}:\n{text}"
             )
-        if done.returncode:
-            raise SystemExit(f"{words[0]} ended with {done.returncode}:\n{log.read_text('utf-8', 'replace')[-3000:]}")

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import gc
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+
+from scripts.benchmark.rivals import DidNotEnd
 
 
 def interleaved(
     sides: Mapping[str, Callable[[], object]], rounds: int, *, uncounted: int = 1
 ) -> dict[str, list[float]]:
-    """Time each side *rounds* times in turn, after so many turns that do not count; in seconds."""
+    """Time each side *rounds* times in turn, after so many turns that do not count; in seconds.
+
+    A tool that does not come to a good end is told on standard error, and is not in the result.
+    """
     took: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(uncounted + rounds):
-        for name, side in sides.items():
+        for name in list(took):
             gc.collect()
             began = time.perf_counter()
-            side()
+            try:
+                sides[name]()
+            except DidNotEnd as error:
+                sys.stderr.write(f"bench: without {name}: {error}\n")
+                del took[name]
+                continue
             if turn >= uncounted:
                 took[name].append(time.perf_counter() - began)
     return took
