@@ -69,6 +69,8 @@ class Command:
         output_limit: How much of each stream is kept; what comes after is counted and thrown away.
         is_slow: It may take seconds, so it runs on a channel of its own and nothing waits behind it.
         is_from_here: It is no program of the host's: whoever has the session asks it from this machine, meanwhile.
+        by_sudo: What a login asks instead to which sudo allows single commands and no shell; nothing where that is the
+            same.
     """
 
     words: tuple[str, ...]
@@ -78,6 +80,7 @@ class Command:
     output_limit: ByteSize = field(default=MiB(1), kw_only=True)
     is_slow: bool = field(default=False, kw_only=True)
     is_from_here: bool = field(default=False, kw_only=True)
+    by_sudo: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         if not self.words or not self.words[0]:

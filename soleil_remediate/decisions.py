@@ -98,6 +98,10 @@ def decide(
     helpful = relevant(plan, standing.faults)
     if not helpful.changes:
         return StepSkipped(why=helpful.because)
+    if host.connection.is_narrow and step.task.rights() is None:
+        return StepUndecided(
+            why=f"{step.task.kind} needs all of root's rights, and sudo allows single commands (sudo: narrow)"
+        )
     limit = host.policy.evidence_limit
     for change in helpful.changes:
         if change.preserve is not None and change.preserve.size > limit:

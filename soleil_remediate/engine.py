@@ -325,7 +325,7 @@ class HostRun:
         if self.host.policy.mode is Mode.OBSERVE or not self.host.is_listed:  # whatever a gate said
             raise Refused(f"{self.host.name} may only be looked at. Nothing was sent")
         access = self.session.access
-        if not access.is_root:
+        if not access.may_change:
             raise Refused(f"changes need root on {self.host.name}: {access.why_not}. Nothing was sent")
         self._stop.check()
         self._brake()

@@ -90,6 +90,7 @@ class Connection:
         ssh_config: An explicit ssh configuration instead of the user's and the system's.
         password: For logging in, where no key does.
         become: Whether to use sudo where it is allowed.
+        is_narrow: Whether sudo allows the login no shell, but the single commands that ``sudoers`` prints.
         become_password: For sudo, where it wants one.
         transport: Which way in: one of :data:`TRANSPORTS`.
         connect_within: For connecting, the greeting and authentication together.
@@ -103,6 +104,7 @@ class Connection:
     ssh_config: Path | None = None
     password: SecretReference | None = None
     become: bool = True
+    is_narrow: bool = False
     become_password: SecretReference | None = None
     transport: str = "ssh"
     connect_within: Duration = Duration(15)

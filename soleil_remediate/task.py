@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import Unplannable
 from soleil_remediate.plan import Plan
+from soleil_remediate.rights import Right
 from soleil_remediate.units import Duration
 
 Seen = TypeVar("Seen")
@@ -188,6 +189,14 @@ class Task(Check[Seen]):
         Raises:
             Unplannable: What was seen is nothing this task may repair.
         """
+
+    def rights(self) -> tuple[Right, ...] | None:
+        """Return what a login has to be allowed so that its changes can be sent; ``None`` is all of root's rights.
+
+        The changes of a task that names them take no other rights than these: their scripts start what needs root by
+        :data:`soleil_remediate.rights.ROOT`, and name the user of everything else.
+        """
+        return None
 
     def judge(self, seen: Seen) -> Verdict:
         """Healthy where the plan is empty, faulty where it has changes, unknown where none can be made."""

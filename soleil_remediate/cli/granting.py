@@ -1,15 +1,19 @@
-"""The rule by which sudo lets a login repair: printed, for root to read, check and install."""
+"""The rules by which sudo lets a login repair: printed, for root to read, check and install."""
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from soleil_remediate.cli.call import Call
 from soleil_remediate.cli.choosing import chosen_hosts, chosen_scenarios
 from soleil_remediate.errors import ConfigError, ExitStatus
+from soleil_remediate.facts.services import ALONE, WITHOUT_A_TRACE
 from soleil_remediate.host import Host, Mode
-from soleil_remediate.scenario import Scenario
+from soleil_remediate.loading.binding import bind_all, parse_inputs
+from soleil_remediate.rights import TESTER, Right, together
+from soleil_remediate.scenario import Scenario, Step
 
 _INSTALL = """\
 # Install it on the host as root, from a file whose text was checked:
@@ -17,57 +21,153 @@ _INSTALL = """\
 
 _MEANS = """\
 # IT IS ALL OF ROOT'S RIGHTS. What changes a host is sent as text to root's shell,
-# and sudo cannot tell one text from another, so no narrower rule would hold.
+# and sudo cannot tell one text from another. For single commands: sudo: narrow.
 # Without it, {login} can look: what only root may read is unknown, nothing is changed."""
+
+#: For root to run: the rules, and what a login needs besides.
+_NARROW = """\
+# For root to read, and to run there: sh FILE
+# For the changes of {kinds}.
+# {login} may then do as somebody else what is listed here, and nothing more. It needs sudo 1.9.10.
+{about}set -eu
+
+# What sudo allows: checked before it counts.
+rules=/etc/sudoers.d/soleil-remediate-{login}-{scenario}
+cat >"$rules.new" <<'END'
+{rules}
+END
+chmod 0440 "$rules.new"
+visudo -cf "$rules.new"
+mv -f "$rules.new" "$rules"
+
+# The host's lock, which {login} may take, and where it remembers what it did; also after a restart.
+folders=/etc/tmpfiles.d/soleil-remediate-{login}.conf
+cat >"$folders" <<'END'
+d /run/soleil-remediate 0700 root root
+a+ /run/soleil-remediate - - - - u:{login}:rx
+d /run/soleil-remediate/{login} 0755 {login} -
+END
+systemd-tmpfiles --create "$folders"
+
+# Configurations are tested by this text of root's, without a trace.
+mkdir -p {tester_folder}
+cat >{tester} <<'END'
+#!/bin/sh
+[ "${{1-}}" = alone ] || exec {alone} "$0" alone "$@"
+shift
+{test}END
+chmod 0755 {tester}
+
+# So that {login} can read what services log.
+usermod -aG adm,systemd-journal {login}"""
+
+_ALL_OF = """\
+# {user} runs the application: whoever may release its code has its rights already.
+# Nobody else should log in as {login}.
+"""
+
+#: What may stand in a file's name, in a shell's word and in tmpfiles.d(5) as it is.
+_PLAIN = re.compile(r"[a-z_][a-z0-9_-]*")
+
+#: In the arguments of a command: sudoers(5), "Special characters". A backslash of a pattern stays one.
+_ESCAPED_IN_ARGUMENTS, _BACKSLASH = re.compile(r"([,:=])"), r"\\\1"
 
 
 def sudoers(call: Call) -> ExitStatus:
     """Print what sudoers has to say for a scenario, once for each login that the chosen hosts have. Asks no host.
 
     Raises:
-        ConfigError: The inventory names no login for a host.
+        ConfigError: The inventory names no login for a host, or the scenario cannot be bound to one.
     """
-    found, _ = chosen_scenarios(call)
+    found, catalog = chosen_scenarios(call)
     scenario = found.find(call.text("scenario"))
-    rules: dict[str, list[Host]] = {}
-    for host in chosen_hosts(call)[0]:
-        rules.setdefault(rule(host), []).append(host)
-    parts = ["\n".join(_part(text, scenario, hosts)) for text, hosts in rules.items()]
-    sys.stdout.write("\n\n".join(parts) + "\n")
+    hosts, inventory = chosen_hosts(call)
+    parts: dict[str, list[Host]] = {}
+    for host in hosts:
+        if (why := _why_none(host)) is not None:
+            text = f"# {why}"
+        elif host.connection.is_narrow:
+            select = None if inventory is None else inventory.meant_by
+            cases = bind_all(scenario, [host], parse_inputs(scenario, call.many("set")), catalog, select)
+            text = "\n".join(_narrow(host, scenario, [step for case in cases for step in case.steps]))
+        else:
+            text = "\n".join(_all_of_roots(host, scenario))
+        parts.setdefault(text, []).append(host)
+    for at, (text, its) in enumerate(parts.items()):
+        names = ", ".join(dict.fromkeys(host.machine for host in its))
+        sys.stdout.write(("\n" if at else "") + f"# {scenario.name} on {names}\n{text}\n")
     return ExitStatus.OK
 
 
-def rule(host: Host) -> str:
-    """Return the line that *host*'s sudoers needs; a comment where it needs none.
+def _why_none(host: Host) -> str | None:
+    """Return why *host* needs no rule; ``None`` where it needs one.
 
     Raises:
         ConfigError: The inventory names no login.
     """
     if not host.is_listed or host.policy.mode is Mode.OBSERVE:
         why = "mode: observe" if host.is_listed else "it stands in no inventory"
-        return f"# no rule: nothing may be changed there ({why})"
+        return f"no rule: nothing may be changed there ({why})"
     login = host.connection.user
     if login is None:
         raise ConfigError(f"{host.name}: the inventory does not say who logs in there: write ansible_user")
     if login == "root":
-        return "# root needs no rule"
+        return "root needs no rule"
     if not host.connection.become:
-        return f"# {login} needs no rule: sudo is not used there (ansible_become), so nothing can be changed either"
+        return f"{login} needs no rule: sudo is not used there (ansible_become), so nothing can be changed either"
+    return None
+
+
+def _all_of_roots(host: Host, scenario: Scenario) -> Iterator[str]:
+    login = host.connection.user or ""
+    steps = (*scenario.steps, *(step for stage in scenario.stages for step in stage.steps))
+    yield _for(step.kind for step in steps)
+    yield _INSTALL
+    yield _MEANS.format(login=login)
     tag = "" if host.connection.become_password is not None else "NOPASSWD: "
-    return f"{_escaped(login)} ALL=(root) {tag}/usr/bin/sh"
+    yield f"{_escaped(login)} ALL=(root) {tag}/usr/bin/sh"
 
 
-def _part(text: str, scenario: Scenario, hosts: list[Host]) -> Iterator[str]:
-    names = ", ".join(dict.fromkeys(host.machine for host in hosts))
-    yield f"# {scenario.name} on {names}"
-    if not text.startswith("#"):
-        steps = (*scenario.steps, *(step for stage in scenario.stages for step in stage.steps))
-        yield f"# For the changes of {', '.join(dict.fromkeys(step.kind for step in steps))}."
-        yield _INSTALL
-        yield _MEANS.format(login=hosts[0].connection.user)
-    yield text
+def _narrow(host: Host, scenario: Scenario, steps: list[Step]) -> Iterator[str]:
+    login = host.connection.user or ""
+    if _PLAIN.fullmatch(login) is None:
+        raise ConfigError(f"{host.name}: sudo: narrow wants a login of small letters, digits, _ and -, not {login!a}")
+    possible = [step for step in steps if step.task.rights() is not None]
+    impossible = [step.task.kind for step in steps if step.task.rights() is None]
+    if impossible:
+        yield f"# NOT DONE BY SINGLE COMMANDS, they need all of root's rights: {', '.join(dict.fromkeys(impossible))}."
+        yield "# What they would do is seen in a preview, with --commands also as commands for root."
+    if not possible:
+        return
+    rights = together(step.task.rights() for step in possible)
+    whole = list(dict.fromkeys(right.user for right in rights if not right.program))
+    if "root" in whole:
+        raise ConfigError(f"{host.name}: the application runs as root there, and single commands of root's are all")
+    yield _NARROW.format(
+        login=login,
+        scenario=scenario.name,
+        kinds=", ".join(dict.fromkeys(step.task.kind for step in possible)),
+        about="".join(_ALL_OF.format(user=user, login=login) for user in whole),
+        rules="\n".join(rule(login, right) for right in rights),
+        tester=TESTER,
+        tester_folder=TESTER.rpartition("/")[0],
+        alone=" ".join(ALONE),
+        test=WITHOUT_A_TRACE.text,
+    )
 
 
-def _escaped(login: str) -> str:
+def rule(login: str, right: Right) -> str:
+    """Return the line of sudoers(5) that allows *login* a right without a password."""
+    command = "ALL"
+    if right.program:
+        command = f"{right.program} ^{_ESCAPED_IN_ARGUMENTS.sub(_BACKSLASH, right.arguments)}$"
+    return f"{_escaped(login)} ALL=({_escaped(right.user)}) NOPASSWD: {command}"
+
+
+def _for(kinds: Iterable[str]) -> str:
+    return f"# For the changes of {', '.join(dict.fromkeys(kinds))}."
+
+
+def _escaped(name: str) -> str:
     """Return a user's name as sudoers(5) takes it."""
-    return "".join(letter if letter.isalnum() or letter in "_-." else f"\\{letter}" for letter in login)
+    return "".join(letter if letter.isalnum() or letter in "_-." else f"\\{letter}" for letter in name)

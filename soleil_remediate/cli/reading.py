@@ -147,7 +147,7 @@ def _ping(host: Host) -> _Answer:
     connected = answer(ExitStatus.OK, "")
     access, key = session.access, session.host_key
     session.close()
-    rights = "has root" if access.is_root else f"not root: {access.why_not}"
+    rights = "has root" if access.is_root else access.why_not if access.is_narrow else f"not root: {access.why_not}"
     return replace(connected, says=f"{access.login}, {rights}", host_key=None if key is None else str(key))
 
 

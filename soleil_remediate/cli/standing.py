@@ -26,6 +26,7 @@ from soleil_remediate.reporters.page import HEADING, Page, counted, joined
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.state import state_folder
 from soleil_remediate.transports.holding import Holding, ReadHolding
+from soleil_remediate.transports.session import memory_of
 from soleil_remediate.transports.ways import EachItsWay
 
 #: Hosts that are connected to in the same moment.
@@ -160,9 +161,10 @@ def standing(host: Host, known: dict[str, RunSummary]) -> HostStanding:
     except (Unreachable, ConfigError) as error:
         return HostStanding(host=host.name, word="UNREACHABLE", says=str(error), exit_status=Unreachable.exit_status)
     try:
-        if not session.access.is_root:
-            raise FactError(f"its locks are root's to see, and {session.access.why_not}")
-        query = ReadHolding()
+        access = session.access
+        if not access.may_change:
+            raise FactError(f"its locks are root's to see, and {access.why_not}")
+        query = ReadHolding(memory=memory_of(access))
         (output,) = session.ask([query.command])
         if isinstance(output, FactError):
             raise output

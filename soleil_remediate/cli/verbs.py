@@ -183,12 +183,12 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "sudoers",
-        "Print the rule by which sudo lets a login repair, for a file in /etc/sudoers.d.",
+        "Print the rules by which sudo lets a login repair, for a file in /etc/sudoers.d.",
         "granting:sudoers",
         words=(Word("scenario", "which scenario"),),
-        options=(HOST, ALL_HOSTS, INVENTORY, PLAYBOOKS),
+        options=(HOST, ALL_HOSTS, INVENTORY, PLAYBOOKS, SET),
         example="disk-full --host web1",
-        more="It is all of root's rights, and says so. Asks no host and installs nothing.",
+        more="All of root's rights, or single commands where the inventory has sudo: narrow. Installs nothing.",
     ),
     Verb(
         "lint",

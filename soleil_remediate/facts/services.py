@@ -13,6 +13,7 @@ from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import seconds_at
 from soleil_remediate.facts.files import readable, records
 from soleil_remediate.plan import Script
+from soleil_remediate.rights import TESTER
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
 
@@ -231,7 +232,8 @@ class TryConfiguration(Query[Configuration]):
     @property
     def command(self) -> Command:
         words = (*ALONE, *WITHOUT_A_TRACE.bind(*self.test))
-        return Command(words, deadline=Duration(10), is_slow=True)
+        by_sudo = ("sudo", "-n", "--", TESTER, *self.test)
+        return Command(words, deadline=Duration(10), is_slow=True, by_sudo=by_sudo)
 
     def parse(self, output: Output) -> Configuration:
         lines = [_TOLD.sub("", line) for line in output.error_text.splitlines() if line.strip()]

@@ -168,6 +168,7 @@ def _explained(host: Host) -> Iterator[Explained]:
         "ansible_password": connection.password,
         "ansible_become": connection.become,
         "ansible_become_password": connection.become_password,
+        "sudo": "narrow" if connection.is_narrow else None,
         _named_by(host.origins, "transport", "ansible_connection"): connection.transport,
         "known_hosts": connection.known_hosts or None,
         "ssh_config": connection.ssh_config,

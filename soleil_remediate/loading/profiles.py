@@ -187,7 +187,7 @@ _SECRET = re.compile(r"pass(?:word|wd|phrase)?$|secret|token|api_?key|private_?k
 _REFERENCE = re.compile(r"(?:env|file):\S+")
 
 #: Keys of ours beside Ansible's variables.
-SECTIONS = ("app", "apps", "policy", "contacts", "known_hosts", "ssh_config", "transport")
+SECTIONS = ("app", "apps", "policy", "contacts", "known_hosts", "ssh_config", "transport", "sudo")
 
 
 #: What templates see as ``app`` on a host without an application: enough for scenarios that are about the machine.
@@ -419,6 +419,20 @@ class _Variables:
             )
         return ours
 
+    def is_narrow(self, user: str | None) -> bool:
+        """Return whether sudo allows single commands alone."""
+        self.one_of("sudo", ("shell", "narrow"), "must be shell or narrow")
+        if self.text("sudo") != "narrow":
+            return False
+        origin = self._variables["sudo"].origin
+        if not self.flag("ansible_become", default=True):
+            self._problems.add(origin, "sudo: narrow contradicts ansible_become: false")
+        if (found := self.node(BECOME_PASSWORD)) is not None:
+            self._problems.add(origin, f"sudo: narrow takes no password: leave {found[0]} out")
+        if user == "root":
+            self._problems.add(origin, "sudo: narrow is for another login than root")
+        return True
+
     def path(self, *names: str) -> Path | None:
         text = self.text(*names)
         return None if text is None else self._local(text)
@@ -473,15 +487,17 @@ def read_connection(name: str, variables: Mapping[str, Node], folder: Path, prob
         "ansible_become_user", ("root",), "is not supported: sudo leads to root, and tasks name their own users"
     )
     seconds = read.number(1, 600, *_TIMEOUT)
+    user = read.text(*_USER)
     return Connection(
         address=read.text(*_ADDRESS) or name,
         port=read.number(1, 65535, *_PORT),
-        user=read.text(*_USER),
+        user=user,
         key_file=read.path(*KEY_FILE),
         known_hosts=read.paths("known_hosts"),
         ssh_config=read.path("ssh_config"),
         password=read.secret(*PASSWORD),
         become=read.flag("ansible_become", default=True),
+        is_narrow=read.is_narrow(user),
         become_password=read.secret(*BECOME_PASSWORD),
         transport=read.transport(),
         connect_within=Connection(address=name).connect_within if seconds is None else Duration(seconds),

@@ -7,6 +7,7 @@ from soleil_remediate.errors import Unplannable
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.services import Configuration, Services, Unit, configuration_test
 from soleil_remediate.plan import Script
+from soleil_remediate.rights import ROOT
 from soleil_remediate.units import Duration
 
 #: Tell systemd to $1 the unit $2, if it is still the run $3 of it; the words from $5 on test its configuration first.
@@ -14,7 +15,8 @@ from soleil_remediate.units import Duration
 #: broken pool ends well and kills it a moment later.
 ACT = Script(
     "act-on-service",
-    r"""set -eu
+    ROOT
+    + r"""set -eu
 verb=$1 unit=$2 run=$3 seconds=$4
 shift 4
 show() { systemctl show --property="$1" --value -- "$unit"; }
@@ -33,11 +35,13 @@ fail() {
     exit 1
 }
 [ "$(show InvocationID)" = "$run" ] || stop "$unit was started anew meanwhile: nothing was done"
+may systemctl "$verb" -- "$unit" || stop "sudo does not allow systemctl $verb -- $unit: nothing was done"
 if [ $# -gt 0 ]; then
-    said=$("$@" 2>&1) || stop "its configuration is not right, nothing was done: $said"
+    may "$@" || stop "sudo does not allow $*: nothing was done"
+    said=$(root "$@" 2>&1) || stop "its configuration is not right, nothing was done: $said"
 fi
-[ "$(show Result)" != start-limit-hit ] || systemctl reset-failed -- "$unit"
-systemctl "$verb" -- "$unit" || fail "systemctl $verb $unit failed"
+[ "$(show Result)" != start-limit-hit ] || root systemctl reset-failed -- "$unit"
+root systemctl "$verb" -- "$unit" || fail "systemctl $verb $unit failed"
 run=$(show InvocationID) restarts=$(show NRestarts)
 while :; do
     state=$(show ActiveState)
@@ -51,6 +55,9 @@ done
 echo "$unit is $(show SubState)"
 """,
 )
+
+#: Stop the unit $1.
+STOP = Script("stop-service", ROOT + 'root systemctl stop -- "$1"\n')
 
 #: So long it must stay up to count as up, and so long systemd may take to stop and to start it (its own limit is 90 s).
 WATCHED = 5

@@ -19,6 +19,7 @@ from soleil_remediate.facts.onsets import ACCESS_LOG, Blame, Onset
 from soleil_remediate.facts.releases import is_release_name
 from soleil_remediate.facts.services import Services, Unit, refuse_unless_unit
 from soleil_remediate.plan import Change, Plan, Undo
+from soleil_remediate.rights import SUPERVISORCTL, Right, to_act_on
 from soleil_remediate.task import Task
 from soleil_remediate.tasks.maintenance import MaintenancePage, Served
 from soleil_remediate.units import Duration
@@ -79,6 +80,12 @@ class GoBack(Task[Seen]):
         if not self.access_log.is_absolute() or ".." in self.access_log.parts:
             raise ValueError(f"{self.access_log} must be absolute")
         refuse_unless_unit(self.php, *self.needs)
+
+    def rights(self) -> tuple[Right, ...] | None:
+        if self.maintenance == "yes":  # the timer that ends it is root's
+            return None
+        programs = Right("root", SUPERVISORCTL, r"(status [0-9A-Za-z_.-]+:\*|start [0-9A-Za-z_.:-]+)")
+        return (Right(self.user), *to_act_on(self.php, "reload"), programs)
 
     def plan(self, seen: Any) -> Plan:
         try:

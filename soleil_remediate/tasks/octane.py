@@ -12,6 +12,7 @@ from soleil_remediate.facts.http import Site, read_site, refuse_unless_askable
 from soleil_remediate.facts.octane import Octane, read_octane
 from soleil_remediate.facts.together import together
 from soleil_remediate.plan import Change, Plan, Risk, Script, Undo
+from soleil_remediate.rights import Right
 from soleil_remediate.task import Task
 from soleil_remediate.units import Duration
 
@@ -114,6 +115,9 @@ class ReloadOctane(Task[tuple[Octane | None, Site]]):
             read_octane(host, self.root, self.user),
             read_site(host, self.live, self.page, url=self.url, origin=self.origin, within=self.within),
         )
+
+    def rights(self) -> tuple[Right, ...]:
+        return (Right(self.user),)
 
     def plan(self, seen: tuple[Octane | None, Site]) -> Plan:
         octane, site = seen

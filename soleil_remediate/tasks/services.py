@@ -19,8 +19,9 @@ from soleil_remediate.facts.services import (
 )
 from soleil_remediate.facts.together import together
 from soleil_remediate.plan import Change, Plan, Risk, Undo
+from soleil_remediate.rights import Right, to_act_on
 from soleil_remediate.task import Task
-from soleil_remediate.tasks.acting import DEADLINE, WATCHED, act, again_and_again, since, test_of, the_running
+from soleil_remediate.tasks.acting import DEADLINE, STOP, WATCHED, act, again_and_again, since, test_of, the_running
 from soleil_remediate.units import Duration
 
 _NGINX = PurePosixPath("/etc/nginx")
@@ -52,6 +53,9 @@ class StartService(Task[Services]):
     async def read(self, host: Reader) -> Services:
         return await read_services(host, [self.unit], tested=[self.unit])
 
+    def rights(self) -> tuple[Right, ...]:
+        return to_act_on(self.unit, "start", "stop")
+
     def plan(self, seen: Services) -> Plan:
         if not seen.units:
             return Plan.nothing(f"there is no {self.unit}")
@@ -77,7 +81,7 @@ class StartService(Task[Services]):
             summary=f"start {unit.name}",
             command=act("start", unit, test),
             risk=self.risk,
-            undo=Undo.by(Command(("systemctl", "stop", "--", unit.name), deadline=DEADLINE), "it is stopped again"),
+            undo=Undo.by(Command(STOP.bind(unit.name), deadline=DEADLINE), "it is stopped again"),
             before=unit.in_words,
             after=f"running, and still so {WATCHED} s later",
         )
@@ -139,6 +143,9 @@ class ReloadNginx(Task[tuple[Services, Response, tuple[int, PurePosixPath]]]):
             read_page(host, self.live, url=self.url, origin=self.origin, within=self.within),
             host.ask(FindNewestChange(self.folder)),
         )
+
+    def rights(self) -> tuple[Right, ...]:
+        return to_act_on(self.unit, "reload")
 
     def plan(self, seen: tuple[Services, Response, tuple[int, PurePosixPath]]) -> Plan:
         services, live, (changed, path) = seen

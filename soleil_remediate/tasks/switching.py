@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 from soleil_remediate.plan import Script
+from soleil_remediate.rights import ROOT
 
 #: Whom a command runs as, and what it said last. What goes wrong with that is handed to ``stop``.
-AS_SOMEBODY = r"""as() {
+AS_SOMEBODY = (
+    ROOT
+    + r"""as() {
     entry=$(getent passwd "$1") || stop "there is no user $1"
     shift
-    entry=${entry#*:*:} uid=${entry%%:*} entry=${entry#*:} gid=${entry%%:*} entry=${entry#*:*:} home=${entry%%:*}
-    setpriv --reuid="$uid" --regid="$gid" --init-groups env -i HOME="$home" PATH="$PATH" LC_ALL=C.UTF-8 TZ=UTC \
-        timeout -k 5 "${limit:-60}" "$@"
+    name=${entry%%:*} entry=${entry#*:*:} uid=${entry%%:*} entry=${entry#*:} gid=${entry%%:*} entry=${entry#*:*:}
+    set -- env -i HOME="${entry%%:*}" PATH="$PATH" LC_ALL=C.UTF-8 TZ=UTC timeout -k 5 "${limit:-60}" "$@"
+    case $(id -u) in
+        "$uid") ;;
+        0) set -- setpriv --reuid="$uid" --regid="$gid" --init-groups "$@" ;;
+        *) set -- sudo -n -u "$name" -- "$@" ;;
+    esac
+    "$@"
 }
 last() { printf '%s\n' "$1" | grep . | tail -n 1; }
 """
+)
 
 #: Let supervisor start what gave up of its programs $programs, and note what does not run.
 PROGRAMS = r"""note() { printf '%s\n' "$1" >&2; wrong=yes; }
 run_programs() {
     for program in $programs; do # what gave up on the bad release does not come back by itself
-        supervisorctl status "$program:*" 2>/dev/null | while read -r name state _; do
+        root supervisorctl status "$program:*" 2>/dev/null | while read -r name state _; do
             case $state in
-                FATAL | EXITED | BACKOFF) supervisorctl start "$name" </dev/null || : ;;
+                FATAL | EXITED | BACKOFF) root supervisorctl start "$name" </dev/null || : ;;
             esac
         done
         turns=50 waits=' (STARTING|BACKOFF|EXITED) '
-        while [ "$turns" -gt 0 ] && supervisorctl status "$program:*" 2>/dev/null | grep -qE "$waits"; do
+        while [ "$turns" -gt 0 ] && root supervisorctl status "$program:*" 2>/dev/null | grep -qE "$waits"; do
             turns=$((turns - 1))
             sleep 0.2
         done
-        said=$(supervisorctl status "$program:*" 2>&1 | grep -vE ' (RUNNING|STOPPED) ' || :)
+        said=$(root supervisorctl status "$program:*" 2>&1 | grep -vE ' (RUNNING|STOPPED) ' || :)
         if [ -z "$said" ]; then echo "$program runs"; else note "$program does not run: $(last "$said")"; fi
     done
 }
@@ -42,7 +51,19 @@ stop() { printf '%s: nothing was switched\n' "$1" >&2; exit 75; }
 """
     + AS_SOMEBODY
     + PROGRAMS
-    + r"""is_folder() { [ "$(stat -c '%F %d:%i' -- "$1" 2>/dev/null)" = "directory $2" ]; }
+    + r"""may_all() { # WORD… that test php-fpm's configuration: nothing is begun that sudo does not let come to its end
+    [ "$(id -u)" != 0 ] || return 0
+    [ -r /proc/1/stat ] || stop "processes of others are hidden from this login (hidepid)"
+    [ "$#" = 0 ] || may "$@" || stop "sudo does not allow $*"
+    [ -z "$unit" ] || may systemctl reload -- "$unit" || stop "sudo does not allow systemctl reload -- $unit"
+    for program in $programs; do
+        may supervisorctl status "$program:*" || stop "sudo does not allow supervisorctl status $program:*"
+    done
+    for somebody in "$user" "$owner"; do
+        as "$somebody" true || stop "sudo does not allow what runs as $somebody"
+    done
+}
+is_folder() { [ "$(stat -c '%F %d:%i' -- "$1" 2>/dev/null)" = "directory $2" ]; }
 started() { # PID…: each with when it was started, so that no other process of that number is taken for it
     for pid do
         { read -r stat <"/proc/$pid/stat"; } 2>/dev/null || continue
@@ -64,7 +85,7 @@ workers() { # of this application, by what they were started with or where; the 
     real=$(cd -- "$base" && pwd -P) || real=$base
     for file in $(grep -lazxsE 'queue:(work|listen)|horizon(:[a-z]+)?|schedule:work' /proc/[0-9]*/cmdline || :); do
         pid=${file#/proc/} pid=${pid%/cmdline}
-        at=$(readlink "/proc/$pid/cwd" || :)
+        at=$(readlink "/proc/$pid/cwd" || as "$user" readlink "/proc/$pid/cwd" || :)
         case $at/ in
             "$base"/* | "$real"/*) started "$pid" ;;
             *) if tr '\0' '\n' <"$file" 2>/dev/null | grep -qF -e "$base/" -e "$real/"; then started "$pid"; fi ;;
@@ -76,11 +97,14 @@ still() { # PID:STARTED…: those that still run
         if [ "$(started "${one%:*}")" = "$one" ]; then printf '%s ' "${one%:*}"; fi
     done
 }
+terminate() { # PID; kill(1), for who may not end it by the shell's own
+    kill -s TERM "$1" 2>/dev/null || as "$user" env kill -s TERM "$1"
+}
 ask_to_end() { # PID:STARTED…: a worker that hears SIGTERM ends after its job; one that does not would lose it
     for one do
         pid=${one%:*}
         case $(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null) in
-            *[4567cdef]???) [ -z "$(still "$one")" ] || kill -s TERM "$pid" ;;
+            *[4567cdef]???) [ -z "$(still "$one")" ] || terminate "$pid" ;;
         esac
     done
 }
@@ -137,7 +161,7 @@ fi
 _FOLLOW = r"""if [ -n "$unit" ]; then
     # shellcheck disable=SC2046  # words of numbers
     set -- $(children "$(systemctl show --property=MainPID --value -- "$unit")")
-    systemctl reload -- "$unit" || note "$unit could not be reloaded"
+    root systemctl reload -- "$unit" || note "$unit could not be reloaded"
     await_end 60 "$@" || note "processes of $unit still have the old code: $(still "$@")"
     seconds=5 # a reload that fails ends well, and kills php-fpm a moment later
     while state=$(systemctl show --property=ActiveState --value -- "$unit"); [ "$seconds" -gt 0 ]; do
@@ -199,8 +223,9 @@ base=${link%/*}
 }
 
 as_planned
+may_all "$@"
 if [ "$#" -gt 0 ]; then
-    said=$("$@" 2>&1) || stop "the configuration of $unit is not right ($(last "$said"))"
+    said=$(root "$@" 2>&1) || stop "the configuration of $unit is not right ($(last "$said"))"
 fi
 command -v "$php" >/dev/null || php=php
 if [ -n "$bad" ]; then
@@ -267,8 +292,9 @@ as_planned
 in_git cat-file -e "$then^{commit}" || stop "commit $then is not there"
 said=$(unwritable) || stop "which files git would replace cannot be told"
 [ -z "$said" ] || stop "$owner may not replace files in $base ($(last "$said"))"
+may_all "$@"
 if [ "$#" -gt 0 ]; then
-    said=$("$@" 2>&1) || stop "the configuration of $unit is not right ($(last "$said"))"
+    said=$(root "$@" 2>&1) || stop "the configuration of $unit is not right ($(last "$said"))"
 fi
 command -v "$php" >/dev/null || php=php
 if [ -n "$bad" ]; then

@@ -21,6 +21,7 @@ from soleil_remediate.facts.services import (
 )
 from soleil_remediate.facts.together import together
 from soleil_remediate.plan import Change, Plan, Risk, Undo
+from soleil_remediate.rights import Right, to_act_on
 from soleil_remediate.task import Health, Task
 from soleil_remediate.tasks.acting import WATCHED, act, since, test_of, the_running
 from soleil_remediate.units import Duration
@@ -140,6 +141,9 @@ class ReloadService(_ActWhileUnwell):
     kind = "service.reload"
     risk: ClassVar[Risk] = Risk.DISRUPTIVE
 
+    def rights(self) -> tuple[Right, ...]:
+        return to_act_on(self.unit, "reload")
+
     def plan(self, seen: Situation) -> Plan:
         unit, live = the_running(seen.services, self.unit), seen.site.live
         if unit is None:
@@ -190,6 +194,9 @@ class RestartService(_ActWhileUnwell):
 
     kind = "service.restart"
     risk: ClassVar[Risk] = Risk.DISRUPTIVE
+
+    def rights(self) -> tuple[Right, ...]:
+        return to_act_on(self.unit, "restart")
 
     def plan(self, seen: Situation) -> Plan:
         unit, site = the_running(seen.services, self.unit), seen.site

@@ -23,11 +23,18 @@ class Access:
         login: The user who logged in, as the host names it.
         is_root: Whether the session's shell has all rights.
         why_not: Why it has not, for people; empty where it has.
+        is_narrow: Whether sudo allows the login single commands, of which changes may consist.
     """
 
     login: str
     is_root: bool
     why_not: str = ""
+    is_narrow: bool = False
+
+    @property
+    def may_change(self) -> bool:
+        """Whether there is a change that could be sent."""
+        return self.is_root or self.is_narrow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

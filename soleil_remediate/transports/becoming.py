@@ -78,7 +78,7 @@ class Becoming:
 
     def __init__(self, link: Link, connection: Connection, password: Secret | None) -> None:
         self.link = link
-        self._become = connection.become
+        self._become = connection.become and not connection.is_narrow
         self._reference = connection.become_password
         self._password = password
         self.why_not = ""

@@ -19,6 +19,7 @@ from soleil_remediate.errors import FactError
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Script
 from soleil_remediate.secrecy import ANYWHERE, REDACTOR
+from soleil_remediate.transports import Access
 from soleil_remediate.units import KiB
 
 #: The release's own, its variant, and the one of all releases, which the release's own usually leads to.
@@ -48,13 +49,16 @@ _IN_ADDRESS = re.compile(r"://[^\s:@/]*:(\S+)@")
 _MOST_LINES, _LONGEST, _MOST_SECRETS, _MOST_QUOTES = 2000, 8000, 200, 8
 
 
-def asking_for_secrets(host: Host) -> Command | None:
-    """Return what reads the files with the secrets of *host*'s application; ``None`` where it serves none."""
+def asking_for_secrets(host: Host, access: Access) -> Command | None:
+    """Return what reads the files with the secrets of *host*'s application; ``None`` where it serves none.
+
+    Where sudo allows no shell of root's, the application's user reads them: they are its own.
+    """
     root = host.app.get("root")
     if not isinstance(root, PurePosixPath):
         return None
     files = root / ".env", root / ".env.production", root.parent / "shared" / ".env"
-    return Command(_READ.bind(*files), output_limit=KiB(256))
+    return Command(_READ.bind(*files), user=host.app["user"] if access.is_narrow else None, output_limit=KiB(256))
 
 
 def learn_secrets(host: Host, answer: Output | FactError) -> None:

@@ -18,13 +18,13 @@ _TELL = Script(
     name="holding",
     text="""
 [ -e "$1" ] || { echo never; exit 0; }
-cd "$1" || exit 3
-flock -n -s -E 75 . true
+flock -n -s -E 75 "$1" true
 case $? in
     0) echo free ;;
-    75) printf 'held %s\\n' "$(readlink owner)" ;;
+    75) printf 'held %s\\n' "$(readlink "$(ls -1td "$1/owner" "$1"/*/owner 2>/dev/null | head -n 1)")" ;;
     *) exit 4 ;;
 esac
+cd "$2" || exit 3
 for op in ops/*; do
     [ -L "$op/begun" ] && [ ! -L "$op/rc" ] || continue
     if (command exec 8<"$op" && flock -n -s 8) 2>/dev/null; then
@@ -62,13 +62,19 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class ReadHolding(Query[Holding]):
-    """Who holds the host; needs the rights of whoever held it, which is root."""
+    """Who holds the host, and what of one login's own still runs there; whose *memory* it is has to ask.
+
+    Args:
+        base: The folder whose lock it is.
+        memory: Where that login keeps its operations; ``None`` is the same folder, which is root's.
+    """
 
     base: PurePosixPath = BASE
+    memory: PurePosixPath | None = None
 
     @property
     def command(self) -> Command:
-        return Command(_TELL.bind(self.base), deadline=Duration(5))
+        return Command(_TELL.bind(self.base, self.memory or self.base), deadline=Duration(5))
 
     def parse(self, output: Output) -> Holding:
         first, *lines = output.text.splitlines()

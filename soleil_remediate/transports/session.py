@@ -102,7 +102,9 @@ class ShellSession:
         self._shim_is_in: Shell | None = None
         self._claimed_by: Shell | None = None
         self._memory = ""
-        self._learning = asking_for_secrets(host)  # asked with the first questions, so that no round trip is spent
+        self._learning = asking_for_secrets(
+            host, access
+        )  # asked with the first questions, so that no round trip is spent
 
     @property
     def host(self) -> Host:
@@ -157,7 +159,7 @@ class ShellSession:
             raise Unreachable(f"{host.name} let us in and starts no shell; it was not touched")
         while shell.pending and not shell.has_ended:
             _turn([shell], link, host.name)
-        access = access_of(shell.greeting, wanted_root=host.connection.become)
+        access = access_of(shell.greeting, host.connection)
         if access is None:
             said = f": {heard}" if (heard := redacted(shell.greeting.error_text.strip())[-300:]) else ""
             raise Unreachable(f"{host.name} let us in and gives no shell that can be talked to{said}")
@@ -175,6 +177,8 @@ class ShellSession:
         Raises:
             Unreachable: The connection is gone or the host has stopped answering.
         """
+        if self._access.is_narrow:
+            commands = [replace(each, words=each.by_sudo) if each.by_sudo else each for each in commands]
         outside = [command for command in commands if command.is_from_here]
         if not outside:
             return self._ask_host(commands)
@@ -243,6 +247,8 @@ class ShellSession:
         """Return why *command* cannot be run with the session's rights; ``None`` where it can."""
         if command.user is None or self._access.is_root or command.user == self._access.login:
             return None
+        if self._access.is_narrow and command.user != "root":
+            return None  # sudo itself says whether
         return f"only root can become {command.user}, and {self._access.why_not}"
 
     def _one_by_one(self, commands: dict[int, Command]) -> dict[int, Output | FactError]:
@@ -287,7 +293,7 @@ class ShellSession:
         """Whether *shell* turned out not to have the rights of the first one: sudo changed its mind."""
         if shell is self._first:
             return False
-        access = access_of(shell.greeting, wanted_root=self._host.connection.become) if shell.greeting else None
+        access = access_of(shell.greeting, self._host.connection) if shell.greeting else None
         return access is not None and access.is_root != self._access.is_root
 
     def _new_shell(self) -> Shell | None:
@@ -331,7 +337,7 @@ class ShellSession:
                 f"gone, end its shell on {name}; the kernel then gives the lock back"
             )
         if output.exit_status:
-            needs = "" if self._access.is_root else f"; changes need root ({self._access.why_not})"
+            needs = "" if self._access.may_change else f"; changes need root ({self._access.why_not})"
             if self._has_other_rights(self._main):
                 needs = f"; {name} gave other rights this time"
             raise Refused(f"the lock of {name} cannot be taken: {_last_line(output)}{needs}. Nothing was sent")
@@ -423,7 +429,8 @@ class ShellSession:
         """Call a function of the shim; ``None`` where its shell ended before it answered."""
         self._round_trips += 1
         if self._shim_is_in is not self._main:
-            line = f"base={shlex.quote(str(self._base))}\n{_shim_text()}\n{line}"
+            memory = memory_of(self._access, self._base)
+            line = f"lock={shlex.quote(str(self._base))} base={shlex.quote(str(memory))}\n{_shim_text()}\n{line}"
         out, err = Kept(2**20), Kept(2**16)
         question = self._main.run(line, out=out, err=err, within=within)
         self._drive(self._main)
@@ -466,6 +473,11 @@ class ShellSession:
         """End the session and give the lock back, unless a change that was sent is still running."""
         self._not_wanted.ask()
         self._link.close()
+
+
+def memory_of(access: Access, base: PurePosixPath = BASE) -> PurePosixPath:
+    """Return where a session's operations are kept on a host: root trusts no folder that somebody else may write to."""
+    return base / access.login if access.is_narrow else base
 
 
 def _new_shell(becoming: Becoming, clock: Callable[[], float], *, greeting_within: Duration) -> Shell | None:

@@ -19,6 +19,7 @@ from typing import Protocol
 
 from soleil_remediate.command import TIMED_OUT, Command, Output, Secret
 from soleil_remediate.errors import FactError
+from soleil_remediate.host import Connection
 from soleil_remediate.transports import Access
 from soleil_remediate.units import ByteSize, Duration
 
@@ -58,7 +59,7 @@ as() {
     case $(id -u) in
         "$uid") ;;
         0) set -- setpriv "--reuid=$uid" "--regid=$gid" --init-groups "$@" ;;
-        *) echo "only root can become $who" >&2; exit 125 ;;
+        *) exec sudo -n -u "$who" -- timeout -k "$grace" "$seconds" "$@" ;; # which that user may end
     esac
     exec timeout -k "$grace" "$seconds" "$@"
 }
@@ -374,7 +375,7 @@ class Shell:
             ended.on_end()
 
 
-def access_of(greeting: Question, *, wanted_root: bool) -> Access | None:
+def access_of(greeting: Question, connection: Connection) -> Access | None:
     """Return with whose rights a shell runs, as it says in its *greeting*; ``None`` where it does not say.
 
     What a login shell's own start-up files print stands before it.
@@ -387,8 +388,11 @@ def access_of(greeting: Question, *, wanted_root: bool) -> Access | None:
         return None
     if who[1] == "0":
         return Access(login=lines[0] or who[2], is_root=True)
-    why = _why_no_root(greeting.error_text, who[2]) if wanted_root else "sudo is not to be used here"
-    return Access(login=who[2], is_root=False, why_not=why)
+    if not connection.become:
+        return Access(login=who[2], is_root=False, why_not="sudo is not to be used here")
+    if connection.is_narrow:
+        return Access(login=who[2], is_root=False, why_not="sudo: narrow, single commands alone", is_narrow=True)
+    return Access(login=who[2], is_root=False, why_not=_why_no_root(greeting.error_text, who[2]))
 
 
 def _why_no_root(said: str, login: str) -> str:

@@ -13,6 +13,9 @@
 # is taken inside the shell that sudo started.) A change that forks into the background keeps it until that process
 # ends, so daemons are started by systemd or supervisor alone. Reads run with 9<&- for the same reason.
 #
+# A login to which sudo allows single commands keeps its memory in a folder of its own, and takes the same lock: root's,
+# which it may open and not write to.
+#
 # Where logind kills what a login leaves behind (KillUserProcesses=yes, nowhere the default), a change of that login
 # does not outlive its connection: it is then lost, and told so.
 #
@@ -30,19 +33,25 @@
 #   ops/ID/rest         how much came after the first 64 KiB, in dd's words
 
 base=${base:-/run/soleil-remediate}
+lock=${lock:-$base}
 
 claim() { # 75: somebody else may be changing this host, and standard output says who; 74: it cannot be taken
     if [ "${claimed-}" = yes ]; then
         readlink "$base/memory"
         return
     fi
+    # A login that is not root's has a folder of its own there, made for it beforehand: nobody else's may be trusted.
+    [ "$lock" = "$base" ] || [ -O "$base" ] || {
+        echo "$base is not this login's own, as sudoers would have it made" >&2
+        return 74
+    }
     (umask 077 && mkdir -p "$base/ops") || return 74
-    command exec 9<"$base" || return 74
+    command exec 9<"$lock" || return 74
     flock -w 1 -E 75 9 || {
         why=$?
         exec 9<&-
         [ "$why" = 75 ] || return 74
-        readlink "$base/owner"
+        holder
         return 75
     }
     ln -sfn "$1 since $(date -u '+%Y-%m-%d %H:%M:%S UTC')${SSH_CONNECTION:+ from ${SSH_CONNECTION%% *}} (shell $$)" \
@@ -57,6 +66,12 @@ claim() { # 75: somebody else may be changing this host, and standard output say
     memory=$(readlink "$base/memory") && claimed=yes && echo "$memory"
 }
 
+holder() { # whoever took it last said so in a folder of their own
+    # shellcheck disable=SC2012  # the names are logins
+    newest=$(ls -1td "$lock/owner" "$lock"/*/owner 2>/dev/null | head -n 1)
+    readlink "${newest:-$lock/owner}"
+}
+
 change() { # 73: nothing was begun; 71: likewise, for want of a process; 70: likewise, the lock is another by now
     is_id "$1" || return 64
     [ "${5-}" = whole ] || return 64 # a shell also runs what was cut off between two words
@@ -65,8 +80,8 @@ change() { # 73: nothing was begun; 71: likewise, for want of a process; 70: lik
         return 73
     fi
     # Whoever comes after a removed folder makes and locks one anew.
-    [ "/proc/$$/fd/9" -ef "$base" ] || {
-        echo "$base was removed, and the lock with it" >&2
+    [ "/proc/$$/fd/9" -ef "$lock" ] || {
+        echo "$lock was removed, and the lock with it" >&2
         return 70
     }
     tidy
@@ -144,10 +159,10 @@ tell() { # done STATUS MORE | running | lost | forgotten | never-begun | unclear
             return 0
         fi
         # Only a session that holds the lock can still begin it.
-        if [ "${claimed-}" = yes ] || [ ! -d "$base" ] || flock -n -s "$base" true; then
+        if [ "${claimed-}" = yes ] || [ ! -d "$base" ] || flock -n -s "$lock" true; then
             echo never-begun
         else
-            printf 'unclear %s\n' "$(readlink "$base/owner")"
+            printf 'unclear %s\n' "$(holder)"
         fi
         return 0
     fi

@@ -40,6 +40,7 @@ LOGINS = (
     Login("tom", 61006, sudo="ALL=(ALL:ALL) ALL\nDefaults:tom passwd_tries=1", password=HASHED),
     Login("nora", 61007, sudo="ALL=(root) /usr/bin/df", password=HASHED),
     Login("sara", 61008, password=HASHED),
+    Login("nell", 61009, sudo="ALL=(games) NOPASSWD: ALL\nnell ALL=(root) NOPASSWD: /usr/bin/touch ^/run/nell-[a-z]+$"),
     *(
         Login(f"in-{shell}", 61010 + number, shell=path, sudo="ALL=(ALL:ALL) NOPASSWD: ALL")
         for number, shell in enumerate(("dash", "bash", "zsh", "fish", "tcsh", "mksh"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from soleil_remediate import cli
+from soleil_remediate.rights import TESTER
 
 INVENTORY = """\
 all:
@@ -69,6 +70,74 @@ def test_a_host_without_a_login_is_told_where_to_write_one(inventory: str, capsy
     Path(inventory).write_text("all:\n  hosts:\n    whoever:\n")
     assert cli.main(["sudoers", "disk-full", "--inventory", inventory, "--host", "whoever"]) == 2
     assert "whoever: the inventory does not say who logs in there: write ansible_user" in capsys.readouterr().err
+
+
+NARROW = """\
+all:
+  vars: {ansible_user: deploy, sudo: narrow, app: {name: shop, root: /srv/shop/current}}
+  children: {web: {hosts: {web1: {}}}}
+"""
+
+RULES = """
+deploy ALL=(root) NOPASSWD: /usr/bin/supervisorctl ^(status [0-9A-Za-z_.-]+\\:\\*|start [0-9A-Za-z_.\\:-]+)$
+deploy ALL=(root) NOPASSWD: /usr/bin/systemctl ^reload -- php[0-9A-Za-z\\:_.@-]*-fpm\\.service$
+deploy ALL=(root) NOPASSWD: /usr/bin/systemctl ^reset-failed -- php[0-9A-Za-z\\:_.@-]*-fpm\\.service$
+deploy ALL=(root) NOPASSWD: {tester} ^/usr/sbin/php-fpm[0-9.]* -t --fpm-config /etc/php/[0-9.]+/fpm/php-fpm\\.conf$
+deploy ALL=(root) NOPASSWD: /usr/sbin/php-fpm* ^-t --fpm-config /etc/php/[0-9.]+/fpm/php-fpm\\.conf$
+deploy ALL=(www-data) NOPASSWD: ALL
+""".replace("{tester}", TESTER)
+
+
+def test_single_commands_are_listed_where_the_inventory_wants_no_more(
+    inventory: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(inventory).write_text(NARROW)
+    assert cli.main(["sudoers", "failed-deployment-rollback", "--inventory", inventory, "--host", "web1"]) == 0
+    said = capsys.readouterr().out
+    assert f"<<'END'{RULES}END" in said
+    assert "# For the changes of release.rollback, checkout.rollback." in said
+    assert "a+ /run/soleil-remediate - - - - u:deploy:rx" in said
+
+
+def test_what_single_commands_cannot_do_is_said(inventory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(inventory).write_text(NARROW)
+    said = printed(inventory, capsys, "--host", "web1")
+    assert "# NOT DONE BY SINGLE COMMANDS" in said
+    assert "log.truncate" in said
+    assert "ALL=" not in said
+    words = ["sudoers", "failed-deployment-rollback", "--inventory", inventory, "--host", "web1"]
+    assert cli.main([*words, "--set", "maintenance=yes"]) == 0
+    assert "ALL=" not in capsys.readouterr().out
+
+
+def test_nobody_gets_all_of_roots_rights_as_single_commands(inventory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(inventory).write_text(NARROW.replace("root: /srv", "user: root, root: /srv"))
+    assert cli.main(["sudoers", "application-down", "--inventory", inventory, "--host", "web1"]) == 2
+    assert "web1: the application runs as root there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scenario", ["application-down", "failed-deployment-rollback", "disk-full"])
+@pytest.mark.skipif(shutil.which("visudo") is None, reason="sudo is not installed: apt-get install sudo")
+def test_sudo_and_sh_take_the_single_commands(
+    inventory: str, capsys: pytest.CaptureFixture[str], scenario: str
+) -> None:
+    Path(inventory).write_text(NARROW)
+    assert cli.main(["sudoers", scenario, "--inventory", inventory, "--host", "web1"]) == 0
+    said = capsys.readouterr().out
+    rules = "".join(line for line in said.splitlines(keepends=True) if " ALL=(" in line)
+    for words, text in ((["visudo", "-cf", "-"], rules), (["sh", "-n"], said)):
+        checked = subprocess.run(words, input=text, text=True, capture_output=True, check=False)
+        assert checked.returncode == 0, checked.stderr
+    assert bool(rules) is (scenario != "disk-full")
+
+
+@pytest.mark.parametrize("login", ["jan@corp", "jan.k", "Jan", "$(id)", "a b"])
+def test_a_login_that_could_be_read_as_something_else_gets_no_script(
+    inventory: str, capsys: pytest.CaptureFixture[str], login: str
+) -> None:
+    Path(inventory).write_text(NARROW.replace("deploy", f"'{login}'"))
+    assert cli.main(["sudoers", "application-down", "--inventory", inventory, "--host", "web1"]) == 2
+    assert "web1: sudo: narrow wants a login of small letters" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(shutil.which("visudo") is None, reason="sudo is not installed: apt-get install sudo")

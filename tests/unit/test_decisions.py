@@ -26,6 +26,7 @@ from soleil_remediate.host_outcomes import (
 )
 from soleil_remediate.plan import Change, Plan
 from soleil_remediate.record import RecordNotWritten
+from soleil_remediate.rights import Right
 from soleil_remediate.scenario import Step
 from soleil_remediate.seen import CheckSeen, Standing
 from soleil_remediate.step_outcomes import (
@@ -153,6 +154,23 @@ def test_a_step_runs_only_where_it_is_needed(need: Health, at: Standing, is_alwa
 )
 def test_what_a_step_would_do_about_what_was_seen(one: Step, seen: object, expected: StepOutcome) -> None:
     assert decided(one, seen) == expected
+
+
+@pytest.mark.parametrize("rights, is_pending", [(None, False), ((), True), ((Right("games"),), True)])
+def test_where_sudo_allows_single_commands_what_needs_all_of_roots_rights_is_not_planned(
+    rights: tuple[Right, ...] | None, is_pending: bool
+) -> None:
+    class Put(tiny.PutFile):
+        def rights(self) -> tuple[Right, ...] | None:
+            return rights
+
+    host = tiny.host()
+    host = replace(host, connection=replace(host.connection, is_narrow=True))
+
+    outcome = decide(step(Put()), "bad", RED, host, need=Health.FAULTY)
+
+    assert isinstance(outcome, StepPending) is is_pending
+    assert is_pending or "needs all of root's rights, and sudo allows single commands" in str(outcome)
 
 
 def test_a_pending_step_carries_its_plan_and_the_digest_of_each_change() -> None:

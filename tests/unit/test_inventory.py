@@ -421,6 +421,14 @@ def test_which_way_in_is_said_in_ansible_s_words_or_in_ours(text: str, way: str)
     assert variables(f"region: eu\n{text}").connection.transport == way
 
 
+@pytest.mark.parametrize(
+    "text, is_narrow",
+    [("", False), ("sudo: shell", False), ("sudo: narrow", True), ("sudo: narrow\nansible_become: true", True)],
+)
+def test_whether_sudo_allows_a_shell_or_single_commands(text: str, is_narrow: bool) -> None:
+    assert variables(f"region: eu\n{text}").connection.is_narrow is is_narrow
+
+
 @pytest.mark.parametrize("name", ["ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"])
 def test_a_sudo_password_is_named_by_where_it_stands(name: str) -> None:
     reference = SecretReference("file", str(Path("secrets/sudo")))
@@ -576,6 +584,11 @@ def test_groups_may_lie_in_each_other_however_deep() -> None:
         ("ansible_become_method: doas", "6:32: ansible_become_method 'doas' is not supported: only sudo is"),
         ("ansible_become_user: www", "6:30: ansible_become_user 'www' is not supported: sudo leads to root, and tasks name their own users"),
         ("ansible_connection: docker", "6:29: ansible_connection 'docker' is not supported: only ssh and local are, and transport: openssh"),
+        ("sudo: broad", "6:15: sudo 'broad' must be shell or narrow"),
+        ("sudo: true", "6:15: sudo must be text, not true"),
+        ("{sudo: narrow, ansible_become: false}", "6:16: sudo: narrow contradicts ansible_become: false"),
+        ("{sudo: narrow, ansible_become_pass: 'env:X'}", "6:16: sudo: narrow takes no password: leave ansible_become_pass out"),
+        ("{sudo: narrow, ansible_user: root}", "6:16: sudo: narrow is for another login than root"),
         ("transport: openshs", "6:20: unknown transport 'openshs': did you mean 'openssh'?"),
         ("transport: 5", "6:20: transport must be text, not 5"),
         ("transport: ''", "6:20: transport must be text, not ''"),

@@ -10,6 +10,7 @@ from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.http import Response, Site
 from soleil_remediate.facts.services import Configuration, Services, Unit
 from soleil_remediate.plan import Change, Risk
+from soleil_remediate.tasks.acting import STOP
 from soleil_remediate.tasks.services import ReloadNginx, StartService
 from soleil_remediate.tasks.unwell import ReloadService, RestartService, Situation
 from soleil_remediate.units import MiB
@@ -60,7 +61,7 @@ def test_what_is_down_and_enabled_is_started_gently_if_it_is_still_the_same_run_
         "/usr/sbin/php-fpm8.2", "-t", "--fpm-config", "/etc/php/8.2/fpm/php-fpm.conf",
     )  # fmt: skip
     assert change.undo.command is not None
-    assert change.undo.command.words == ("systemctl", "stop", "--", "php8.2-fpm.service")
+    assert change.undo.command.words == STOP.bind("php8.2-fpm.service")
 
 
 def test_a_service_that_was_started_stays_so_where_another_cannot_be() -> None:

@@ -11,6 +11,7 @@ from soleil_remediate.command import Output
 from soleil_remediate.errors import FactError
 from soleil_remediate.host import Connection, Host
 from soleil_remediate.secrecy import HIDDEN, redacted
+from soleil_remediate.transports import Access
 from soleil_remediate.transports.dotenv import asking_for_secrets, learn_secrets, secrets_in
 
 
@@ -68,14 +69,23 @@ def test_a_host_that_will_not_say_leaves_everything_as_it_was() -> None:
 
 
 def test_only_a_host_that_serves_an_application_is_asked() -> None:
-    assert asking_for_secrets(host()) is None
-    asking = asking_for_secrets(host(root=PurePosixPath("/srv/soleil/current")))
+    root = Access(login="root", is_root=True)
+    assert asking_for_secrets(host(), root) is None
+    asking = asking_for_secrets(host(root=PurePosixPath("/srv/soleil/current")), root)
     assert asking is not None
+    assert asking.user is None
     assert asking.words[-3:] == (
         "/srv/soleil/current/.env",
         "/srv/soleil/current/.env.production",
         "/srv/soleil/shared/.env",
     )
+
+
+def test_where_there_is_no_shell_of_roots_the_applications_user_reads_what_is_its_own() -> None:
+    narrow = Access(login="deploy", is_root=False, is_narrow=True)
+    asking = asking_for_secrets(host(root=PurePosixPath("/srv/soleil/current"), user="soleil"), narrow)
+    assert asking is not None
+    assert asking.user == "soleil"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections import deque
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from soleil_remediate.command import Command, Output, Secret
 from soleil_remediate.errors import FactError
+from soleil_remediate.host import Connection
 from soleil_remediate.transports import Access
 from soleil_remediate.transports.shell import (
     FLOOD,
@@ -26,6 +28,8 @@ from soleil_remediate.transports.shell import (
     script,
 )
 from soleil_remediate.units import Duration
+
+CONNECTION = Connection(address="192.0.2.1")
 
 
 class Clock:
@@ -263,7 +267,23 @@ def greeted(out: bytes, err: bytes = b"", status: int = 0) -> Question:
     ],
 )  # fmt: skip
 def test_a_shell_says_who_it_is_after_whatever_else_is_said(out: bytes, access: Access | None) -> None:
-    assert access_of(greeted(out), wanted_root=True) == access
+    assert access_of(greeted(out), CONNECTION) == access
+
+
+@pytest.mark.parametrize(
+    "allowed, access",
+    [
+        (replace(CONNECTION, become=False), Access(login="ops", is_root=False, why_not="sudo is not to be used here")),
+        (
+            replace(CONNECTION, is_narrow=True),
+            Access(login="ops", is_root=False, why_not="sudo: narrow, single commands alone", is_narrow=True),
+        ),
+    ],
+)
+def test_what_the_inventory_allows_of_sudo_is_what_the_access_says(allowed: Connection, access: Access) -> None:
+    greeting = greeted(b"\nuid=7(ops) gid=7(ops)\n")
+    assert access_of(greeting, allowed) == access
+    assert access.may_change is access.is_narrow
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be root")
@@ -303,7 +323,7 @@ def test_root_needs_no_program_to_know_who_it_is(without: str, said: str) -> Non
     ],
 )
 def test_why_there_is_no_root_is_said_in_our_words(said: str, why: str) -> None:
-    access = access_of(greeted(b"\nuid=7(ops) gid=7(ops)\n", said.encode()), wanted_root=True)
+    access = access_of(greeted(b"\nuid=7(ops) gid=7(ops)\n", said.encode()), CONNECTION)
     assert access is not None
     assert access.why_not == why
 

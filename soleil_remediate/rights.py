@@ -1,0 +1,60 @@
+"""Rights: what a login has to be allowed by sudo, where it is not to have all of root's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: The programs that the scripts of changes start with root's rights; each is found by sudo on its own path.
+SYSTEMCTL, SUPERVISORCTL = "/usr/bin/systemctl", "/usr/bin/supervisorctl"
+
+#: For scripts that run with root's rights, or with a login's for which sudo lists what they need. ``root`` runs its
+#: words with root's rights; ``may`` is true where that will be allowed, and runs nothing.
+ROOT = r"""root() { case $(id -u) in 0) "$@" ;; *) sudo -n -- "$@" ;; esac; }
+may() { case $(id -u) in 0) ;; *) sudo -n -l -- "$@" >/dev/null 2>&1 ;; esac; }
+"""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Right:
+    """One thing that a login is allowed to do as somebody else.
+
+    Args:
+        user: As whom.
+        program: Which program, as sudoers(5) has it: an absolute path, in which ``*`` stands for anything but a slash;
+            empty where it is all of that user's rights.
+        arguments: A regular expression for all of its arguments, joined by single spaces.
+    """
+
+    user: str
+    program: str = ""
+    arguments: str = ""
+
+
+#: Where root installs what tests a configuration without a trace: no text of a login's own is then run as root.
+TESTER = "/usr/local/lib/soleil-remediate/without-a-trace"
+#: What tests a configuration, as Debian's own units start these programs, and nothing else: while looking, and by a
+#: change itself before it is loaded.
+TEST_NGINX = (Right("root", TESTER, "/usr/sbin/nginx -t"), Right("root", "/usr/sbin/nginx", "-t"))
+_PHP_CONFIGURATION = r"-t --fpm-config /etc/php/[0-9.]+/fpm/php-fpm\.conf"
+TEST_PHP_FPM = (
+    Right("root", TESTER, f"/usr/sbin/php-fpm[0-9.]* {_PHP_CONFIGURATION}"),
+    Right("root", "/usr/sbin/php-fpm*", _PHP_CONFIGURATION),
+)
+
+
+def to_act_on(unit: str, *verbs: str) -> tuple[Right, ...]:
+    """Return the rights to tell systemd *verbs* about a unit whose name may hold ``*`` and ``?``, and to test it."""
+    one_word = {"*": "[0-9A-Za-z:_.@-]*", "?": "[0-9A-Za-z:_.@-]"}
+    name = "".join(one_word.get(letter) or re.escape(letter).replace(r"\-", "-") for letter in unit)
+    tests = {"nginx": TEST_NGINX, "php": TEST_PHP_FPM}
+    return (
+        *(Right("root", SYSTEMCTL, f"{verb} -- {name}") for verb in (*verbs, "reset-failed")),
+        *(right for start, rights in tests.items() if unit.startswith(start) for right in rights),
+    )
+
+
+def together(parts: Iterable[tuple[Right, ...] | None]) -> tuple[Right, ...]:
+    """Return the rights of several tasks, each once, in a lasting order; those that need all of root's are left out."""
+    return tuple(sorted({right for part in parts if part is not None for right in part}))

@@ -1,0 +1,168 @@
+"""A login to which sudo allows the printed commands and nothing else repairs by them, and cannot do more."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from soleil_remediate import HostReport, PolicyGate, Runs, cli, open_remediation
+from soleil_remediate.host_outcomes import Fixed, NotNeeded, Refusal
+from soleil_remediate.step_outcomes import StepUndecided
+from soleil_remediate.transports.ssh import SshTransport
+from soleil_remediate.units import Duration
+
+if TYPE_CHECKING:
+    from tests.lab.conftest import LabHost
+
+pytestmark = pytest.mark.lab
+
+BASE = "/srv/soleil"
+
+
+@dataclass(frozen=True)
+class Narrow:
+    """A host whose login has what ``sudoers`` printed for a scenario, installed as it says, and nothing else."""
+
+    host: LabHost
+    folder: Path
+
+    @property
+    def inventory(self) -> Path:
+        file = self.folder / "narrow.yml"
+        text = self.host.lab.inventory.read_text()
+        file.write_text(text.replace("    ansible_user: deploy\n", "    ansible_user: deploy\n    sudo: narrow\n"))
+        return file
+
+    def install(self, scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert cli.main(("sudoers", scenario, "--host", "web1", "--inventory", str(self.inventory))) == 0
+        self.host.run("tee", "/root/FILE", stdin=capsys.readouterr().out.encode()).checked()
+        self.host.shell("rm -rf /etc/sudoers.d/deploy /run/soleil-remediate; gpasswd -d deploy www-data; sh /root/FILE")
+
+    def remediate(self, scenario: str) -> HostReport:
+        run = open_remediation(scenario=scenario, hosts="web1", inventory=self.inventory)
+        return run.remediate(gate=PolicyGate(says_yes=True), runs=Runs(self.folder / "runs")).hosts[0]
+
+
+@pytest.fixture
+def narrow(web1: LabHost, tmp_path: Path) -> Narrow:
+    return Narrow(web1, tmp_path)
+
+
+def _sent(report: HostReport) -> list[str]:
+    return [step.kind for step in report.steps if getattr(step.outcome, "sent", ())]
+
+
+@pytest.mark.parametrize("fault, sent", [("php-fpm-killed", "service.start"), ("nginx-hangs", "service.restart")])
+def test_services_are_started_and_restarted_by_the_printed_rules_and_a_second_run_sends_nothing(
+    narrow: Narrow, capsys: pytest.CaptureFixture[str], fault: str, sent: str
+) -> None:
+    narrow.install("application-down", capsys)
+    narrow.host.break_with(fault)
+
+    report = narrow.remediate("application-down")
+
+    assert isinstance(report.outcome, Fixed), report
+    assert report.preview is not None
+    assert (report.preview.login, report.preview.limits) == ("deploy", "sudo: narrow, single commands alone")
+    assert _sent(report) == [sent]
+    assert narrow.host.shell("curl -s -o /dev/null -m 5 -w '%{http_code}' localhost/api/health/ready") == "200"
+    assert isinstance(narrow.remediate("application-down").outcome, NotNeeded)
+
+
+def test_a_bad_release_is_gone_back_from_by_the_printed_rules(
+    narrow: Narrow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow.install("failed-deployment-rollback", capsys)
+    narrow.host.break_with("bad-release", what="exception")
+    workers = narrow.host.shell("pgrep -f '^php .*artisan queue:work'").split()
+
+    report = narrow.remediate("failed-deployment-rollback")
+
+    assert isinstance(report.outcome, Fixed), report
+    assert _sent(report) == ["release.rollback"]
+    assert narrow.host.shell(f"readlink -f {BASE}/current") == f"{BASE}/releases/20260101000000"
+    assert narrow.host.shell(f"stat -c %U {BASE}/releases/20260102000000/BAD_RELEASE") == "deploy"
+    config = f"{BASE}/releases/20260101000000/bootstrap/cache/config.php"
+    assert narrow.host.shell(f"stat -c %U {config}") == "www-data"
+    assert not set(workers) & set(narrow.host.shell("pgrep -f '^php .*artisan queue:work'").split())
+    assert narrow.host.shell("supervisorctl status 'soleil-worker:*' | grep -c RUNNING") == "2"
+    assert isinstance(narrow.remediate("failed-deployment-rollback").outcome, NotNeeded)
+
+
+def test_nothing_else_is_allowed(narrow: Narrow, capsys: pytest.CaptureFixture[str]) -> None:
+    narrow.install("application-down", capsys)
+    refused = """\
+        id
+        sh -c id
+        systemctl restart -- ssh.service
+        systemctl restart -- php8.2-fpm.service ssh.service
+        systemctl restart -- nginx.service --no-block
+        systemctl stop -- postgresql@15-main.service
+        systemctl edit -- nginx.service
+        nginx -t -c /tmp/evil.conf
+        php-fpm8.2 -t --fpm-config /tmp/php-fpm.conf
+        php-fpm8.2 -t --fpm-config /etc/php/8.2/fpm/php-fpm.conf -c /tmp
+        supervisorctl status soleil-worker:* nothing
+        supervisorctl stop soleil-worker:soleil-worker_00
+        supervisorctl -c /tmp/evil.conf status
+        /usr/local/lib/soleil-remediate/without-a-trace alone id
+        /usr/local/lib/soleil-remediate/without-a-trace id
+        /usr/local/lib/soleil-remediate/without-a-trace /usr/sbin/nginx -t -c /tmp/evil.conf
+        -u postgres id
+    """
+    for words in textwrap.dedent(refused).splitlines():
+        done = narrow.host.run("sudo", "-n", *words.split(), user="deploy")
+        assert done.returncode == 1, (words, done)
+        assert "a password is required" in done.stderr, (words, done)
+    for words in ("nginx -t", "/usr/local/lib/soleil-remediate/without-a-trace /usr/sbin/nginx -t"):
+        assert "syntax is ok" in narrow.host.run("sudo", "-n", *words.split(), user="deploy").stderr, words
+
+
+def test_a_rule_that_is_missing_stops_a_change_before_anything_is_done(
+    narrow: Narrow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow.install("failed-deployment-rollback", capsys)
+    narrow.host.shell("sed -i /supervisorctl/d /etc/sudoers.d/soleil-remediate-*")
+    narrow.host.break_with("bad-release", what="exception")
+    before = narrow.host.shell(f"readlink {BASE}/current; ls {BASE}/releases/*")
+
+    report = narrow.remediate("failed-deployment-rollback")
+
+    assert not isinstance(report.outcome, Fixed)
+    assert "sudo does not allow supervisorctl status soleil-worker:*: nothing was switched" in str(report)
+    assert narrow.host.shell(f"readlink {BASE}/current; ls {BASE}/releases/*") == before
+
+
+def test_what_needs_all_of_roots_rights_is_seen_and_not_sent(
+    narrow: Narrow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow.install("application-down", capsys)
+    narrow.host.break_with("laravel-log", writer="no")
+
+    report = narrow.remediate("disk-full")
+
+    assert not isinstance(report.outcome, Fixed)
+    assert report.sent == ()
+    assert report.preview is not None
+    undecided = [step.outcome.why for step in report.preview.steps if isinstance(step.outcome, StepUndecided)]
+    assert any("processes have open cannot be seen: needs root" in why for why in undecided)
+
+
+def test_it_is_one_lock_whoever_takes_it(narrow: Narrow, capsys: pytest.CaptureFixture[str]) -> None:
+    narrow.install("application-down", capsys)
+    narrow.host.break_with("php-fpm-killed")
+    (case,) = open_remediation(scenario="application-down", hosts="web1", inventory=narrow.host.lab.inventory).cases
+    root = replace(case.host, connection=replace(case.host.connection, user="root"))
+    session = SshTransport().open(root, within=Duration(20))
+    session.claim("jan@laptop (run 12345678)")
+
+    report = narrow.remediate("application-down")
+
+    assert isinstance(report.outcome, Refusal), report
+    assert "jan@laptop (run 12345678)" in report.outcome.why
+    session.close()
+    assert isinstance(narrow.remediate("application-down").outcome, Fixed)
