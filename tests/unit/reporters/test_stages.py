@@ -25,6 +25,7 @@ from soleil_remediate.reporters.page import Page
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.terminal import _Choice, _offered, _prompt, _word
 from soleil_remediate.rollout import Rollout
+from tests.unit.reporters.approved import approve
 from tests.unit.reporters.junit_schema import parsed
 from tests.unit.reporters.samples import StillClock
 from tests.unit.test_stages import ALL, LOST, Part, Staged
@@ -32,9 +33,14 @@ from tests.unit.test_stages import ALL, LOST, Part, Staged
 
 def told(staged: Staged, *, is_dry: bool = False, is_document: bool = False) -> str:
     """Run, or only preview, and return what a person reads, with single blanks."""
+    return " ".join(shown(staged, width=100, is_dry=is_dry, is_document=is_document).split())
+
+
+def shown(staged: Staged, *, width: int = 80, is_dry: bool = False, is_document: bool = False) -> str:
+    """Run, or only preview, and return what a person reads."""
     stream = io.StringIO()
     reporter = ConsoleReporter(
-        Screen(stream, is_terminal=False, width=100),
+        Screen(stream, is_terminal=False, width=width),
         cases=staged.cases,
         again=Invocation(program="soleil", scenario="tiny", hosts="web"),
         clock=StillClock(),
@@ -52,7 +58,7 @@ def told(staged: Staged, *, is_dry: bool = False, is_document: bool = False) -> 
         staged.remediate()
     else:
         staged.remediate()
-    return " ".join(stream.getvalue().split())
+    return stream.getvalue()
 
 
 @pytest.fixture
@@ -62,7 +68,7 @@ def staged(tmp_path: Path) -> Staged:
     return one
 
 
-ORDER = "STAGES migrate once, on web2; then serve on web2 web3"
+ORDER = "STAGES 1 migrate once, on web2 2 serve on web2 web3"
 PASSED = "stage migrate is done once, on web2; web1 was passed over: no answer within 15 s"
 
 
@@ -76,6 +82,28 @@ def test_before_anybody_says_yes_the_stages_and_the_one_host_are_named(staged: S
     assert "not reached" not in text
     assert "2 hosts WOULD FIX GENTLE web2#migrate web2#serve web3#serve" in text
     assert "2 hosts · no downtime" in text
+
+
+def test_a_preview_with_stages_is_read_from_the_first_to_the_last(tmp_path: Path) -> None:
+    parts = (Part("serve", ("web1", "web2"), "first", risk=Risk.DISRUPTIVE), Part("workers", ALL, "good", is_once=True))
+    approve("stages-preview", shown(Staged(tmp_path, parts=parts), is_dry=True))
+
+
+def test_the_plans_stand_in_the_order_of_the_stages_whichever_is_riskier(tmp_path: Path) -> None:
+    parts = (Part("stop", ("web1", "web2"), "first"), Part("start", ("web1",), "good", risk=Risk.DESTRUCTIVE))
+    text = told(Staged(tmp_path, parts=parts), is_dry=True)
+    first, second = text.index("STAGE 1 stop web1#stop"), text.index("STAGE 2 start web1#start")
+    assert first < text.index("let /srv/one say first") < second < text.index("let /srv/one say good")
+    assert "another plan" not in text
+
+
+def test_before_anybody_says_yes_the_order_within_each_stage_is_told(tmp_path: Path) -> None:
+    parts = (Part("migrate", ("web1",), "first", is_once=True), Part("serve", ALL, "good"))
+    text = told(Staged(tmp_path, parts=parts))
+    assert (
+        "ORDER migrate: web1 serve: canary web1, then one host after another each stage begins when the one before has "
+        "ended well on all its hosts; stops at the first that fails 3 hosts"
+    ) in text
 
 
 def test_a_host_that_was_looked_at_and_passed_over_is_not_told_as_one_that_is_not_fixed(staged: Staged) -> None:
