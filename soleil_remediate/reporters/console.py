@@ -435,7 +435,7 @@ class ConsoleReporter:
             return self._again.without(list(wrong)).preview()
         if all(isinstance(host.outcome, NotReached) for host in report.hosts):
             return self._again.ping_all()
-        silent = [host.host.name for host in report.hosts if host.preview is None]
+        silent = [host.host.name for host in report.hosts if host.preview is None and not is_spared(host)]
         if not self._is_dry and silent and any(isinstance(host.outcome, Refusal) for host in report.hosts):
             return self._again.without(silent).remediate()
         is_to_go_on = self._is_dry or report.exit_status is ExitStatus.DECLINED

@@ -296,7 +296,7 @@ def _pending_by_hand(page: Page, report: HostReport, again: Invocation) -> None:
     if len(changes) > 3 or any(_is_long(change) for change in changes):
         page.command("  by hand", again.preview("--commands"), _INDENT)
         return
-    page.line(f"  by hand, in a root shell on {report.host.name}:")
+    page.line(f"  by hand, in a root shell on {report.host.listed_name}:")
     for change in changes:
         put_by_hand(page, report.host, change, "")
 

@@ -22,6 +22,7 @@ from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.json import run_document
 from soleil_remediate.reporters.junit import junit_document
 from soleil_remediate.reporters.page import Page
+from soleil_remediate.reporters.plans import put_commands
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.terminal import _Choice, _offered, _prompt, _word
 from soleil_remediate.rollout import Rollout
@@ -104,6 +105,12 @@ def test_before_anybody_says_yes_the_order_within_each_stage_is_told(tmp_path: P
         "ORDER migrate: web1 serve: canary web1, then one host after another each stage begins when the one before has "
         "ended well on all its hosts; stops at the first that fails 3 hosts"
     ) in text
+
+
+def test_declined_nobody_is_told_to_leave_out_the_hosts_on_which_a_stage_is_not_done(tmp_path: Path) -> None:
+    one = Staged(tmp_path, parts=(Part("migrate", ALL, "first", is_once=True), Part("serve", ALL, "good")))
+    one.gate.refuses = Declined("jan said no")
+    assert told(one).endswith("next soleil remediate --scenario tiny --host web")
 
 
 def test_a_host_that_was_looked_at_and_passed_over_is_not_told_as_one_that_is_not_fixed(staged: Staged) -> None:
@@ -200,5 +207,12 @@ def test_at_the_gate_a_host_is_typed_as_the_inventory_has_it_and_counts_once(
 def test_commands_that_are_printed_name_hosts_as_the_inventory_has_them(tmp_path: Path) -> None:
     staged = Staged(tmp_path, parts=(Part("one", ("web1",), "first"), Part("two", ("web1", "web2"), "good")))
     again = Invocation(program="soleil", scenario="tiny", hosts="web")
+    page = Page(100)
+    put_commands(page, [one.preview for one in staged.preview().hosts if one.preview is not None])
+    assert [line for line in page.text.splitlines() if line.startswith("by hand")] == [
+        "by hand on web1, stage one, in a root shell there:",
+        "by hand on web1, stage two, in a root shell there:",
+        "by hand on web2, stage two, in a root shell there:",
+    ]
     assert again.ping(staged.cases[0].host) == "soleil ping --host web1"
     assert again.without(["web1#one", "web1#two"]).preview() == "soleil preview --scenario tiny --host 'web:!web1'"
