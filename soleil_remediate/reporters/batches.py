@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Sequence
 from itertools import groupby
 
 from soleil_remediate.events import BatchStarted, HostEnded, HostSeen, RolloutPlanned, RunStarted
+from soleil_remediate.host import listed_name
 from soleil_remediate.host_outcomes import Eased, Fixed, NotNeeded, Refusal, WouldFix
 from soleil_remediate.report import HostReport
 from soleil_remediate.reporters.endings import sent_in_words
@@ -24,9 +25,27 @@ _NUMBERED = re.compile(r"(.*?)(0|[1-9][0-9]{0,8})", re.DOTALL)
 
 
 def put_order(page: Page, planned: RolloutPlanned) -> None:
-    """Put on *page* which host is the canary, how many follow at once, and how many may fail."""
-    (canary, *_), *batches = planned.batches
-    sizes = [len(batch) for batch in batches]
+    """Put on *page* which host is the canary, how many follow at once, and how many may fail; of each stage, if any."""
+    allowed = planned.max_fail
+    stops = "stops at the first that fails" if not allowed else f"stops when more than {allowed} failed"
+    stages: dict[str, list[tuple[str, ...]]] = {}
+    for batch in planned.batches:
+        stages.setdefault(batch[0].partition("#")[2], []).append(batch)
+    label = "ORDER"
+    for stage, batches in stages.items():
+        order = _in_order(batches, planned.forks)
+        page.beside((label, HEADING), f"{stage}: {', '.join(order)}" if stage else joined([*order, stops]))
+        label = ""
+    if "" not in stages:
+        page.beside("", f"each stage begins when the one before has ended well on all its hosts; {stops}")
+
+
+def _in_order(batches: Sequence[tuple[str, ...]], forks: int) -> list[str]:
+    """Return who is first, and how many follow at once."""
+    (first, *_), *rest = batches
+    sizes = [len(batch) for batch in rest]
+    if not sizes:
+        return [listed_name(first)]
     if set(sizes) == {1}:
         then = "then one host after another"
     else:
@@ -34,11 +53,9 @@ def put_order(page: Page, planned: RolloutPlanned) -> None:
         *firsts, last = [f"{times} x {size}" if times > 1 else str(size) for size, times in runs]
         batches_of = f"{', '.join(firsts)} and {last}" if firsts else last
         then = f"then together {batches_of} {'host' if sizes == [1] else 'hosts'}"
-        if max(sizes) > planned.forks:
-            then += f", {planned.forks} at once"
-    allowed = planned.max_fail
-    stops = "stops at the first that fails" if not allowed else f"stops when more than {allowed} failed"
-    page.beside(("ORDER", HEADING), joined([f"canary {canary}", then, stops]))
+        if max(sizes) > forks:
+            then += f", {forks} at once"
+    return [f"canary {listed_name(first)}", then]
 
 
 def put_stages(page: Page, cases: Sequence[Case], spared: Container[str]) -> None:
@@ -48,15 +65,15 @@ def put_stages(page: Page, cases: Sequence[Case], spared: Container[str]) -> Non
         cases: Of the whole run, in its order.
         spared: The targets that are not meant, because their stage is done once.
     """
-    stages = []
-    for stage in in_order(case.host for case in cases):
+    stages = [stage for stage in in_order(case.host for case in cases) if stage]
+    width = max(map(len, stages), default=0)
+    for number, stage in enumerate(stages, start=1):
         its = [case for case in cases if case.host.stage == stage]
         meant = [case.host.listed_name for case in its if case.host.name not in spared]
         is_one = its[0].is_once and (len(meant) == 1 or len(its) == 1)
         once = "once, on" if is_one else "once, on one of" if its[0].is_once else "on"
-        stages.append(f"{stage} {once} {' '.join(compact(meant))}")
-    if any(case.host.stage for case in cases):
-        page.beside(("STAGES", HEADING), f"{'; then '.join(stages)}")
+        label = "STAGES" if number == 1 else ""
+        page.beside((label, HEADING), f"{number} {stage:<{width}}  {once} {' '.join(compact(meant))}")
 
 
 def compact(names: Iterable[str]) -> list[str]:

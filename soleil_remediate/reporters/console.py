@@ -53,7 +53,7 @@ from soleil_remediate.reporters.records import in_units
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview, plan_of
-from soleil_remediate.stages import is_spared
+from soleil_remediate.stages import in_order, is_spared
 from soleil_remediate.step_outcomes import (
     StepDeclined,
     StepFailed,
@@ -232,6 +232,7 @@ class ConsoleReporter:
         urgent = f"{scenario.severity.value.upper()}, respond within {scenario.respond_within}"
         page.beside((scenario.name, HEADING), f"· {counted(len(hosts), 'host')} · {urgent}", 0)
         page.line(joined([f"run {self._run}" if self._run else "dry run", "nothing changed yet"]))
+        stages = in_order(case.host for case in self._cases.values())
         put_stages(page, list(self._cases.values()), self._spared)
         page.gap()
         seen = self._seen or {preview.host.name: preview for preview in previews}
@@ -240,18 +241,25 @@ class ConsoleReporter:
         if missing := [name for name in self._cases if name not in seen and name not in self._spared]:
             page.names("  not reached", compact(missing), 15)
         if pending := [preview for preview in previews if preview.pending]:
-            worst = worst_of(pending)
-            case = self._cases[worst.host.name]
-            page.gap()
-            page.add(preview_page(case, worst, self._run, width=width, detail=detail, part_of=len(pending)))
-            for alike in other_plans(pending, worst):
+            for stage in in_order(preview.host for preview in pending):
                 page.gap()
-                put_other_plan(page, alike, detail)
+                if stage:
+                    page.line((f"STAGE {stages.index(stage) + 1} {stage}", HEADING))
+                self._put_plans(page, [preview for preview in pending if preview.host.stage == stage], detail)
             page.gap()
             if self._order is not None:
                 put_order(page, self._order)
             page.prose(joined([sums(pending), f"plan {plan}"]))
         return page
+
+    def _put_plans(self, page: Page, pending: Sequence[Preview], detail: Detail) -> None:
+        """Put on *page* what is wrong on the worst host, and every plan that there is."""
+        worst = worst_of(pending)
+        case = self._cases[worst.host.name]
+        page.add(preview_page(case, worst, self._run, width=page.width, detail=detail, part_of=len(pending)))
+        for alike in other_plans(pending, worst):
+            page.gap()
+            put_other_plan(page, alike, detail)
 
     # --- while --------------------------------------------------------------------------------------------------------
 
@@ -427,7 +435,7 @@ class ConsoleReporter:
             return self._again.without(list(wrong)).preview()
         if all(isinstance(host.outcome, NotReached) for host in report.hosts):
             return self._again.ping_all()
-        silent = [host.host.name for host in report.hosts if host.preview is None]
+        silent = [host.host.name for host in report.hosts if host.preview is None and not is_spared(host)]
         if not self._is_dry and silent and any(isinstance(host.outcome, Refusal) for host in report.hosts):
             return self._again.without(silent).remediate()
         is_to_go_on = self._is_dry or report.exit_status is ExitStatus.DECLINED

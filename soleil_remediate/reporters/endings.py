@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from math import inf
 from pathlib import PurePath
 from typing import assert_never
@@ -34,7 +34,7 @@ from soleil_remediate.reporters.page import GREEN, HEADING, PURPLE, RED, Page, a
 from soleil_remediate.reporters.plans import put_by_hand
 from soleil_remediate.reporters.visible import visible
 from soleil_remediate.scenario import Scenario
-from soleil_remediate.seen import Standing
+from soleil_remediate.seen import CheckSeen, Standing
 from soleil_remediate.stages import is_spared
 from soleil_remediate.step_outcomes import SavedCopy, StepFailed
 from soleil_remediate.task import Health, Measure
@@ -60,8 +60,12 @@ def style_of(outcome: HostOutcome) -> str:
 
 
 def put_proof(page: Page, before: Standing, after: Standing, *, is_everything: bool = False) -> None:
-    """Put on *page* what was measured before and what it is now: what was at fault or has changed, first of all."""
-    was, now = _measures(before), _measures(after)
+    """Put on *page* what was measured before and what it is now: what was at fault or has changed, first of all.
+
+    Of a check that measures nothing, as a task does that stands among the checks, it is what it said.
+    """
+    measuring = {seen.kind for seen in (*_checks(before), *_checks(after)) if seen.verdict.measures}
+    was, now = _measures(before, measuring), _measures(after, measuring)
     labels = list(dict.fromkeys([*was, *now]))
     if not is_everything:
         labels = [label for label in labels if _is_worth_showing(was.get(label), now.get(label))]
@@ -74,10 +78,16 @@ def put_proof(page: Page, before: Standing, after: Standing, *, is_everything: b
         page.beside(label.ljust(left) + "   ", f"{old:<10} {new}", left + 3)
 
 
-def _measures(standing: Standing) -> dict[str, Measure]:
+def _checks(standing: Standing) -> tuple[CheckSeen, ...]:
+    return (*standing.symptom, *standing.goal, *standing.beyond)
+
+
+def _measures(standing: Standing, measuring: Container[str]) -> dict[str, Measure]:
     measures: dict[str, Measure] = {}
-    for seen in (*standing.symptom, *standing.goal, *standing.beyond):
-        for measure in seen.verdict.measures:
+    for seen in _checks(standing):
+        health = seen.verdict.health
+        as_a_whole = Measure(label=seen.kind, value=health.value, is_faulty=health is not Health.HEALTHY)
+        for measure in seen.verdict.measures if seen.kind in measuring else (as_a_whole,):
             known = measures.get(measure.label)
             if known is None or measure.is_faulty:
                 measures[measure.label] = measure
@@ -286,7 +296,7 @@ def _pending_by_hand(page: Page, report: HostReport, again: Invocation) -> None:
     if len(changes) > 3 or any(_is_long(change) for change in changes):
         page.command("  by hand", again.preview("--commands"), _INDENT)
         return
-    page.line(f"  by hand, in a root shell on {report.host.name}:")
+    page.line(f"  by hand, in a root shell on {report.host.listed_name}:")
     for change in changes:
         put_by_hand(page, report.host, change, "")
 

@@ -151,7 +151,8 @@ def put_commands(page: Page, previews: Sequence[Preview]) -> None:
     """Put every pending change's commands on *page*, as a person would type them in a root shell on the host."""
     for preview in previews:
         page.gap()
-        page.line((f"by hand on {preview.host.name}, in a root shell there:", HEADING))
+        stage = f", stage {preview.host.stage}" if preview.host.stage else ""
+        page.line((f"by hand on {preview.host.listed_name}{stage}, in a root shell there:", HEADING))
         page.command("", login(preview.host, "sudo -i"), 0)
         called = numbers(preview)
         for place, step in preview.pending:
@@ -168,11 +169,11 @@ def put_by_hand(page: Page, host: Host, change: Change, name: str) -> None:
     """
     _comment(page, f"{name}: {change.summary}" if name else change.summary)
     if change.preserve is not None:
-        copy = shlex.quote(f"{host.name.replace('/', '-')}-{change.preserve.path.name}.gz")
+        copy = shlex.quote(f"{host.listed_name.replace('/', '-')}-{change.preserve.path.name}.gz")
         save = login(host, f"sudo gzip -c {shown_word(str(change.preserve.path))}")
         _comment(page, "first save it, on your own machine; the number that this prints is BYTES_SAVED:")
         page.command("", f"{save} > {copy} && gzip -dc {copy} | wc -c", 0)
-        _comment(page, f"then, in the root shell on {host.name}, complete this with that number:")
+        _comment(page, f"then, in the root shell on {host.listed_name}, complete this with that number:")
         page.line("BYTES_SAVED=")
         _comment(page, "and go on there; without the number nothing happens:")
         page.line('[ "${BYTES_SAVED:?save it first}" -ge 0 ] && echo "$BYTES_SAVED" | \\')

@@ -69,7 +69,7 @@ def test_a_dry_run_looks_for_all_stages_and_changes_nothing(desk: Desk) -> None:
     said = desk.run(*words(desk, "--dry-run"))
     assert said.status == ExitStatus.WORK_FOUND
     text = " ".join(said.out.split())
-    assert "STAGES migrate once, on web1; then serve on web1 web2" in text
+    assert "STAGES 1 migrate once, on web1 2 serve on web1 web2" in text
     assert "stage migrate is done once, on web1" in text
     assert ledgers(desk) == {}
 

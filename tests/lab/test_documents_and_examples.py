@@ -145,14 +145,15 @@ def test_a_task_of_ones_own_repairs_what_its_playbook_is_for(
     assert isinstance(again.hosts[0].outcome, NotNeeded)
 
 
-def test_the_examples_own_test_passes(tmp_path: Path) -> None:
-    folder = ROOT / "examples" / "own_task"
+@pytest.mark.parametrize(
+    "example, test, passes", [("own_task", "test_deploy_lock.py", 4), ("staged", "test_queue_workers.py", 5)]
+)
+def test_the_examples_own_test_passes(example: str, test: str, passes: int) -> None:
+    folder = ROOT / "examples" / example
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(folder)]
-    done = subprocess.run(
-        [*words, "test_deploy_lock.py"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
-    )
+    done = subprocess.run([*words, test], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+    assert f"{passes} passed" in done.stdout
 
 
 def test_the_demo_breaks_a_host_and_repairs_it(tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 """What the README and docs/ say about the code is what the code says."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from soleil_remediate import Catalog
+from soleil_remediate.catalog import BUILT_IN
 from soleil_remediate.errors import WORST_FIRST, ExitStatus
 from soleil_remediate.lab.faulting import faults
+from soleil_remediate.loading import lint
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -82,10 +86,26 @@ def test_the_lab_page_lists_every_fault_and_no_other() -> None:
 
 @pytest.mark.parametrize(
     "page, example",
-    [("write-a-task.md", "deploy_lock.py"), ("write-a-playbook.md", "deploy-lock.yml")],
+    [
+        ("write-a-task.md", "own_task/deploy_lock.py"),
+        ("write-a-playbook.md", "own_task/deploy-lock.yml"),
+        ("write-a-playbook.md", "staged/deploy-cut-off.yml"),
+    ],
 )
 def test_the_pages_show_the_examples_as_they_are(page: str, example: str) -> None:
-    assert (ROOT / "examples" / "own_task" / example).read_text() in (ROOT / "docs" / page).read_text()
+    assert (ROOT / "examples" / example).read_text() in (ROOT / "docs" / page).read_text()
+
+
+@pytest.mark.parametrize(
+    "example, module, kind",
+    [("own_task", "deploy_lock", "RemoveDeployLock"), ("staged", "queue_workers", "RestartQueueWorkers")],
+)
+def test_lint_finds_nothing_in_the_examples(
+    example: str, module: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = ROOT / "examples" / example
+    monkeypatch.syspath_prepend(folder)
+    assert lint([folder], Catalog.of(*BUILT_IN, getattr(import_module(module), kind))) == ()
 
 
 def test_every_session_that_a_page_shows_is_on_a_page_that_is_tried() -> None:

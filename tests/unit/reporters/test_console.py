@@ -51,6 +51,7 @@ from soleil_remediate.loading import ad_hoc_host
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.batches import Tally, compact, put_order
 from soleil_remediate.reporters.console import ConsoleReporter
+from soleil_remediate.reporters.endings import put_proof
 from soleil_remediate.reporters.fleets import put_hosts
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import Page
@@ -476,6 +477,18 @@ def test_verbose_shows_all_evidence_and_measures() -> None:
     step = one.steps[3].outcome
     assert isinstance(step, StepRemedied)
     approve("fixed-verbose", told([*applied(step), *ended(one)], is_verbose=True))
+
+
+def test_the_proof_of_a_check_that_measures_nothing_is_what_it_said() -> None:
+    def stands(verdict: Verdict) -> Standing:
+        return Standing(symptom=(CheckSeen(kind="deploy-lock.remove", verdict=verdict),), goal=(), scope=frozenset())
+
+    page = Page(80)
+    put_proof(page, stands(Verdict.faulty("it is 2 h old")), stands(Verdict.healthy("it is not there")))
+    assert page.text.splitlines() == [
+        "PROOF                  before     now",
+        "  deploy-lock.remove   faulty     healthy",
+    ]
 
 
 # --- several hosts ----------------------------------------------------------------------------------------------------

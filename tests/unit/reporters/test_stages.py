@@ -22,9 +22,11 @@ from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.json import run_document
 from soleil_remediate.reporters.junit import junit_document
 from soleil_remediate.reporters.page import Page
+from soleil_remediate.reporters.plans import put_commands
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.terminal import _Choice, _offered, _prompt, _word
 from soleil_remediate.rollout import Rollout
+from tests.unit.reporters.approved import approve
 from tests.unit.reporters.junit_schema import parsed
 from tests.unit.reporters.samples import StillClock
 from tests.unit.test_stages import ALL, LOST, Part, Staged
@@ -32,9 +34,14 @@ from tests.unit.test_stages import ALL, LOST, Part, Staged
 
 def told(staged: Staged, *, is_dry: bool = False, is_document: bool = False) -> str:
     """Run, or only preview, and return what a person reads, with single blanks."""
+    return " ".join(shown(staged, width=100, is_dry=is_dry, is_document=is_document).split())
+
+
+def shown(staged: Staged, *, width: int = 80, is_dry: bool = False, is_document: bool = False) -> str:
+    """Run, or only preview, and return what a person reads."""
     stream = io.StringIO()
     reporter = ConsoleReporter(
-        Screen(stream, is_terminal=False, width=100),
+        Screen(stream, is_terminal=False, width=width),
         cases=staged.cases,
         again=Invocation(program="soleil", scenario="tiny", hosts="web"),
         clock=StillClock(),
@@ -52,7 +59,7 @@ def told(staged: Staged, *, is_dry: bool = False, is_document: bool = False) -> 
         staged.remediate()
     else:
         staged.remediate()
-    return " ".join(stream.getvalue().split())
+    return stream.getvalue()
 
 
 @pytest.fixture
@@ -62,7 +69,7 @@ def staged(tmp_path: Path) -> Staged:
     return one
 
 
-ORDER = "STAGES migrate once, on web2; then serve on web2 web3"
+ORDER = "STAGES 1 migrate once, on web2 2 serve on web2 web3"
 PASSED = "stage migrate is done once, on web2; web1 was passed over: no answer within 15 s"
 
 
@@ -76,6 +83,34 @@ def test_before_anybody_says_yes_the_stages_and_the_one_host_are_named(staged: S
     assert "not reached" not in text
     assert "2 hosts WOULD FIX GENTLE web2#migrate web2#serve web3#serve" in text
     assert "2 hosts · no downtime" in text
+
+
+def test_a_preview_with_stages_is_read_from_the_first_to_the_last(tmp_path: Path) -> None:
+    parts = (Part("serve", ("web1", "web2"), "first", risk=Risk.DISRUPTIVE), Part("workers", ALL, "good", is_once=True))
+    approve("stages-preview", shown(Staged(tmp_path, parts=parts), is_dry=True))
+
+
+def test_the_plans_stand_in_the_order_of_the_stages_whichever_is_riskier(tmp_path: Path) -> None:
+    parts = (Part("stop", ("web1", "web2"), "first"), Part("start", ("web1",), "good", risk=Risk.DESTRUCTIVE))
+    text = told(Staged(tmp_path, parts=parts), is_dry=True)
+    first, second = text.index("STAGE 1 stop web1#stop"), text.index("STAGE 2 start web1#start")
+    assert first < text.index("let /srv/one say first") < second < text.index("let /srv/one say good")
+    assert "another plan" not in text
+
+
+def test_before_anybody_says_yes_the_order_within_each_stage_is_told(tmp_path: Path) -> None:
+    parts = (Part("migrate", ("web1",), "first", is_once=True), Part("serve", ALL, "good"))
+    text = told(Staged(tmp_path, parts=parts))
+    assert (
+        "ORDER migrate: web1 serve: canary web1, then one host after another each stage begins when the one before has "
+        "ended well on all its hosts; stops at the first that fails 3 hosts"
+    ) in text
+
+
+def test_declined_nobody_is_told_to_leave_out_the_hosts_on_which_a_stage_is_not_done(tmp_path: Path) -> None:
+    one = Staged(tmp_path, parts=(Part("migrate", ALL, "first", is_once=True), Part("serve", ALL, "good")))
+    one.gate.refuses = Declined("jan said no")
+    assert told(one).endswith("next soleil remediate --scenario tiny --host web")
 
 
 def test_a_host_that_was_looked_at_and_passed_over_is_not_told_as_one_that_is_not_fixed(staged: Staged) -> None:
@@ -172,5 +207,12 @@ def test_at_the_gate_a_host_is_typed_as_the_inventory_has_it_and_counts_once(
 def test_commands_that_are_printed_name_hosts_as_the_inventory_has_them(tmp_path: Path) -> None:
     staged = Staged(tmp_path, parts=(Part("one", ("web1",), "first"), Part("two", ("web1", "web2"), "good")))
     again = Invocation(program="soleil", scenario="tiny", hosts="web")
+    page = Page(100)
+    put_commands(page, [one.preview for one in staged.preview().hosts if one.preview is not None])
+    assert [line for line in page.text.splitlines() if line.startswith("by hand")] == [
+        "by hand on web1, stage one, in a root shell there:",
+        "by hand on web1, stage two, in a root shell there:",
+        "by hand on web2, stage two, in a root shell there:",
+    ]
     assert again.ping(staged.cases[0].host) == "soleil ping --host web1"
     assert again.without(["web1#one", "web1#two"]).preview() == "soleil preview --scenario tiny --host 'web:!web1'"
