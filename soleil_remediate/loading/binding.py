@@ -39,7 +39,7 @@ def parse_inputs(scenario: Scenario, given: Iterable[str]) -> Mapping[str, Any]:
         if not equals:
             raise ConfigError(f"--set {text[:80]!a}: write NAME=VALUE")
         if name not in scenario.inputs:
-            raise UnknownName(f"input of {scenario.name}", name, scenario.inputs)
+            raise UnknownName(f"input of {scenario.name}", name, scenario.inputs, where="--set")
         if name in values:
             raise ConfigError(f"--set {name} is given twice: keep one of the two")
         values[name] = _read(name, scenario.inputs[name], value)
@@ -162,6 +162,8 @@ def bind(
     Raises:
         PlaybookError: A value is not defined for this host, or is not one that the kind takes; the message starts with
             the ``file:line:column`` of the argument.
+        ConfigError: Likewise, where it comes from one of *inputs* that is not the default; the message starts with its
+            ``--set``.
     """
     if bool(scenario.stages) != (stage is not None):
         raise ValueError(f"{scenario.name} is bound stage by stage where it has any, and else as a whole")
@@ -179,7 +181,8 @@ def bind(
         },
         "vars": host.variables,
     }
-    builder = _Builder(host, context, catalog)
+    given = frozenset(name for name, one in scenario.inputs.items() if inputs.get(name, one.default) != one.default)
+    builder = _Builder(host, context, catalog, given)
     steps: list[Step] = []
     left_out: list[LeftOut] = []
     for use in part.steps:
@@ -212,10 +215,11 @@ def bind(
 
 
 class _Builder:
-    def __init__(self, host: Host, context: Mapping[str, Any], catalog: Catalog) -> None:
+    def __init__(self, host: Host, context: Mapping[str, Any], catalog: Catalog, given: frozenset[str]) -> None:
         self._host = host
         self._context = context
         self._catalog = catalog
+        self._given = given
 
     def is_missing(self, name: str) -> bool:
         """Whether an input, or ``app.`` something, has no value here; an empty list is none."""
@@ -236,13 +240,15 @@ class _Builder:
             valid, mistake = judge(value, kind.arguments[name].annotation)
             if mistake:
                 names = ", ".join(str(one) for one in names_in(written))
-                raise self._error(use, name, told(f"{use.kind}: {name}{f' ({names})' if names else ''}", mistake))
+                wrong = told(f"{use.kind}: {name}{f' ({names})' if names else ''}", mistake)
+                raise self._of_call(written, f"{self._host.name}: {wrong}") or self._error(use, name, wrong)
             values[name] = valid
         name, items = several or ("", (None,))
         try:
             return tuple(kind.reading(**values, **({name: item} if several else {})) for item in items)
         except ValueError as error:
-            raise PlaybookError(f"{use.origin}: {use.kind} for {self._host.name}: {error}") from None
+            wrong = f"{use.kind} for {self._host.name}: {error}"
+            raise self._of_call(use.arguments, wrong) or PlaybookError(f"{use.origin}: {wrong}") from None
 
     def _filled(self, use: Use, name: str, written: object) -> object:
         try:
@@ -261,3 +267,9 @@ class _Builder:
 
     def _error(self, use: Use, name: str, message: str) -> PlaybookError:
         return PlaybookError(f"{use.argument_origins.get(name, use.origin)}: {self._host.name}: {message}")
+
+    def _of_call(self, written: object, message: str) -> ConfigError | None:
+        """Return a mistake as one of the command line, where anything that is *written* comes from there."""
+        inputs = [str(one.parts[1]) for one in names_in(written) if one.parts[0] == "inputs"]
+        options = dict.fromkeys(f"--set {name}" for name in inputs if name in self._given)
+        return ConfigError(f"{' and '.join(options)}: {message}") if options else None
