@@ -27,13 +27,14 @@ from soleil_remediate.loading import (
     check_policy,
     load_inventory,
     load_scenarios,
+    not_meant,
     parse_inputs,
     shipped_playbooks,
 )
 from soleil_remediate.local_files import expanded, is_folder, names_in, shown_path, status_of
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.rollout import Rollout
-from soleil_remediate.scenario import Case, Scenario, Stage
+from soleil_remediate.scenario import Case, Stage
 
 VARIABLE = "SOLEIL_INVENTORY"
 _HOW_TO_NAME_ONE = (
@@ -182,7 +183,6 @@ def chosen_cases(call: Call) -> tuple[Case, ...]:
         raise
     inputs = parse_inputs(scenario, call.many("set"))
     hosts, inventory = chosen_hosts(call)
-    _refuse_others(scenario, hosts, inventory)
     check_policy(scenario, scenarios.names, hosts)
     check_local_files(hosts)
     return bind_all(scenario, hosts, inputs, catalog, None if inventory is None else inventory.meant_by)
@@ -260,6 +260,27 @@ def bound_cases(call: Call, names: Sequence[str], recorded: Mapping[str, Any]) -
     return tuple(bound)
 
 
+def other_hosts(call: Call, cases: Sequence[Case]) -> Mapping[str, str]:
+    """Return those of an earlier run's hosts that its scenario, or their stage, is not for any more, and why.
+
+    Raises:
+        ConfigError: There is no inventory, or it cannot be used, or has not what the scenario is for.
+    """
+    path = inventory_path(call)
+    if path is None:
+        raise no_inventory()
+    scenario, hosts = cases[0].scenario, {case.host.name: case.host for case in cases}
+    found = {}
+    for name, pattern in not_meant(scenario, hosts.values(), load_inventory(path).meant_by).items():
+        host = hosts[name]
+        what = f"stage {host.stage} of {scenario.name}" if host.stage else scenario.name
+        found[name] = (
+            f"{what} is for {pattern}, and {host.listed_name} is not among them, unlike when that run began. To go on "
+            "there, name the playbook or the inventory as it was then"
+        )
+    return found
+
+
 def called(call: Call, *, resumes: str = "") -> Called:
     """Return what a record keeps of a call, so that somebody can go on with it from another folder."""
     path = inventory_path(call) if "@" not in call.text("host") else None
@@ -287,15 +308,6 @@ def _is_host(call: Call, name: str) -> bool:
         path = inventory_path(call)
         return path is not None and not call.text("host") and bool(load_inventory(path).select(name))
     return False
-
-
-def _refuse_others(scenario: Scenario, hosts: Sequence[Host], inventory: Inventory | None) -> None:
-    if inventory is None or scenario.hosts == "all":
-        return
-    meant = {host.name for host in inventory.meant_by(scenario.hosts)}
-    others = [host.name for host in hosts if host.name not in meant]
-    if others:
-        raise ConfigError(f"{scenario.name} is for {scenario.hosts}, and {', '.join(others)} is not among them")
 
 
 def invocation(call: Call, scenario: str) -> Invocation:

@@ -9,7 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from soleil_remediate.cli.call import Call
-from soleil_remediate.cli.choosing import bound_cases, chosen_rollout, inventory_path, invocation, missing_hosts
+from soleil_remediate.cli.choosing import (
+    bound_cases,
+    chosen_rollout,
+    inventory_path,
+    invocation,
+    missing_hosts,
+    other_hosts,
+)
 from soleil_remediate.cli.forms import tell_error
 from soleil_remediate.cli.remediating import Before, go_on
 from soleil_remediate.clock import SystemClock
@@ -52,9 +59,17 @@ def resume_run(call: Call) -> ExitStatus:
     if not cases and not gone:
         return _nothing_left(call, history, screen)
     if cases:
+        others = other_hosts(call, cases)
         with runs.reopen(history, clock) as record:
             resumed = resume(
-                history, cases, record=record, transport=EachItsWay(), clock=clock, tell=screen.say, gone=gone
+                history,
+                cases,
+                record=record,
+                transport=EachItsWay(),
+                clock=clock,
+                tell=screen.say,
+                gone=gone,
+                others=others,
             )
     else:  # perhaps it is the wrong inventory: nothing is written down for good
         resumed = not_resumed(history, gone)

@@ -96,12 +96,14 @@ def bind_all(
 
     Args:
         select: Returns the hosts of the inventory that a pattern names; ``None`` where there is no inventory, so that
-            nobody can tell which stage a host is in, and it is looked at for each.
+            nobody can tell whom the scenario is for, nor which stage a host is in, and it is looked at for each.
 
     Raises:
         PlaybookError: As :func:`bind`.
-        ConfigError: A stage has no host, or a host no stage.
+        ConfigError: The scenario is not for one of them, a stage has no host, or a host no stage.
     """
+    if select is not None and (strangers := not_meant(scenario, hosts, select)):
+        raise ConfigError(f"{scenario.name} is for {scenario.hosts}, and {', '.join(strangers)} is not among them")
     if not scenario.stages:
         return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
     meant = _meant(scenario, hosts, select)
@@ -134,6 +136,28 @@ def bind_peers(
         return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
     meant = [(stage, its) for stage, its in _meant(scenario, hosts, select) if not stage.is_once]
     return tuple(bind(scenario, host, inputs, catalog, stage) for stage, its in meant for host in its)
+
+
+def not_meant(scenario: Scenario, hosts: Iterable[Host], select: Callable[[str], Iterable[Host]]) -> Mapping[str, str]:
+    """Return those of *hosts* that a scenario, or the stage that one is in, is not for: by name, the pattern it is for.
+
+    Args:
+        select: Returns the hosts of the inventory that a pattern names.
+
+    Raises:
+        UnknownName: The scenario is for a host or group that is not there.
+        InventoryError: It is for no host.
+    """
+    stages = {stage.name: stage.hosts for stage in scenario.stages}
+    meant: dict[str, set[str]] = {}
+    found: dict[str, str] = {}
+    for host in hosts:
+        for pattern in (scenario.hosts, stages.get(host.stage, "all")):
+            if pattern != "all" and pattern not in meant:
+                meant[pattern] = {one.name for one in select(pattern)}
+            if pattern != "all" and host.listed_name not in meant[pattern]:
+                found.setdefault(host.name, pattern)
+    return found
 
 
 def _meant(

@@ -42,6 +42,7 @@ class Night:
     hosts: list[ScriptedHost] = field(default_factory=lambda: [tiny.scripted("web1"), tiny.scripted("web2")])
     inputs: dict[str, Any] = field(default_factory=lambda: {"release": "r 41", "keep": MiB(64), "limit": Percent(80)})
     run: str = ""
+    pattern: str = "all"
 
     @property
     def inventory(self) -> Path:
@@ -56,7 +57,7 @@ class Night:
 
     def cases(self, _: object, names: Sequence[str], __: object) -> tuple[Case, ...]:
         cases = (tiny.case(on=tiny.host(name), inputs=self.inputs) for name in names)
-        return tuple(replace(one, scenario=replace(one.scenario, inputs=DECLARED)) for one in cases)
+        return tuple(replace(one, scenario=replace(one.scenario, inputs=DECLARED, hosts=self.pattern)) for one in cases)
 
     def kill(self) -> None:
         self.run = fleet.remediate(
@@ -250,6 +251,61 @@ def test_a_playbooks_scenario_is_bound_to_the_hosts_that_are_still_there(
     assert (status, err) == (ExitStatus.NOT_FIXED, "")
     assert "UNREACHABLE web2 · exit 3" in out
     assert "NOT RESUMED web1 · NOT FIXED · exit 1 nothing was sent to it" in out
+
+
+# --- hosts that the playbook is not for any more ----------------------------------------------------------------------
+
+
+def test_a_host_that_the_playbook_is_not_for_any_more_is_looked_at_and_left_alone(night: Night) -> None:
+    night.pattern = "web1"
+    status, out, err = night.resume()
+    assert (status, err) == (ExitStatus.NOT_FIXED, "")
+    assert "FIXED web1" in out
+    assert (
+        "NOT FIXED web2 · exit 1 /srv/one says bad; left alone: tiny is for web1, and web2 is not among them, unlike "
+        "when that run began. To go on there, name the playbook or the inventory as it was then"
+    ) in out
+    assert night.sent == [1, 1]
+
+
+def test_it_is_asked_all_the_same_what_became_of_its_change(night: Night) -> None:
+    night.pattern = "web2"
+    status, document = night.document()
+    assert status == ExitStatus.OK
+    assert [(one["host"], one["found"]) for one in document["resumed"]["changes"]] == [("web1", "done")]
+    assert ends(document["resumed"]["hosts"])["web1"] == ("FIXED", 0)
+    assert night.sent == [1, 2]
+
+
+def test_changed_and_still_at_fault_it_counts_as_failed(night: Night) -> None:
+    night.pattern = "web2"
+    tiny.say(night.hosts[0], "bad")
+    _, out, _ = night.resume()
+    assert "left alone: tiny is for web2, and web1 is not among them" in out
+    assert "not tried: web1 ended NOT FIXED" in out
+    assert night.sent == [1, 1]
+    _, out, _ = night.resume("--max-fail", "1")
+    assert "FIXED web2" in out
+    assert night.sent == [1, 2]
+
+
+def test_left_alone_untouched_it_keeps_nobody_from_going_on(night: Night) -> None:
+    night.cut("GateAnswered")
+    night.pattern = "web2"
+    tiny.say(night.hosts[0], "bad")
+    status, out, _ = night.resume()
+    assert status == ExitStatus.NOT_FIXED
+    assert "FIXED web2" in out
+    assert night.sent == [1, 2]
+
+
+def test_a_playbook_that_is_for_nobody_now_is_said_before_any_host_is_asked(night: Night) -> None:
+    night.pattern = "wbe*"
+    before = night.runs.read(night.run)
+    status, _, err = night.resume()
+    assert status == ExitStatus.USAGE
+    assert "'wbe*' matches no host or group" in err
+    assert night.runs.read(night.run) == before
 
 
 # --- what a program reads ---------------------------------------------------------------------------------------------
