@@ -13,7 +13,7 @@ from typing import Any
 from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.cli.call import Call
 from soleil_remediate.errors import ConfigError, UnknownName
-from soleil_remediate.events import Called
+from soleil_remediate.events import Called, as_data
 from soleil_remediate.host import TRANSPORTS, Host, listed_name
 from soleil_remediate.loading import (
     Inventory,
@@ -34,7 +34,7 @@ from soleil_remediate.loading import (
 from soleil_remediate.local_files import expanded, is_folder, names_in, shown_path, status_of
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.rollout import Rollout
-from soleil_remediate.scenario import Case, Stage
+from soleil_remediate.scenario import Case, Scenario, Stage
 
 VARIABLE = "SOLEIL_INVENTORY"
 _HOW_TO_NAME_ONE = (
@@ -226,17 +226,11 @@ def bound_cases(call: Call, names: Sequence[str], recorded: Mapping[str, Any]) -
         recorded: The inputs.
 
     Raises:
-        ConfigError: The playbook or the inventory knows one of them no more, or a record cannot say which hosts these
-            were: they stood in no inventory.
+        ConfigError: The playbook or the inventory knows one of them no more, or there is no inventory.
     """
     scenarios, catalog = chosen_scenarios(call)
     scenario = scenarios.find(call.text("scenario"))
-    texts = {
-        name: as_typed(scenario.inputs[name].type, value)
-        for name, value in recorded.items()
-        if value is not None and name in scenario.inputs
-    }
-    inputs = parse_inputs(scenario, [f"{name}={text}" for name, text in texts.items()])
+    inputs = parse_inputs(scenario, as_given(scenario, recorded))
     path = inventory_path(call)
     if path is None:
         raise no_inventory()
@@ -258,6 +252,19 @@ def bound_cases(call: Call, names: Sequence[str], recorded: Mapping[str, Any]) -
             )
         bound.append(bind(scenario, host, inputs, catalog, stages[stage]))
     return tuple(bound)
+
+
+def as_given(scenario: Scenario, recorded: Mapping[str, Any]) -> list[str]:
+    """Return the inputs of an earlier run as ``--set`` takes them, but for those that are the default anyway.
+
+    Args:
+        recorded: Their plain values, as its record has them.
+    """
+    return [
+        f"{name}={as_typed(one.type, recorded[name])}"
+        for name, one in scenario.inputs.items()
+        if recorded.get(name) not in (None, as_data(one.default))
+    ]
 
 
 def other_hosts(call: Call, cases: Sequence[Case]) -> Mapping[str, str]:
@@ -287,6 +294,7 @@ def called(call: Call, *, resumes: str = "") -> Called:
     folders = [*call.program.playbooks, *map(Path, call.many("playbooks"))]
     return Called(
         inventory="" if path is None else str(path.absolute()),
+        unlisted=call.text("host") if path is None else "",
         playbooks=tuple(str(folder.absolute()) for folder in folders),
         transport=call.text("transport"),
         resumes=resumes,

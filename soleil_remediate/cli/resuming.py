@@ -10,8 +10,10 @@ from typing import Any
 
 from soleil_remediate.cli.call import Call
 from soleil_remediate.cli.choosing import (
+    as_given,
     bound_cases,
     chosen_rollout,
+    chosen_scenarios,
     inventory_path,
     invocation,
     missing_hosts,
@@ -23,7 +25,7 @@ from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus, RemediateError, worst
 from soleil_remediate.history import History, HostEnd
 from soleil_remediate.host_outcomes import MaybeChanged
-from soleil_remediate.loading import as_typed
+from soleil_remediate.loading import ad_hoc_host
 from soleil_remediate.record import Runs
 from soleil_remediate.reporters.endings import BAD, style_of
 from soleil_remediate.reporters.json import list_document
@@ -54,6 +56,7 @@ def resume_run(call: Call) -> ExitStatus:
     runs, clock = Runs(state_folder()), SystemClock()
     history = runs.history(call.text("run"))
     call = _as_it_was_called(call, history)
+    _refuse_unlisted(call, history)
     cases, gone = _cases(call, history)
     screen = Screen.of(sys.stderr if is_json else sys.stdout)
     if not cases and not gone:
@@ -103,6 +106,21 @@ def _as_it_was_called(call: Call, history: History) -> Call:
     return replace(call, given=given)
 
 
+def _refuse_unlisted(call: Call, history: History) -> None:
+    """Refuse a run whose host stood in no inventory, so that it was only looked at, unless it ended well."""
+    host = history.started.get("called", {}).get("unlisted", "")
+    if not host or not history.open_hosts:
+        return
+    scenario = chosen_scenarios(call)[0].find(call.text("scenario"))
+    call = replace(call, given=dict(call.given) | {"set": as_given(scenario, history.started["inputs"])})
+    address, inventory = ad_hoc_host(host).connection.address, call.text("inventory") or "FILE"
+    about = invocation(call, scenario.name).about(address, inventory=inventory)
+    raise ConfigError(
+        f"there is nothing to resume: {host} stood in no inventory, so run {history.run} only looked at it and sent "
+        f"nothing. To repair it, list it in an inventory, then:\n  {about.remediate()}"
+    )
+
+
 def _cases(call: Call, history: History) -> tuple[tuple[Case, ...], tuple[str, ...]]:
     """Return the run's scenario and inputs, bound to each of its hosts that is not done, and those that are gone."""
     asked = {change.host for change in history.open_changes}
@@ -114,12 +132,7 @@ def _cases(call: Call, history: History) -> tuple[tuple[Case, ...], tuple[str, .
 
 def _about(call: Call, cases: Sequence[Case], history: History) -> Call:
     """Return the call for the hosts that are gone on with, and the run's own inputs, for the commands it prints."""
-    recorded, bound = history.started["inputs"], cases[0]
-    inputs = [
-        f"{name}={as_typed(one.type, recorded[name])}"
-        for name, one in bound.scenario.inputs.items()
-        if recorded.get(name) is not None and bound.inputs.get(name) != one.default
-    ]
+    inputs = as_given(cases[0].scenario, history.started["inputs"])
     names = dict.fromkeys(case.host.listed_name for case in cases)
     return replace(call, given=dict(call.given) | {"host": ":".join(names), "set": inputs})
 

@@ -15,10 +15,13 @@ from soleil_remediate import cli, fleet
 from soleil_remediate.cli import choosing, remediating, resuming
 from soleil_remediate.cli.call import Call
 from soleil_remediate.errors import ConnectionLost, ExitStatus
-from soleil_remediate.events import Called, RunStarted
+from soleil_remediate.events import Called, HostEnded, RunStarted
 from soleil_remediate.freezing import Switch
 from soleil_remediate.gates import PolicyGate
+from soleil_remediate.host_outcomes import HostOutcome, NotNeeded, Refusal
+from soleil_remediate.loading import ad_hoc_host
 from soleil_remediate.record import Runs
+from soleil_remediate.report import HostReport
 from soleil_remediate.reporters.terminal import Terminal
 from soleil_remediate.scenario import Case, Input
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
@@ -251,6 +254,55 @@ def test_a_playbooks_scenario_is_bound_to_the_hosts_that_are_still_there(
     assert (status, err) == (ExitStatus.NOT_FIXED, "")
     assert "UNREACHABLE web2 · exit 3" in out
     assert "NOT RESUMED web1 · NOT FIXED · exit 1 nothing was sent to it" in out
+
+
+# --- a host that stood in no inventory --------------------------------------------------------------------------------
+
+
+def looked_at(night: Night, *, ended: HostOutcome | None = None) -> None:
+    """Let the run be one that only looked at a host outside of every inventory."""
+    called = choosing.called(Call(verb="remediate", given={"host": "jan@web1:2222"}))
+    night.run = "0123abcd"
+    with night.runs.begin(night.run, tiny.Clock()) as record:
+        record.write(
+            RunStarted(
+                run=night.run,
+                scenario="disk-full",
+                hosts=("web1:2222",),
+                operator="eva@laptop",
+                inputs={"mount": "/srv", "target": 80.0},
+                called=called,
+            )
+        )
+        if ended is not None:
+            record.write(HostEnded(report=HostReport(host=ad_hoc_host("jan@web1:2222"), outcome=ended)))
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+@pytest.mark.parametrize("ended", [None, Refusal(why="it stands in no inventory")])
+def test_a_run_that_could_only_look_says_that_nothing_is_left_to_ask_about(
+    night: Night, ended: HostOutcome | None, is_listed: bool
+) -> None:
+    looked_at(night, ended=ended)
+    words = ("--inventory", str(night.inventory)) if is_listed else ()
+    status, out, err = night.resume(*words)
+    assert (status, out) == (ExitStatus.USAGE, "")
+    assert err == (
+        "there is nothing to resume: jan@web1:2222 stood in no inventory, so run 0123abcd only looked at it and sent "
+        "nothing. To repair it, list it in an inventory, then: soleil-remediate remediate --scenario disk-full --host "
+        f"web1 --inventory {night.inventory if is_listed else 'FILE'} --set mount=/srv"
+    )
+    assert night.sent == [1, 1]
+
+
+def test_a_run_that_could_only_look_and_found_nothing_wrong_is_over(night: Night) -> None:
+    looked_at(night, ended=NotNeeded(why="/srv 27 %"))
+    assert night.resume() == (0, "nothing is left of run 0123abcd: every host of it ended NOT NEEDED", "")
+
+
+def test_hosts_of_an_inventory_are_not_noted_as_being_in_none(night: Night) -> None:
+    given = {"inventory": str(night.inventory), "host": "web1"}
+    assert choosing.called(Call(verb="remediate", given=given)) == Called(inventory=str(night.inventory))
 
 
 # --- hosts that the playbook is not for any more ----------------------------------------------------------------------
