@@ -19,7 +19,7 @@ from soleil_remediate.decisions import eased
 from soleil_remediate.delivery import PATIENCE, last_lines
 from soleil_remediate.errors import ConfigError, FactError, HostLocked, Interrupted, Refused, Unreachable
 from soleil_remediate.events import ChangeSettled, HostSettled, RunEnded, RunResumed
-from soleil_remediate.history import History, HostEnd, Unanswered
+from soleil_remediate.history import History, Unanswered
 from soleil_remediate.host import Connection, Host
 from soleil_remediate.host_outcomes import (
     Eased,
@@ -87,7 +87,7 @@ class Resumed:
     outcomes: Mapping[str, HostOutcome]
     left: tuple[str, ...]
     failed: tuple[tuple[str, str], ...] = ()
-    gone: Mapping[str, HostEnd] = field(default_factory=dict)
+    gone: Mapping[str, HostOutcome] = field(default_factory=dict)
 
 
 def not_resumed(history: History, gone: Sequence[str]) -> Resumed:
@@ -102,8 +102,8 @@ def not_resumed(history: History, gone: Sequence[str]) -> Resumed:
     )
     touched = {one.change.host for one in changes} | {host for host in gone if history.was_begun(host)}
     ends = history.ends
-    known = {host: ends.get(host) or HostEnd.of(_of_gone(history, host)) for host in gone}
-    failed = tuple((host, end.verdict) for host, end in known.items() if host in touched)
+    known = {host: ends.get(host) or _of_gone(history, host) for host in gone}
+    failed = tuple((host, end.word) for host, end in known.items() if host in touched)
     return Resumed(changes=changes, outcomes={}, left=(), failed=failed, gone=known)
 
 
@@ -186,7 +186,7 @@ def _resume(  # noqa: PLR0913  # what resume was given, and who may stop it
     faulty = [one.host.name for one in seen if isinstance(one.outcome, WouldFix) and one.host.name not in is_open]
     able = [name for name in faulty if name not in others]
     words = {name: outcome.word for name, outcome in outcomes.items()}
-    barred = _barred(history, seen, words | {name: end.verdict for name, end in gone.gone.items()}, able)
+    barred = _barred(history, seen, words | {name: end.word for name, end in gone.gone.items()}, able)
     left = tuple(name for name in able if name not in barred)
     for name, why in barred.items():
         if not history.was_begun(name):
@@ -197,7 +197,7 @@ def _resume(  # noqa: PLR0913  # what resume was given, and who may stop it
     told = outcomes | told_of_gone
     for name, outcome in told.items():
         record.write(HostSettled(host=name, outcome=outcome))
-    reports = tuple(HostReport(host=hosts.get(name) or _unlisted(name), outcome=told[name]) for name in told)
+    reports = tuple(HostReport(host=hosts.get(name) or unlisted(name), outcome=told[name]) for name in told)
     record.write(RunEnded(report=RunReport(run=history.run, scenario=cases[0].scenario.name, hosts=reports)))
     begun = {one.change.host for one in changes if one.progress is not Progress.NEVER_BEGUN}
     untouched = {name for name in others if name not in begun and not history.was_begun(name)}
@@ -266,7 +266,7 @@ def _barred(
     """
     hosts = {one.host.name: one.host for one in seen}
     ends = [
-        (hosts.get(name) or _unlisted(name), Fixed.word if name in able else words[name])
+        (hosts.get(name) or unlisted(name), Fixed.word if name in able else words[name])
         for name in map(str, history.started["hosts"])
         if name in words
     ]
@@ -395,7 +395,8 @@ def _of_gone(history: History, host: str) -> HostOutcome:
     return NotFixed(why=f"nothing was sent to it, and how it stands is not known: {_GONE}")
 
 
-def _unlisted(name: str) -> Host:
+def unlisted(name: str) -> Host:
+    """Return a host of which there is only the name in a record."""
     return Host(name=name, connection=Connection(address=name), is_listed=False)
 
 

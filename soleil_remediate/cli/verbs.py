@@ -215,7 +215,7 @@ VERBS: tuple[Verb, ...] = (
             PLAYBOOKS,
             TRANSPORT,
             *_MANY,
-            OUTPUT,
+            RUN_OUTPUT,
             COMMANDS,
             VERBOSE,
         ),

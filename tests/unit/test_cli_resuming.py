@@ -27,6 +27,8 @@ from soleil_remediate.scenario import Case, Input
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
 from soleil_remediate.units import MiB, Percent
 from tests import tiny
+from tests.unit.reporters import junit_schema
+from tests.unit.reporters.actions_runner import obeyed
 
 DECLARED = {
     "release": Input(type="text", about="which", origin=tiny.ORIGIN),
@@ -422,6 +424,93 @@ def test_a_program_reads_how_the_hosts_ended_where_the_new_run_is_refused(night:
     assert status == document["exit_status"] == ExitStatus.DECLINED
     assert document["error"]["type"] == "Frozen"
     assert ends(document["resumed"]["hosts"])["web1"] == ("FIXED", 0)
+
+
+# --- what a build server reads ----------------------------------------------------------------------------------------
+
+
+def suites(night: Night, *words: str) -> tuple[int, dict[str, tuple[str, str, str]]]:
+    """Return of each host its verdict, the run that it is told of, and whether its suite is red."""
+    status = cli.main(["resume", night.run, "--yes", "-o", "junit", *words])
+    found = {}
+    for suite in junit_schema.parsed(night.capsys.readouterr().out):
+        told = {one.attrib["name"]: one.attrib["value"] for one in suite.iter("property")}
+        red = int(suite.attrib["failures"]) + int(suite.attrib["errors"])
+        of_run = "this" if told.get("run") == night.run else "another" if "run" in told else "none"
+        found[suite.attrib["name"]] = (told.get("verdict", "none"), of_run, "red" if red else "green")
+    return status, found
+
+
+def test_every_host_has_a_suite_whichever_of_the_two_runs_it_is_told_of(night: Night) -> None:
+    assert suites(night) == (
+        ExitStatus.OK,
+        {"web1": ("FIXED", "this", "green"), "web2": ("FIXED", "another", "green")},
+    )
+
+
+def test_where_nothing_is_gone_on_with_every_suite_is_of_the_run_that_was(night: Night) -> None:
+    once = {"web1": ("FIXED", "this", "green"), "web2": ("NOT FIXED", "this", "red")}
+    assert suites(night, "--dry-run") == (ExitStatus.NOT_FIXED, once)
+    tiny.say(night.hosts[1], "good")
+    over = {"web1": ("FIXED", "this", "green"), "web2": ("NOT NEEDED", "this", "green")}
+    assert suites(night) == (ExitStatus.OK, over)
+    assert suites(night) == (ExitStatus.OK, over)
+
+
+def test_a_host_that_did_not_end_well_is_a_red_suite_though_the_new_run_is_not_about_it(night: Night) -> None:
+    night.cut("GateAnswered")
+    night.hosts[0].unreachable = ConnectionLost("web1 is silent")
+    assert suites(night, "--max-fail", "1") == (
+        ExitStatus.UNREACHABLE,
+        {"web1": ("UNREACHABLE", "this", "red"), "web2": ("FIXED", "another", "green")},
+    )
+
+
+def test_hosts_that_left_the_inventory_and_a_run_that_is_refused_have_suites_too(night: Night) -> None:
+    night.inventory.write_text("all: {hosts: {web2: {}}}\n")
+    Switch(inventory=night.inventory).freeze("eva", tiny.Clock().now(), "a deploy")
+    assert suites(night) == (
+        ExitStatus.UNKNOWN,
+        {"web1": ("UNKNOWN", "this", "red"), "soleil-remediate": ("none", "none", "red")},
+    )
+
+
+def test_a_runner_gets_an_annotation_for_every_host_and_a_summary_of_both_runs(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = night.folder / "summary.html"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    assert cli.main(["resume", night.run, "--yes", "-o", "github"]) == ExitStatus.OK
+    out = night.capsys.readouterr().out
+    assert [one.properties["title"] for one in obeyed(out) if one.name == "notice"] == [
+        "web1: FIXED (tiny)",
+        "web2: FIXED (tiny)",
+    ]
+    text = summary.read_text()
+    first, second = (
+        text.index(f"<h3>resume {night.run} (tiny): exit 0</h3>"),
+        text.index("<h3>remediate tiny: exit 0</h3>"),
+    )
+    assert first < text.index("<td>web1</td>") < second < text.index("<td>web2</td>")
+    assert "nothing was sent" not in text[:second], "its change was sent by the run before"
+
+
+def test_a_runner_is_told_where_nothing_is_gone_on_with_and_where_the_new_run_is_refused(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = night.folder / "summary.html"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    cli.main(["resume", night.run, "--dry-run", "-o", "github"])
+    told = [(one.name, one.properties["title"]) for one in obeyed(night.capsys.readouterr().out)]
+    assert told == [("error", "web2: NOT FIXED (tiny)"), ("notice", "web1: FIXED (tiny)")]
+    Switch(inventory=night.inventory).freeze("eva", tiny.Clock().now(), "a deploy")
+    assert cli.main(["resume", night.run, "-o", "github"]) == ExitStatus.DECLINED
+    told = [(one.name, one.properties.get("title", "")) for one in obeyed(night.capsys.readouterr().out)]
+    assert told == [("endgroup", ""), ("error", "Frozen"), ("notice", "web1: FIXED (tiny)")]
+    assert summary.read_text().count("<h3>resume") == 2
+
+
+# --- stages -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_host_in_a_stage_is_gone_where_the_inventory_knows_it_no_more(tmp_path: Path) -> None:

@@ -612,7 +612,7 @@ def test_a_later_stage_waits_for_a_host_that_the_inventory_knows_no_more(staged:
 def test_a_later_stage_waits_for_a_host_that_ended_badly_and_left_the_inventory(staged: Staged) -> None:
     staged.hosts[0].on_read(lambda command: command.words[3:4] == ("read",), FactError("permission denied"))
     run = staged.remediate(["web1#migrate", "web2#serve"], max_fail=1).run
-    assert staged.runs.history(run).ends["web1#migrate"].verdict == "NOT FIXED"
+    assert staged.runs.history(run).ends["web1#migrate"].word == "NOT FIXED"
     tiny.say(staged.hosts[1], "bad")
     resumed = staged.resume(run, gone=("web1#migrate",))
     assert resumed.left == ()
