@@ -155,10 +155,10 @@ def _page(call: Call, history: History, resumed: Resumed, width: int) -> Page:
     page.gap()
     for name, outcome in resumed.outcomes.items():
         page.headline((outcome.word, style_of(outcome)), joined([name, f"exit {int(outcome.exit_status)}"]), 10)
-        page.prose(outcome.why.removeprefix(f"{name} "), 10)
+        page.prose(_reason(name, outcome), 10)
     for name, end in resumed.gone.items():
         page.headline(("NOT RESUMED", BAD), joined([name, end.word, f"exit {int(end.exit_status)}"]), 13)
-        page.prose(end.why.removeprefix(f"{name} "), 13)
+        page.prose(_reason(name, end), 13)
     if resumed.gone:
         names = ", ".join(resumed.gone)
         page.prose(
@@ -175,6 +175,11 @@ def _page(call: Call, history: History, resumed: Resumed, width: int) -> Page:
         if call.has("dry_run"):
             page.command("  next", invocation(call, "").resume(history.run), 10)
     return page
+
+
+def _reason(host: str, end: HostOutcome) -> str:
+    """Return why a host ended so, without its name, which stands above, unless an address stands behind that."""
+    return end.why if end.why.startswith(f"{host} (") else end.why.removeprefix(f"{host} ")
 
 
 def _found(one: Settled) -> str:

@@ -14,7 +14,7 @@ import pytest
 from soleil_remediate import cli, fleet
 from soleil_remediate.cli import choosing, remediating, resuming
 from soleil_remediate.cli.call import Call
-from soleil_remediate.errors import ConnectionLost, ExitStatus
+from soleil_remediate.errors import ConnectionLost, ConnectionRefused, ExitStatus
 from soleil_remediate.events import Called, HostEnded, RunStarted
 from soleil_remediate.freezing import Switch
 from soleil_remediate.gates import PolicyGate
@@ -132,6 +132,13 @@ def test_a_host_that_did_not_end_well_keeps_the_rest_from_being_begun(night: Nig
     assert status == ExitStatus.UNREACHABLE
     assert "FIXED web2" in out
     assert night.sent == [1, 2]
+
+
+def test_the_address_at_which_a_host_was_not_reached_stands_behind_its_name(night: Night) -> None:
+    night.cut("GateAnswered")
+    night.hosts[0].unreachable = ConnectionRefused("web1 (jan@10.0.0.1:22): Connection refused")
+    _, out, _ = night.resume("--dry-run")
+    assert "UNREACHABLE web1 · exit 3 web1 (jan@10.0.0.1:22): Connection refused" in out
 
 
 def test_a_frozen_inventory_does_not_hide_how_the_other_hosts_ended(night: Night) -> None:
