@@ -25,6 +25,9 @@ def main(inventory: str, host: str) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        print(f"usage: python {sys.argv[0]} INVENTORY HOST", file=sys.stderr)
+        sys.exit(2)
     try:
         sys.exit(main(*sys.argv[1:]))
     except RemediateError as error:

@@ -33,13 +33,18 @@ so for who wants an exception: it then carries the report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import IntEnum
+from string import digits
 from typing import ClassVar, Self
 
 #: More names than this are not read by anybody.
 _MOST = 12
+#: As like as this are names of which one is a slip of the hand: disc and disk, not disk-slow and disk-full.
+_LIKE = 0.75
+#: So many letters of a name say which one is meant.
+_PART = 3
 
 
 class ExitStatus(IntEnum):
@@ -80,9 +85,31 @@ def worst(statuses: Iterable[ExitStatus]) -> ExitStatus:
     return next(status for status in WORST_FIRST if status in occurred)
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
-    """Return the name that is most like *name*; empty where none is."""
-    return next(iter(get_close_matches(name[:200], known, n=1, cutoff=0.5)), "")
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return which of the *known* names may have been meant by *name*; empty where none is like it.
+
+    That is one with the same letters in another order, or from which it differs by a slip of the hand, or the only one
+    that begins with it. One that has another number at its end, or none, was not meant: it is the next host, or all.
+    """
+    given = name.lower()[:200]
+    names = {one.lower(): one for one in known if not _is_next(given, one.lower())}
+    swapped = [one for one in names if len(one) == len(given) and sorted(one) == sorted(given)]
+    begun = [one for one in names if len(given) >= _PART and one.startswith(given)]
+    found = swapped or get_close_matches(given, names, n=1, cutoff=_LIKE) or (begun if len(begun) == 1 else [])
+    return names[found[0]] if found else ""
+
+
+def _is_next(name: str, other: str) -> bool:
+    """Whether only a number at its end tells a name from another, be it written with zeros or without."""
+    stem, number = _numbered(name)
+    stem_of_other, number_of_other = _numbered(other)
+    return bool(number) and stem == stem_of_other and number != number_of_other
+
+
+def _numbered(name: str) -> tuple[str, str]:
+    stem = name.rstrip(digits)
+    number = name[len(stem) :]
+    return stem, number.lstrip("0") or number[:1]
 
 
 class RemediateError(Exception):
@@ -122,7 +149,7 @@ class UnknownName(ConfigError):
         self.name = name
         self.known = tuple(sorted(known))
         self.where = where
-        self.nearest: str | None = _nearest(name, self.known) or None
+        self.nearest: str | None = nearest(name, self.known) or None
         if self.nearest is not None:
             hint = f"did you mean {self.nearest!r}?"
         elif self.known:
@@ -240,20 +267,20 @@ class NotOnHost(FactError):
         super().__init__(message)
 
     @classmethod
-    def among(cls, what: str, given: str, known: Iterable[str], *, nearest: str = "") -> Self:
+    def among(cls, what: str, given: str, known: Iterable[str], *, meant: str = "") -> Self:
         """Return it with what there is instead.
 
         Args:
             what: The sort of thing that was named, such as ``mount point``.
             given: The name.
             known: Every name that would have done.
-            nearest: The one that may have been meant; the most similar unless given.
+            meant: The one that may have been meant; the nearest unless given.
         """
         known = tuple(known)
-        nearest = nearest or _nearest(given, [name for name in known if len(name) > 1])
-        meant = f"did you mean {nearest}? " if nearest else ""
+        meant = meant or nearest(given, [name for name in known if len(name) > 1])
+        hint = f"did you mean {meant}? " if meant else ""
         there = ", ".join(known[:_MOST]) + (" …" if len(known) > _MOST else "") or "none"
-        return cls(f"{given} is no {what} of this host: {meant}It has {there}", given=given, nearest=nearest)
+        return cls(f"{given} is no {what} of this host: {hint}It has {there}", given=given, nearest=meant)
 
 
 class ApplyError(RemediateError):

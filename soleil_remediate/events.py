@@ -27,12 +27,14 @@ class Called:
 
     Args:
         inventory: Its file, absolute; empty where there is none.
+        unlisted: The one host as it was named, where it stands in no inventory; empty where hosts stand in one.
         playbooks: Folders and files of playbooks beside the shipped ones, absolute.
         transport: What overruled the inventory; empty where nothing did.
         resumes: The run that it goes on with; empty where it is one of its own.
     """
 
     inventory: str = ""
+    unlisted: str = ""
     playbooks: tuple[str, ...] = ()
     transport: str = ""
     resumes: str = ""

@@ -8,15 +8,15 @@ from __future__ import annotations
 import fcntl
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
 from soleil_remediate.copies import cut_short
-from soleil_remediate.errors import ConfigError, ExitStatus, worst
+from soleil_remediate.errors import ConfigError, worst
 from soleil_remediate.host_outcomes import Eased, Fixed, HostOutcome, MaybeChanged, NotNeeded
 from soleil_remediate.step_outcomes import StepUnknown
 from soleil_remediate.task import Health
@@ -31,7 +31,7 @@ _NEVER_BEGUN = "never-begun"
 _KNOWN = ("done", _NEVER_BEGUN)
 #: Verdicts after which nobody has to go on.
 _GOOD = frozenset(kind.word for kind in (Fixed, Eased, NotNeeded))
-_STATUS = {kind.word: kind.exit_status for kind in get_args(HostOutcome)}
+_KINDS = {kind.word: kind for kind in get_args(HostOutcome)}
 
 
 class Ending(Enum):
@@ -58,26 +58,6 @@ class Unanswered:
     summary: str
     memory: str = ""
     deadline: float = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostEnd:
-    """How a host ended, as a record has it.
-
-    Args:
-        verdict: One of the printed words.
-        why: The same for people.
-        exit_status: What the verdict gives.
-    """
-
-    verdict: str
-    why: str
-    exit_status: ExitStatus
-
-    @classmethod
-    def of(cls, outcome: HostOutcome) -> HostEnd:
-        """Return the same of an outcome that was not read from a record."""
-        return cls(verdict=outcome.word, why=outcome.why, exit_status=outcome.exit_status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,13 +102,10 @@ class History:
         return tuple(str(host) for host in self.started["hosts"] if ends.get(host) not in _GOOD)
 
     @property
-    def ends(self) -> dict[str, HostEnd]:
+    def ends(self) -> dict[str, HostOutcome]:
         """How each host ended whose end is on record; what was found out last counts."""
         outcomes = {str(line["host"]): line["outcome"] for line in self.lines if line["type"] in _ENDS}
-        return {
-            host: HostEnd(verdict=outcome["verdict"], why=str(outcome["why"]), exit_status=_STATUS[outcome["verdict"]])
-            for host, outcome in outcomes.items()
-        }
+        return {host: _outcome(outcome) for host, outcome in outcomes.items()}
 
     @property
     def is_to_be_resumed(self) -> bool:
@@ -260,6 +237,12 @@ def summary(path: Path) -> RunSummary:
     )
 
 
+def _outcome(written: Mapping[str, Any]) -> HostOutcome:
+    kind = _KINDS[written["verdict"]]
+    outcome: HostOutcome = kind(**{one.name: written[one.name] for one in fields(kind) if one.name in written})
+    return outcome
+
+
 def _unanswered(lines: Sequence[dict[str, Any]]) -> tuple[Unanswered, ...]:
     """Return the changes that may have been made; where a host's end is on record, its verdict speaks for them."""
     told = {line["host"]: number for number, line in enumerate(lines) if line["type"] in _ENDS}
@@ -355,7 +338,7 @@ class _Reader:
             case "RunEnded":
                 hosts = line.pop("report")["hosts"]
                 verdicts = Counter(host["outcome"]["verdict"] for host in hosts)
-                line["exit_status"] = int(worst(_STATUS[word] for word in verdicts))
+                line["exit_status"] = int(worst(_KINDS[word].exit_status for word in verdicts))
                 line["verdicts"] = dict(verdicts)
                 line["sent"] = sum(len(step["outcome"].get("sent", ())) for host in hosts for step in host["steps"])
             case _:

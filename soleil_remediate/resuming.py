@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import assert_never
 
 from soleil_remediate import fleet
@@ -18,7 +19,7 @@ from soleil_remediate.decisions import eased
 from soleil_remediate.delivery import PATIENCE, last_lines
 from soleil_remediate.errors import ConfigError, FactError, HostLocked, Interrupted, Refused, Unreachable
 from soleil_remediate.events import ChangeSettled, HostSettled, RunEnded, RunResumed
-from soleil_remediate.history import History, HostEnd, Unanswered
+from soleil_remediate.history import History, Unanswered
 from soleil_remediate.host import Connection, Host
 from soleil_remediate.host_outcomes import (
     Eased,
@@ -86,7 +87,7 @@ class Resumed:
     outcomes: Mapping[str, HostOutcome]
     left: tuple[str, ...]
     failed: tuple[tuple[str, str], ...] = ()
-    gone: Mapping[str, HostEnd] = field(default_factory=dict)
+    gone: Mapping[str, HostOutcome] = field(default_factory=dict)
 
 
 def not_resumed(history: History, gone: Sequence[str]) -> Resumed:
@@ -101,12 +102,12 @@ def not_resumed(history: History, gone: Sequence[str]) -> Resumed:
     )
     touched = {one.change.host for one in changes} | {host for host in gone if history.was_begun(host)}
     ends = history.ends
-    known = {host: ends.get(host) or HostEnd.of(_of_gone(history, host)) for host in gone}
-    failed = tuple((host, end.verdict) for host, end in known.items() if host in touched)
+    known = {host: ends.get(host) or _of_gone(history, host) for host in gone}
+    failed = tuple((host, end.word) for host, end in known.items() if host in touched)
     return Resumed(changes=changes, outcomes={}, left=(), failed=failed, gone=known)
 
 
-def resume(
+def resume(  # noqa: PLR0913  # all by name but what it is about, and half of them have a default
     history: History,
     cases: Sequence[Case],
     *,
@@ -115,6 +116,7 @@ def resume(
     clock: Clock,
     tell: Callable[[str], None] = lambda _: None,
     gone: Sequence[str] = (),
+    others: Mapping[str, str] = MappingProxyType({}),
 ) -> Resumed:
     """Ask the hosts of a run about every change that is open, look at them again, and write both into its record.
 
@@ -128,6 +130,8 @@ def resume(
         tell: Gets a line for people whenever something is waited for.
         gone: The other hosts that are not done: the inventory knows them no more, so they are not asked. Where the
             record has no end of one, what it knows becomes its end there, so that nobody takes it for done.
+        others: Those of *cases* whose host the scenario is not for any more, and why: asked and looked at like the
+            rest, and then left alone.
 
     Raises:
         RecordNotWritten: What was found stands nowhere; it can be asked for again.
@@ -144,6 +148,7 @@ def resume(
             tell=tell,
             stop=stop,
             gone=not_resumed(history, gone),
+            others=others,
         )
     _check(stop)
     return resumed
@@ -159,22 +164,69 @@ def _resume(  # noqa: PLR0913  # what resume was given, and who may stop it
     tell: Callable[[str], None],
     stop: Stop,
     gone: Resumed,
+    others: Mapping[str, str],
 ) -> Resumed:
     record.write(RunResumed(operator=fleet.operator()))
     hosts = {case.host.name: case.host for case in cases}
+    owner = f"{fleet.operator()} (resumes run {history.run})"
+    changes = _ask(history, hosts, record, lambda host: _Asking(host, transport, clock, owner, tell, stop))
+    _check(stop)
+    elsewhere = _elsewhere(history, cases)
+    meant = [case for case in cases if case.host.name not in elsewhere]
+    meant.sort(key=lambda case: case.host.name in others)  # what is done once is not for those, if for any other
+    seen = fleet.preview(meant, transport=transport, clock=clock, stop=stop).hosts if meant else ()
+    _check(stop)  # a host whose look was given up has not been looked at
+    outcomes: dict[str, HostOutcome] = {**elsewhere} | {
+        one.host.name: _outcome(history, one, [made for made in changes if made.change.host == one.host.name])
+        for one in seen
+    }
+    ends = history.ends
+    told_of_gone = {name: _of_gone(history, name) for name in gone.gone if name not in ends}
+    is_open = {one.change.host for one in changes if one.is_open}
+    faulty = [one.host.name for one in seen if isinstance(one.outcome, WouldFix) and one.host.name not in is_open]
+    able = [name for name in faulty if name not in others]
+    words = {name: outcome.word for name, outcome in outcomes.items()}
+    barred = _barred(history, seen, words | {name: end.word for name, end in gone.gone.items()}, able)
+    left = tuple(name for name in able if name not in barred)
+    for name, why in barred.items():
+        if not history.was_begun(name):
+            outcomes[name] = NotFixed(why=f"{why}; {outcomes[name].why}")
+    for name in faulty:
+        if name in others:
+            outcomes[name] = replace(outcomes[name], why=f"{outcomes[name].why}; left alone: {others[name]}")
+    told = outcomes | told_of_gone
+    for name, outcome in told.items():
+        record.write(HostSettled(host=name, outcome=outcome))
+    reports = tuple(HostReport(host=hosts.get(name) or unlisted(name), outcome=told[name]) for name in told)
+    record.write(RunEnded(report=RunReport(run=history.run, scenario=cases[0].scenario.name, hosts=reports)))
+    begun = {one.change.host for one in changes if one.progress is not Progress.NEVER_BEGUN}
+    untouched = {name for name in others if name not in begun and not history.was_begun(name)}
+    failed = tuple(
+        (one.host.name, outcomes[one.host.name].word)
+        for one in seen
+        if one.host.name not in {*left, *barred, *untouched} and _has_failed(one, outcomes[one.host.name])
+    )
+    return Resumed(
+        changes=(*changes, *gone.changes),
+        outcomes=outcomes,
+        left=() if is_open else left,
+        failed=(*failed, *gone.failed),
+        gone=gone.gone,
+    )
+
+
+def _ask(
+    history: History, hosts: Mapping[str, Host], record: Record, asking: Callable[[Host], _Asking]
+) -> list[Settled]:
+    """Ask the hosts, all at once, about every change that is open, and write down what need not be asked again."""
     asked: dict[str, list[Unanswered]] = {}
     for change in history.open_changes:
         if change.host in hosts:
             asked.setdefault(change.host, []).append(change)
-
-    def ask(name: str) -> list[Settled]:
-        owner = f"{fleet.operator()} (resumes run {history.run})"
-        return _Asking(hosts[name], transport, clock, owner, tell, stop).all(asked[name])
-
     changes: list[Settled] = []
     if asked:
         with ThreadPoolExecutor(min(FORKS, len(asked)), thread_name_prefix="ask") as pool:
-            for settled in pool.map(ask, asked):
+            for settled in pool.map(lambda name: asking(hosts[name]).all(asked[name]), asked):
                 changes += settled
     for one in changes:
         if one.progress is not None and not one.is_open:
@@ -187,42 +239,7 @@ def _resume(  # noqa: PLR0913  # what resume was given, and who may stop it
                     says=one.says,
                 )
             )
-    _check(stop)
-    elsewhere = _elsewhere(history, cases)
-    meant = [case for case in cases if case.host.name not in elsewhere]
-    seen = fleet.preview(meant, transport=transport, clock=clock, stop=stop).hosts if meant else ()
-    _check(stop)  # a host whose look was given up has not been looked at
-    outcomes: dict[str, HostOutcome] = {**elsewhere} | {
-        one.host.name: _outcome(history, one, [made for made in changes if made.change.host == one.host.name])
-        for one in seen
-    }
-    ends = history.ends
-    told_of_gone = {name: _of_gone(history, name) for name in gone.gone if name not in ends}
-    is_open = {one.change.host for one in changes if one.is_open}
-    able = [one.host.name for one in seen if isinstance(one.outcome, WouldFix) and one.host.name not in is_open]
-    words = {name: outcome.word for name, outcome in outcomes.items()}
-    barred = _barred(history, seen, words | {name: end.verdict for name, end in gone.gone.items()}, able)
-    left = tuple(name for name in able if name not in barred)
-    for name, why in barred.items():
-        if not history.was_begun(name):
-            outcomes[name] = NotFixed(why=f"{why}; {outcomes[name].why}")
-    told = outcomes | told_of_gone
-    for name, outcome in told.items():
-        record.write(HostSettled(host=name, outcome=outcome))
-    reports = tuple(HostReport(host=hosts.get(name) or _unlisted(name), outcome=told[name]) for name in told)
-    record.write(RunEnded(report=RunReport(run=history.run, scenario=cases[0].scenario.name, hosts=reports)))
-    failed = tuple(
-        (one.host.name, outcomes[one.host.name].word)
-        for one in seen
-        if one.host.name not in {*left, *barred} and _has_failed(one, outcomes[one.host.name])
-    )
-    return Resumed(
-        changes=(*changes, *gone.changes),
-        outcomes=outcomes,
-        left=() if is_open else left,
-        failed=(*failed, *gone.failed),
-        gone=gone.gone,
-    )
+    return changes
 
 
 def _elsewhere(history: History, cases: Sequence[Case]) -> dict[str, NotNeeded]:
@@ -249,7 +266,7 @@ def _barred(
     """
     hosts = {one.host.name: one.host for one in seen}
     ends = [
-        (hosts.get(name) or _unlisted(name), Fixed.word if name in able else words[name])
+        (hosts.get(name) or unlisted(name), Fixed.word if name in able else words[name])
         for name in map(str, history.started["hosts"])
         if name in words
     ]
@@ -378,7 +395,8 @@ def _of_gone(history: History, host: str) -> HostOutcome:
     return NotFixed(why=f"nothing was sent to it, and how it stands is not known: {_GONE}")
 
 
-def _unlisted(name: str) -> Host:
+def unlisted(name: str) -> Host:
+    """Return a host of which there is only the name in a record."""
     return Host(name=name, connection=Connection(address=name), is_listed=False)
 
 

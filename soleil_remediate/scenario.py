@@ -77,10 +77,12 @@ class Stage:
         hosts: The inventory pattern it is for, among the hosts of the run.
         is_once: It is for one of them: the first in the inventory's order that can be looked at.
         origin: Where it begins.
+        hosts_origin: Where the pattern was written; ``None`` where nobody wrote one.
     """
 
     name: str
     hosts: str
+    hosts_origin: Origin | None = None
     is_once: bool = False
     healthy_when: tuple[Use, ...] = ()
     goal: tuple[Use, ...] = ()
@@ -112,6 +114,7 @@ class Scenario:
         questions: What a person still has to answer.
         by_hand: What a person may still have to do, with the commands.
         origin: Where the file begins.
+        hosts_origin: Where the pattern was written; ``None`` where nobody wrote one.
     """
 
     name: str
@@ -121,6 +124,7 @@ class Scenario:
     impact: str
     origin: Origin
     hosts: str = "all"
+    hosts_origin: Origin | None = None
     aliases: tuple[str, ...] = ()
     detection: tuple[str, ...] = ()
     inputs: Mapping[str, Input] = field(default_factory=nothing)

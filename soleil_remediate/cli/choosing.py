@@ -13,7 +13,7 @@ from typing import Any
 from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.cli.call import Call
 from soleil_remediate.errors import ConfigError, UnknownName
-from soleil_remediate.events import Called
+from soleil_remediate.events import Called, as_data
 from soleil_remediate.host import TRANSPORTS, Host, listed_name
 from soleil_remediate.loading import (
     Inventory,
@@ -27,6 +27,7 @@ from soleil_remediate.loading import (
     check_policy,
     load_inventory,
     load_scenarios,
+    not_meant,
     parse_inputs,
     shipped_playbooks,
 )
@@ -182,7 +183,6 @@ def chosen_cases(call: Call) -> tuple[Case, ...]:
         raise
     inputs = parse_inputs(scenario, call.many("set"))
     hosts, inventory = chosen_hosts(call)
-    _refuse_others(scenario, hosts, inventory)
     check_policy(scenario, scenarios.names, hosts)
     check_local_files(hosts)
     return bind_all(scenario, hosts, inputs, catalog, None if inventory is None else inventory.meant_by)
@@ -226,17 +226,11 @@ def bound_cases(call: Call, names: Sequence[str], recorded: Mapping[str, Any]) -
         recorded: The inputs.
 
     Raises:
-        ConfigError: The playbook or the inventory knows one of them no more, or a record cannot say which hosts these
-            were: they stood in no inventory.
+        ConfigError: The playbook or the inventory knows one of them no more, or there is no inventory.
     """
     scenarios, catalog = chosen_scenarios(call)
     scenario = scenarios.find(call.text("scenario"))
-    texts = {
-        name: as_typed(scenario.inputs[name].type, value)
-        for name, value in recorded.items()
-        if value is not None and name in scenario.inputs
-    }
-    inputs = parse_inputs(scenario, [f"{name}={text}" for name, text in texts.items()])
+    inputs = parse_inputs(scenario, as_given(scenario, recorded))
     path = inventory_path(call)
     if path is None:
         raise no_inventory()
@@ -260,12 +254,47 @@ def bound_cases(call: Call, names: Sequence[str], recorded: Mapping[str, Any]) -
     return tuple(bound)
 
 
+def as_given(scenario: Scenario, recorded: Mapping[str, Any]) -> list[str]:
+    """Return the inputs of an earlier run as ``--set`` takes them, but for those that are the default anyway.
+
+    Args:
+        recorded: Their plain values, as its record has them.
+    """
+    return [
+        f"{name}={as_typed(one.type, recorded[name])}"
+        for name, one in scenario.inputs.items()
+        if recorded.get(name) not in (None, as_data(one.default))
+    ]
+
+
+def other_hosts(call: Call, cases: Sequence[Case]) -> Mapping[str, str]:
+    """Return those of an earlier run's hosts that its scenario, or their stage, is not for any more, and why.
+
+    Raises:
+        ConfigError: There is no inventory, or it cannot be used, or has not what the scenario is for.
+    """
+    path = inventory_path(call)
+    if path is None:
+        raise no_inventory()
+    scenario, hosts = cases[0].scenario, {case.host.name: case.host for case in cases}
+    found = {}
+    for name, pattern in not_meant(scenario, hosts.values(), load_inventory(path).meant_by).items():
+        host = hosts[name]
+        what = f"stage {host.stage} of {scenario.name}" if host.stage else scenario.name
+        found[name] = (
+            f"{what} is for {pattern}, and {host.listed_name} is not among them, unlike when that run began. To go on "
+            "there, name the playbook or the inventory as it was then"
+        )
+    return found
+
+
 def called(call: Call, *, resumes: str = "") -> Called:
     """Return what a record keeps of a call, so that somebody can go on with it from another folder."""
     path = inventory_path(call) if "@" not in call.text("host") else None
     folders = [*call.program.playbooks, *map(Path, call.many("playbooks"))]
     return Called(
         inventory="" if path is None else str(path.absolute()),
+        unlisted=call.text("host") if path is None else "",
         playbooks=tuple(str(folder.absolute()) for folder in folders),
         transport=call.text("transport"),
         resumes=resumes,
@@ -287,15 +316,6 @@ def _is_host(call: Call, name: str) -> bool:
         path = inventory_path(call)
         return path is not None and not call.text("host") and bool(load_inventory(path).select(name))
     return False
-
-
-def _refuse_others(scenario: Scenario, hosts: Sequence[Host], inventory: Inventory | None) -> None:
-    if inventory is None or scenario.hosts == "all":
-        return
-    meant = {host.name for host in inventory.meant_by(scenario.hosts)}
-    others = [host.name for host in hosts if host.name not in meant]
-    if others:
-        raise ConfigError(f"{scenario.name} is for {scenario.hosts}, and {', '.join(others)} is not among them")
 
 
 def invocation(call: Call, scenario: str) -> Invocation:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 from soleil_remediate.cli.call import Call
@@ -50,7 +51,7 @@ def safe_to_print(call: Call) -> Iterator[None]:
                     stream.finish()
 
 
-def tell_run(
+def tell_run(  # noqa: PLR0913  # the last two are resume's own
     call: Call,
     report: RunReport,
     scenario: Scenario,
@@ -58,6 +59,7 @@ def tell_run(
     *,
     is_dry: bool,
     status: ExitStatus,
+    before: RunReport | None = None,
     resumed: Mapping[str, Any] | None = None,
 ) -> None:
     """Print what is said about a run at its end; nothing for a console, which was told all along.
@@ -69,7 +71,8 @@ def tell_run(
         again: For the commands that are printed.
         is_dry: Nothing was to be sent.
         status: How the process ends.
-        resumed: For programs: what became of the run that this one goes on with.
+        before: The run that this one goes on with: how those of its hosts ended that this one is not about.
+        resumed: For programs: the same in full.
     """
     form = call.form
     if form == "json":
@@ -81,16 +84,51 @@ def tell_run(
         from soleil_remediate.reporters.junit import junit_document  # noqa: PLC0415  # likewise
 
         ended = SystemClock().now()
-        print(junit_document(call.verb, report, is_dry=is_dry, ended=ended), flush=True)  # noqa: T201  # the document
+        print(junit_document(call.verb, report, is_dry=is_dry, ended=ended, before=before), flush=True)  # noqa: T201  # the document
+    elif form == "github":
+        from soleil_remediate.reporters import github  # noqa: PLC0415  # likewise
+
+        github.annotate(report if before is None else replace(report, hosts=(*before.hosts, *report.hosts)))
+        if before is not None:
+            github.write_summary(github.settled(before))
+        github.write_summary(github.summary(report, scenario, again, is_dry=is_dry))
+
+
+def tell_settled(call: Call, report: RunReport, resumed: Mapping[str, Any], status: ExitStatus) -> None:
+    """Print what became of an earlier run where nothing of it is gone on with; nothing for a console, which was told.
+
+    Args:
+        call: Says in which form.
+        report: How its hosts ended after all.
+        resumed: For programs: the same in full.
+        status: How the process ends.
+    """
+    form = call.form
+    if form == "json":
+        from soleil_remediate.reporters.json import list_document  # noqa: PLC0415  # see tell_run
+
+        more = {name: value for name, value in resumed.items() if name != "changes"}
+        print(list_document(call.verb, "changes", resumed["changes"], **more, exit_status=int(status)))  # noqa: T201  # the document
+    elif form == "junit":
+        from soleil_remediate.clock import SystemClock  # noqa: PLC0415  # likewise
+        from soleil_remediate.reporters.junit import junit_document  # noqa: PLC0415  # likewise
+
+        print(junit_document(call.verb, report, is_dry=False, ended=SystemClock().now()))  # noqa: T201  # the document
     elif form == "github":
         from soleil_remediate.reporters import github  # noqa: PLC0415  # likewise
 
         github.annotate(report)
-        github.write_summary(github.summary(report, scenario, again, is_dry=is_dry))
+        github.write_summary(github.settled(report))
 
 
 def tell_error(
-    call: Call, name: str, message: str, status: ExitStatus, *, resumed: Mapping[str, Any] | None = None
+    call: Call,
+    name: str,
+    message: str,
+    status: ExitStatus,
+    *,
+    before: RunReport | None = None,
+    resumed: Mapping[str, Any] | None = None,
 ) -> None:
     """Print why a command ended without a run, or without an end of it.
 
@@ -99,7 +137,8 @@ def tell_error(
         name: What happened: the error's class.
         message: The same for people.
         status: How the process ends.
-        resumed: For programs: what became of the run that it was to go on with.
+        before: The run that it was to go on with: how those of its hosts ended that are not left.
+        resumed: For programs: the same in full.
     """
     form = "console"
     with suppress(ConfigError):
@@ -113,11 +152,14 @@ def tell_error(
         from soleil_remediate.clock import SystemClock  # noqa: PLC0415  # likewise
         from soleil_remediate.reporters.junit import junit_error  # noqa: PLC0415  # likewise
 
-        print(junit_error(call.verb, name, message, status, ended=SystemClock().now()))  # noqa: T201  # the document
+        print(junit_error(call.verb, name, message, status, ended=SystemClock().now(), before=before))  # noqa: T201  # the document
         return
     if form == "github":
         from soleil_remediate.reporters import github  # noqa: PLC0415  # likewise
 
         github.annotate_error(name, message)
+        if before is not None:
+            github.annotate(before)
+            github.write_summary(github.settled(before))
     for line in redacted(message).split("\n"):  # a secret may go over several lines
         print(visible(line, 4000), file=sys.stderr)  # noqa: T201  # the one sentence

@@ -24,7 +24,7 @@ from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus, Unreachable, worst
 from soleil_remediate.events import as_data
 from soleil_remediate.host import Host
-from soleil_remediate.loading import Inventory, Problem, check_local_files, load_inventory
+from soleil_remediate.loading import Inventory, Problem, check_local_files, load_inventory, misfits
 from soleil_remediate.loading import lint as lint_files
 from soleil_remediate.local_files import shown_path
 from soleil_remediate.record import Runs
@@ -235,10 +235,16 @@ def lint(call: Call) -> ExitStatus:
     paths: list[str | Path] = list(call.many("paths"))
     playbooks = playbook_folders(call)
     paths += call.many("playbooks") if paths else playbooks
-    if call.text("inventory") or not call.many("paths"):
-        own = inventory_path(call)
-        paths += [own] if own is not None else []
-    problems: tuple[Problem, ...] = lint_files(paths, load_catalog(), playbooks=playbooks)
+    own = inventory_path(call) if call.text("inventory") or not call.many("paths") else None
+    paths += [own] if own is not None else []
+    catalog = load_catalog()
+    problems: list[Problem] = [*lint_files(paths, catalog, playbooks=playbooks)]
+    if call.text("inventory") and own is not None:
+        named: list[str | Path] = [
+            *call.many("paths"),
+            *playbooks[1:],
+        ]  # the first are those that are shipped: whom they suit is unsaid
+        problems += misfits(named, own, catalog)
     status = ExitStatus.USAGE if problems else ExitStatus.OK
     if call.is_json:
         _document(call, "problems", problems)

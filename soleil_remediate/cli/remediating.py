@@ -34,15 +34,13 @@ class Before:
     """The run that another one goes on with, and what became of it.
 
     Args:
-        run: Its name.
+        report: How the hosts ended that the other one is not about.
         failed: The hosts of it which count as failed in the other one, and how each ended, in a word.
-        settled: What the hosts give that the other one is not about.
         told: For programs: what became of it.
     """
 
-    run: str
+    report: RunReport
     failed: Sequence[tuple[str, str]]
-    settled: Sequence[ExitStatus]
     told: Mapping[str, Any]
 
 
@@ -83,7 +81,7 @@ def go_on(call: Call, cases: Sequence[Case], before: Before | None = None) -> Ex
         rollout=rollout,
         listener=listener,
         brake=brake(call),
-        called=called(call, resumes=before.run if before else ""),
+        called=called(call, resumes=before.report.run if before else ""),
         failed=before.failed if before else (),
     )
     return _ended(call, cases, report, is_dry=False, before=before)
@@ -128,9 +126,17 @@ def _ended(
     call: Call, cases: Sequence[Case], report: RunReport, *, is_dry: bool, before: Before | None = None
 ) -> ExitStatus:
     scenario = cases[0].scenario
-    status = worst([report.exit_status, *(before.settled if before else ())])
-    resumed = before.told if before else None
+    settled = before.report.hosts if before else ()
+    status = worst([report.exit_status, *(host.outcome.exit_status for host in settled)])
     with suppress(BrokenPipeError):  # what happened on the hosts is the exit status, whoever listens
-        again = invocation(call, scenario.name)
-        tell_run(call, report, scenario, again, is_dry=is_dry, status=status, resumed=resumed)
+        tell_run(
+            call,
+            report,
+            scenario,
+            invocation(call, scenario.name),
+            is_dry=is_dry,
+            status=status,
+            before=before.report if before else None,
+            resumed=before.told if before else None,
+        )
     return status

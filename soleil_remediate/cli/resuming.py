@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from soleil_remediate.cli.call import Call
-from soleil_remediate.cli.choosing import bound_cases, chosen_rollout, inventory_path, invocation, missing_hosts
-from soleil_remediate.cli.forms import tell_error
+from soleil_remediate.cli.choosing import (
+    as_given,
+    bound_cases,
+    chosen_rollout,
+    chosen_scenarios,
+    inventory_path,
+    invocation,
+    missing_hosts,
+    other_hosts,
+)
+from soleil_remediate.cli.forms import DOCUMENTS, tell_error, tell_settled
 from soleil_remediate.cli.remediating import Before, go_on
 from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus, RemediateError, worst
-from soleil_remediate.history import History, HostEnd
-from soleil_remediate.host_outcomes import MaybeChanged
-from soleil_remediate.loading import as_typed
+from soleil_remediate.history import History
+from soleil_remediate.host_outcomes import HostOutcome, MaybeChanged
+from soleil_remediate.loading import ad_hoc_host
 from soleil_remediate.record import Runs
+from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.endings import BAD, style_of
-from soleil_remediate.reporters.json import list_document
 from soleil_remediate.reporters.page import HEADING, Page, joined
 from soleil_remediate.reporters.records import settled_in_words
 from soleil_remediate.reporters.screen import Screen
-from soleil_remediate.resuming import Resumed, Settled, not_resumed, resume
+from soleil_remediate.resuming import Resumed, Settled, not_resumed, resume, unlisted
 from soleil_remediate.scenario import Case
 from soleil_remediate.state import state_folder
 from soleil_remediate.transports.ways import EachItsWay
-
-
-def _nothing_left(call: Call, history: History, screen: Screen) -> ExitStatus:
-    status = worst(end.exit_status for end in history.ends.values())
-    if call.is_json:
-        return _document(call, _told(history, Resumed(changes=(), outcomes={}, left=())), status)
-    words = " or ".join(sorted({end.verdict for end in history.ends.values()}))
-    screen.say(f"nothing is left of run {history.run}: every host of it ended {words}")
-    return status
 
 
 def resume_run(call: Call) -> ExitStatus:
@@ -43,40 +43,58 @@ def resume_run(call: Call) -> ExitStatus:
     if call.has("yes") and call.text("approve"):
         raise ConfigError("--yes and --approve both answer the gate: keep one of the two")
     chosen_rollout(call)  # what is wrong with it is said before any host is asked
-    is_json = call.is_json
+    is_document = call.form in DOCUMENTS
     runs, clock = Runs(state_folder()), SystemClock()
     history = runs.history(call.text("run"))
     call = _as_it_was_called(call, history)
+    _refuse_unlisted(call, history)
     cases, gone = _cases(call, history)
-    screen = Screen.of(sys.stderr if is_json else sys.stdout)
-    if not cases and not gone:
-        return _nothing_left(call, history, screen)
+    screen = Screen.of(sys.stderr if is_document else sys.stdout)
     if cases:
+        others = other_hosts(call, cases)
         with runs.reopen(history, clock) as record:
             resumed = resume(
-                history, cases, record=record, transport=EachItsWay(), clock=clock, tell=screen.say, gone=gone
+                history,
+                cases,
+                record=record,
+                transport=EachItsWay(),
+                clock=clock,
+                tell=screen.say,
+                gone=gone,
+                others=others,
             )
     else:  # perhaps it is the wrong inventory: nothing is written down for good
         resumed = not_resumed(history, gone)
-    is_over = call.has("dry_run") or not resumed.left
-    settled = [outcome.exit_status for name, outcome in resumed.outcomes.items() if is_over or name not in resumed.left]
-    settled += [end.exit_status for end in resumed.gone.values()]
-    asked = {*resumed.outcomes, *resumed.gone}
-    settled += [end.exit_status for name, end in history.ends.items() if name not in asked]
-    if not is_json:
+    left = [] if call.has("dry_run") else [case for case in cases if case.host.name in resumed.left]
+    before = Before(report=_settled(history, resumed, cases, left), failed=resumed.failed, told=_told(history, resumed))
+    if not is_document:
         screen.show(_page(call, history, resumed, screen.width))
-    if is_over:
-        status = worst(settled)
-        return _document(call, _told(history, resumed), status) if is_json else status
-    before = Before(run=history.run, failed=resumed.failed, settled=tuple(settled), told=_told(history, resumed))
-    left = [case for case in cases if case.host.name in resumed.left]
+    if not left:
+        status = before.report.exit_status
+        with suppress(BrokenPipeError):  # what happened on the hosts is the exit status, whoever listens
+            tell_settled(call, before.report, before.told, status)
+        return status
     try:
         return go_on(_about(call, left, history), left, before)
     except RemediateError as error:  # nothing was begun anew: what became of the others stands all the same
-        status = worst([*settled, error.exit_status])
+        status = worst([*(host.outcome.exit_status for host in before.report.hosts), error.exit_status])
         with suppress(OSError):
-            tell_error(call, type(error).__name__, str(error), status, resumed=before.told)
+            tell_error(call, type(error).__name__, str(error), status, before=before.report, resumed=before.told)
         return status
+
+
+def _settled(history: History, resumed: Resumed, cases: Sequence[Case], left: Sequence[Case]) -> RunReport:
+    """Return how those hosts of the run ended after all that are not gone on with."""
+    hosts = {case.host.name: case.host for case in cases}
+    ends = {**history.ends, **resumed.gone, **resumed.outcomes}
+    for case in left:
+        del ends[case.host.name]
+    reports = (
+        HostReport(host=hosts.get(name) or unlisted(name), outcome=ends[name])
+        for name in map(str, history.started["hosts"])
+        if name in ends
+    )
+    return RunReport(run=history.run, scenario=history.started["scenario"], hosts=tuple(reports))
 
 
 def _as_it_was_called(call: Call, history: History) -> Call:
@@ -86,6 +104,21 @@ def _as_it_was_called(call: Call, history: History) -> Call:
     for name in ("inventory", "playbooks", "transport"):
         given[name] = given.get(name) or called.get(name)
     return replace(call, given=given)
+
+
+def _refuse_unlisted(call: Call, history: History) -> None:
+    """Refuse a run whose host stood in no inventory, so that it was only looked at, unless it ended well."""
+    host = history.started.get("called", {}).get("unlisted", "")
+    if not host or not history.open_hosts:
+        return
+    scenario = chosen_scenarios(call)[0].find(call.text("scenario"))
+    call = replace(call, given=dict(call.given) | {"set": as_given(scenario, history.started["inputs"])})
+    address, inventory = ad_hoc_host(host).connection.address, call.text("inventory") or "FILE"
+    about = invocation(call, scenario.name).about(address, inventory=inventory)
+    raise ConfigError(
+        f"there is nothing to resume: {host} stood in no inventory, so run {history.run} only looked at it and sent "
+        f"nothing. To repair it, list it in an inventory, then:\n  {about.remediate()}"
+    )
 
 
 def _cases(call: Call, history: History) -> tuple[tuple[Case, ...], tuple[str, ...]]:
@@ -99,12 +132,7 @@ def _cases(call: Call, history: History) -> tuple[tuple[Case, ...], tuple[str, .
 
 def _about(call: Call, cases: Sequence[Case], history: History) -> Call:
     """Return the call for the hosts that are gone on with, and the run's own inputs, for the commands it prints."""
-    recorded, bound = history.started["inputs"], cases[0]
-    inputs = [
-        f"{name}={as_typed(one.type, recorded[name])}"
-        for name, one in bound.scenario.inputs.items()
-        if recorded.get(name) is not None and bound.inputs.get(name) != one.default
-    ]
+    inputs = as_given(cases[0].scenario, history.started["inputs"])
     names = dict.fromkeys(case.host.listed_name for case in cases)
     return replace(call, given=dict(call.given) | {"host": ":".join(names), "set": inputs})
 
@@ -112,6 +140,10 @@ def _about(call: Call, cases: Sequence[Case], history: History) -> Call:
 def _page(call: Call, history: History, resumed: Resumed, width: int) -> Page:
     page = Page(width)
     started = history.started
+    if not resumed.outcomes and not resumed.gone:
+        words = " or ".join(sorted({end.word for end in history.ends.values()}))
+        page.prose(f"nothing is left of run {history.run}: every host of it ended {words}")
+        return page
     page.line((f"run {history.run}", HEADING), f" · {joined([started['scenario'], started['operator']])}")
     for one in resumed.changes:
         page.beside(f"  {one.change.host}  ", f"{one.change.operation} {one.change.summary}", 4)
@@ -123,10 +155,10 @@ def _page(call: Call, history: History, resumed: Resumed, width: int) -> Page:
     page.gap()
     for name, outcome in resumed.outcomes.items():
         page.headline((outcome.word, style_of(outcome)), joined([name, f"exit {int(outcome.exit_status)}"]), 10)
-        page.prose(outcome.why.removeprefix(f"{name} "), 10)
+        page.prose(_reason(name, outcome), 10)
     for name, end in resumed.gone.items():
-        page.headline(("NOT RESUMED", BAD), joined([name, end.verdict, f"exit {int(end.exit_status)}"]), 13)
-        page.prose(end.why.removeprefix(f"{name} "), 13)
+        page.headline(("NOT RESUMED", BAD), joined([name, end.word, f"exit {int(end.exit_status)}"]), 13)
+        page.prose(_reason(name, end), 13)
     if resumed.gone:
         names = ", ".join(resumed.gone)
         page.prose(
@@ -143,6 +175,11 @@ def _page(call: Call, history: History, resumed: Resumed, width: int) -> Page:
         if call.has("dry_run"):
             page.command("  next", invocation(call, "").resume(history.run), 10)
     return page
+
+
+def _reason(host: str, end: HostOutcome) -> str:
+    """Return why a host ended so, without its name, which stands above, unless an address stands behind that."""
+    return end.why if end.why.startswith(f"{host} (") else end.why.removeprefix(f"{host} ")
 
 
 def _found(one: Settled) -> str:
@@ -166,7 +203,7 @@ def _told(history: History, resumed: Resumed) -> dict[str, Any]:
     return {
         "run": history.run,
         "changes": changes,
-        "hosts": [_ended(name, HostEnd.of(outcome)) for name, outcome in resumed.outcomes.items()],
+        "hosts": [_ended(name, outcome) for name, outcome in resumed.outcomes.items()],
         "settled": [
             _ended(name, end)
             for name, end in history.ends.items()
@@ -177,11 +214,5 @@ def _told(history: History, resumed: Resumed) -> dict[str, Any]:
     }
 
 
-def _ended(host: str, end: HostEnd) -> dict[str, Any]:
-    return {"host": host, "verdict": end.verdict, "why": end.why, "exit_status": int(end.exit_status)}
-
-
-def _document(call: Call, told: Mapping[str, Any], status: ExitStatus) -> ExitStatus:
-    more = {name: value for name, value in told.items() if name != "changes"}
-    print(list_document(call.verb, "changes", told["changes"], **more, exit_status=int(status)))  # noqa: T201  # the document
-    return status
+def _ended(host: str, end: HostOutcome) -> dict[str, Any]:
+    return {"host": host, "verdict": end.word, "why": end.why, "exit_status": int(end.exit_status)}

@@ -197,7 +197,10 @@ VERBS: tuple[Verb, ...] = (
         words=(Word("paths", "files and folders; else what is shipped", is_required=False, is_many=True),),
         options=(INVENTORY, PLAYBOOKS, OUTPUT),
         example="playbooks inventory/lab.yml",
-        more="Inventories may name scenarios of these playbooks and of those that are shipped.",
+        more=(
+            "Inventories may name scenarios of these playbooks and of those that are shipped. With --inventory, the "
+            "playbooks that are named are also held against the hosts in it that they are for."
+        ),
     ),
     Verb(
         "resume",
@@ -212,7 +215,7 @@ VERBS: tuple[Verb, ...] = (
             PLAYBOOKS,
             TRANSPORT,
             *_MANY,
-            OUTPUT,
+            RUN_OUTPUT,
             COMMANDS,
             VERBOSE,
         ),

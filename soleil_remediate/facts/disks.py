@@ -162,7 +162,7 @@ class FileSystems:
                 raise FactError(f"the file system at {mount} was not measured: {unread.why}")
         points = [str(one.mount) for one in self.all]
         above = [str(place) for place in mount.parents if str(place) in points and place.parent != place]
-        raise NotOnHost.among("mount point", str(mount), points, nearest=above[0] if above else "")
+        raise NotOnHost.among("mount point", str(mount), points, meant=above[0] if above else "")
 
     def only(self, mount: PurePosixPath) -> FileSystems:
         """Return these with nothing but the one mounted there.

@@ -10,10 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from soleil_remediate.errors import ConfigError
-from soleil_remediate.loading.binding import as_typed, bind, bind_all, bind_peers, parse_inputs
+from soleil_remediate.loading.binding import as_typed, bind, bind_all, bind_peers, not_meant, parse_inputs
 from soleil_remediate.loading.documents import Problem
 from soleil_remediate.loading.inventory import Explained, Inventory, ad_hoc_host, load_inventory
-from soleil_remediate.loading.linting import lint
+from soleil_remediate.loading.linting import lint, misfits
 from soleil_remediate.loading.playbooks import Scenarios, load_scenarios
 from soleil_remediate.loading.policies import check_policy
 from soleil_remediate.loading.reaching import check_local_files
@@ -33,6 +33,8 @@ __all__ = [
     "lint",
     "load_inventory",
     "load_scenarios",
+    "misfits",
+    "not_meant",
     "parse_inputs",
     "shipped_playbooks",
 ]

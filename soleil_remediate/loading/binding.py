@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 from soleil_remediate.catalog import Catalog
-from soleil_remediate.errors import ConfigError, PlaybookError, UnknownName
-from soleil_remediate.host import Host
+from soleil_remediate.errors import ConfigError, InventoryError, PlaybookError, UnknownName
+from soleil_remediate.host import Host, Origin
 from soleil_remediate.loading.profiles import NO_PROFILE
 from soleil_remediate.loading.templates import NotDefined, fill, names_in
 from soleil_remediate.loading.uses import INPUT_TYPES
@@ -22,6 +22,20 @@ from soleil_remediate.units import KiB
 INPUT_LIMIT = KiB(64)
 
 R = TypeVar("R", bound=Reading[Any])
+
+
+class NotBound(PlaybookError):
+    """A scenario cannot be bound to a host: something of it is not defined there, or is nothing that a kind takes.
+
+    Attributes:
+        origin: Where in the playbook.
+        mistake: What is wrong, without its place and the host's name.
+    """
+
+    def __init__(self, origin: Origin, host: str, mistake: str) -> None:
+        self.origin = origin
+        self.mistake = mistake
+        super().__init__(f"{origin}: {host}: {mistake}")
 
 
 def parse_inputs(scenario: Scenario, given: Iterable[str]) -> Mapping[str, Any]:
@@ -39,7 +53,7 @@ def parse_inputs(scenario: Scenario, given: Iterable[str]) -> Mapping[str, Any]:
         if not equals:
             raise ConfigError(f"--set {text[:80]!a}: write NAME=VALUE")
         if name not in scenario.inputs:
-            raise UnknownName(f"input of {scenario.name}", name, scenario.inputs)
+            raise UnknownName(f"input of {scenario.name}", name, scenario.inputs, where="--set")
         if name in values:
             raise ConfigError(f"--set {name} is given twice: keep one of the two")
         values[name] = _read(name, scenario.inputs[name], value)
@@ -96,12 +110,14 @@ def bind_all(
 
     Args:
         select: Returns the hosts of the inventory that a pattern names; ``None`` where there is no inventory, so that
-            nobody can tell which stage a host is in, and it is looked at for each.
+            nobody can tell whom the scenario is for, nor which stage a host is in, and it is looked at for each.
 
     Raises:
         PlaybookError: As :func:`bind`.
-        ConfigError: A stage has no host, or a host no stage.
+        ConfigError: The scenario is not for one of them, a stage has no host, or a host no stage.
     """
+    if select is not None and (strangers := not_meant(scenario, hosts, select)):
+        raise ConfigError(f"{scenario.name} is for {scenario.hosts}, and {', '.join(strangers)} is not among them")
     if not scenario.stages:
         return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
     meant = _meant(scenario, hosts, select)
@@ -136,13 +152,53 @@ def bind_peers(
     return tuple(bind(scenario, host, inputs, catalog, stage) for stage, its in meant for host in its)
 
 
+def not_meant(scenario: Scenario, hosts: Iterable[Host], select: Callable[[str], Iterable[Host]]) -> Mapping[str, str]:
+    """Return those of *hosts* that a scenario, or the stage that one is in, is not for: by name, the pattern it is for.
+
+    Args:
+        select: Returns the hosts of the inventory that a pattern names.
+
+    Raises:
+        PlaybookError: As :func:`meant_by`, and so UnknownName.
+    """
+    stages = {stage.name: stage for stage in scenario.stages}
+    meant: dict[str, set[str]] = {}
+    found: dict[str, str] = {}
+    for host in hosts:
+        for part in (scenario, stages.get(host.stage, scenario)):
+            if part.hosts not in meant:
+                meant[part.hosts] = {one.name for one in meant_by(part, select)}
+            if host.listed_name not in meant[part.hosts]:
+                found.setdefault(host.name, part.hosts)
+    return found
+
+
+def meant_by(part: Scenario | Stage, select: Callable[[str], Iterable[Host]]) -> tuple[Host, ...]:
+    """Return the hosts that a scenario or a stage is for.
+
+    Args:
+        select: Returns the hosts of the inventory that a pattern names.
+
+    Raises:
+        UnknownName: It is for a host or group that is not there; the message starts with the ``file:line:column``.
+        PlaybookError: It is for no host; likewise.
+    """
+    where = str(part.hosts_origin or part.origin)
+    try:
+        return tuple(select(part.hosts))
+    except UnknownName as error:
+        raise UnknownName(error.what, error.name, error.known, where=where) from None
+    except InventoryError as error:
+        raise PlaybookError(f"{where}: {error}") from None
+
+
 def _meant(
     scenario: Scenario, hosts: Sequence[Host], select: Callable[[str], Iterable[Host]] | None
 ) -> list[tuple[Stage, list[Host]]]:
     """Return which of *hosts* each stage is for."""
     found = []
     for stage in scenario.stages:
-        names = {host.name for host in (hosts if select is None else select(stage.hosts))}
+        names = {host.name for host in (hosts if select is None else meant_by(stage, select))}
         found.append((stage, [host for host in hosts if host.name in names]))
     return found
 
@@ -160,8 +216,10 @@ def bind(
         stage: Which one, where it has stages.
 
     Raises:
-        PlaybookError: A value is not defined for this host, or is not one that the kind takes; the message starts with
-            the ``file:line:column`` of the argument.
+        NotBound: A value is not defined for this host, or is not one that the kind takes; the message starts with the
+            ``file:line:column`` of the argument.
+        ConfigError: Likewise, where it comes from one of *inputs* that is not the default; the message starts with its
+            ``--set``.
     """
     if bool(scenario.stages) != (stage is not None):
         raise ValueError(f"{scenario.name} is bound stage by stage where it has any, and else as a whole")
@@ -179,7 +237,8 @@ def bind(
         },
         "vars": host.variables,
     }
-    builder = _Builder(host, context, catalog)
+    given = frozenset(name for name, one in scenario.inputs.items() if inputs.get(name, one.default) != one.default)
+    builder = _Builder(host, context, catalog, given)
     steps: list[Step] = []
     left_out: list[LeftOut] = []
     for use in part.steps:
@@ -212,10 +271,11 @@ def bind(
 
 
 class _Builder:
-    def __init__(self, host: Host, context: Mapping[str, Any], catalog: Catalog) -> None:
+    def __init__(self, host: Host, context: Mapping[str, Any], catalog: Catalog, given: frozenset[str]) -> None:
         self._host = host
         self._context = context
         self._catalog = catalog
+        self._given = given
 
     def is_missing(self, name: str) -> bool:
         """Whether an input, or ``app.`` something, has no value here; an empty list is none."""
@@ -236,13 +296,15 @@ class _Builder:
             valid, mistake = judge(value, kind.arguments[name].annotation)
             if mistake:
                 names = ", ".join(str(one) for one in names_in(written))
-                raise self._error(use, name, told(f"{use.kind}: {name}{f' ({names})' if names else ''}", mistake))
+                wrong = told(f"{use.kind}: {name}{f' ({names})' if names else ''}", mistake)
+                raise self._of_call(written, wrong) or self._error(use, name, wrong)
             values[name] = valid
         name, items = several or ("", (None,))
         try:
             return tuple(kind.reading(**values, **({name: item} if several else {})) for item in items)
         except ValueError as error:
-            raise PlaybookError(f"{use.origin}: {use.kind} for {self._host.name}: {error}") from None
+            wrong = f"{use.kind}: {error}"
+            raise self._of_call(use.arguments, wrong) or NotBound(use.origin, self._host.name, wrong) from None
 
     def _filled(self, use: Use, name: str, written: object) -> object:
         try:
@@ -259,5 +321,11 @@ class _Builder:
         except ValueError as error:
             raise self._error(use, name, f"{use.kind}: {name}: {error}") from None
 
-    def _error(self, use: Use, name: str, message: str) -> PlaybookError:
-        return PlaybookError(f"{use.argument_origins.get(name, use.origin)}: {self._host.name}: {message}")
+    def _error(self, use: Use, name: str, message: str) -> NotBound:
+        return NotBound(use.argument_origins.get(name, use.origin), self._host.name, message)
+
+    def _of_call(self, written: object, message: str) -> ConfigError | None:
+        """Return a mistake as one of the command line, where anything that is *written* comes from there."""
+        inputs = [str(one.parts[1]) for one in names_in(written) if one.parts[0] == "inputs"]
+        options = dict.fromkeys(f"--set {name}" for name in inputs if name in self._given)
+        return ConfigError(f"{' and '.join(options)}: {self._host.name}: {message}") if options else None

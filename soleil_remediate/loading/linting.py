@@ -1,27 +1,34 @@
 """Every mistake in playbooks, inventories and the variables beside them, each file judged by what stands in it.
 
 A folder may hold all of them. ``group_vars/`` and ``host_vars/`` belong to the inventories beside them, which read
-them; what none of those reads is read here, since a misspelt name would else say nothing to anybody.
+them; what none of those reads is read here, since a misspelt name would else say nothing to anybody. What keeps a
+playbook from being used on the hosts of an inventory is another question: :func:`misfits`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from soleil_remediate.catalog import Catalog
 from soleil_remediate.errors import ConfigError, InventoryError, PlaybookError
-from soleil_remediate.host import Origin
+from soleil_remediate.host import Host, Origin
+from soleil_remediate.loading.binding import NotBound, bind, meant_by
 from soleil_remediate.loading.documents import Node, Problem, Problems, compose, read_text
 from soleil_remediate.loading.foreign import foreign_inventory, ini_inventory
 from soleil_remediate.loading.groups import read_targets, read_variables
-from soleil_remediate.loading.playbooks import Playbook, names_in_playbooks, read_scenarios
+from soleil_remediate.loading.inventory import Inventory, load_inventory
+from soleil_remediate.loading.playbooks import PARTS, Playbook, names_in_playbooks, read_scenarios
 from soleil_remediate.loading.policies import KnownNames, check_names
+from soleil_remediate.loading.reaching import together
+from soleil_remediate.loading.uses import INPUT_TYPES
 from soleil_remediate.local_files import is_folder, names_in
+from soleil_remediate.scenario import Scenario, Stage
 
 _VARIABLES = ("group_vars", "host_vars")
 _YAML = (".yml", ".yaml")
@@ -61,6 +68,76 @@ def lint(paths: Iterable[str | Path], catalog: Catalog, *, playbooks: Iterable[s
     for variables in named.variables:
         found.update(_about(variables, known))
     return tuple(sorted(found, key=lambda problem: (problem.origin, problem.message)))
+
+
+def misfits(playbooks: Iterable[str | Path], inventory: str | Path, catalog: Catalog) -> tuple[Problem, ...]:
+    """Return what keeps playbooks from being used on the hosts of an inventory that they are for.
+
+    Every kind that a scenario uses is bound to each of these hosts, with what its inputs are where nobody gives any;
+    what depends on one that somebody has to give is left to the run. What is wrong with a file by itself is told by
+    :func:`lint` and not here.
+
+    Args:
+        playbooks: Files and folders; inventories among them are passed over.
+        inventory: Whose hosts are meant.
+        catalog: The kinds that playbooks may use.
+    """
+    named, problems = _Named(), Problems(PlaybookError)
+    for path in playbooks:
+        named.add(path, problems)
+    scenarios = read_scenarios(named.playbooks, catalog, problems)
+    try:
+        loaded = load_inventory(inventory)
+    except ConfigError:
+        return ()
+    found: dict[Problem, None] = {}
+    for scenario in scenarios:
+        found.update(dict.fromkeys(_misfits(scenario, loaded, catalog)))
+    return tuple(sorted(found, key=lambda problem: (problem.origin, problem.message)))
+
+
+def _misfits(scenario: Scenario, inventory: Inventory, catalog: Catalog) -> Iterator[Problem]:
+    inputs = {
+        name: INPUT_TYPES[one.type][1] if one.is_required else one.default for name, one in scenario.inputs.items()
+    }
+    wrong: dict[tuple[Origin, str], list[str]] = {}
+    own: tuple[Host, ...] = ()
+    parts: list[Scenario | Stage] = [scenario, *scenario.stages]
+    for part in parts:
+        where = part.hosts_origin or part.origin
+        try:
+            its = meant_by(part, inventory.meant_by)
+        except ConfigError as error:
+            yield Problem(where, str(error).removeprefix(f"{where}: "))
+            continue
+        own = its if part is scenario else own
+        its = tuple(host for host in its if host in own)
+        if own and not its:
+            yield Problem(where, f"stage {part.name} is for {part.hosts}, and none of {scenario.hosts} is among them")
+        for host in its:
+            for mistake in _unbound(scenario, part, host, inputs, catalog):
+                wrong.setdefault((mistake.origin, mistake.mistake), []).append(host.name)
+    for (origin, said), names in wrong.items():
+        yield Problem(origin, f"{together(names)}: {said}")
+
+
+def _unbound(
+    scenario: Scenario, part: Scenario | Stage, host: Host, inputs: Mapping[str, Any], catalog: Catalog
+) -> Iterator[NotBound]:
+    """Yield why the kinds that a scenario or a stage uses cannot be bound to a host, each by itself."""
+    empty: dict[str, Any] = dict.fromkeys(PARTS, ())
+    for title in PARTS:
+        for use in getattr(part, title):
+            alone = replace(part, **empty | {title: (use,)})
+            try:
+                if isinstance(alone, Stage):
+                    bind(scenario, host, inputs, catalog, alone)
+                else:
+                    bind(alone, host, inputs, catalog)
+            except NotBound as error:
+                yield error
+            except ConfigError:  # by what somebody has to give: nobody knows that yet
+                continue
 
 
 def _in_inventory(file: str | Path, known: KnownNames | None) -> Problems:

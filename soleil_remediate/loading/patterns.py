@@ -16,11 +16,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from string import ascii_letters
 
-from soleil_remediate.errors import ConfigError, InventoryError, UnknownName
+from soleil_remediate.errors import ConfigError, InventoryError, UnknownName, nearest
 from soleil_remediate.host import Host
 
 #: More hosts than this in one range is taken for a slip of the finger.
@@ -209,9 +208,9 @@ class Selection:
                 found |= members
         if not found:
             known = sorted({*self.targets, *self.groups} - {"all"})
-            near = get_close_matches(_GLOBS.sub("", name), known, n=1, cutoff=0.5)
+            near = nearest(_GLOBS.sub("", name), known)
             more = " …" if len(known) > _KNOWN else ""
-            hint = f": did you mean {near[0]!r}?" if near else f"; known: {', '.join(known[:_KNOWN])}{more}"
+            hint = f": did you mean {near!r}?" if near else f"; known: {', '.join(known[:_KNOWN])}{more}"
             raise InventoryError(f"{self.source}: {name!r} matches no host or group{hint}")
         return found
 

@@ -50,7 +50,7 @@ HostPattern = Annotated[str, AfterValidator(_host_pattern)]
 Uses = tuple[Any, ...]
 
 #: What a playbook has, or where it has stages, each of these.
-_PARTS = {
+PARTS = {
     "healthy_when": (Family.CHECK, Family.TASK),
     "goal": (Family.CHECK, Family.TASK),
     "beyond": (Family.CHECK,),
@@ -223,7 +223,7 @@ def read_scenario(file: str | Path, catalog: Catalog, problems: Problems) -> Sce
     reader = UseReader(catalog, inputs, problems)
     stages = _stages(playbook, node, reader, problems)
     if "stages" in node.entries:
-        for key in _PARTS.keys() & node.entries.keys():
+        for key in PARTS.keys() & node.entries.keys():
             problems.add(node.keys[key], f"where there are stages each has its own {key}: move this into them")
         parts = dict[str, tuple[Use, ...]]()
     else:
@@ -238,6 +238,7 @@ def read_scenario(file: str | Path, catalog: Catalog, problems: Problems) -> Sce
         impact=playbook.impact.strip(),
         origin=node.origin,
         hosts=playbook.hosts,
+        hosts_origin=node.entries["hosts"].origin if "hosts" in node.entries else None,
         aliases=playbook.aliases,
         detection=playbook.detection,
         inputs=frozen(inputs),
@@ -255,7 +256,7 @@ def read_scenario(file: str | Path, catalog: Catalog, problems: Problems) -> Sce
 
 def _parts(node: Node, reader: UseReader, problems: Problems) -> dict[str, tuple[Use, ...]]:
     """Return the kinds that a playbook, or one of its stages, uses."""
-    uses = {title: reader.section(node, title, families) for title, families in _PARTS.items()}
+    uses = {title: reader.section(node, title, families) for title, families in PARTS.items()}
     checks = node.entries.get("healthy_when", node)
     if not checks.value or checks is node:
         problems.add(checks.origin, "healthy_when needs at least one check: without it no repair can be proved")
@@ -276,11 +277,13 @@ def _stages(playbook: Playbook, node: Node, reader: UseReader, problems: Problem
             where = place.entries.get("steps", place).origin
             problems.add(where, f"the stage {one.stage!r} needs at least one step")
         uses = _parts(place, reader, problems)
+        pattern = place.entries.get("hosts", node.entries.get("hosts"))
         found.setdefault(
             one.stage,
             Stage(
                 name=one.stage,
                 hosts=one.hosts or playbook.hosts,
+                hosts_origin=None if pattern is None else pattern.origin,
                 is_once=one.once,
                 healthy_when=uses["healthy_when"],
                 goal=uses["goal"],

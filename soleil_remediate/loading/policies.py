@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from soleil_remediate.errors import InventoryError
+from soleil_remediate.errors import InventoryError, nearest
 from soleil_remediate.host import Host
 from soleil_remediate.loading.documents import Problems
 from soleil_remediate.loading.validation import shown
@@ -21,8 +21,6 @@ from soleil_remediate.scenario import Scenario
 
 #: As like as this are names of which one is a slip of the hand: disk-full and disk-fu, not disk-full and disk-slow.
 _SLIP = 0.8
-#: As like as this may one be meant where another was written.
-_LIKE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ def check_names(hosts: Iterable[Host], known: KnownNames, problems: Problems) ->
         for name in host.policy.unattended:
             origin = host.origins[f"policy.unattended.{name}"]
             if name not in known.scenarios:
-                near = get_close_matches(name.lower()[:200], known.scenarios, n=1, cutoff=_LIKE)
+                near = nearest(name, known.scenarios)
                 problems.add(
                     origin, _unknown(name, near) if near else f"{_unknown(name)}: is its playbook among --playbooks?"
                 )
@@ -55,10 +53,10 @@ def check_names(hosts: Iterable[Host], known: KnownNames, problems: Problems) ->
                 problems.add(origin, _alias(name, meant))
         missing = sorted(known.contacts - host.contacts.keys())
         for name in host.contacts.keys() - known.contacts:
-            if near := get_close_matches(name.lower()[:200], missing, n=1, cutoff=_SLIP):
+            if like := get_close_matches(name.lower()[:200], missing, n=1, cutoff=_SLIP):
                 problems.add(
                     host.origins[f"contacts.{name}"],
-                    f"no scenario calls the contact {shown(name)}: did you mean {near[0]!r}?",
+                    f"no scenario calls the contact {shown(name)}: did you mean {like[0]!r}?",
                 )
 
 
@@ -83,11 +81,11 @@ def check_policy(scenario: Scenario, names: Mapping[str, str], hosts: Iterable[H
                 raise InventoryError(f"{where}: {_alias(name, scenario.name)}")
             is_other = name in names or scenario.name in unattended
             if not is_other and (near := get_close_matches(name.lower()[:200], own, n=1, cutoff=_SLIP)):
-                raise InventoryError(f"{where}: {_unknown(name, near)}")
+                raise InventoryError(f"{where}: {_unknown(name, near[0])}")
 
 
-def _unknown(name: str, near: list[str] | None = None) -> str:
-    hint = f": did you mean {near[0]!r}?" if near else ""
+def _unknown(name: str, near: str = "") -> str:
+    hint = f": did you mean {near!r}?" if near else ""
     return f"unknown scenario in policy.unattended {shown(name)}{hint}"
 
 

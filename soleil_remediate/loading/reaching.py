@@ -6,7 +6,7 @@ beyond the inventory is known when a host is connected to, and not before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -38,7 +38,7 @@ def check_local_files(hosts: Iterable[Host]) -> None:
             origin = next((f"{host.origins[name]}: " for name in variables if name in host.origins), "")
             needed.setdefault((origin, judge, named), []).append(host.name)
     mistakes = [
-        f"{origin}{_together(names)}: {mistake}"
+        f"{origin}{together(names)}: {mistake}"
         for (origin, judge, named), names in needed.items()
         if (mistake := judge(named))
     ]
@@ -108,6 +108,7 @@ def _content(what: str, path: Path, *, may_be_missing: bool = False) -> tuple[by
         return b"", f"{what} {shown_path(path)} cannot be read: {error.strerror}"
 
 
-def _together(names: list[str]) -> str:
+def together(names: Sequence[str]) -> str:
+    """Return the names of hosts about which the same is to be said: the first ones, and how many more."""
     rest = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

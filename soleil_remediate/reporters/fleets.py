@@ -23,6 +23,8 @@ ROWS = 16
 
 #: Hosts whose reasons differ only in figures are alike.
 _FIGURES = re.compile(r"\d[\d.,]*")
+#: Where a host was tried to be reached, as it stands behind its name: ``web1 (deploy@192.0.2.11:22)``.
+_ADDRESS = r"(?: \((?:[^\s()@]+@)?[^\s()]+:\d+\))?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,15 +76,19 @@ def _grouped(hosts: Sequence[tuple[str, HostOutcome, Preview | None]]) -> list[_
         about = outcome.why
         if len({other.why for _, other in members}) > 1:
             is_alike = len({_without(member, other.why) for member, other in members}) == 1
-            about = _without(name, about, "each of them") if is_alike else f"such as {name}: {about}"
+            has_address = _without(name, about, name) != about  # each has its own: one shows what they are like
+            if is_alike and not has_address:
+                about = _without(name, about, "each of them")
+            else:
+                about = f"such as {about}" if about.startswith(name) else f"such as {name}: {about}"
         names = tuple(member for member, _ in members)
         groups.append(_Group(outcome=outcome, risk=risk, plan=plan, about=about, names=names, is_spared=spared))
     return sorted(groups, key=lambda group: WORST_FIRST.index(group.outcome.exit_status))
 
 
 def _without(name: str, text: str, instead: str = "it") -> str:
-    """Return *text* with *instead* for a host's name, and not for a part of a longer one."""
-    return re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", instead, text)
+    """Return *text* with *instead* for a host's name and address, and not for a part of a longer name."""
+    return re.sub(rf"(?<![\w.-]){re.escape(name)}{_ADDRESS}(?![\w-])", instead, text)
 
 
 def worst_of(previews: Sequence[Preview]) -> Preview:

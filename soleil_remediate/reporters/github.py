@@ -181,19 +181,11 @@ def write_summary(text: str, environment: Mapping[str, str] = os.environ) -> Non
 def summary(report: RunReport, scenario: Scenario, again: Invocation, *, is_dry: bool) -> str:
     """Return a run for the job's summary: a table of all hosts, the worst first, and what to type next for each."""
     verb = "preview" if is_dry else "remediate"
-    parts = [f"<h3>{_cell(f'{verb} {report.scenario}')}: exit {int(report.exit_status)}</h3>", "", "<table>"]
-    parts.append("<tr><th>host</th><th>verdict</th><th>changes</th><th>why</th></tr>")
-    size, hosts = 0, _worst_first(report)
-    for number, host in enumerate(hosts):
-        outcome = host.outcome
-        cells = (host.host.name, outcome.word, str(len(host.sent)), outcome.why)
-        row = f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in cells)}</tr>"
-        size += len(row.encode())
-        if size > _SUMMARY_LIMIT // 2:
-            parts.append(f"<tr><td colspan=4>and {counted(len(hosts) - number, 'host')} more</td></tr>")
-            break
-        parts.append(row)
-    parts += ["</table>", ""]
+    hosts = _worst_first(report)
+    rows = [(host.host.name, host.outcome.word, str(len(host.sent)), host.outcome.why) for host in hosts]
+    title = f"{verb} {report.scenario}: exit {int(report.exit_status)}"
+    parts = _table(title, ("host", "verdict", "changes", "why"), rows, _SUMMARY_LIMIT // 2)
+    size = sum(len(part.encode()) for part in parts)
     for host in hosts[:_PAGES]:
         block = f"<pre>{html.escape(_host_text(host, scenario, again, '' if is_dry else report.run))}</pre>"
         size += len(block.encode())
@@ -201,6 +193,34 @@ def summary(report: RunReport, scenario: Scenario, again: Invocation, *, is_dry:
             break
         parts += [block, ""]
     return "\n".join(parts) + "\n"
+
+
+def settled(report: RunReport) -> str:
+    """Return for the job's summary how hosts of an earlier run ended after all; empty where there are none."""
+    if not report.hosts:
+        return ""
+    rows = [(host.host.name, host.outcome.word, host.outcome.why) for host in _worst_first(report)]
+    title = f"resume {report.run} ({report.scenario}): exit {int(report.exit_status)}"
+    return "\n".join(_table(title, ("host", "verdict", "why"), rows, _SUMMARY_LIMIT // 8)) + "\n"
+
+
+def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], limit: int) -> list[str]:
+    """Return the lines of a table of hosts; where its rows take more than *limit* bytes, the rest is only counted."""
+    parts = [f"<h3>{_cell(title)}</h3>", "", "<table>", _row("th", heads)]
+    size = 0
+    for number, cells in enumerate(rows):
+        row = _row("td", cells)
+        size += len(row.encode())
+        if size > limit:
+            more = counted(len(rows) - number, "host")
+            parts.append(f"<tr><td colspan={len(heads)}>and {more} more</td></tr>")
+            break
+        parts.append(row)
+    return [*parts, "</table>", ""]
+
+
+def _row(tag: str, cells: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{_cell(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
 def _cell(text: str) -> str:

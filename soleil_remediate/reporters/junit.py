@@ -80,7 +80,9 @@ class _Suite:
         return str(sum(case.ending == ending for case in self.cases))
 
 
-def junit_document(command: str, report: RunReport, *, is_dry: bool, ended: datetime) -> str:
+def junit_document(
+    command: str, report: RunReport, *, is_dry: bool, ended: datetime, before: RunReport | None = None
+) -> str:
     """Return the document about a run.
 
     Args:
@@ -88,12 +90,16 @@ def junit_document(command: str, report: RunReport, *, is_dry: bool, ended: date
         report: What became of it.
         is_dry: Nothing was to be sent, so there is no record.
         ended: When, in UTC.
+        before: The run that this one goes on with: its hosts that this one is not about have suites as well.
     """
     about = {"command": command, "scenario": report.scenario} | ({} if is_dry else {"run": report.run})
-    return _written([_suite(host, report.scenario, about) for host in report.hosts], ended)
+    suites = [_suite(host, report.scenario, about) for host in report.hosts]
+    return _written([*_settled(command, before), *suites], ended)
 
 
-def junit_error(command: str, name: str, message: str, status: ExitStatus, *, ended: datetime) -> str:
+def junit_error(
+    command: str, name: str, message: str, status: ExitStatus, *, ended: datetime, before: RunReport | None = None
+) -> str:
     """Return the document about a command that ended before there was a run.
 
     Args:
@@ -102,14 +108,22 @@ def junit_error(command: str, name: str, message: str, status: ExitStatus, *, en
         message: The same for people.
         status: How the process ends.
         ended: When, in UTC.
+        before: The run that it was to go on with: its hosts that are not left have suites as well.
     """
     case = _Case(name="verdict", ending="error", type=name, says=message)
     about = {"command": command, "exit_status": str(int(status))}
     suite = _Suite(name=_PROGRAM, about=_PROGRAM, properties=about, cases=[case], told=[message])
-    return _written([suite], ended)
+    return _written([*_settled(command, before), suite], ended)
 
 
 # --- what there is to say ---------------------------------------------------------------------------------------------
+
+
+def _settled(command: str, before: RunReport | None) -> list[_Suite]:
+    if before is None:
+        return []
+    about = {"command": command, "scenario": before.scenario, "run": before.run}
+    return [_suite(host, before.scenario, about) for host in before.hosts]
 
 
 def _suite(host: HostReport, scenario: str, about: dict[str, str]) -> _Suite:

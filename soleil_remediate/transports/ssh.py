@@ -158,7 +158,8 @@ class _Opening:
         connection.client.set_log_channel(_LOG.name)
         configured = configured_keys(key_file, options)
         self.doing = f"connecting to {who}"
-        self._sock = self._dial(connection)
+        with boundary(who):
+            self._sock = self._dial(connection)
         self.doing = f"the greeting of {who} and logging in"
 
         def transport(sock: Any, **more: Any) -> paramiko.Transport:
@@ -179,7 +180,8 @@ class _Opening:
             "auth_strategy": Identities(who, connection.user, configured, self._files.key, password),
         }
         self._connections.append(connection)
-        connection.open()
+        with boundary(who):
+            connection.open()
         connection.transport.set_keepalive(_KEEPALIVE)
 
     def _dial(self, connection: fabric.Connection) -> Any:

@@ -335,15 +335,25 @@ def test_a_configuration_that_others_can_write_is_not_used(sshd: Sshd, tmp_path:
 
 
 def test_a_port_where_nobody_listens_is_refused_at_once(sshd: Sshd) -> None:
-    began = time.monotonic()
-    assert isinstance(failure(ssh_host(sshd, port=free_port())), ConnectionRefused)
+    began, port = time.monotonic(), free_port()
+    error = failure(ssh_host(sshd, port=port))
+    assert isinstance(error, ConnectionRefused)
+    assert str(error) == f"web1 ({sshd.user}@127.0.0.1:{port}): Connection refused"
     assert time.monotonic() - began < 1
 
 
 def test_a_name_that_does_not_resolve_says_so(sshd: Sshd) -> None:
     error = failure(ssh_host(sshd, address="no-such-host.invalid"))
     assert isinstance(error, ConnectionRefused)
-    assert "does not resolve" in str(error)
+    assert f"web1 ({sshd.user}@no-such-host.invalid:{sshd.port}): the name does not resolve" in str(error)
+
+
+@pytest.mark.parametrize("behaviour", [hanging_up, silent], ids=lambda behaviour: behaviour.__name__)
+def test_whatever_keeps_us_out_is_said_with_the_address_that_was_tried(
+    sshd: Sshd, behaviour: Callable[..., None]
+) -> None:
+    with listener(behaviour) as port:
+        assert f"web1 ({sshd.user}@127.0.0.1:{port})" in str(failure(through(sshd, port), within=1.5))
 
 
 def test_a_resolver_that_hangs_is_not_waited_for(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:

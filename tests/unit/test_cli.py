@@ -474,6 +474,22 @@ def test_lint_checks_everything_that_is_named_however(soleil: Soleil, inventory:
     assert said.status == ExitStatus.USAGE
 
 
+def test_lint_holds_the_playbooks_that_are_named_against_the_inventory_that_is(
+    soleil: Soleil, inventory: str, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.yml"
+    text = (ROOT / "playbooks" / "disk-full.yml").read_text()
+    text = re.sub("^(scenario|aliases): .*$", r"\1: mine", text, flags=re.MULTILINE)
+    mine.write_text(text.replace("aliases: mine", "aliases: [my-own]").replace("hosts: all", "hosts: frontends"))
+    assert soleil("lint", str(mine)).status == 0
+    assert soleil("lint", str(mine), inventory).status == 0
+    told = f"{mine}:13:8: unknown host or group 'frontends': known: all, web1, web2\n1 mistake in {mine}, {inventory}\n"
+    assert soleil("lint", str(mine), "--inventory", inventory) == Said(ExitStatus.USAGE, told, "")
+    said = soleil("lint", "--playbooks", str(mine), "--inventory", inventory)
+    assert (said.status, said.out.count("unknown host")) == (ExitStatus.USAGE, 1)
+    assert soleil("lint", "--inventory", inventory).status == 0, "nobody named the playbooks that are shipped"
+
+
 def test_a_scenario_that_a_policy_misspells_is_told_by_lint_and_refused_by_its_own_run(
     soleil: Soleil, tmp_path: Path
 ) -> None:

@@ -14,16 +14,21 @@ import pytest
 from soleil_remediate import cli, fleet
 from soleil_remediate.cli import choosing, remediating, resuming
 from soleil_remediate.cli.call import Call
-from soleil_remediate.errors import ConnectionLost, ExitStatus
-from soleil_remediate.events import Called, RunStarted
+from soleil_remediate.errors import ConnectionLost, ConnectionRefused, ExitStatus
+from soleil_remediate.events import Called, HostEnded, RunStarted
 from soleil_remediate.freezing import Switch
 from soleil_remediate.gates import PolicyGate
+from soleil_remediate.host_outcomes import HostOutcome, NotNeeded, Refusal
+from soleil_remediate.loading import ad_hoc_host
 from soleil_remediate.record import Runs
+from soleil_remediate.report import HostReport
 from soleil_remediate.reporters.terminal import Terminal
 from soleil_remediate.scenario import Case, Input
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
 from soleil_remediate.units import MiB, Percent
 from tests import tiny
+from tests.unit.reporters import junit_schema
+from tests.unit.reporters.actions_runner import obeyed
 
 DECLARED = {
     "release": Input(type="text", about="which", origin=tiny.ORIGIN),
@@ -42,6 +47,7 @@ class Night:
     hosts: list[ScriptedHost] = field(default_factory=lambda: [tiny.scripted("web1"), tiny.scripted("web2")])
     inputs: dict[str, Any] = field(default_factory=lambda: {"release": "r 41", "keep": MiB(64), "limit": Percent(80)})
     run: str = ""
+    pattern: str = "all"
 
     @property
     def inventory(self) -> Path:
@@ -56,7 +62,7 @@ class Night:
 
     def cases(self, _: object, names: Sequence[str], __: object) -> tuple[Case, ...]:
         cases = (tiny.case(on=tiny.host(name), inputs=self.inputs) for name in names)
-        return tuple(replace(one, scenario=replace(one.scenario, inputs=DECLARED)) for one in cases)
+        return tuple(replace(one, scenario=replace(one.scenario, inputs=DECLARED, hosts=self.pattern)) for one in cases)
 
     def kill(self) -> None:
         self.run = fleet.remediate(
@@ -126,6 +132,13 @@ def test_a_host_that_did_not_end_well_keeps_the_rest_from_being_begun(night: Nig
     assert status == ExitStatus.UNREACHABLE
     assert "FIXED web2" in out
     assert night.sent == [1, 2]
+
+
+def test_the_address_at_which_a_host_was_not_reached_stands_behind_its_name(night: Night) -> None:
+    night.cut("GateAnswered")
+    night.hosts[0].unreachable = ConnectionRefused("web1 (jan@10.0.0.1:22): Connection refused")
+    _, out, _ = night.resume("--dry-run")
+    assert "UNREACHABLE web1 · exit 3 web1 (jan@10.0.0.1:22): Connection refused" in out
 
 
 def test_a_frozen_inventory_does_not_hide_how_the_other_hosts_ended(night: Night) -> None:
@@ -252,6 +265,110 @@ def test_a_playbooks_scenario_is_bound_to_the_hosts_that_are_still_there(
     assert "NOT RESUMED web1 · NOT FIXED · exit 1 nothing was sent to it" in out
 
 
+# --- a host that stood in no inventory --------------------------------------------------------------------------------
+
+
+def looked_at(night: Night, *, ended: HostOutcome | None = None) -> None:
+    """Let the run be one that only looked at a host outside of every inventory."""
+    called = choosing.called(Call(verb="remediate", given={"host": "jan@web1:2222"}))
+    night.run = "0123abcd"
+    with night.runs.begin(night.run, tiny.Clock()) as record:
+        record.write(
+            RunStarted(
+                run=night.run,
+                scenario="disk-full",
+                hosts=("web1:2222",),
+                operator="eva@laptop",
+                inputs={"mount": "/srv", "target": 80.0},
+                called=called,
+            )
+        )
+        if ended is not None:
+            record.write(HostEnded(report=HostReport(host=ad_hoc_host("jan@web1:2222"), outcome=ended)))
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+@pytest.mark.parametrize("ended", [None, Refusal(why="it stands in no inventory")])
+def test_a_run_that_could_only_look_says_that_nothing_is_left_to_ask_about(
+    night: Night, ended: HostOutcome | None, is_listed: bool
+) -> None:
+    looked_at(night, ended=ended)
+    words = ("--inventory", str(night.inventory)) if is_listed else ()
+    status, out, err = night.resume(*words)
+    assert (status, out) == (ExitStatus.USAGE, "")
+    assert err == (
+        "there is nothing to resume: jan@web1:2222 stood in no inventory, so run 0123abcd only looked at it and sent "
+        "nothing. To repair it, list it in an inventory, then: soleil-remediate remediate --scenario disk-full --host "
+        f"web1 --inventory {night.inventory if is_listed else 'FILE'} --set mount=/srv"
+    )
+    assert night.sent == [1, 1]
+
+
+def test_a_run_that_could_only_look_and_found_nothing_wrong_is_over(night: Night) -> None:
+    looked_at(night, ended=NotNeeded(why="/srv 27 %"))
+    assert night.resume() == (0, "nothing is left of run 0123abcd: every host of it ended NOT NEEDED", "")
+
+
+def test_hosts_of_an_inventory_are_not_noted_as_being_in_none(night: Night) -> None:
+    given = {"inventory": str(night.inventory), "host": "web1"}
+    assert choosing.called(Call(verb="remediate", given=given)) == Called(inventory=str(night.inventory))
+
+
+# --- hosts that the playbook is not for any more ----------------------------------------------------------------------
+
+
+def test_a_host_that_the_playbook_is_not_for_any_more_is_looked_at_and_left_alone(night: Night) -> None:
+    night.pattern = "web1"
+    status, out, err = night.resume()
+    assert (status, err) == (ExitStatus.NOT_FIXED, "")
+    assert "FIXED web1" in out
+    assert (
+        "NOT FIXED web2 · exit 1 /srv/one says bad; left alone: tiny is for web1, and web2 is not among them, unlike "
+        "when that run began. To go on there, name the playbook or the inventory as it was then"
+    ) in out
+    assert night.sent == [1, 1]
+
+
+def test_it_is_asked_all_the_same_what_became_of_its_change(night: Night) -> None:
+    night.pattern = "web2"
+    status, document = night.document()
+    assert status == ExitStatus.OK
+    assert [(one["host"], one["found"]) for one in document["resumed"]["changes"]] == [("web1", "done")]
+    assert ends(document["resumed"]["hosts"])["web1"] == ("FIXED", 0)
+    assert night.sent == [1, 2]
+
+
+def test_changed_and_still_at_fault_it_counts_as_failed(night: Night) -> None:
+    night.pattern = "web2"
+    tiny.say(night.hosts[0], "bad")
+    _, out, _ = night.resume()
+    assert "left alone: tiny is for web2, and web1 is not among them" in out
+    assert "not tried: web1 ended NOT FIXED" in out
+    assert night.sent == [1, 1]
+    _, out, _ = night.resume("--max-fail", "1")
+    assert "FIXED web2" in out
+    assert night.sent == [1, 2]
+
+
+def test_left_alone_untouched_it_keeps_nobody_from_going_on(night: Night) -> None:
+    night.cut("GateAnswered")
+    night.pattern = "web2"
+    tiny.say(night.hosts[0], "bad")
+    status, out, _ = night.resume()
+    assert status == ExitStatus.NOT_FIXED
+    assert "FIXED web2" in out
+    assert night.sent == [1, 2]
+
+
+def test_a_playbook_that_is_for_nobody_now_is_said_before_any_host_is_asked(night: Night) -> None:
+    night.pattern = "wbe*"
+    before = night.runs.read(night.run)
+    status, _, err = night.resume()
+    assert status == ExitStatus.USAGE
+    assert "'wbe*' matches no host or group" in err
+    assert night.runs.read(night.run) == before
+
+
 # --- what a program reads ---------------------------------------------------------------------------------------------
 
 
@@ -314,6 +431,93 @@ def test_a_program_reads_how_the_hosts_ended_where_the_new_run_is_refused(night:
     assert status == document["exit_status"] == ExitStatus.DECLINED
     assert document["error"]["type"] == "Frozen"
     assert ends(document["resumed"]["hosts"])["web1"] == ("FIXED", 0)
+
+
+# --- what a build server reads ----------------------------------------------------------------------------------------
+
+
+def suites(night: Night, *words: str) -> tuple[int, dict[str, tuple[str, str, str]]]:
+    """Return of each host its verdict, the run that it is told of, and whether its suite is red."""
+    status = cli.main(["resume", night.run, "--yes", "-o", "junit", *words])
+    found = {}
+    for suite in junit_schema.parsed(night.capsys.readouterr().out):
+        told = {one.attrib["name"]: one.attrib["value"] for one in suite.iter("property")}
+        red = int(suite.attrib["failures"]) + int(suite.attrib["errors"])
+        of_run = "this" if told.get("run") == night.run else "another" if "run" in told else "none"
+        found[suite.attrib["name"]] = (told.get("verdict", "none"), of_run, "red" if red else "green")
+    return status, found
+
+
+def test_every_host_has_a_suite_whichever_of_the_two_runs_it_is_told_of(night: Night) -> None:
+    assert suites(night) == (
+        ExitStatus.OK,
+        {"web1": ("FIXED", "this", "green"), "web2": ("FIXED", "another", "green")},
+    )
+
+
+def test_where_nothing_is_gone_on_with_every_suite_is_of_the_run_that_was(night: Night) -> None:
+    once = {"web1": ("FIXED", "this", "green"), "web2": ("NOT FIXED", "this", "red")}
+    assert suites(night, "--dry-run") == (ExitStatus.NOT_FIXED, once)
+    tiny.say(night.hosts[1], "good")
+    over = {"web1": ("FIXED", "this", "green"), "web2": ("NOT NEEDED", "this", "green")}
+    assert suites(night) == (ExitStatus.OK, over)
+    assert suites(night) == (ExitStatus.OK, over)
+
+
+def test_a_host_that_did_not_end_well_is_a_red_suite_though_the_new_run_is_not_about_it(night: Night) -> None:
+    night.cut("GateAnswered")
+    night.hosts[0].unreachable = ConnectionLost("web1 is silent")
+    assert suites(night, "--max-fail", "1") == (
+        ExitStatus.UNREACHABLE,
+        {"web1": ("UNREACHABLE", "this", "red"), "web2": ("FIXED", "another", "green")},
+    )
+
+
+def test_hosts_that_left_the_inventory_and_a_run_that_is_refused_have_suites_too(night: Night) -> None:
+    night.inventory.write_text("all: {hosts: {web2: {}}}\n")
+    Switch(inventory=night.inventory).freeze("eva", tiny.Clock().now(), "a deploy")
+    assert suites(night) == (
+        ExitStatus.UNKNOWN,
+        {"web1": ("UNKNOWN", "this", "red"), "soleil-remediate": ("none", "none", "red")},
+    )
+
+
+def test_a_runner_gets_an_annotation_for_every_host_and_a_summary_of_both_runs(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = night.folder / "summary.html"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    assert cli.main(["resume", night.run, "--yes", "-o", "github"]) == ExitStatus.OK
+    out = night.capsys.readouterr().out
+    assert [one.properties["title"] for one in obeyed(out) if one.name == "notice"] == [
+        "web1: FIXED (tiny)",
+        "web2: FIXED (tiny)",
+    ]
+    text = summary.read_text()
+    first, second = (
+        text.index(f"<h3>resume {night.run} (tiny): exit 0</h3>"),
+        text.index("<h3>remediate tiny: exit 0</h3>"),
+    )
+    assert first < text.index("<td>web1</td>") < second < text.index("<td>web2</td>")
+    assert "nothing was sent" not in text[:second], "its change was sent by the run before"
+
+
+def test_a_runner_is_told_where_nothing_is_gone_on_with_and_where_the_new_run_is_refused(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = night.folder / "summary.html"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    cli.main(["resume", night.run, "--dry-run", "-o", "github"])
+    told = [(one.name, one.properties["title"]) for one in obeyed(night.capsys.readouterr().out)]
+    assert told == [("error", "web2: NOT FIXED (tiny)"), ("notice", "web1: FIXED (tiny)")]
+    Switch(inventory=night.inventory).freeze("eva", tiny.Clock().now(), "a deploy")
+    assert cli.main(["resume", night.run, "-o", "github"]) == ExitStatus.DECLINED
+    told = [(one.name, one.properties.get("title", "")) for one in obeyed(night.capsys.readouterr().out)]
+    assert told == [("endgroup", ""), ("error", "Frozen"), ("notice", "web1: FIXED (tiny)")]
+    assert summary.read_text().count("<h3>resume") == 2
+
+
+# --- stages -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_host_in_a_stage_is_gone_where_the_inventory_knows_it_no_more(tmp_path: Path) -> None:

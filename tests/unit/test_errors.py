@@ -122,6 +122,55 @@ def test_a_name_nobody_knows_is_answered_with_the_nearest_or_with_all(
     assert said in str(error)
 
 
+@pytest.mark.parametrize(
+    "name, meant, others",
+    [
+        ("disk-fall", "disk-full", ["disk-slow"]),  # a slip of the hand
+        ("usr", "user", ["root"]),
+        ("--hots", "--host", ["--forks"]),
+        ("Disk-Full", "disk-full", []),
+        ("web1", "WEB1", ["DB1"]),
+        ("web-1", "web1", ["web2"]),
+        ("web01", "web1", ["web", "web2"]),  # the same number, written otherwise
+        ("web0", "web00", ["web1"]),
+        ("web", "web1", ["db1"]),
+        ("php8.1-fpm", "php8.2-fpm", ["nginx"]),
+        ("wbe", "web", ["db", "web1"]),  # the same letters
+        ("/svr", "/srv", ["/", "/var"]),
+        ("prod", "production", ["proxy", "staging"]),  # the beginning of one
+        ("--inv", "--inventory", ["--host"]),
+        ("nginx", "nginx.service", ["php8.2-fpm.service"]),
+    ],
+)
+def test_a_name_that_may_have_been_meant_is_asked_about(name: str, meant: str, others: list[str]) -> None:
+    assert UnknownName("name", name, [*others, meant]).nearest == meant
+
+
+@pytest.mark.parametrize(
+    "name, known",
+    [
+        ("memory-full", ["application-down", "disk-full"]),
+        ("disk-slow", ["disk-full"]),
+        ("db1", ["web1", "web2"]),
+        ("lb1", ["db1", "web1"]),
+        ("dd", ["db", "web"]),
+        ("front", ["root", "user"]),
+        ("prod", ["proxy"]),
+        ("start", ["freeze", "status"]),
+        ("--force", ["--forks", "--host"]),
+        ("--become", ["--because"]),
+        ("web9", ["web1", "web2"]),  # the next host
+        ("web10", ["web1"]),
+        ("web0", ["web1", "web10"]),
+        ("web9", ["web"]),  # all of them
+        ("pr", ["production"]),  # too little
+        ("log", ["log.rotate", "log.truncate"]),  # the beginning of several
+    ],
+)
+def test_a_name_that_is_like_none_is_answered_with_those_that_there_are(name: str, known: list[str]) -> None:
+    assert str(UnknownName("name", name, known)) == f"unknown name {name!r}: known: {', '.join(known)}"
+
+
 def test_where_a_name_stands_in_a_file_comes_first() -> None:
     error = UnknownName("kind", "log.trunc", ["log.truncate"], where="disk-full.yml:12:5")
     assert str(error) == "disk-full.yml:12:5: unknown kind 'log.trunc': did you mean 'log.truncate'?"

@@ -293,7 +293,7 @@ def test_inputs_that_nobody_parsed_are_at_their_defaults() -> None:
         ("path: '{{ vars.region }}'", "p.yml:8:23: web1: note.take: path (vars.region) must be an absolute path, not 'eu'"),
         ("text: '{{ vars.asked }}'", "p.yml:8:23: web1: note.take: text (vars.asked) must be text, not 500: put it in quotes"),
         ("text: '{{ vars.hostile }}'", "p.yml:8:23: web1: vars.hostile holds a template: write the value itself in the inventory"),
-        ("number: '{{ vars.asked }}'", "p.yml:8:5: note.take for web1: number must not be 500"),
+        ("number: '{{ vars.asked }}'", "p.yml:8:5: web1: note.take: number must not be 500"),
     ],
 )  # fmt: skip
 def test_what_a_host_does_not_give_is_told_with_the_argument_s_place(argument: str, message: str) -> None:
@@ -327,7 +327,7 @@ inputs:
 @pytest.mark.parametrize(
     "given,message",
     [
-        (["ip=x", "limt=5 MiB"], "unknown input of note 'limt': did you mean 'limit'?"),
+        (["ip=x", "limt=5 MiB"], "--set: unknown input of note 'limt': did you mean 'limit'?"),
         (["ip=x", "limit"], "--set 'limit': write NAME=VALUE"),
         (["ip=x", "limit\x1b[31m"], "--set 'limit\\x1b[31m': write NAME=VALUE"),
         (["ip=x", "ip=y"], "--set ip is given twice: keep one of the two"),
@@ -353,7 +353,24 @@ def test_what_cannot_be_set_says_why(given: list[str], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_inputs(loaded, given)
     assert str(caught.value) == message
-    assert isinstance(caught.value, UnknownName) == message.startswith("unknown")
+    assert isinstance(caught.value, UnknownName) == ("unknown input" in message)
+
+
+@pytest.mark.parametrize(
+    "argument,message",
+    [
+        ("number: '{{ inputs.number }}'", "--set number: web1: note.take: number must not be 500"),
+        ("path: '{{ app.root }}/{{ inputs.ip }}'", "--set ip: web1: note.take: path (app.root, inputs.ip) must be a path without '..', not '/srv/soleil/current/../x'"),
+        ("text: '{{ inputs.ip }}', number: '{{ inputs.number }}'", "--set ip and --set number: web1: note.take: number must not be 500"),
+        ("size: '{{ inputs.limit }}', number: 500", "p.yml:15:5: web1: note.take: number must not be 500"),
+    ],
+)  # fmt: skip
+def test_what_was_set_and_a_kind_does_not_take_is_not_called_the_playbooks_mistake(argument: str, message: str) -> None:
+    inputs = DECLARED.replace("number: {type: integer,", "number: {type: integer, default: 3,")
+    with pytest.raises(ConfigError) as caught:
+        taken(argument, inputs=inputs, given=("number=500", "ip=../x", "limit=1 MiB"))
+    assert str(caught.value) == message
+    assert isinstance(caught.value, PlaybookError) == message.startswith("p.yml")
 
 
 def test_every_declared_input_is_there_given_or_not() -> None:

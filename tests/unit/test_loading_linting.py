@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from soleil_remediate.catalog import load_catalog
-from soleil_remediate.loading import lint, load_inventory, shipped_playbooks
+from soleil_remediate.loading import lint, load_inventory, misfits, shipped_playbooks
 from tests.rights import modes_count
 
 CATALOG = load_catalog()
@@ -200,3 +200,98 @@ def test_every_broken_file_of_variables_is_told_and_nothing_that_follows_from_it
         ]
     )
     assert told("inv/group_vars") == told("inv")[:1]
+
+
+# --- playbooks against an inventory -----------------------------------------------------------------------------------
+
+TWO_GROUPS = """\
+all:
+  children:
+    web: {vars: {app: {name: soleil, root: /srv/soleil}, share: 90%}, hosts: {"web[1:5]": {}}}
+    db: {vars: {share: a lot}, hosts: {db1: {}, db2: {}}}
+"""
+MINE = """\
+scenario: mine
+title: Mine
+severity: high
+respond_within: 30 min
+impact: none
+"""
+
+
+def against(text: str, hosts: str = TWO_GROUPS) -> list[str]:
+    write("hosts.yml", hosts)
+    write("mine.yml", MINE + text)
+    assert told("mine.yml", "hosts.yml") == []
+    return [str(problem) for problem in misfits(["mine.yml", "hosts.yml"], "hosts.yml", CATALOG)]
+
+
+CHECKED = "healthy_when: [disk.used: {below: 80%}], steps: [journal.vacuum: {to: 1 GiB}]"
+SHEAR = '"{{ vars.shear }}"'
+NEEDS_SHEAR = "disk.used: below needs vars.shear, which is not given in the inventory"
+ROOT = 'healthy_when: [disk.used: {below: 80%, mount: "{{ app.root }}"}]\n'
+
+
+@pytest.mark.parametrize(
+    "text, messages",
+    [
+        pytest.param(f"hosts: web\n{ROOT}", [], id="nothing is wrong"),
+        pytest.param(
+            f"hosts: wbe\n{ROOT}",
+            ["mine.yml:6:8: unknown host or group 'wbe': did you mean 'web'?"],
+            id="a group that there is not",
+        ),
+        pytest.param(
+            f"hosts: web:&db\n{ROOT}",
+            ["mine.yml:6:8: hosts.yml: 'web:&db' matches no host"],
+            id="a pattern that nothing matches",
+        ),
+        pytest.param(
+            ROOT,
+            [
+                "mine.yml:6:47: db1, db2: disk.used: mount needs app.root, which is not given in the inventory",
+            ],
+            id="a value that some hosts lack",
+        ),
+        pytest.param(
+            'hosts: all\nhealthy_when: [disk.used: {below: "{{ vars.shear }}"}]\n',
+            [
+                f"mine.yml:7:35: web1, web2, web3 and 4 more: {NEEDS_SHEAR}",
+            ],
+            id="a value that no host has",
+        ),
+        pytest.param(
+            'healthy_when: [disk.used: {below: "{{ vars.share }}"}]\ngoal: [disk.used: {below: "{{ vars.shear }}"}]\n'
+            "hosts: db\n",
+            [
+                "mine.yml:6:35: db1, db2: disk.used: below (vars.share): 'a lot' is no share: write a share such as 80%",
+                f"mine.yml:7:27: db1, db2: {NEEDS_SHEAR}",
+            ],
+            id="every mistake and not only the first",
+        ),
+        pytest.param(
+            "inputs:\n  mount: {type: path, about: Where}\n  share: {type: percent, required: true, about: How much}\n"
+            'healthy_when: [disk.used: {below: "{{ inputs.share }}", mount: "{{ inputs.mount }}"}]\n',
+            [],
+            id="what somebody has to give",
+        ),
+        pytest.param(
+            f"hosts: web\nstages:\n  - {{stage: one, hosts: db, {CHECKED}}}\n  - {{stage: two, hosts: wbe, {CHECKED}}}\n"
+            f"  - {{stage: three, {CHECKED.replace('80%', SHEAR)}}}\n",
+            [
+                "mine.yml:8:25: stage one is for db, and none of web is among them",
+                "mine.yml:9:25: unknown host or group 'wbe': did you mean 'web'?",
+                f"mine.yml:10:54: web1, web2, web3 and 2 more: {NEEDS_SHEAR}",
+            ],
+            id="stages",
+        ),
+    ],
+)
+def test_a_playbook_is_held_against_the_hosts_that_it_is_for(text: str, messages: list[str]) -> None:
+    assert against(text) == messages
+
+
+def test_what_is_wrong_with_a_file_by_itself_is_not_said_again() -> None:
+    write("mine.yml", f"{MINE}hots: web\n")
+    write("hosts.yml", "all: {hots: {}}\n")
+    assert misfits(["mine.yml"], "hosts.yml", CATALOG) == ()

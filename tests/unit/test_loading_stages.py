@@ -19,12 +19,15 @@ from soleil_remediate.loading import (
     lint,
     load_inventory,
     load_scenarios,
+    not_meant,
     parse_inputs,
 )
+from soleil_remediate.remediation import open_remediation
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.runbook import explain_page
 from soleil_remediate.scenario import Case, Scenario
 from soleil_remediate.secrecy import REDACTOR
+from soleil_remediate.transports.scripted import ScriptedTransport
 from tests.unit.test_loading_playbooks import CATALOG, HEAD, HEALTHY
 
 CHECK = "healthy_when: [disk.used: {below: 80%}]"
@@ -186,12 +189,33 @@ def test_a_run_that_leaves_out_a_stage_is_refused() -> None:
 
 def test_a_host_that_no_stage_is_for_is_refused() -> None:
     with pytest.raises(ConfigError, match="no stage of disk-full is for mail1: leave it out of --host"):
-        bound(load(STAGES), "web1:db1:mail1")
+        bound(load(STAGES.replace("hosts: web:db\n", "", 1)), "web1:db1:mail1")
 
 
 def test_a_stage_for_a_group_that_there_is_not_is_refused() -> None:
     with pytest.raises(UnknownName, match="wbe"):
         bound(load(STAGES.replace("hosts: web\n", "hosts: wbe\n")), "web:db")
+
+
+def test_a_host_that_the_playbook_is_not_for_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^disk-full is for web:db, and mail1 is not among them$"):
+        bound(load(STAGES), "web:db:mail1")
+    with pytest.raises(ConfigError, match=r"^disk-full is for web:!web2, and web2, db1 is not among them$"):
+        bound(load(f"hosts: web:!web2\n{HEALTHY}"), "web:db1")
+
+
+def test_a_host_in_a_stage_is_held_against_the_pattern_of_its_stage() -> None:
+    Path("hosts.yml").write_text(INVENTORY)
+    inventory = load_inventory("hosts.yml")
+    hosts = [inventory.host(name).in_stage(stage) for name, stage in
+             [("db1", "migrate"), ("web1", "migrate"), ("web1", "serve"), ("mail1", "serve")]]  # fmt: skip
+    assert not_meant(load(STAGES), hosts, inventory.meant_by) == {"web1#migrate": "db", "mail1#serve": "web:db"}
+
+
+def test_a_script_is_refused_like_a_person() -> None:
+    Path("hosts.yml").write_text(INVENTORY)
+    with pytest.raises(ConfigError, match=r"^application-down is for web, and db1 is not among them$"):
+        open_remediation(scenario="application-down", hosts="db1", inventory="hosts.yml", transport=ScriptedTransport())
 
 
 def test_a_host_without_an_inventory_is_looked_at_for_every_stage() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -495,7 +496,7 @@ class Staged:
             clock=self.clock,
         )
 
-    def resume(self, run: str, gone: Sequence[str] = ()) -> Resumed:
+    def resume(self, run: str, gone: Sequence[str] = (), others: Mapping[str, str] = MappingProxyType({})) -> Resumed:
         history = self.runs.history(run)
         names = {*history.open_hosts, *(change.host for change in history.open_changes)} - {*gone}
         with self.runs.reopen(history, self.clock) as record:
@@ -506,6 +507,7 @@ class Staged:
                 transport=ScriptedTransport(*self.hosts),
                 clock=self.clock,
                 gone=gone,
+                others=others,
             )
 
     def cut(self, run: str, keep: Callable[[dict[str, Any]], bool]) -> None:
@@ -610,7 +612,7 @@ def test_a_later_stage_waits_for_a_host_that_the_inventory_knows_no_more(staged:
 def test_a_later_stage_waits_for_a_host_that_ended_badly_and_left_the_inventory(staged: Staged) -> None:
     staged.hosts[0].on_read(lambda command: command.words[3:4] == ("read",), FactError("permission denied"))
     run = staged.remediate(["web1#migrate", "web2#serve"], max_fail=1).run
-    assert staged.runs.history(run).ends["web1#migrate"].verdict == "NOT FIXED"
+    assert staged.runs.history(run).ends["web1#migrate"].word == "NOT FIXED"
     tiny.say(staged.hosts[1], "bad")
     resumed = staged.resume(run, gone=("web1#migrate",))
     assert resumed.left == ()
@@ -631,3 +633,24 @@ def test_of_what_was_done_once_nothing_is_left_for_a_host_that_was_passed_over(s
         (),
     )
     assert staged.runs.history(run).open_hosts == ()
+
+
+def test_what_is_done_once_is_done_on_a_host_that_its_stage_is_still_for(staged: Staged) -> None:
+    run = staged.remediate().run
+    staged.cut(run, lambda line: line.get("type") == "RunStarted")
+    for one in staged.hosts:
+        tiny.say(one, "bad")
+    resumed = staged.resume(run, others={"web1#migrate": "it is for web2"})
+    assert resumed.left == ("web2#migrate", "web1#serve", "web2#serve")
+    assert resumed.outcomes["web1#migrate"] == NotNeeded(why="stage migrate is done once, on web2")
+
+
+def test_a_later_stage_waits_for_a_host_that_the_one_before_is_not_for_any_more(staged: Staged) -> None:
+    run = staged.remediate().run
+    staged.cut(run, lambda line: line.get("type") == "GateAnswered")
+    for one in staged.hosts:
+        tiny.say(one, "bad")
+    resumed = staged.resume(run, others={"web1#migrate": "it is for web2"})
+    assert resumed.left == ()
+    assert resumed.outcomes["web1#migrate"] == NotFixed(why="/srv/one says bad; left alone: it is for web2")
+    assert resumed.outcomes["web2#serve"].why.startswith("stage migrate comes first, and web1 ended NOT FIXED there")

@@ -119,6 +119,6 @@ def test_where_every_host_has_it_all_goes_on(tmp_path: Path) -> None:
     ],
 )
 def test_what_there_is_is_said_with_what_may_have_been_meant(known: list[str], nearest: str, said: str) -> None:
-    error = NotOnHost.among("mount point", "/x", known, nearest=nearest)
+    error = NotOnHost.among("mount point", "/x", known, meant=nearest)
     assert said in str(error)
     assert (error.given, error.nearest) == ("/x", nearest)

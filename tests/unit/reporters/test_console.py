@@ -553,6 +553,37 @@ def test_what_is_alike_of_several_hosts_is_said_once(whys: list[str], rows: list
     ] == rows
 
 
+@pytest.mark.parametrize("count", [2, 200])
+@pytest.mark.parametrize(
+    "address",
+    ["deploy@10.0.0.{}:22", "deploy@web{}.example.com:22", "deploy@ec2-{}-a.example.com:2222", "[2001:db8::{}]:22"],
+)
+def test_hosts_that_cannot_be_reached_stand_together_wherever_each_of_them_is(address: str, count: int) -> None:
+    page = Page(80)
+    whys = [f"web{number} ({address.format(number)}): Connection refused" for number in range(1, count + 1)]
+    put_hosts(page, [(f"web{n}", NotReached(why=why, is_retryable=True), None) for n, why in enumerate(whys, 1)])
+    assert page.text.splitlines() == [
+        f"  {f'{count} hosts':<12} UNREACHABLE",
+        "    web1 web2" if count == 2 else "    web[1:200]",
+        f"    such as {whys[0]}",
+    ]
+
+
+def test_hosts_that_cannot_be_reached_for_different_reasons_stand_apart() -> None:
+    page = Page(80)
+    put_hosts(
+        page,
+        [
+            ("web1", NotReached(why="web1 (deploy@10.0.0.1:22): Connection refused", is_retryable=True), None),
+            ("web2", NotReached(why="web2 (deploy@10.0.0.2:22): No route to host", is_retryable=True), None),
+        ],
+    )
+    assert [line.strip() for line in page.text.splitlines() if "(" in line] == [
+        "web1 (deploy@10.0.0.1:22): Connection refused",
+        "web2 (deploy@10.0.0.2:22): No route to host",
+    ]
+
+
 def test_what_the_first_table_said_of_hosts_that_were_left_alone_is_not_said_again() -> None:
     previews, reports = several()
     events: list[Event] = [started(*NAMES[2:4]), *(HostSeen(preview=seen) for seen in previews[2:])]
