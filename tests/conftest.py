@@ -7,6 +7,7 @@ part, just above pytest's own.
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,6 +25,11 @@ settings.register_profile(
     "whatever the machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("whatever the machine")
+
+# A shell starts what it puts into the background with SIGINT ignored, and whatever is started inherits that: the programs
+# that are to hear Ctrl-C here would not.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LAB_TIMEOUT = 600  # seconds for one test, its part of bringing hosts up included
 
