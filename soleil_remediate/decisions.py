@@ -98,7 +98,8 @@ def decide(
     helpful = relevant(plan, standing.faults)
     if not helpful.changes:
         return StepSkipped(why=helpful.because)
-    if host.connection.is_narrow and step.task.rights() is None:
+    is_roots = step.task.rights() is None or any(change.is_roots for change in helpful.changes)
+    if host.connection.is_narrow and is_roots:
         return StepUndecided(
             why=f"{step.task.kind} needs all of root's rights, and sudo allows single commands (sudo: narrow)"
         )

@@ -141,6 +141,7 @@ class Change:
         keeps: What stays as it was, where that is worth saying.
         downtime: What users notice.
         preserve: What is saved off the host first.
+        is_roots: It takes all of root's rights, whatever rights its task names.
         relieves: Which faults it eases; a change that eases none of those seen is not sent. Empty where the task's own
             reading is the only judge.
     """
@@ -156,6 +157,7 @@ class Change:
     downtime: str = field(default="none", compare=False)
     preserve: Preserve | None = None
     relieves: tuple[Relief, ...] = ()
+    is_roots: bool = field(default=False, compare=False)
 
     def digest(self, host: str, kind: str) -> str:
         """Return what an approval of this change on *host* is about, as 16 hexadecimal digits.

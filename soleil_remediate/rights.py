@@ -37,7 +37,7 @@ TESTER = "/usr/local/lib/soleil-remediate/without-a-trace"
 #: What tests a configuration, as Debian's own units start these programs, and nothing else: while looking, and by a
 #: change itself before it is loaded.
 TEST_NGINX = (Right("root", TESTER, "/usr/sbin/nginx -t"), Right("root", "/usr/sbin/nginx", "-t"))
-_PHP_CONFIGURATION = r"-t --fpm-config /etc/php/[0-9.]+/fpm/php-fpm\.conf"
+_PHP_CONFIGURATION = r"-t --fpm-config /etc/php/[0-9]+\.[0-9]+/fpm/php-fpm\.conf"
 TEST_PHP_FPM = (
     Right("root", TESTER, f"/usr/sbin/php-fpm[0-9.]* {_PHP_CONFIGURATION}"),
     Right("root", "/usr/sbin/php-fpm*", _PHP_CONFIGURATION),
@@ -46,7 +46,7 @@ TEST_PHP_FPM = (
 
 def to_act_on(unit: str, *verbs: str) -> tuple[Right, ...]:
     """Return the rights to tell systemd *verbs* about a unit whose name may hold ``*`` and ``?``, and to test it."""
-    one_word = {"*": "[0-9A-Za-z:_.@-]*", "?": "[0-9A-Za-z:_.@-]"}
+    one_word = {"*": "[0-9A-Za-z_.@-]*", "?": "[0-9A-Za-z_.@-]"}
     name = "".join(one_word.get(letter) or re.escape(letter).replace(r"\-", "-") for letter in unit)
     tests = {"nginx": TEST_NGINX, "php": TEST_PHP_FPM}
     return (

@@ -26,8 +26,8 @@ settings.register_profile(
 )
 settings.load_profile("whatever the machine")
 
-# A shell starts what it puts into the background with SIGINT ignored, and whatever is started inherits that: the programs
-# that are to hear Ctrl-C here would not.
+# A shell starts what it puts into the background with SIGINT ignored, and all that is started from there inherits it:
+# the programs that are to hear Ctrl-C here would not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -26,48 +26,66 @@ _MEANS = """\
 
 #: For root to run: the rules, and what a login needs besides.
 _NARROW = """\
-# For root to read, and to run there: sh FILE
+# For root to read, and to run there: sh FILE; once more does no harm.
 # For the changes of {kinds}.
-# {login} may then do as somebody else what is listed here, and nothing more. It needs sudo 1.9.10.
+# {login} may then do as somebody else what is listed here. Together with rules that it has from elsewhere and that want
+# a password, these do not work: nothing is changed then.
 {about}set -eu
+umask 022
+id -u {login} >/dev/null
+version=$(sudo -V | sed -n '1s/.* //p')
+printf '1.9.10\\n%s\\n' "$version" | sort -V -C || {{ echo "sudo $version is too old: 1.9.10" >&2; exit 1; }}
+
+# Configurations are tested by this text of root's, without a trace.
+mkdir -p {tester_folder}
+cat >{tester}.new <<'END'
+#!/bin/sh
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+[ "${{1-}}" = alone ] || exec {alone} "$0" alone "$@"
+shift
+{test}END
+chmod 0755 {tester}.new
+mv -f {tester}.new {tester}
+
+# The host's lock, which {login} may take, and where it remembers what it did; also after a restart.
+folders=/etc/tmpfiles.d/soleil-remediate-{login}.conf
+cat >"$folders" <<'END'
+d /run/soleil-remediate 0750 root root
+a+ /run/soleil-remediate - - - - u:{login}:rx
+d /run/soleil-remediate/logins 0755 root root
+d /run/soleil-remediate/logins/{login} 0755 {login} -
+END
+systemd-tmpfiles --create "$folders"
+
+# So that {login} can read what services log.
+usermod -aG adm,systemd-journal {login}
 
 # What sudo allows: checked before it counts.
-rules=/etc/sudoers.d/soleil-remediate-{login}-{scenario}
+rules=/etc/sudoers.d/soleil-remediate-{login}-{what}
 cat >"$rules.new" <<'END'
+Defaults:{login} listpw=all
 {rules}
 END
 chmod 0440 "$rules.new"
 visudo -cf "$rules.new"
 mv -f "$rules.new" "$rules"
-
-# The host's lock, which {login} may take, and where it remembers what it did; also after a restart.
-folders=/etc/tmpfiles.d/soleil-remediate-{login}.conf
-cat >"$folders" <<'END'
-d /run/soleil-remediate 0700 root root
-a+ /run/soleil-remediate - - - - u:{login}:rx
-d /run/soleil-remediate/{login} 0755 {login} -
-END
-systemd-tmpfiles --create "$folders"
-
-# Configurations are tested by this text of root's, without a trace.
-mkdir -p {tester_folder}
-cat >{tester} <<'END'
-#!/bin/sh
-[ "${{1-}}" = alone ] || exec {alone} "$0" alone "$@"
-shift
-{test}END
-chmod 0755 {tester}
-
-# So that {login} can read what services log.
-usermod -aG adm,systemd-journal {login}"""
+former=/etc/sudoers.d/soleil-remediate
+[ ! -e "$former" ] || echo "REMOVE $former: it may allow a shell of root's" >&2"""
 
 _ALL_OF = """\
 # {user} runs the application: whoever may release its code has its rights already.
 # Nobody else should log in as {login}.
 """
+_ITS_OWN = """\
+# {login} itself runs the application: WHOEVER BREAKS INTO THE APPLICATION HAS THESE RIGHTS, TOO.
+"""
 
 #: What may stand in a file's name, in a shell's word and in tmpfiles.d(5) as it is.
 _PLAIN = re.compile(r"[a-z_][a-z0-9_-]*")
+
+#: sudo reads no file with a full stop in its name.
+_OTHERS = re.compile(r"[^A-Za-z0-9_-]")
 
 #: In the arguments of a command: sudoers(5), "Special characters". A backslash of a pattern stays one.
 _ESCAPED_IN_ARGUMENTS, _BACKSLASH = re.compile(r"([,:=])"), r"\\\1"
@@ -82,17 +100,24 @@ def sudoers(call: Call) -> ExitStatus:
     found, catalog = chosen_scenarios(call)
     scenario = found.find(call.text("scenario"))
     hosts, inventory = chosen_hosts(call)
+    without = {host.name: why for host in hosts if (why := _why_none(host)) is not None}
+    narrow = [host for host in hosts if host.connection.is_narrow and host.name not in without]
+    select = None if inventory is None else inventory.meant_by
+    cases = bind_all(scenario, narrow, parse_inputs(scenario, call.many("set")), catalog, select) if narrow else ()
     parts: dict[str, list[Host]] = {}
     for host in hosts:
-        if (why := _why_none(host)) is not None:
-            text = f"# {why}"
+        if host.name in without:
+            text = f"# {without[host.name]}"
         elif host.connection.is_narrow:
-            select = None if inventory is None else inventory.meant_by
-            cases = bind_all(scenario, [host], parse_inputs(scenario, call.many("set")), catalog, select)
-            text = "\n".join(_narrow(host, scenario, [step for case in cases for step in case.steps]))
+            its_own = [step for case in cases if case.host.listed_name == host.name for step in case.steps]
+            text = "\n".join(_narrow(host, scenario, its_own))
         else:
             text = "\n".join(_all_of_roots(host, scenario))
         parts.setdefault(text, []).append(host)
+    scripts = {frozenset(host.machine for host in its) for its in parts.values() if its[0] in narrow}
+    if len(scripts) > 1:
+        one, another, *_ = sorted(min(machines) for machines in scripts)
+        raise ConfigError(f"{one} and {another} need different scripts: have each printed alone, by --host")
     for at, (text, its) in enumerate(parts.items()):
         names = ", ".join(dict.fromkeys(host.machine for host in its))
         sys.stdout.write(("\n" if at else "") + f"# {scenario.name} on {names}\n{text}\n")
@@ -145,9 +170,11 @@ def _narrow(host: Host, scenario: Scenario, steps: list[Step]) -> Iterator[str]:
         raise ConfigError(f"{host.name}: the application runs as root there, and single commands of root's are all")
     yield _NARROW.format(
         login=login,
-        scenario=scenario.name,
         kinds=", ".join(dict.fromkeys(step.task.kind for step in possible)),
-        about="".join(_ALL_OF.format(user=user, login=login) for user in whole),
+        about="".join(
+            _ITS_OWN.format(login=login) if user == login else _ALL_OF.format(user=user, login=login) for user in whole
+        ),
+        what=_OTHERS.sub("-", f"{scenario.name}-{host.app_name}" if "/" in host.name else scenario.name),
         rules="\n".join(rule(login, right) for right in rights),
         tester=TESTER,
         tester_folder=TESTER.rpartition("/")[0],
@@ -161,7 +188,8 @@ def rule(login: str, right: Right) -> str:
     command = "ALL"
     if right.program:
         command = f"{right.program} ^{_ESCAPED_IN_ARGUMENTS.sub(_BACKSLASH, right.arguments)}$"
-    return f"{_escaped(login)} ALL=({_escaped(right.user)}) NOPASSWD: {command}"
+    where = "CWD=/ " if right.program else ""  # supervisorctl takes its configuration from where it is started
+    return f"{_escaped(login)} ALL=({_escaped(right.user)}) {where}NOPASSWD: {command}"
 
 
 def _for(kinds: Iterable[str]) -> str:

@@ -421,6 +421,9 @@ class ConsoleReporter:
             page.command("  record", self._again.show(self._run), 9)
             if any(isinstance(host.outcome, MaybeChanged) for host in report.hosts):
                 page.command("  next", self._again.resume(self._run), 9)
+            elif report.exit_status:
+                page.command("  next", self._again.preview(), 9)
+                page.line("         once that is mended: what is done already is not done again")
         elif report.exit_status and (command := self._next(report)):
             page.command("  next", command, 9)
 

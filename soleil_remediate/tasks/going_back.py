@@ -84,7 +84,9 @@ class GoBack(Task[Seen]):
     def rights(self) -> tuple[Right, ...] | None:
         if self.maintenance == "yes":  # the timer that ends it is root's
             return None
-        programs = Right("root", SUPERVISORCTL, r"(status [0-9A-Za-z_.-]+:\*|start [0-9A-Za-z_.:-]+)")
+        programs = Right(
+            "root", SUPERVISORCTL, r"(status NAME:\*|start NAME(:NAME)?)".replace("NAME", "[0-9A-Za-z_][0-9A-Za-z_.-]*")
+        )
         return (Right(self.user), *to_act_on(self.php, "reload"), programs)
 
     def plan(self, seen: Any) -> Plan:

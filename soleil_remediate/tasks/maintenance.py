@@ -212,6 +212,7 @@ class MaintenancePage:
             older: The release that will be served behind it; ``None`` where that is checked out in place.
         """
         return Change(
+            is_roots=True,  # the host's timer that ends it is
             summary="show users the maintenance page",
             command=Command(
                 _BEGIN.bind(*self._who, self._timer, ENDS_WITHIN, _END, older or ""), deadline=Duration(2 * _ARTISAN)
@@ -231,6 +232,7 @@ class MaintenancePage:
             what: What serves it, such as ``release 41``.
         """
         return Change(
+            is_roots=True,  # the host's timer that ends it is
             summary=f"end the maintenance page once {what} answers behind it",
             command=self._leave(self.root, "", ""),
             risk=Risk.DISRUPTIVE,

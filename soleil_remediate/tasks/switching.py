@@ -46,12 +46,20 @@ run_programs() {
 
 #: What both ways share: how they end, and who still runs code of before.
 _FUNCTIONS = (
-    r"""wrong=
+    r"""wrong= queue='queue:(work|listen)|horizon(:[a-z]+)?|schedule:work'
 stop() { printf '%s: nothing was switched\n' "$1" >&2; exit 75; }
 """
     + AS_SOMEBODY
     + PROGRAMS
-    + r"""may_all() { # WORD… that test php-fpm's configuration: nothing is begun that sudo does not let come to its end
+    + r"""hidden_workers() { # those of which this login cannot see whose code they run; root sees everybody's
+    [ "$(id -u)" != 0 ] || return 0
+    for file in $(grep -lazxsE "$queue" /proc/[0-9]*/cmdline || :); do
+        pid=${file#/proc/} pid=${pid%/cmdline}
+        if readlink "/proc/$pid/cwd" >/dev/null || as "$user" readlink "/proc/$pid/cwd" >/dev/null; then continue; fi
+        [ ! -e "/proc/$pid" ] || printf '%s ' "$pid"
+    done
+}
+may_all() { # WORD… that test php-fpm's configuration: nothing is begun that sudo does not let come to its end
     [ "$(id -u)" != 0 ] || return 0
     [ -r /proc/1/stat ] || stop "processes of others are hidden from this login (hidepid)"
     [ "$#" = 0 ] || may "$@" || stop "sudo does not allow $*"
@@ -62,6 +70,12 @@ stop() { printf '%s: nothing was switched\n' "$1" >&2; exit 75; }
     for somebody in "$user" "$owner"; do
         as "$somebody" true || stop "sudo does not allow what runs as $somebody"
     done
+    for folder in "$to" "$bad"; do
+        [ ! -d "$folder" ] || as "$(stat -c %u -- "$folder")" true ||
+            stop "sudo does not allow what runs as the owner of $folder"
+    done
+    left=$(hidden_workers)
+    [ -z "$left" ] || stop "whose code these workers run cannot be seen by this login: $left"
 }
 is_folder() { [ "$(stat -c '%F %d:%i' -- "$1" 2>/dev/null)" = "directory $2" ]; }
 started() { # PID…: each with when it was started, so that no other process of that number is taken for it
@@ -83,7 +97,7 @@ children() { # PID; 0 where it has ended
 }
 workers() { # of this application, by what they were started with or where; the kernel says where without any link
     real=$(cd -- "$base" && pwd -P) || real=$base
-    for file in $(grep -lazxsE 'queue:(work|listen)|horizon(:[a-z]+)?|schedule:work' /proc/[0-9]*/cmdline || :); do
+    for file in $(grep -lazxsE "$queue" /proc/[0-9]*/cmdline || :); do
         pid=${file#/proc/} pid=${pid%/cmdline}
         at=$(readlink "/proc/$pid/cwd" || as "$user" readlink "/proc/$pid/cwd" || :)
         case $at/ in
@@ -104,7 +118,7 @@ ask_to_end() { # PID:STARTED…: a worker that hears SIGTERM ends after its job;
     for one do
         pid=${one%:*}
         case $(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null) in
-            *[4567cdef]???) [ -z "$(still "$one")" ] || terminate "$pid" ;;
+            *[4567cdef]???) [ -z "$(still "$one")" ] || terminate "$pid" || note "$pid cannot be asked to end" ;;
         esac
     done
 }
@@ -172,6 +186,8 @@ _FOLLOW = r"""if [ -n "$unit" ]; then
     if [ "$state" = active ]; then echo "$unit reloaded"; else note "$unit is $state"; fi
 fi
 
+left=$(hidden_workers)
+[ -z "$left" ] || note "whose code these workers run cannot be seen by this login: $left"
 # shellcheck disable=SC2046  # words of numbers
 set -- $(workers)
 if [ "$#" -gt 0 ]; then

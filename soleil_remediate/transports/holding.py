@@ -21,7 +21,12 @@ _TELL = Script(
 flock -n -s -E 75 "$1" true
 case $? in
     0) echo free ;;
-    75) printf 'held %s\\n' "$(readlink "$(ls -1td "$1/owner" "$1"/*/owner 2>/dev/null | head -n 1)")" ;;
+    75) # as in shim.sh
+        newest=$(ls -1td "$1/owner" "$1"/logins/*/owner 2>/dev/null | head -n 1)
+        says=$(readlink "${newest:-$1/owner}" | head -n 1 | cut -c 1-300)
+        case $newest in */logins/*) newest=${newest%/owner} says="$says, as ${newest##*/} says" ;; esac
+        printf 'held %s\\n' "$says"
+        ;;
     *) exit 4 ;;
 esac
 cd "$2" || exit 3

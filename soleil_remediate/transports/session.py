@@ -477,7 +477,7 @@ class ShellSession:
 
 def memory_of(access: Access, base: PurePosixPath = BASE) -> PurePosixPath:
     """Return where a session's operations are kept on a host: root trusts no folder that somebody else may write to."""
-    return base / access.login if access.is_narrow else base
+    return base / "logins" / access.login if access.is_narrow else base
 
 
 def _new_shell(becoming: Becoming, clock: Callable[[], float], *, greeting_within: Duration) -> Shell | None:

@@ -42,10 +42,14 @@ claim() { # 75: somebody else may be changing this host, and standard output say
     fi
     # A login that is not root's has a folder of its own there, made for it beforehand: nobody else's may be trusted.
     [ "$lock" = "$base" ] || [ -O "$base" ] || {
-        echo "$base is not this login's own, as sudoers would have it made" >&2
+        echo "$base cannot be seen to be this login's own: do what sudoers prints once more" >&2
         return 74
     }
     (umask 077 && mkdir -p "$base/ops") || return 74
+    [ -O "$base/ops" ] || { # what lies there is run
+        echo "$base/ops is somebody else's" >&2
+        return 74
+    }
     command exec 9<"$lock" || return 74
     flock -w 1 -E 75 9 || {
         why=$?
@@ -66,10 +70,14 @@ claim() { # 75: somebody else may be changing this host, and standard output say
     memory=$(readlink "$base/memory") && claimed=yes && echo "$memory"
 }
 
-holder() { # whoever took it last said so in a folder of their own
+holder() { # whoever took it last said so in a folder of their own; a login can say what it likes in its own
     # shellcheck disable=SC2012  # the names are logins
-    newest=$(ls -1td "$lock/owner" "$lock"/*/owner 2>/dev/null | head -n 1)
-    readlink "${newest:-$lock/owner}"
+    newest=$(ls -1td "$lock/owner" "$lock"/logins/*/owner 2>/dev/null | head -n 1)
+    says=$(readlink "${newest:-$lock/owner}" | head -n 1 | cut -c 1-300)
+    case $newest in
+        "$lock"/logins/*) newest=${newest#"$lock/logins/"} && echo "$says, as ${newest%/owner} says" ;;
+        *) echo "$says" ;;
+    esac
 }
 
 change() { # 73: nothing was begun; 71: likewise, for want of a process; 70: likewise, the lock is another by now

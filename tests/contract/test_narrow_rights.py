@@ -30,7 +30,8 @@ def narrow(over_ssh: Bed, sshd: Sshd) -> Bed:
     """A host on which root has made what nell needs, as ``sudoers`` says."""
     sshd.inside("mkdir", "-m", "750", "/run/soleil-remediate")
     sshd.inside("chgrp", "nell", "/run/soleil-remediate")
-    sshd.inside("install", "-d", "-o", "nell", "/run/soleil-remediate/nell")
+    sshd.inside("install", "-d", "/run/soleil-remediate/logins")
+    sshd.inside("install", "-d", "-o", "nell", "/run/soleil-remediate/logins/nell")
     over_ssh.host = ssh_host(sshd, user="nell", is_narrow=True, transport=over_ssh.host.connection.transport)
     return over_ssh
 
@@ -76,10 +77,12 @@ def test_it_is_the_same_lock_as_roots_and_both_say_who_holds_it(narrow: Bed) -> 
     nell = narrow.open()
     nell.claim("nell@laptop (run 0123abcd)")
     root = _of_root(narrow)
-    with pytest.raises(HostLocked, match=r"locked by nell@laptop \(run 0123abcd\) since 20"):
+    with pytest.raises(HostLocked, match=r"locked by nell@laptop \(run 0123abcd\) since 20.*, as nell says: "):
         root.claim("jan@desk")
     (answer,) = root.ask([ReadHolding().command])
-    assert ReadHolding().answer(output(answer)).run == "0123abcd"
+    holding = ReadHolding().answer(output(answer))
+    assert holding.run == "0123abcd"
+    assert (holding.owner or "").endswith(", as nell says")
     nell.close()
     assert eventually(lambda: _could_claim(root))
 
@@ -126,8 +129,11 @@ def test_roots_own_memory_is_not_where_a_login_may_write(narrow: Bed, sshd: Sshd
 @pytest.mark.parametrize(
     "before, why",
     [
-        ("rm -rf /run/soleil-remediate", "/run/soleil-remediate/nell is not this login's own"),
-        ("chown games /run/soleil-remediate/nell", "/run/soleil-remediate/nell is not this login's own"),
+        ("rm -rf /run/soleil-remediate", "/run/soleil-remediate/logins/nell cannot be seen to be this login's own"),
+        (
+            "chown games /run/soleil-remediate/logins/nell",
+            "/run/soleil-remediate/logins/nell cannot be seen to be this login's own",
+        ),
     ],
 )
 def test_without_a_folder_of_its_own_no_lock_is_taken(narrow: Bed, sshd: Sshd, before: str, why: str) -> None:
@@ -135,3 +141,10 @@ def test_without_a_folder_of_its_own_no_lock_is_taken(narrow: Bed, sshd: Sshd, b
     with pytest.raises(Refused, match=why):
         narrow.open().claim("jan@laptop")
     assert sshd.inside("flock", "-n", "/run", "true").returncode == 0
+
+
+def test_root_runs_nothing_from_a_folder_of_somebody_elses(narrow: Bed, sshd: Sshd) -> None:
+    """Whoever made it could put another command into it."""
+    sshd.inside("install", "-d", "-o", "nell", "/run/soleil-remediate/ops")
+    with pytest.raises(Refused, match="/run/soleil-remediate/ops is somebody else's"):
+        _of_root(narrow).claim("jan@desk")

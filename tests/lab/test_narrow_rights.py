@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 
 BASE = "/srv/soleil"
+OLD = f"{BASE}/releases/20260101000000"
+#: A worker of somebody else's, whose working folder nobody but root and that user may see.
+HIDDEN = (
+    f"systemd-run --quiet --collect --uid=postgres --working-directory={BASE}/current "
+    "sh -c 'sleep 100; true' queue:work"
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,9 @@ class Narrow:
     def install(self, scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert cli.main(("sudoers", scenario, "--host", "web1", "--inventory", str(self.inventory))) == 0
         self.host.run("tee", "/root/FILE", stdin=capsys.readouterr().out.encode()).checked()
-        self.host.shell("rm -rf /etc/sudoers.d/deploy /run/soleil-remediate; gpasswd -d deploy www-data; sh /root/FILE")
+        self.host.shell("rm -rf /etc/sudoers.d/deploy /run/soleil-remediate; gpasswd -d deploy www-data")
+        for _ in range(2):  # once more does no harm
+            self.host.shell("sh /root/FILE")
 
     def remediate(self, scenario: str) -> HostReport:
         run = open_remediation(scenario=scenario, hosts="web1", inventory=self.inventory)
@@ -84,9 +92,9 @@ def test_a_bad_release_is_gone_back_from_by_the_printed_rules(
 
     assert isinstance(report.outcome, Fixed), report
     assert _sent(report) == ["release.rollback"]
-    assert narrow.host.shell(f"readlink -f {BASE}/current") == f"{BASE}/releases/20260101000000"
+    assert narrow.host.shell(f"readlink -f {BASE}/current") == OLD
     assert narrow.host.shell(f"stat -c %U {BASE}/releases/20260102000000/BAD_RELEASE") == "deploy"
-    config = f"{BASE}/releases/20260101000000/bootstrap/cache/config.php"
+    config = f"{OLD}/bootstrap/cache/config.php"
     assert narrow.host.shell(f"stat -c %U {config}") == "www-data"
     assert not set(workers) & set(narrow.host.shell("pgrep -f '^php .*artisan queue:work'").split())
     assert narrow.host.shell("supervisorctl status 'soleil-worker:*' | grep -c RUNNING") == "2"
@@ -118,23 +126,53 @@ def test_nothing_else_is_allowed(narrow: Narrow, capsys: pytest.CaptureFixture[s
         done = narrow.host.run("sudo", "-n", *words.split(), user="deploy")
         assert done.returncode == 1, (words, done)
         assert "a password is required" in done.stderr, (words, done)
-    for words in ("nginx -t", "/usr/local/lib/soleil-remediate/without-a-trace /usr/sbin/nginx -t"):
+    # Programs that take settings or other programs from where they are started, or from the environment.
+    plugin = "[supervisorctl]\nserverurl=unix:///x\n[ctlplugin:x]\nsupervisor.ctl_factory = os:abort\n"
+    narrow.host.run("tee", "/home/deploy/supervisord.conf", stdin=plugin.encode()).checked()
+    narrow.host.shell(
+        "install -D -m 755 -o deploy /bin/false /home/deploy/bin/unshare\n"
+        "for name in supervisorctl systemctl mount find; do cp /home/deploy/bin/unshare /home/deploy/bin/$name; done"
+    )
+    done = narrow.host.run("sudo", "-n", "supervisorctl", "status", "soleil-worker:*", user="deploy")
+    assert done.stdout.count("RUNNING") == 2, done
+    narrow.host.shell("sed -i 's/^Defaults.*secure_path.*//' /etc/sudoers")
+    script = (
+        "cd; PATH=/home/deploy/bin:$PATH sudo -n /usr/local/lib/soleil-remediate/without-a-trace /usr/sbin/nginx -t"
+    )
+    assert "syntax is ok" in narrow.host.run("sh", "-c", script, user="deploy").stderr
+    for words in ("/usr/sbin/nginx -t", "/usr/local/lib/soleil-remediate/without-a-trace /usr/sbin/nginx -t"):
         assert "syntax is ok" in narrow.host.run("sudo", "-n", *words.split(), user="deploy").stderr, words
 
 
-def test_a_rule_that_is_missing_stops_a_change_before_anything_is_done(
-    narrow: Narrow, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "before, why",
+    [
+        ("sed -i /supervisorctl/d /etc/sudoers.d/soleil-*", "sudo does not allow supervisorctl status soleil-worker:*"),
+        ("sed -i /reload/d /etc/sudoers.d/soleil-*", "sudo does not allow systemctl reload -- php8.2-fpm.service"),
+        ("echo 'deploy ALL=(ALL) ALL' >/etc/sudoers.d/aa", "sudo does not allow /usr/sbin/php-fpm8.2 -t"),
+        (f"chown root {OLD}", f"sudo does not allow what runs as the owner of {OLD}"),
+        (
+            HIDDEN,
+            "whose code these workers run cannot be seen by this login: ",
+        ),
+    ],
+    ids=["no-supervisorctl", "no-reload", "password-rule", "release-of-roots", "hidden-worker"],
+)
+def test_what_sudo_would_refuse_later_stops_a_change_before_anything_is_done(
+    narrow: Narrow, capsys: pytest.CaptureFixture[str], before: str, why: str
 ) -> None:
     narrow.install("failed-deployment-rollback", capsys)
-    narrow.host.shell("sed -i /supervisorctl/d /etc/sudoers.d/soleil-remediate-*")
     narrow.host.break_with("bad-release", what="exception")
-    before = narrow.host.shell(f"readlink {BASE}/current; ls {BASE}/releases/*")
+    narrow.host.shell(before)
+    seen = f"readlink {BASE}/current; ls -l {BASE}/releases/*"
+    was = narrow.host.shell(seen)
 
     report = narrow.remediate("failed-deployment-rollback")
 
     assert not isinstance(report.outcome, Fixed)
-    assert "sudo does not allow supervisorctl status soleil-worker:*: nothing was switched" in str(report)
-    assert narrow.host.shell(f"readlink {BASE}/current; ls {BASE}/releases/*") == before
+    assert why in str(report)
+    assert "nothing was switched" in str(report)
+    assert narrow.host.shell(seen) == was
 
 
 def test_what_needs_all_of_roots_rights_is_seen_and_not_sent(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -79,13 +80,17 @@ all:
 """
 
 RULES = """
-deploy ALL=(root) NOPASSWD: /usr/bin/supervisorctl ^(status [0-9A-Za-z_.-]+\\:\\*|start [0-9A-Za-z_.\\:-]+)$
-deploy ALL=(root) NOPASSWD: /usr/bin/systemctl ^reload -- php[0-9A-Za-z\\:_.@-]*-fpm\\.service$
-deploy ALL=(root) NOPASSWD: /usr/bin/systemctl ^reset-failed -- php[0-9A-Za-z\\:_.@-]*-fpm\\.service$
-deploy ALL=(root) NOPASSWD: {tester} ^/usr/sbin/php-fpm[0-9.]* -t --fpm-config /etc/php/[0-9.]+/fpm/php-fpm\\.conf$
-deploy ALL=(root) NOPASSWD: /usr/sbin/php-fpm* ^-t --fpm-config /etc/php/[0-9.]+/fpm/php-fpm\\.conf$
+Defaults:deploy listpw=all
+deploy ALL=(root) CWD=/ NOPASSWD: /usr/bin/supervisorctl ^(status NAME\\:\\*|start NAME(\\:NAME)?)$
+deploy ALL=(root) CWD=/ NOPASSWD: /usr/bin/systemctl ^reload -- php[0-9A-Za-z_.@-]*-fpm\\.service$
+deploy ALL=(root) CWD=/ NOPASSWD: /usr/bin/systemctl ^reset-failed -- php[0-9A-Za-z_.@-]*-fpm\\.service$
+deploy ALL=(root) CWD=/ NOPASSWD: {tester} ^/usr/sbin/php-fpm[0-9.]* -t --fpm-config {php}$
+deploy ALL=(root) CWD=/ NOPASSWD: /usr/sbin/php-fpm* ^-t --fpm-config {php}$
 deploy ALL=(www-data) NOPASSWD: ALL
 """.replace("{tester}", TESTER)
+RULES = RULES.replace("{php}", r"/etc/php/[0-9]+\.[0-9]+/fpm/php-fpm\.conf").replace(
+    "NAME", "[0-9A-Za-z_][0-9A-Za-z_.-]*"
+)
 
 
 def test_single_commands_are_listed_where_the_inventory_wants_no_more(
@@ -97,6 +102,34 @@ def test_single_commands_are_listed_where_the_inventory_wants_no_more(
     assert f"<<'END'{RULES}END" in said
     assert "# For the changes of release.rollback, checkout.rollback." in said
     assert "a+ /run/soleil-remediate - - - - u:deploy:rx" in said
+
+
+def test_two_applications_of_one_machine_have_rules_in_a_file_each(
+    inventory: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apps = "apps: {shop: {root: /srv/shop/current}, blog: {root: /srv/blog/current, user: blog}}"
+    Path(inventory).write_text(NARROW.replace("app: {name: shop, root: /srv/shop/current}", apps))
+    assert cli.main(["sudoers", "failed-deployment-rollback", "--inventory", inventory, "--all-hosts"]) == 0
+    said = capsys.readouterr().out
+    assert re.findall("^rules=(.*)$", said, re.MULTILINE) == [
+        "/etc/sudoers.d/soleil-remediate-deploy-failed-deployment-rollback-shop",
+        "/etc/sudoers.d/soleil-remediate-deploy-failed-deployment-rollback-blog",
+    ]
+
+
+def test_no_script_is_run_where_it_is_not_meant(inventory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(inventory).write_text(NARROW.replace("{web1: {}}", "{web1: {}, web2: {ansible_user: jan}, web3: {}}"))
+    words = ["sudoers", "application-down", "--inventory", inventory, "--host"]
+    assert cli.main([*words, "web"]) == 2
+    assert "web1 and web2 need different scripts: have each printed alone, by --host" in capsys.readouterr().err
+    assert cli.main([*words, "web1,web3"]) == 0
+    assert "# application-down on web1, web3\n" in capsys.readouterr().out
+
+
+def test_what_a_broken_application_would_give_away_is_said(inventory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(inventory).write_text(NARROW.replace("root: /srv", "user: deploy, root: /srv"))
+    assert cli.main(["sudoers", "application-down", "--inventory", inventory, "--host", "web1"]) == 0
+    assert "WHOEVER BREAKS INTO THE APPLICATION HAS THESE RIGHTS, TOO" in capsys.readouterr().out
 
 
 def test_what_single_commands_cannot_do_is_said(inventory: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,7 +157,7 @@ def test_sudo_and_sh_take_the_single_commands(
     Path(inventory).write_text(NARROW)
     assert cli.main(["sudoers", scenario, "--inventory", inventory, "--host", "web1"]) == 0
     said = capsys.readouterr().out
-    rules = "".join(line for line in said.splitlines(keepends=True) if " ALL=(" in line)
+    rules = "".join(line for line in said.splitlines(keepends=True) if line.startswith(("deploy ALL", "Defaults:")))
     for words, text in ((["visudo", "-cf", "-"], rules), (["sh", "-n"], said)):
         checked = subprocess.run(words, input=text, text=True, capture_output=True, check=False)
         assert checked.returncode == 0, checked.stderr

@@ -173,6 +173,23 @@ def test_where_sudo_allows_single_commands_what_needs_all_of_roots_rights_is_not
     assert is_pending or "needs all of root's rights, and sudo allows single commands" in str(outcome)
 
 
+def test_where_sudo_allows_single_commands_no_change_that_is_roots_is_planned() -> None:
+    """A task that names its rights may have a plan that takes more: a maintenance page that is up already."""
+
+    class Put(tiny.PutFile):
+        def rights(self) -> tuple[Right, ...] | None:
+            return ()
+
+        def plan(self, seen: str | None) -> Plan:
+            plan = super().plan(seen)
+            return replace(plan, changes=tuple(replace(change, is_roots=True) for change in plan.changes))
+
+    host = tiny.host()
+    narrow = replace(host, connection=replace(host.connection, is_narrow=True))
+    assert isinstance(decide(step(Put()), "bad", RED, host, need=Health.FAULTY), StepPending)
+    assert isinstance(decide(step(Put()), "bad", RED, narrow, need=Health.FAULTY), StepUndecided)
+
+
 def test_a_pending_step_carries_its_plan_and_the_digest_of_each_change() -> None:
     task = tiny.PutFile(words=("first", "good"))
     outcome = decide(step(task), "bad", RED, tiny.host("web7"), need=Health.FAULTY, is_tentative=True)
