@@ -46,7 +46,7 @@ run_programs() {
 
 #: What both ways share: how they end, and who still runs code of before.
 _FUNCTIONS = (
-    r"""wrong= queue='queue:(work|listen)|horizon(:[a-z]+)?|schedule:work'
+    r"""wrong='' queue='queue:(work|listen)|horizon(:[a-z]+)?|schedule:work'
 stop() { printf '%s: nothing was switched\n' "$1" >&2; exit 75; }
 """
     + AS_SOMEBODY

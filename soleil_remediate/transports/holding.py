@@ -22,6 +22,7 @@ flock -n -s -E 75 "$1" true
 case $? in
     0) echo free ;;
     75) # as in shim.sh
+        # shellcheck disable=SC2012  # the names are logins
         newest=$(ls -1td "$1/owner" "$1"/logins/*/owner 2>/dev/null | head -n 1)
         says=$(readlink "${newest:-$1/owner}" | head -n 1 | cut -c 1-300)
         case $newest in */logins/*) newest=${newest%/owner} says="$says, as ${newest##*/} says" ;; esac

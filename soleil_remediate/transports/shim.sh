@@ -41,12 +41,12 @@ claim() { # 75: somebody else may be changing this host, and standard output say
         return
     fi
     # A login that is not root's has a folder of its own there, made for it beforehand: nobody else's may be trusted.
-    [ "$lock" = "$base" ] || [ -O "$base" ] || {
+    [ "$lock" = "$base" ] || is_own "$base" || {
         echo "$base cannot be seen to be this login's own: do what sudoers prints once more" >&2
         return 74
     }
     (umask 077 && mkdir -p "$base/ops") || return 74
-    [ -O "$base/ops" ] || { # what lies there is run
+    is_own "$base/ops" || { # what lies there is run
         echo "$base/ops is somebody else's" >&2
         return 74
     }
@@ -68,6 +68,10 @@ claim() { # 75: somebody else may be changing this host, and standard output say
         return 74
     }
     memory=$(readlink "$base/memory") && claimed=yes && echo "$memory"
+}
+
+is_own() {
+    of=$(stat -c %u -- "$1" 2>/dev/null) && [ "$of" = "$(id -u)" ]
 }
 
 holder() { # whoever took it last said so in a folder of their own; a login can say what it likes in its own
