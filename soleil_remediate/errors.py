@@ -89,10 +89,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return which of the *known* names may have been meant by *name*; empty where none is like it.
 
     That is one with the same letters in another order, or from which it differs by a slip of the hand, or the only one
-    that begins with it. One that has another number at its end, or none, was not meant: it is the next host, or all.
+    that begins with it. One that has another number at its end, or none, was not meant: it is the next host, or all;
+    and neither was any one of several that have a number where the given one has none.
     """
     given = name.lower()[:200]
     names = {one.lower(): one for one in known if not _is_next(given, one.lower())}
+    numbered = [one for one in names if one.startswith(given) and one[len(given) : len(given) + 1].isdigit()]
+    if len(numbered) > 1:
+        names = {one: names[one] for one in names if one not in numbered}
     swapped = [one for one in names if len(one) == len(given) and sorted(one) == sorted(given)]
     begun = [one for one in names if len(given) >= _PART and one.startswith(given)]
     found = swapped or get_close_matches(given, names, n=1, cutoff=_LIKE) or (begun if len(begun) == 1 else [])
@@ -100,10 +104,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _is_next(name: str, other: str) -> bool:
-    """Whether only a number at its end tells a name from another, be it written with zeros or without."""
-    stem, number = _numbered(name)
-    stem_of_other, number_of_other = _numbered(other)
-    return bool(number) and stem == stem_of_other and number != number_of_other
+    """Whether only a number at its end tells a name from another, be it written with zeros or without.
+
+    A domain behind it is not looked at, where it is the same.
+    """
+    host, _, domain = name.partition(".")
+    other_host, _, other_domain = other.partition(".")
+    stem, number = _numbered(host)
+    stem_of_other, number_of_other = _numbered(other_host)
+    return bool(number) and (stem, domain) == (stem_of_other, other_domain) and number != number_of_other
 
 
 def _numbered(name: str) -> tuple[str, str]:

@@ -472,7 +472,7 @@ class _Fleet:
         failed = self._failed
         if len(failed) > self._rollout.max_fail:
             them = "it" if len(failed) == 1 else "them"
-            leave = "" if self._failed_before else f"leave {them} out of --host, or "
+            leave = f"leave {them} out of --host, or " if not self._failed_before and self._has_a_host_for_each else ""
             raise Declined(
                 f"{NOT_TRIED}{failures(failed, self._rollout.max_fail)}. Nothing was sent to any host. "
                 f"To go on without {them}, {leave}add --max-fail {len(failed)}"
@@ -485,10 +485,18 @@ class _Fleet:
         hosts = [(run.host, ends.get(index, "")) for index, run in enumerate(self._runs)]
         for stage in in_order(preview.host for preview in pending.values()):
             if why := hindrance(stage, hosts):
-                raise Declined(
-                    f"{NOT_TRIED}{why}, so that stage {stage} could not follow. Nothing was sent to any host. To go on "
-                    "without that host, leave it out of --host"
-                )
+                waits = f"{why}, so that stage {stage} could not follow"
+                raise Declined(f"{NOT_TRIED}{waits}. Nothing was sent to any host{self._leave}")
+
+    @property
+    def _leave(self) -> str:
+        return ". To go on without that host, leave it out of --host" if self._has_a_host_for_each else ""
+
+    @property
+    def _has_a_host_for_each(self) -> bool:
+        """Whether each stage has a host that was looked at: without one it could not be bound at all."""
+        looked_at = {self._runs[index].host.stage for index in (*self._previews, *self._spared)}
+        return looked_at == {run.host.stage for run in self._runs}
 
     @property
     def _failed(self) -> tuple[tuple[str, str], ...]:

@@ -90,7 +90,7 @@ def tell_run(  # noqa: PLR0913  # the last two are resume's own
 
         github.annotate(report if before is None else replace(report, hosts=(*before.hosts, *report.hosts)))
         if before is not None:
-            github.write_summary(github.settled(before))
+            github.write_summary(github.settled(before, status))
         github.write_summary(github.summary(report, scenario, again, is_dry=is_dry))
 
 
@@ -118,7 +118,7 @@ def tell_settled(call: Call, report: RunReport, resumed: Mapping[str, Any], stat
         from soleil_remediate.reporters import github  # noqa: PLC0415  # likewise
 
         github.annotate(report)
-        github.write_summary(github.settled(report))
+        github.write_summary(github.settled(report, status))
 
 
 def tell_error(
@@ -160,6 +160,6 @@ def tell_error(
         github.annotate_error(name, message)
         if before is not None:
             github.annotate(before)
-            github.write_summary(github.settled(before))
+            github.write_summary(github.settled(before, status))
     for line in redacted(message).split("\n"):  # a secret may go over several lines
         print(visible(line, 4000), file=sys.stderr)  # noqa: T201  # the one sentence

@@ -24,6 +24,7 @@ from soleil_remediate.cli.remediating import Before, go_on
 from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus, RemediateError, worst
 from soleil_remediate.history import History
+from soleil_remediate.host import listed_name
 from soleil_remediate.host_outcomes import HostOutcome, MaybeChanged
 from soleil_remediate.loading import ad_hoc_host
 from soleil_remediate.record import Runs
@@ -46,6 +47,7 @@ def resume_run(call: Call) -> ExitStatus:
     is_document = call.form in DOCUMENTS
     runs, clock = Runs(state_folder()), SystemClock()
     history = runs.history(call.text("run"))
+    again = _again(call, history)
     call = _as_it_was_called(call, history)
     _refuse_unlisted(call, history)
     cases, gone = _cases(call, history)
@@ -68,19 +70,34 @@ def resume_run(call: Call) -> ExitStatus:
     left = [] if call.has("dry_run") else [case for case in cases if case.host.name in resumed.left]
     before = Before(report=_settled(history, resumed, cases, left), failed=resumed.failed, told=_told(history, resumed))
     if not is_document:
-        screen.show(_page(call, history, resumed, screen.width))
+        screen.show(_page(call, history, resumed, again, screen.width))
     if not left:
         status = before.report.exit_status
         with suppress(BrokenPipeError):  # what happened on the hosts is the exit status, whoever listens
             tell_settled(call, before.report, before.told, status)
         return status
     try:
-        return go_on(_about(call, left, history), left, before)
-    except RemediateError as error:  # nothing was begun anew: what became of the others stands all the same
+        status = go_on(_about(call, left, history), left, before)
+    except RemediateError as error:  # nothing was begun anew: how all of them stand holds all the same
         status = worst([*(host.outcome.exit_status for host in before.report.hosts), error.exit_status])
+        everybody = _settled(history, resumed, cases, [])
         with suppress(OSError):
-            tell_error(call, type(error).__name__, str(error), status, before=before.report, resumed=before.told)
+            tell_error(call, type(error).__name__, str(error), status, before=everybody, resumed=before.told)
         return status
+    if not is_document and before.report.hosts:
+        screen.say(f"with what became of the others in run {history.run}: exit {int(status)}")
+    return status
+
+
+def _again(call: Call, history: History) -> str:
+    """Return the command that goes on with a run, with what this call itself gave beside the run's own."""
+    more = [word for name in ("inventory", "transport", "max_fail") for word in _option(name, call.text(name))]
+    more += [word for folder in call.many("playbooks") for word in _option("playbooks", folder)]
+    return invocation(call, "").resume(history.run, *more)
+
+
+def _option(name: str, value: str) -> list[str]:
+    return [f"--{name.replace('_', '-')}", value] if value else []
 
 
 def _settled(history: History, resumed: Resumed, cases: Sequence[Case], left: Sequence[Case]) -> RunReport:
@@ -134,10 +151,12 @@ def _about(call: Call, cases: Sequence[Case], history: History) -> Call:
     """Return the call for the hosts that are gone on with, and the run's own inputs, for the commands it prints."""
     inputs = as_given(cases[0].scenario, history.started["inputs"])
     names = dict.fromkeys(case.host.listed_name for case in cases)
+    if cases[0].scenario.stages:  # a run does all stages or none
+        names = dict.fromkeys(listed_name(name) for name in history.started["hosts"])
     return replace(call, given=dict(call.given) | {"host": ":".join(names), "set": inputs})
 
 
-def _page(call: Call, history: History, resumed: Resumed, width: int) -> Page:
+def _page(call: Call, history: History, resumed: Resumed, again: str, width: int) -> Page:
     page = Page(width)
     started = history.started
     if not resumed.outcomes and not resumed.gone:
@@ -166,14 +185,14 @@ def _page(call: Call, history: History, resumed: Resumed, width: int) -> Page:
             f"({inventory_path(call)}), so neither asked nor looked at. Once back in it:",
             2,
         )
-        page.command("  next", invocation(call, "").resume(history.run), 10)
+        page.command("  next", again, 10)
     elif any(isinstance(outcome, MaybeChanged) for outcome in resumed.outcomes.values()):
-        page.command("  next", invocation(call, "").resume(history.run), 10)
+        page.command("  next", again, 10)
     if resumed.left:
         about = ", ".join(resumed.left)
         page.prose(f"Something is left to do on {about}, planned afresh from what is seen now.", 2)
         if call.has("dry_run"):
-            page.command("  next", invocation(call, "").resume(history.run), 10)
+            page.command("  next", again, 10)
     return page
 
 

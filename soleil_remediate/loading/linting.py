@@ -102,6 +102,7 @@ def _misfits(scenario: Scenario, inventory: Inventory, catalog: Catalog) -> Iter
     }
     wrong: dict[tuple[Origin, str], list[str]] = {}
     own: tuple[Host, ...] = ()
+    in_stages: set[str] = set()
     parts: list[Scenario | Stage] = [scenario, *scenario.stages]
     for part in parts:
         where = part.hosts_origin or part.origin
@@ -112,11 +113,17 @@ def _misfits(scenario: Scenario, inventory: Inventory, catalog: Catalog) -> Iter
             continue
         own = its if part is scenario else own
         its = tuple(host for host in its if host in own)
+        in_stages.update(host.name for host in its if part is not scenario)
         if own and not its:
             yield Problem(where, f"stage {part.name} is for {part.hosts}, and none of {scenario.hosts} is among them")
         for host in its:
             for mistake in _unbound(scenario, part, host, inputs, catalog):
                 wrong.setdefault((mistake.origin, mistake.mistake), []).append(host.name)
+    if scenario.stages and (others := [host.name for host in own if host.name not in in_stages]):
+        yield Problem(
+            scenario.hosts_origin or scenario.origin,
+            f"no stage of {scenario.name} is for {together(others)}, and {scenario.name} is for {scenario.hosts}",
+        )
     for (origin, said), names in wrong.items():
         yield Problem(origin, f"{together(names)}: {said}")
 

@@ -423,7 +423,8 @@ class ConsoleReporter:
                 page.command("  next", self._again.resume(self._run), 9)
             elif report.exit_status:
                 page.command("  next", self._again.preview(), 9)
-                page.line("         once that is mended: what is done already is not done again")
+                if report.exit_status in (ExitStatus.NOT_FIXED, ExitStatus.UNREACHABLE):
+                    page.line("         once that is mended: what is done already is not done again")
         elif report.exit_status and (command := self._next(report)):
             page.command("  next", command, 9)
 
@@ -440,7 +441,9 @@ class ConsoleReporter:
             return self._again.ping_all()
         silent = [host.host.name for host in report.hosts if host.preview is None and not is_spared(host)]
         if not self._is_dry and silent and any(isinstance(host.outcome, Refusal) for host in report.hosts):
-            return self._again.without(silent).remediate()
+            left = {host.host.stage for host in report.hosts if host.host.name not in silent}
+            is_whole = left == {host.host.stage for host in report.hosts}  # a run does all stages or none
+            return self._again.without(silent).remediate() if is_whole else self._again.ping_all()
         is_to_go_on = self._is_dry or report.exit_status is ExitStatus.DECLINED
         return self._again.remediate() if is_to_go_on else self._again.preview()
 

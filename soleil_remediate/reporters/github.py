@@ -195,12 +195,17 @@ def summary(report: RunReport, scenario: Scenario, again: Invocation, *, is_dry:
     return "\n".join(parts) + "\n"
 
 
-def settled(report: RunReport) -> str:
-    """Return for the job's summary how hosts of an earlier run ended after all; empty where there are none."""
+def settled(report: RunReport, status: ExitStatus) -> str:
+    """Return for the job's summary how hosts of an earlier run ended after all; empty where there are none.
+
+    Args:
+        report: Those hosts.
+        status: How the process ends, whatever else it did.
+    """
     if not report.hosts:
         return ""
     rows = [(host.host.name, host.outcome.word, host.outcome.why) for host in _worst_first(report)]
-    title = f"resume {report.run} ({report.scenario}): exit {int(report.exit_status)}"
+    title = f"resume {report.run} ({report.scenario}): exit {int(status)}"
     return "\n".join(_table(title, ("host", "verdict", "why"), rows, _SUMMARY_LIMIT // 8)) + "\n"
 
 

@@ -83,9 +83,9 @@ class Invocation:
         """Return the command that shows a run's record."""
         return self._typed("runs show", run, *_options("--playbooks", self.playbooks))
 
-    def resume(self, run: str) -> str:
+    def resume(self, run: str, *more: str) -> str:
         """Return the command that asks what became of a run, and goes on with it: its record knows the rest."""
-        return self._typed("resume", run)
+        return self._typed("resume", run, *more)
 
     def scenarios(self) -> str:
         """Return the command that lists what can be repaired."""

@@ -23,7 +23,7 @@ from soleil_remediate.loading import ad_hoc_host
 from soleil_remediate.record import Runs
 from soleil_remediate.report import HostReport
 from soleil_remediate.reporters.terminal import Terminal
-from soleil_remediate.scenario import Case, Input
+from soleil_remediate.scenario import Case, Input, Stage
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
 from soleil_remediate.units import MiB, Percent
 from tests import tiny
@@ -174,6 +174,21 @@ def test_a_host_that_left_the_inventory_is_not_resumed_and_the_others_are(night:
     assert f"exit 7 MAY have been changed: operation {night.run}-00-00 has no answer" in out
     assert "FIXED web2" in out
     assert night.sent == [1, 2]
+
+
+def test_the_command_that_goes_on_has_what_this_call_gave_itself(night: Night) -> None:
+    """The record knows another inventory, and the host would not be back in that one."""
+    other = night.folder / "other.yml"
+    other.write_text("all: {hosts: {web2: {}}}\n")
+    _, out, _ = night.resume("--inventory", str(other), "--max-fail", "1")
+    assert f"next soleil-remediate resume {night.run} --inventory {other} --max-fail 1" in out.replace("\\ ", "")
+
+
+def test_the_last_word_is_what_the_process_ends_with(night: Night) -> None:
+    night.inventory.write_text("all: {hosts: {web2: {}}}\n")
+    status, out, _ = night.resume("--max-fail", "1")
+    assert "exit 0" in out, "that of the hosts which were gone on with"
+    assert out.endswith(f"with what became of the others in run {night.run}: exit {int(status)}")
 
 
 def test_a_host_that_left_the_inventory_with_a_change_unknown_counts_as_failed(night: Night) -> None:
@@ -478,7 +493,11 @@ def test_hosts_that_left_the_inventory_and_a_run_that_is_refused_have_suites_too
     Switch(inventory=night.inventory).freeze("eva", tiny.Clock().now(), "a deploy")
     assert suites(night) == (
         ExitStatus.UNKNOWN,
-        {"web1": ("UNKNOWN", "this", "red"), "soleil-remediate": ("none", "none", "red")},
+        {
+            "web1": ("UNKNOWN", "this", "red"),
+            "web2": ("NOT FIXED", "this", "red"),
+            "soleil-remediate": ("none", "none", "red"),
+        },
     )
 
 
@@ -513,11 +532,27 @@ def test_a_runner_is_told_where_nothing_is_gone_on_with_and_where_the_new_run_is
     Switch(inventory=night.inventory).freeze("eva", tiny.Clock().now(), "a deploy")
     assert cli.main(["resume", night.run, "-o", "github"]) == ExitStatus.DECLINED
     told = [(one.name, one.properties.get("title", "")) for one in obeyed(night.capsys.readouterr().out)]
-    assert told == [("endgroup", ""), ("error", "Frozen"), ("notice", "web1: FIXED (tiny)")]
+    assert told == [
+        ("endgroup", ""),
+        ("error", "Frozen"),
+        ("error", "web2: NOT FIXED (tiny)"),
+        ("notice", "web1: FIXED (tiny)"),
+    ]
     assert summary.read_text().count("<h3>resume") == 2
+    assert f"<h3>resume {night.run} (tiny): exit 4</h3>" in summary.read_text(), "as the process ends"
 
 
 # --- stages -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_commands_of_a_run_with_stages_name_the_hosts_of_all_of_them(night: Night) -> None:
+    """A run does all stages or none, whichever of them is left."""
+    (case,) = night.cases(None, ["web2"], None)
+    history, call = night.runs.history(night.run), Call(verb="resume", given={})
+    assert resuming._about(call, [case], history).text("host") == "web2"
+    one = Stage(name="one", hosts="all", origin=tiny.ORIGIN)
+    staged = replace(case, scenario=replace(case.scenario, stages=(one,)))
+    assert resuming._about(call, [staged], history).text("host") == "web1:web2"
 
 
 def test_a_host_in_a_stage_is_gone_where_the_inventory_knows_it_no_more(tmp_path: Path) -> None:

@@ -163,6 +163,8 @@ def test_a_name_that_may_have_been_meant_is_asked_about(name: str, meant: str, o
         ("web10", ["web1"]),
         ("web0", ["web1", "web10"]),
         ("web9", ["web"]),  # all of them
+        ("web3.example.com", ["web2.example.com"]),
+        ("web", ["web1", "web2"]),  # one of several
         ("pr", ["production"]),  # too little
         ("log", ["log.rotate", "log.truncate"]),  # the beginning of several
     ],

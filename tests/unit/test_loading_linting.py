@@ -285,6 +285,11 @@ ROOT = 'healthy_when: [disk.used: {below: 80%, mount: "{{ app.root }}"}]\n'
             ],
             id="stages",
         ),
+        pytest.param(
+            f"hosts: all\nstages:\n  - {{stage: one, hosts: web, {CHECKED}}}\n",
+            ["mine.yml:6:8: no stage of mine is for db1, db2, and mine is for all"],
+            id="hosts in no stage",
+        ),
     ],
 )
 def test_a_playbook_is_held_against_the_hosts_that_it_is_for(text: str, messages: list[str]) -> None:

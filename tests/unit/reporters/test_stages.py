@@ -113,6 +113,16 @@ def test_declined_nobody_is_told_to_leave_out_the_hosts_on_which_a_stage_is_not_
     assert told(one).endswith("next soleil remediate --scenario tiny --host web")
 
 
+def test_declined_nobody_is_told_to_leave_out_the_only_host_of_a_stage(tmp_path: Path) -> None:
+    """The command would be refused: a run does all stages or none."""
+    one = Staged(tmp_path, parts=(Part("migrate", ("web1",), "first"), Part("serve", ("web2",), "good")))
+    one.hosts[0].unreachable = LOST
+    text = told(one)
+    assert "not tried: web1#migrate ended UNREACHABLE" in text
+    assert "leave" not in text
+    assert text.endswith("next soleil ping --host web")
+
+
 def test_a_host_that_was_looked_at_and_passed_over_is_not_told_as_one_that_is_not_fixed(staged: Staged) -> None:
     staged.hosts[0].unreachable = None
     staged.hosts[0].on_read(lambda command: command.words[3:4] == ("read",), FactError("permission denied"))
