@@ -99,7 +99,7 @@ workers() { # of this application, by what they were started with or where; the 
     real=$(cd -- "$base" && pwd -P) || real=$base
     for file in $(grep -lazxsE "$queue" /proc/[0-9]*/cmdline || :); do
         pid=${file#/proc/} pid=${pid%/cmdline}
-        at=$(readlink "/proc/$pid/cwd" || as "$user" readlink "/proc/$pid/cwd" || :)
+        at=$(readlink "/proc/$pid/cwd" || [ "$(id -u)" = 0 ] || as "$user" readlink "/proc/$pid/cwd" || :)
         case $at/ in
             "$base"/* | "$real"/*) started "$pid" ;;
             *) if tr '\0' '\n' <"$file" 2>/dev/null | grep -qF -e "$base/" -e "$real/"; then started "$pid"; fi ;;
