@@ -102,9 +102,8 @@ class ShellSession:
         self._shim_is_in: Shell | None = None
         self._claimed_by: Shell | None = None
         self._memory = ""
-        self._learning = asking_for_secrets(
-            host, access
-        )  # asked with the first questions, so that no round trip is spent
+        # Asked with the first questions, so that no round trip is spent.
+        self._learning = asking_for_secrets(host, access)
 
     @property
     def host(self) -> Host:
