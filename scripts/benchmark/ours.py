@@ -95,7 +95,7 @@ class BenchRead(Check[str]):
         return Verdict.healthy(f"{len(seen)} characters")
 
 
-_READ = Script(name="bench-read", text='cat "$1" 2>/dev/null || echo nothing')
+_READ = Script(name="bench-read", text='[ -e "$1" ] || { echo nothing; exit; }; exec cat "$1"')
 _PUT = Script(name="bench-put", text='printf "%s\\n" "$2" >"$1.new" && mv "$1.new" "$1"')
 
 

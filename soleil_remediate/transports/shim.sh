@@ -34,6 +34,7 @@
 
 base=${base:-/run/soleil-remediate}
 lock=${lock:-$base}
+known= # how many operations there are, once this session has counted them
 
 claim() { # 75: somebody else may be changing this host, and standard output says who; 74: it cannot be taken
     if [ "${claimed-}" = yes ]; then
@@ -96,16 +97,9 @@ change() { # 73: nothing was begun; 71: likewise, for want of a process; 70: lik
         echo "$lock was removed, and the lock with it" >&2
         return 70
     }
-    tidy
     if [ ! -L "$base/ops/$1/begun" ]; then
-        stage "$1" "$3" "$4" || return
-        begin "$1" || {
-            why=$?
-            rm -rf "$base/ops/$1"
-            [ "$why" != 1 ] || return 73 # flock's own no, or ln's
-            echo "it cannot start the processes that this needs" >&2
-            return 71
-        }
+        tidy "$1"
+        begin "$1" "$3" "$4" || return
     fi
     await "$1" "$2"
 }
@@ -114,52 +108,57 @@ is_id() {
     case $1 in '' | [!0-9A-Za-z]* | *[!0-9A-Za-z._-]*) return 1 ;; esac
 }
 
-stage() { # ID COMMAND STDIN; printf is a builtin, so that neither is ever in an argument list
+begin() { # ID COMMAND STDIN; printf is a builtin, so that neither is ever in an argument list
     # shellcheck disable=SC2059  # the input's form of a printf format, which can hold every byte
     (
+        op=$base/ops/$1
         umask 077
-        mkdir -p "$base/ops/$1" || exit "$?"
-        if printf '%s\n' "$2" >"$base/ops/$1/cmd" && printf -- "$3" >"$base/ops/$1/in"; then exit 0; fi
-        rm -rf "$base/ops/$1"
-        exit 1
-    )
-    case $? in
-        0) return 0 ;;
-        1) # mkdir's own word, or ours
-            echo "nothing can be written in $base: is it full?" >&2
-            return 73
-            ;;
-        *) # a shell that cannot fork ends with 2, or goes on with more than 125
-            echo "it cannot start the processes that this needs" >&2
-            return 71
-            ;;
-    esac
-}
-
-begin() { # ID
-    (
-        command exec 7<"$base/ops/$1" && flock -n 7 && ln -s . "$base/ops/$1/begun" || exit
+        mkdir -p "$op" || exit
+        { printf '%s\n' "$2" >"$op/cmd" && { [ -z "$3" ] || printf -- "$3" >"$op/in"; }; } || exit 1
+        umask 022 # as every shell of ours has it: what a change creates can be read
+        command exec 7<"$op" && flock -n 7 && ln -s . "$op/begun" || exit
+        # It forks by itself: what a shell starts with & ignores SIGINT and SIGQUIT.
         # shellcheck disable=SC2016  # the inner shell expands its own arguments
-        with_signals setsid sh -c '
-            exec <"$1/in" && rm "$1/in" || exit
+        with_signals setsid --fork sh -c '
+            if [ -e "$1/in" ]; then exec <"$1/in" && rm "$1/in" || exit; fi
             { sh "$1/cmd"; ln -s "$?" "$1/rc"; } 2>&1 | {
                 head -c 65536 >"$1/out"
                 dd bs=65536 2>"$1/rest" | tail -c 65536 >"$1/end"
                 cat >/dev/null
-            }' change "$base/ops/$1" </dev/null >/dev/null 2>&1 &
+            }' change "$op" </dev/null >/dev/null 2>&1
     )
+    case $? in
+        0) return 0 ;;
+        1) # mkdir's own word, printf's, flock's or ln's; where it had begun already, setsid's
+            if [ ! -L "$base/ops/$1/begun" ]; then
+                echo "nothing can be written in $base: is it full?" >&2
+                rm -rf "$base/ops/$1"
+                return 73
+            fi
+            ;;
+    esac # a shell that cannot fork ends with 2, or goes on with more than 125
+    rm -rf "$base/ops/$1"
+    echo "it cannot start the processes that this needs" >&2
+    return 71
 }
 
-with_signals() { # a program that was started with signals ignored cannot die of them; before coreutils 8.31 it stays so
-    if env --default-signal=PIPE true 2>/dev/null; then
+with_signals() { # a program that was started with signals ignored cannot die of them
+    while read -r key ignored; do case $key in SigIgn:) break ;; esac; done </proc/self/status
+    case $ignored in '' | *[!0]*) ;; *) exec "$@" ;; esac
+    if env --default-signal=PIPE true 2>/dev/null; then # not before coreutils 8.31: there it stays so
         exec env --default-signal=HUP,INT,QUIT,PIPE "$@"
     fi
     exec "$@"
 }
 
 await() { # the kernel wakes us at the operation's end
-    (command exec 8<"$base/ops/$1" && flock -s -w "$2" 8) 2>/dev/null
-    tell "$1"
+    ended=
+    ! has_ended "$base/ops/$1" -w "$2" || ended=yes
+    tell "$1" "$memory" "$ended"
+}
+
+has_ended() {
+    (command exec 8<"$1" && flock -s "$2" ${3+"$3"} 8) 2>/dev/null
 }
 
 tell() { # done STATUS MORE | running | lost | forgotten | never-begun | unclear OWNER; what a done one wrote comes on the next line
@@ -179,14 +178,17 @@ tell() { # done STATUS MORE | running | lost | forgotten | never-begun | unclear
         return 0
     fi
     state=running
-    (command exec 8<"$op" && flock -n -s 8) 2>/dev/null && state=lost
+    if [ "${3-}" = yes ] || has_ended "$op" -n; then state=lost; fi
     # The status is written before the lock is given back, so this order cannot miss it.
     [ ! -L "$op/rc" ] || state="done $(readlink "$op/rc")"
     case $state in
         done*)
-            more=$(sed -n 's/^\([0-9][0-9]*\) byte.*/\1/p' "$op/rest" 2>/dev/null)
-            printf '%s %s\n' "$state" "${more:-0}"
-            cat "$op/out" "$op/end" 2>/dev/null
+            more=0
+            while read -r count unit _; do
+                case $unit:$count in byte*:*[!0-9]*) ;; byte*) more=$count ;; esac
+            done 2>/dev/null <"$op/rest"
+            printf '%s %s\n' "$state" "$more"
+            if [ -s "$op/out" ] || [ -s "$op/end" ]; then cat "$op/out" "$op/end" 2>/dev/null; fi
             return 0
             ;;
         *) echo "$state" ;;
@@ -194,26 +196,43 @@ tell() { # done STATUS MORE | running | lost | forgotten | never-begun | unclear
 }
 
 tidy() { # what was written is kept for the newest four operations, how they ended for the newest two hundred or more
-    # shellcheck disable=SC2012  # the names are ours: is_id
+    # This session holds the lock: what has begun since the folder was read, it began itself.
+    if [ "${known:-400}" -lt 400 ]; then
+        # shellcheck disable=SC2086  # the names are ours: is_id
+        set -- $recent "$1"
+        known=$((known + 1))
+        if [ "$#" -gt 5 ]; then
+            rm -f "$base/ops/$1/cmd" "$base/ops/$1/out" "$base/ops/$1/end" "$base/ops/$1/rest"
+            shift
+        fi
+        recent=$*
+        return
+    fi
+    begins=$1
+    # shellcheck disable=SC2012  # likewise
     all=$(ls -1t "$base/ops")
-    newest=0
-    for old in $all; do newest=$((newest + 1)); done
+    known=0
+    for old in $all; do known=$((known + 1)); done
     kept=400
-    if [ "$newest" -gt "$kept" ]; then
+    if [ "$known" -gt "$kept" ]; then
         # Of what goes away altogether nobody may say later that it was never begun: this is another memory from now on.
         ln -sfn "$memory+" "$base/memory" || return 0
         memory=$memory+
         kept=200
     fi
-    newest=0
+    known=0 recent=
     set --
     for old in $all; do
-        newest=$((newest + 1))
-        if [ "$newest" -gt "$kept" ]; then
+        known=$((known + 1))
+        if [ "$known" -le 4 ]; then
+            recent="$old $recent"
+        elif [ "$known" -gt "$kept" ]; then
             set -- "$@" "$base/ops/$old"
-        elif [ "$newest" -gt 4 ] && [ -e "$base/ops/$old/out" ]; then
+        elif [ -e "$base/ops/$old/out" ]; then
             set -- "$@" "$base/ops/$old/cmd" "$base/ops/$old/out" "$base/ops/$old/end" "$base/ops/$old/rest"
         fi
     done
     [ "$#" = 0 ] || rm -rf "$@"
+    [ "$known" -le "$kept" ] || known=$kept
+    known=$((known + 1)) recent="$recent $begins"
 }
