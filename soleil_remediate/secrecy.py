@@ -104,7 +104,8 @@ class Redactor:
 
     def learn_of_host(self, *secrets: str) -> None:
         """Hide what a host's application keeps secret; a host must not make the names of others unreadable."""
-        self.learn(*(secret for secret in secrets if not any(secret in name for name in self._open)))
+        new = [secret for secret in secrets if secret not in self._known]  # the hosts of a fleet often have the same
+        self.learn(*(secret for secret in new if not any(secret in name for name in self._open)))
 
     def redacted(self, text: str) -> str:
         """Return *text* with every known secret hidden."""

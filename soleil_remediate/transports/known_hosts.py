@@ -13,6 +13,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 
 from soleil_remediate.errors import ConfigError
@@ -20,6 +21,8 @@ from soleil_remediate.local_files import read_file, shown_path
 
 #: Room for the keys of a hundred thousand hosts, in bytes.
 _LIMIT = 64 * 1024 * 1024
+#: What a name that is compared as it stands does not have; a hashed one begins with a bar.
+_IS_PATTERN = re.compile(r"[*?!|]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,35 +110,53 @@ def read_entries(path: Path) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def look_up(entries: Iterable[Entry], host: str, port: int, *, alias: str | None = None) -> Known:
-    """Return what *entries* say about a host.
+class KnownHosts:
+    """What known_hosts files say, by the names that they say it about: of a fleet, each host is looked up in all of it.
 
-    A host on another port than 22 is ``[host]:port``; where nothing is known under that name, the keys of the bare
-    name count, as with OpenSSH. An *alias* (``HostKeyAlias``) is looked up as it stands.
+    Args:
+        entries: Their lines, in their order.
     """
-    entries = tuple(entries)
-    bare = (alias or host).lower()
-    named = bare if alias is not None or port == 22 else f"[{bare}]:{port}"
-    found = _about(entries, named)
-    if named != bare and not found.accepted:
-        of_bare = _about(entries, bare, shown=named)
-        found = replace(of_bare, revoked=(*found.revoked, *of_bare.revoked))
-    return found
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._by_name: dict[str, list[tuple[int, Entry]]] = {}
+        self._others: list[tuple[int, Entry]] = []  # patterns and hashed names, which have to be tried
+        for place in enumerate(entries):
+            names = place[1].names
+            if _IS_PATTERN.search(names):
+                self._others.append(place)
+                continue
+            for name in set(names.lower().split(",")):
+                self._by_name.setdefault(name, []).append(place)
+
+    def look_up(self, host: str, port: int, *, alias: str | None = None) -> Known:
+        """Return what is said about a host.
+
+        A host on another port than 22 is ``[host]:port``; where nothing is known under that name, the keys of the bare
+        name count, as with OpenSSH. An *alias* (``HostKeyAlias``) is looked up as it stands.
+        """
+        bare = (alias or host).lower()
+        named = bare if alias is not None or port == 22 else f"[{bare}]:{port}"
+        found = self._about(named)
+        if named != bare and not found.accepted:
+            of_bare = self._about(bare, shown=named)
+            found = replace(of_bare, revoked=(*found.revoked, *of_bare.revoked))
+        return found
+
+    def _about(self, name: str, *, shown: str | None = None) -> Known:
+        tried = [place for place in self._others if place[1].is_about(name)]
+        places = sorted([*self._by_name.get(name, ()), *tried], key=itemgetter(0))
+        matching = [entry for _, entry in places]
+        return Known(
+            name=shown or name,
+            accepted=tuple(entry for entry in matching if not entry.marker),
+            revoked=tuple(entry for entry in matching if entry.marker == "@revoked"),
+            has_authority=any(entry.marker == "@cert-authority" for entry in matching),
+        )
 
 
 def fingerprint(key: bytes) -> str:
     """Return a key's fingerprint as ``ssh-keygen -l`` prints it."""
     return "SHA256:" + b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
-
-
-def _about(entries: tuple[Entry, ...], name: str, *, shown: str | None = None) -> Known:
-    matching = [entry for entry in entries if entry.is_about(name)]
-    return Known(
-        name=shown or name,
-        accepted=tuple(entry for entry in matching if not entry.marker),
-        revoked=tuple(entry for entry in entries if entry.marker == "@revoked" and entry.is_about(name)),
-        has_authority=any(entry.marker == "@cert-authority" for entry in matching),
-    )
 
 
 def _matches(pattern: str, name: str) -> bool:

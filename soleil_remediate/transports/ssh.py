@@ -29,7 +29,7 @@ from soleil_remediate.transports import HostKey
 from soleil_remediate.transports.becoming import sudo_password
 from soleil_remediate.transports.deadline import Attempt, Cancellation, GivenUp, OutOfTime
 from soleil_remediate.transports.dial import Carried, dial
-from soleil_remediate.transports.known_hosts import fingerprint, look_up, preferring, read_entries
+from soleil_remediate.transports.known_hosts import KnownHosts, fingerprint, preferring, read_entries
 from soleil_remediate.transports.session import BASE, ShellSession
 from soleil_remediate.transports.ssh_config import configured_keys, jumps, known_hosts_files, read_config
 from soleil_remediate.transports.ssh_errors import boundary
@@ -57,7 +57,7 @@ class SshTransport:
     def __init__(self, *, base: PurePosixPath = BASE) -> None:
         self.base = base
         self.config = cache(_configuration)
-        self.entries = cache(read_entries)
+        self.known_hosts = cache(_known_hosts)
         self.key = cache(private_key)
 
     def open(self, host: Host, *, within: Duration, cancellation: Cancellation | None = None) -> ShellSession:
@@ -152,8 +152,8 @@ class _Opening:
         options = connection.ssh_config
         wanted = self._host.connection
         files = wanted.known_hosts or known_hosts_files(options)
-        entries = [entry for path in files for entry in self._files.entries(expanded(path))]
-        known = look_up(entries, connection.host, connection.port, alias=options.get("hostkeyalias"))
+        known_hosts = self._files.known_hosts(tuple(map(expanded, files)))
+        known = known_hosts.look_up(connection.host, connection.port, alias=options.get("hostkeyalias"))
         connection.client.set_missing_host_key_policy(KnownKeys(known, files, who))
         connection.client.set_log_channel(_LOG.name)
         configured = configured_keys(key_file, options)
@@ -164,7 +164,6 @@ class _Opening:
 
         def transport(sock: Any, **more: Any) -> paramiko.Transport:
             made = QuietTransport(sock, default_window_size=WINDOW, **more)
-            made.handshake_timeout = self._left
             security = made.get_security_options()
             security.key_types = preferring(known.kinds, security.key_types)
             # Ciphers that authenticate by themselves first: paramiko compares the others' checksums byte by byte.
@@ -216,6 +215,10 @@ def _host_key(key: paramiko.PKey) -> HostKey:
 def _who(host: Host, connection: fabric.Connection) -> str:
     there = f"{connection.user}@{connection.host}:{connection.port}"
     return f"{host.name} ({there})"
+
+
+def _known_hosts(files: tuple[Path, ...]) -> KnownHosts:
+    return KnownHosts(entry for path in files for entry in read_entries(path))
 
 
 def _configuration(path: Path | None) -> fabric.Config:

@@ -6,12 +6,12 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import fabric
 import paramiko
+from paramiko.packet import Packetizer
 
 from soleil_remediate.errors import ConnectionLost
 from soleil_remediate.transports.shell import Stream
@@ -24,6 +24,8 @@ WINDOW = MiB(1)
 _STEP = Duration(20)
 #: What a channel is given before it is looked whether something arrived; in packets that every sshd takes.
 _AT_ONCE, _PACKET = 2**18, 2**15
+#: How long a transport waits for its socket before it looks whether a sign of life is due.
+_LOOKS_UP = 2.0
 #: What is taken from a socket at once: two of the longest packets.
 _AHEAD = 2**16
 
@@ -56,11 +58,25 @@ class ReadAhead:
         return getattr(self._sock, name)
 
 
+class _Packets(Packetizer):
+    """paramiko's own, without the thread that it starts for each connection to end a handshake that takes too long:
+    whoever opens a connection has a clock of its own.
+    """
+
+    def start_handshake(self, timeout: float) -> None:
+        pass
+
+
 class QuietTransport(paramiko.Transport):
-    """A transport that dies in silence: what it has to say is in its exception, not on the terminal."""
+    """A transport that dies in silence: what it has to say is in its exception, not on the terminal.
+
+    Whoever opens one, or ends it, cuts its socket: so it need not look every tenth of a second whether it was ended.
+    """
 
     def __init__(self, sock: Any, **more: Any) -> None:
-        super().__init__(ReadAhead(sock), **more)  # type: ignore[arg-type]  # a socket in all that it does
+        ahead: Any = ReadAhead(sock)
+        super().__init__(ahead, packetizer_class=_Packets, **more)
+        ahead.settimeout(_LOOKS_UP)
 
     def run(self) -> None:
         try:
@@ -69,6 +85,16 @@ class QuietTransport(paramiko.Transport):
             self.saved_exception = error
             self.active = False
             self.packetizer.close()
+
+
+class _Answer(threading.Event):
+    """Set by the answer to what a channel asks for. paramiko waits for some of them without a limit."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait, and raise TimeoutError where it does not come."""
+        if not super().wait(_STEP if timeout is None else timeout):
+            raise TimeoutError("no answer")
+        return True
 
 
 class _Channel:
@@ -137,12 +163,16 @@ class SshLink:
 
     def open_stream(self, text: str) -> Stream | None:
         """Start a shell on a new channel; ``None`` where the host gives no more."""
-        with boundary(self._who), self._cut_after(_STEP):
+        with boundary(self._who):
             try:
                 channel = self._transport.open_session(timeout=_STEP)
+                channel.event = _Answer()
                 channel.exec_command(f"exec sh -c {shlex.quote(text)}")  # whatever the login shell is
             except paramiko.ChannelException:
                 return None
+            except TimeoutError:
+                self.close()
+                raise
             except paramiko.SSHException:
                 if not self._transport.is_active():
                     raise
@@ -158,17 +188,6 @@ class SshLink:
         """End the connection at once."""
         for connection in reversed(self._connections):
             cut(connection.client.get_transport())
-
-    @contextmanager
-    def _cut_after(self, seconds: Duration) -> Iterator[None]:
-        """End the connection if what is done within takes longer: paramiko waits for some answers without a limit."""
-        timer = threading.Timer(seconds, self.close)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
 
 
 def cut(transport: paramiko.Transport | None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from soleil_remediate.transports.known_hosts import look_up, preferring, read_entries, why_rejected
+from soleil_remediate.transports.known_hosts import KnownHosts, preferring, read_entries, why_rejected
 
 ONE, TWO = b64encode(b"one").decode(), b64encode(b"two").decode()
 
@@ -16,7 +16,10 @@ def known(
     tmp_path: Path, text: str, host: str = "web1.example", port: int = 22, alias: str | None = None
 ) -> list[bytes]:
     (tmp_path / "known_hosts").write_text(text, "utf-8")
-    return [entry.key for entry in look_up(read_entries(tmp_path / "known_hosts"), host, port, alias=alias).accepted]
+    return [
+        entry.key
+        for entry in KnownHosts(read_entries(tmp_path / "known_hosts")).look_up(host, port, alias=alias).accepted
+    ]
 
 
 def hashed(name: str) -> str:
@@ -60,9 +63,9 @@ def test_names_are_matched_as_openssh_does(tmp_path: Path, names: str, host: str
 def test_a_key_revoked_for_the_port_is_not_accepted_for_being_the_bare_names(tmp_path: Path) -> None:
     lines = f"web1.example ssh-ed25519 {ONE}\n@revoked [web1.example]:2222 ssh-ed25519 {ONE}\n"
     (tmp_path / "known_hosts").write_text(lines, "utf-8")
-    entries = read_entries(tmp_path / "known_hosts")
-    assert not look_up(entries, "web1.example", 2222).accepts(b"one")
-    assert look_up(entries, "web1.example", 22).accepts(b"one")
+    known = KnownHosts(read_entries(tmp_path / "known_hosts"))
+    assert not known.look_up("web1.example", 2222).accepts(b"one")
+    assert known.look_up("web1.example", 22).accepts(b"one")
 
 
 def test_an_alias_counts_instead_of_name_and_port(tmp_path: Path) -> None:
@@ -89,11 +92,11 @@ def test_a_line_that_says_nothing_is_passed_over(tmp_path: Path, line: str) -> N
 def test_a_revoked_key_is_not_accepted_and_an_authority_accepts_nothing(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts"
     path.write_text(f"web1 a {ONE}\n@revoked * a {ONE}\n@cert-authority * a {TWO}\n", "utf-8")
-    found = look_up(read_entries(path), "web1", 22)
+    found = KnownHosts(read_entries(path)).look_up("web1", 22)
     assert not found.accepts(b"one")
     assert not found.accepts(b"two")
     assert "revoked" in why_rejected(found, "a", b"one", [path])
-    authority = look_up(read_entries(path), "web2", 22)
+    authority = KnownHosts(read_entries(path)).look_up("web2", 22)
     assert "@cert-authority does not count" in why_rejected(authority, "a", b"two", [path])
 
 
