@@ -91,9 +91,9 @@ class _Answer(threading.Event):
     """Set by the answer to what a channel asks for. paramiko waits for some of them without a limit."""
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait, and raise TimeoutError where it does not come."""
+        """Wait, and raise SSHException where it does not come."""
         if not super().wait(_STEP if timeout is None else timeout):
-            raise TimeoutError("no answer")
+            raise paramiko.SSHException("no answer")
         return True
 
 
@@ -163,6 +163,7 @@ class SshLink:
 
     def open_stream(self, text: str) -> Stream | None:
         """Start a shell on a new channel; ``None`` where the host gives no more."""
+        began = time.monotonic()
         with boundary(self._who):
             try:
                 channel = self._transport.open_session(timeout=_STEP)
@@ -170,13 +171,11 @@ class SshLink:
                 channel.exec_command(f"exec sh -c {shlex.quote(text)}")  # whatever the login shell is
             except paramiko.ChannelException:
                 return None
-            except TimeoutError:
+            except paramiko.SSHException:
+                if self._transport.is_active() and time.monotonic() - began < _STEP:
+                    return None  # the host could not start it
                 self.close()
                 raise
-            except paramiko.SSHException:
-                if not self._transport.is_active():
-                    raise
-                return None  # the host could not start it
         return _Channel(channel, self._arrived, self._who)
 
     def wait(self, seconds: float) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from soleil_remediate.command import Command
@@ -418,6 +419,26 @@ def test_a_host_that_freezes_before_a_second_channel_is_not_waited_for(
         began = time.monotonic()
         with pytest.raises(ConnectionLost):
             session.ask([Command(("echo", "x"), is_slow=True)] * commands)
+        assert time.monotonic() - began < 3
+
+
+def test_a_host_that_freezes_while_a_second_shell_starts_is_not_waited_for(
+    ssh: Bed, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = paramiko.Channel.exec_command
+
+    def freezing(channel: paramiko.Channel, command: str) -> None:
+        between.freeze()
+        start(channel, command)
+
+    with proxy(sshd.port) as between:
+        ssh.host = through(sshd, between.port)
+        session = ssh.open()
+        monkeypatch.setattr("soleil_remediate.transports.ssh_link._STEP", Duration(1))
+        monkeypatch.setattr(paramiko.Channel, "exec_command", freezing)
+        began = time.monotonic()
+        with pytest.raises(ConnectionLost, match="no answer"):
+            session.ask([Command(("echo", "x"), is_slow=True)])
         assert time.monotonic() - began < 3
 
 
