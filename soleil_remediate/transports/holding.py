@@ -31,10 +31,14 @@ case $? in
     *) exit 4 ;;
 esac
 cd "$2" || exit 3
+has_status() {
+    for rc in "$1"/rc.*; do [ -L "$rc" ] && return; done
+    return 1
+}
 for op in ops/*; do
-    [ -L "$op/begun" ] && [ ! -L "$op/rc" ] || continue
+    [ -L "$op/begun" ] && ! has_status "$op" || continue
     if (command exec 8<"$op" && flock -n -s 8) 2>/dev/null; then
-        [ -L "$op/rc" ] || printf 'lost %s\\n' "${op#ops/}"
+        has_status "$op" || printf 'lost %s\\n' "${op#ops/}"
     else
         printf 'running %s\\n' "${op#ops/}"
     fi

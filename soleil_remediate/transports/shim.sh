@@ -28,7 +28,7 @@
 #   memory              a link: this memory's name, the nonce of whoever took the lock first; longer once it has
 #                       forgotten operations because there were too many
 #   ops/ID/cmd, in      what is run, and its standard input, which is gone once it has begun
-#   ops/ID/begun, rc    links: it was begun; the exit status it ended with
+#   ops/ID/begun, rc.N  links: it was begun; it ended with exit status N
 #   ops/ID/out, end     the first and the last 64 KiB of what it wrote
 #   ops/ID/rest         how much came after the first 64 KiB, in dd's words
 
@@ -121,8 +121,10 @@ begin() { # ID COMMAND STDIN; printf is a builtin, so that neither is ever in an
         # shellcheck disable=SC2016  # the inner shell expands its own arguments
         with_signals setsid --fork sh -c '
             if [ -e "$1/in" ]; then exec <"$1/in" && rm "$1/in" || exit; fi
-            { sh "$1/cmd"; ln -s "$?" "$1/rc"; } 2>&1 | {
-                head -c 65536 >"$1/out"
+            { sh "$1/cmd"; ln -s . "$1/rc.$?"; } 2>&1 | {
+                case $(dd bs=65536 count=1 iflag=fullblock of="$1/out" 2>&1) in
+                    0+*) exit ;; # no whole block: that was all
+                esac
                 dd bs=65536 2>"$1/rest" | tail -c 65536 >"$1/end"
                 cat >/dev/null
             }' change "$op" </dev/null >/dev/null 2>&1
@@ -180,7 +182,7 @@ tell() { # done STATUS MORE | running | lost | forgotten | never-begun | unclear
     state=running
     if [ "${3-}" = yes ] || has_ended "$op" -n; then state=lost; fi
     # The status is written before the lock is given back, so this order cannot miss it.
-    [ ! -L "$op/rc" ] || state="done $(readlink "$op/rc")"
+    for rc in "$op"/rc.*; do [ ! -L "$rc" ] || state="done ${rc##*.}"; done
     case $state in
         done*)
             more=0

@@ -188,7 +188,7 @@ def test_a_connection_cut_in_the_middle_of_a_change_is_unknown_until_the_host_wa
     cutter: list[threading.Thread] = []
     cut = (
         "i=0; until ls /run/soleil-remediate/ops/*/begun >/dev/null 2>&1 || [ $i -ge 500 ]; do i=$((i+1)); sleep 0.02; "
-        "done; ls /run/soleil-remediate/ops/*/rc >/dev/null 2>&1 && exit 3; pkill -9 -u deploy -x sshd"
+        "done; ls -d /run/soleil-remediate/ops/*/rc.* >/dev/null 2>&1 && exit 3; pkill -9 -u deploy -x sshd"
     )
 
     def listen(event: Event) -> None:
