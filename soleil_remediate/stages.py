@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import Eased, Fixed, NotNeeded
 from soleil_remediate.report import HostReport
-from soleil_remediate.scenario import Case
+from soleil_remediate.scenario import Case, Scenario
 
 #: How a host ends after which others may follow.
 _WELL = frozenset(kind.word for kind in (Fixed, Eased, NotNeeded))
@@ -19,6 +19,11 @@ _WELL = frozenset(kind.word for kind in (Fixed, Eased, NotNeeded))
 def in_order(hosts: Iterable[Host]) -> tuple[str, ...]:
     """Return the names of the stages, in the order in which they are done."""
     return tuple(dict.fromkeys(host.stage for host in hosts))
+
+
+def number_of(stage: str, scenario: Scenario) -> int:
+    """Return which stage of its playbook one is, from 1, however few of them a run that is gone on with has left."""
+    return [one.name for one in scenario.stages].index(stage) + 1
 
 
 def in_turn(cases: Sequence[Case]) -> tuple[tuple[int, ...], ...]:

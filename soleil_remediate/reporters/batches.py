@@ -15,7 +15,7 @@ from soleil_remediate.reporters.page import HEADING, RED, Page, counted, joined
 from soleil_remediate.rollout import NOT_TRIED
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview
-from soleil_remediate.stages import in_order, is_spared
+from soleil_remediate.stages import in_order, is_spared, number_of
 
 #: With more hosts than this to be changed, each gets one line, when it has ended.
 CALM = 8
@@ -67,13 +67,15 @@ def put_stages(page: Page, cases: Sequence[Case], spared: Container[str]) -> Non
     """
     stages = [stage for stage in in_order(case.host for case in cases) if stage]
     width = max(map(len, stages), default=0)
-    for number, stage in enumerate(stages, start=1):
+    for stage in stages:
         its = [case for case in cases if case.host.stage == stage]
         meant = [case.host.listed_name for case in its if case.host.name not in spared]
         is_one = its[0].is_once and (len(meant) == 1 or len(its) == 1)
         once = "once, on" if is_one else "once, on one of" if its[0].is_once else "on"
-        label = "STAGES" if number == 1 else ""
-        page.beside((label, HEADING), f"{number} {stage:<{width}}  {once} {' '.join(compact(meant))}")
+        label = "STAGES" if stage == stages[0] else ""
+        page.beside(
+            (label, HEADING), f"{number_of(stage, its[0].scenario)} {stage:<{width}}  {once} {' '.join(compact(meant))}"
+        )
 
 
 def compact(names: Iterable[str]) -> list[str]:

@@ -53,7 +53,7 @@ from soleil_remediate.reporters.records import in_units
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview, plan_of
-from soleil_remediate.stages import in_order, is_spared
+from soleil_remediate.stages import in_order, is_spared, number_of
 from soleil_remediate.step_outcomes import (
     StepDeclined,
     StepFailed,
@@ -232,7 +232,6 @@ class ConsoleReporter:
         urgent = f"{scenario.severity.value.upper()}, respond within {scenario.respond_within}"
         page.beside((scenario.name, HEADING), f"· {counted(len(hosts), 'host')} · {urgent}", 0)
         page.line(joined([f"run {self._run}" if self._run else "dry run", "nothing changed yet"]))
-        stages = in_order(case.host for case in self._cases.values())
         put_stages(page, list(self._cases.values()), self._spared)
         page.gap()
         seen = self._seen or {preview.host.name: preview for preview in previews}
@@ -244,7 +243,8 @@ class ConsoleReporter:
             for stage in in_order(preview.host for preview in pending):
                 page.gap()
                 if stage:
-                    page.line((f"STAGE {stages.index(stage) + 1} {stage}", HEADING))
+                    number = f"{number_of(stage, scenario)} of {len(scenario.stages)}"
+                    page.line((f"STAGE {number} {stage}", HEADING))
                 self._put_plans(page, [preview for preview in pending if preview.host.stage == stage], detail)
             page.gap()
             if self._order is not None:

@@ -10,6 +10,7 @@ from soleil_remediate.reporters.page import HEADING, RED, Page, joined
 from soleil_remediate.reporters.plans import Detail, put_plan, sums
 from soleil_remediate.scenario import Case, Scenario
 from soleil_remediate.seen import CheckSeen, Preview, Standing
+from soleil_remediate.stages import number_of
 from soleil_remediate.task import Health, Measure, Verdict
 
 FAULT = RED
@@ -19,8 +20,9 @@ def put_header(page: Page, scenario: Scenario, preview: Preview, run: str) -> No
     """Put on *page* which scenario, which host, how urgent, and that nothing was changed yet."""
     urgent = f"{scenario.severity.value.upper()}, respond within {scenario.respond_within}"
     page.beside((scenario.name, HEADING), f"· {preview.host.name} ({_about(preview)}) · {urgent}", 0)
+    stage = preview.host.stage and f"stage {number_of(preview.host.stage, scenario)} of {len(scenario.stages)}"
     seen = f"connected {preview.connected_in}, looked {preview.looked_in}"
-    page.prose(joined([f"run {run}" if run else "dry run", seen, "nothing changed yet"]))
+    page.prose(joined([f"run {run}" if run else "dry run", stage, seen, "nothing changed yet"]))
     if preview.limits:
         page.beside("seen as", f"{preview.login}, not as root: {preview.limits}", 8)
 

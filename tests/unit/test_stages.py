@@ -25,7 +25,7 @@ from soleil_remediate.host_outcomes import (
 )
 from soleil_remediate.plan import Risk
 from soleil_remediate.rollout import Rollout
-from soleil_remediate.scenario import Case
+from soleil_remediate.scenario import Case, Stage
 from soleil_remediate.transports.scripted import Fate, ScriptedHost
 from tests import tiny
 from tests.tiny import FileSays, PutFile
@@ -70,7 +70,9 @@ class Staged(Fleet):
 
     @property
     def cases(self) -> list[Case]:
-        return [case for part in self.parts for case in part.cases]
+        stages = tuple(Stage(name=part.name, hosts="all", origin=tiny.ORIGIN) for part in self.parts)
+        cases = [case for part in self.parts for case in part.cases]
+        return [replace(case, scenario=replace(case.scenario, stages=stages)) for case in cases]
 
     @property
     def ends(self) -> list[str]:

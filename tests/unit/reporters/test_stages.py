@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from soleil_remediate.reporters.plans import put_commands
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.terminal import _Choice, _offered, _prompt, _word
 from soleil_remediate.rollout import Rollout
+from soleil_remediate.scenario import Case
 from tests.unit.reporters.approved import approve
 from tests.unit.reporters.junit_schema import parsed
 from tests.unit.reporters.samples import StillClock
@@ -93,9 +94,31 @@ def test_a_preview_with_stages_is_read_from_the_first_to_the_last(tmp_path: Path
 def test_the_plans_stand_in_the_order_of_the_stages_whichever_is_riskier(tmp_path: Path) -> None:
     parts = (Part("stop", ("web1", "web2"), "first"), Part("start", ("web1",), "good", risk=Risk.DESTRUCTIVE))
     text = told(Staged(tmp_path, parts=parts), is_dry=True)
-    first, second = text.index("STAGE 1 stop web1#stop"), text.index("STAGE 2 start web1#start")
+    first, second = text.index("STAGE 1 of 2 stop web1#stop"), text.index("STAGE 2 of 2 start web1#start")
     assert first < text.index("let /srv/one say first") < second < text.index("let /srv/one say good")
     assert "another plan" not in text
+
+
+@dataclass
+class Rest(Staged):
+    """What is left of a run whose first stage is done."""
+
+    @property
+    def cases(self) -> list[Case]:
+        first, *_ = self.parts
+        return [case for case in super().cases if case.host.stage != first.name]
+
+
+def test_the_rest_of_a_run_counts_its_stages_as_the_whole_run_did(tmp_path: Path) -> None:
+    parts = (Part("stop", ("web1",), "first"), Part("migrate", ("web1",), "good"), Part("start", ("web2",), "good"))
+    text = told(Rest(tmp_path, parts=parts), is_dry=True)
+    assert "STAGES 2 migrate on web1 3 start on web2" in text
+    assert text.index("STAGE 2 of 3 migrate web1#migrate") < text.index("STAGE 3 of 3 start web2#start")
+
+
+def test_the_last_host_of_a_run_with_stages_is_told_with_the_stage_that_is_left(tmp_path: Path) -> None:
+    parts = (Part("stop", ("web1",), "first"), Part("start", ("web1",), "good"))
+    assert "dry run · stage 2 of 2 · connected" in told(Rest(tmp_path, parts=parts), is_dry=True)
 
 
 def test_before_anybody_says_yes_the_order_within_each_stage_is_told(tmp_path: Path) -> None:
