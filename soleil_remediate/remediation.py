@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from soleil_remediate import fleet
 from soleil_remediate.catalog import Catalog, load_catalog
+from soleil_remediate.events import Called
 from soleil_remediate.freezing import Brake, Switch, released
 from soleil_remediate.gates import Gate
 from soleil_remediate.inbox import Listener, ignore
@@ -41,12 +42,14 @@ class Remediation:
         transport: The way to them.
         brake: Raises Frozen where nothing may be sent to them; it holds nothing back where they have no inventory.
         peers: One for each host that is looked at as well, to be counted for a policy's ``unhealthy_limit``.
+        called: Goes into the record of a run, so that ``resume`` finds what it was about.
     """
 
     cases: tuple[Case, ...]
     transport: Transport
     brake: Brake = released
     peers: tuple[Case, ...] = ()
+    called: Called = field(default_factory=Called)
 
     def preview(self, *, rollout: Rollout | None = None, listener: Listener = ignore) -> RunReport:
         """Look at every host at once and say what would be done. Changes nothing and keeps no record."""
@@ -77,6 +80,7 @@ class Remediation:
             rollout=rollout,
             listener=listener,
             brake=self.brake,
+            called=self.called,
         )
 
 
@@ -106,7 +110,7 @@ def open_remediation(  # noqa: PLR0913  # the one call that says what is meant; 
     Raises:
         ConfigError: Something of it is wrong; the message says where and what to write instead.
     """
-    catalog = catalog or load_catalog()
+    catalog, playbooks = catalog or load_catalog(), tuple(playbooks)
     scenarios = load_scenarios([shipped_playbooks(), *playbooks], catalog)
     found = scenarios.find(scenario)
     values = parse_inputs(found, [f"{name}={value}" for name, value in (inputs or {}).items()])
@@ -123,4 +127,9 @@ def open_remediation(  # noqa: PLR0913  # the one call that says what is meant; 
         peers=bind_peers(found, peers, values, catalog, select),
         transport=transport,
         brake=released if inventory is None else Switch(inventory=Path(inventory)).check,
+        called=Called(
+            inventory="" if inventory is None else str(Path(inventory).absolute()),
+            unlisted=hosts if inventory is None else "",
+            playbooks=tuple(str(Path(place).absolute()) for place in playbooks),
+        ),
     )

@@ -41,7 +41,7 @@ from soleil_remediate.stopping import Signals, Stop
 from soleil_remediate.task import Health
 from soleil_remediate.transports import Operation, Progress, Session, Transport
 
-_GONE = "the inventory knows it no more"
+_GONE = "it is not in the inventory"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Resumed:
         outcomes: By host: those that are told now, in the run's order.
         left: The hosts on which something is left to do.
         failed: The other hosts that count as failed in the run that goes on, and how each ended, in a word.
-        gone: By host: how those ended that the inventory knows no more, as far as the record can tell.
+        gone: By host: how those ended that are not in the inventory, as far as the record can tell.
     """
 
     changes: tuple[Settled, ...]
@@ -91,7 +91,7 @@ class Resumed:
 
 
 def not_resumed(history: History, gone: Sequence[str]) -> Resumed:
-    """Return what the record alone can tell of hosts that the inventory knows no more. Writes and asks nothing.
+    """Return what the record alone can tell of hosts that are not in the inventory. Writes and asks nothing.
 
     Args:
         history: What the record says.
@@ -128,7 +128,7 @@ def resume(  # noqa: PLR0913  # all by name but what it is about, and half of th
         transport: The way to the hosts.
         clock: For waiting until a change that still runs has ended.
         tell: Gets a line for people whenever something is waited for.
-        gone: The other hosts that are not done: the inventory knows them no more, so they are not asked. Where the
+        gone: The other hosts that are not done: they are not in the inventory, so they are not asked. Where the
             record has no end of one, what it knows becomes its end there, so that nobody takes it for done.
         others: Those of *cases* whose host the scenario is not for any more, and why: asked and looked at like the
             rest, and then left alone.

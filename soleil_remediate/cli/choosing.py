@@ -205,7 +205,7 @@ def peers_of(call: Call, cases: Sequence[Case]) -> tuple[Case, ...]:
 
 
 def missing_hosts(call: Call, names: Sequence[str]) -> tuple[str, ...]:
-    """Return those of an earlier run's hosts that the inventory knows no more.
+    """Return those of an earlier run's hosts that are not in the inventory.
 
     Raises:
         ConfigError: There is no inventory, or it cannot be used.

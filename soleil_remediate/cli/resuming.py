@@ -181,8 +181,8 @@ def _page(call: Call, history: History, resumed: Resumed, again: str, width: int
     if resumed.gone:
         names = ", ".join(resumed.gone)
         page.prose(
-            f"Of {names} there is only what the record says: not in the inventory any more "
-            f"({inventory_path(call)}), so neither asked nor looked at. Once back in it:",
+            f"Of {names} there is only what the record says: not in the inventory ({inventory_path(call)}), so neither "
+            "asked nor looked at. Once in it:",
             2,
         )
         page.command("  next", again, 10)

@@ -29,7 +29,7 @@
         "changes": […],                those whose answers never arrived, and what the hosts say about them now
         "hosts": […],                  host, verdict, why and exit_status of those that were asked and looked at now
         "settled": […],                likewise of those that were done before, as its record says
-        "gone": […],                   likewise of those that the inventory knows no more, as far as the record can tell
+        "gone": […],                   likewise of those that are not in the inventory, as far as the record can tell
         "left": ["web1"]               on these something was left to do: what the run above is about
       }
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,8 +20,9 @@ from soleil_remediate.events import Called, HostEnded, RunStarted
 from soleil_remediate.freezing import Switch
 from soleil_remediate.gates import PolicyGate
 from soleil_remediate.host_outcomes import HostOutcome, NotNeeded, Refusal
-from soleil_remediate.loading import ad_hoc_host
+from soleil_remediate.loading import ad_hoc_host, shipped_playbooks
 from soleil_remediate.record import Runs
+from soleil_remediate.remediation import open_remediation
 from soleil_remediate.report import HostReport
 from soleil_remediate.reporters.terminal import Terminal
 from soleil_remediate.scenario import Case, Input, Stage
@@ -170,7 +172,8 @@ def test_a_host_that_left_the_inventory_is_not_resumed_and_the_others_are(night:
     status, out, err = night.resume("--max-fail", "1")
     assert (status, err) == (ExitStatus.UNKNOWN, "")
     assert "NOT RESUMED web1 · UNKNOWN · exit 7" in out
-    assert "Of web1 there is only what the record says: not in the inventory any more" in out
+    assert "Of web1 there is only what the record says: not in the inventory" in out
+    assert "any more" not in out, "whether it ever was in this one stands nowhere"
     assert f"exit 7 MAY have been changed: operation {night.run}-00-00 has no answer" in out
     assert "FIXED web2" in out
     assert night.sent == [1, 2]
@@ -322,6 +325,48 @@ def test_a_run_that_could_only_look_says_that_nothing_is_left_to_ask_about(
 def test_a_run_that_could_only_look_and_found_nothing_wrong_is_over(night: Night) -> None:
     looked_at(night, ended=NotNeeded(why="/srv 27 %"))
     assert night.resume() == (0, "nothing is left of run 0123abcd: every host of it ended NOT NEEDED", "")
+
+
+def opened(night: Night, host: str, inventory: Path | None) -> None:
+    """Let the run be one that was begun from Python, on a host that is silent, with a playbook that is not shipped."""
+    text = (shipped_playbooks() / "disk-full.yml").read_text()
+    text = re.sub(r"^aliases: .*$", "", text, flags=re.MULTILINE).replace(
+        "scenario: disk-full", "scenario: disk-fuller"
+    )
+    (night.folder / "more.yml").write_text(text)
+    silent = tiny.scripted(host)
+    silent.unreachable = ConnectionLost("nobody answers")
+    one = open_remediation(
+        scenario="disk-fuller",
+        hosts=host if inventory else f"jan@{host}",
+        inventory=inventory,
+        playbooks=iter([night.folder / "more.yml"]),
+        transport=ScriptedTransport(silent),
+    )
+    night.run = one.remediate(gate=PolicyGate(says_yes=True), runs=night.runs).run
+
+
+def test_a_run_from_python_that_could_only_look_is_not_told_as_of_a_host_that_left_the_inventory(night: Night) -> None:
+    opened(night, "web1:2222", None)
+    status, out, err = night.resume("--inventory", str(night.inventory))
+    assert (status, out) == (ExitStatus.USAGE, "")
+    assert err.startswith("there is nothing to resume: jan@web1:2222 stood in no inventory")
+
+
+def test_a_run_from_python_is_resumed_with_its_own_inventory_and_playbooks(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resuming, "bound_cases", choosing.bound_cases)
+    app = "{name: soleil, root: /srv/soleil/current, user: www-data, logs: [/srv/laravel.log]}"
+    night.inventory.write_text(f"all: {{vars: {{app: {app}}}, hosts: {{web1: {{}}}}}}\n")
+    monkeypatch.chdir(night.folder)
+    opened(night, "web1", Path(night.inventory.name))
+    monkeypatch.chdir("/")
+    night.hosts[0].unreachable = ConnectionLost("web1 is silent")
+    status, out, err = night.resume()
+    assert (status, err) == (ExitStatus.UNREACHABLE, "")
+    assert "UNREACHABLE web1 · exit 3" in out
+    assert night.runs.history(night.run).started["called"]["playbooks"] == [str(night.folder / "more.yml")]
 
 
 def test_hosts_of_an_inventory_are_not_noted_as_being_in_none(night: Night) -> None:
