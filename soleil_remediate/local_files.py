@@ -107,6 +107,14 @@ def is_folder(path: str | Path) -> bool:
     return status is not None and stat.S_ISDIR(status.st_mode)
 
 
+def resolved(path: str | Path) -> str:
+    """Return the one path to which all spellings lead, links followed; what nothing can be called stays as it is."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        return os.fspath(path)
+
+
 def shown_path(path: str | Path) -> str:
     """Return a path for a message: whole, or how it begins where it is no path that anybody meant."""
     text = os.fspath(path)

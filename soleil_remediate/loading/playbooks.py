@@ -20,7 +20,7 @@ from soleil_remediate.loading.policies import KnownNames
 from soleil_remediate.loading.profiles import looks_secret
 from soleil_remediate.loading.uses import INPUT_TYPES, UseReader
 from soleil_remediate.loading.validation import Prose, Section, frozen, judge, read_model, shown, told
-from soleil_remediate.local_files import is_folder, names_in
+from soleil_remediate.local_files import is_folder, names_in, resolved
 from soleil_remediate.plan import Risk
 from soleil_remediate.scenario import Escalation, Input, Scenario, Severity, Stage, Use
 from soleil_remediate.units import Duration
@@ -140,7 +140,7 @@ class Scenarios(Mapping[str, Scenario]):
 
 
 def load_scenarios(places: Iterable[str | Path], catalog: Catalog) -> Scenarios:
-    """Read playbooks, and every ``*.yml`` and ``*.yaml`` of folders.
+    """Read playbooks, and every ``*.yml`` and ``*.yaml`` of folders; what is named twice counts once.
 
     Raises:
         PlaybookError: One of them cannot be used as it stands; every mistake has its ``file:line:column``.
@@ -189,20 +189,28 @@ def names_in_playbooks(places: Iterable[str | Path]) -> KnownNames:
 
 
 def _files(places: Iterable[str | Path], problems: Problems) -> Iterator[str]:
+    """Yield every file once, as it is named first: by itself, by its folder, or by another way to either."""
+    seen: set[str] = set()
     for place in places:
-        if not is_folder(place):
-            yield os.fspath(place)
-            continue
-        start = Origin(os.fspath(place), 1)
-        try:
-            names = names_in(place)
-        except OSError as error:
-            problems.add(start, f"this folder cannot be read: {error.strerror}")
-            continue
-        files = [name for name in names if name.endswith((".yml", ".yaml")) and not name.startswith(".")]
-        if not files:
-            problems.add(start, "there is no playbook in this folder: they end in .yml")
-        yield from (os.fspath(Path(place) / name) for name in files)
+        for file in _files_at(place, problems):
+            if (real := resolved(file)) not in seen:
+                seen.add(real)
+                yield file
+
+
+def _files_at(place: str | Path, problems: Problems) -> list[str]:
+    if not is_folder(place):
+        return [os.fspath(place)]
+    start = Origin(os.fspath(place), 1)
+    try:
+        names = names_in(place)
+    except OSError as error:
+        problems.add(start, f"this folder cannot be read: {error.strerror}")
+        return []
+    files = [name for name in names if name.endswith((".yml", ".yaml")) and not name.startswith(".")]
+    if not files:
+        problems.add(start, "there is no playbook in this folder: they end in .yml")
+    return [os.fspath(Path(place) / name) for name in files]
 
 
 def read_scenario(file: str | Path, catalog: Catalog, problems: Problems) -> Scenario | None:

@@ -419,6 +419,29 @@ def test_two_scenarios_of_one_name_are_refused(change: str, message: str) -> Non
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    "twice", ["named", "./named", "named/../named", "{here}/named", "link", "named/a.yml", "link/a.yml"]
+)
+def test_what_is_named_twice_counts_once_however_it_is_spelt(twice: str) -> None:
+    Path("named").mkdir()
+    Path("link").symlink_to("named")
+    Path("named/a.yml").write_text(HEAD + HEALTHY)
+    scenarios = load_scenarios(["named", twice.format(here=Path.cwd()), "named"], CATALOG)
+    assert [str(one.origin) for one in scenarios.values()] == ["named/a.yml:1:1"]
+
+
+def test_the_shipped_playbooks_may_be_named_as_well() -> None:
+    Path("playbooks").symlink_to(shipped_playbooks())
+    assert [*load_scenarios([shipped_playbooks(), "playbooks"], load_catalog())] == [
+        *load_scenarios([shipped_playbooks()], load_catalog())
+    ]
+
+
+def test_what_nothing_can_be_called_is_refused_and_not_compared() -> None:
+    with pytest.raises(PlaybookError, match="nothing can have such a name"):
+        load_scenarios(["a\0b"], CATALOG)
+
+
 def test_a_folder_without_playbooks_is_refused() -> None:
     Path("empty").mkdir()
     with pytest.raises(PlaybookError, match=r"^empty:1:1: there is no playbook in this folder: they end in \.yml$"):
