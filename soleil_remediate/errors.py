@@ -33,10 +33,10 @@ so for who wants an exception: it then carries the report.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from enum import IntEnum
-from string import digits
 from typing import ClassVar, Self
 
 #: More names than this are not read by anybody.
@@ -45,6 +45,10 @@ _MOST = 12
 _LIKE = 0.75
 #: So many letters of a name say which one is meant.
 _PART = 3
+#: By these names count on: web1, web2; worker-a, worker-b.
+_COUNTER = re.compile(r"[0-9]+|(?<![a-z])[a-z](?![a-z])")
+#: By this they do not: php8.2-fpm.
+_VERSION = re.compile(r"(?<=[a-z])[0-9]+\.[0-9]+(?![.0-9a-z])")
 
 
 class ExitStatus(IntEnum):
@@ -89,36 +93,43 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return which of the *known* names may have been meant by *name*; empty where none is like it.
 
     That is one with the same letters in another order, or from which it differs by a slip of the hand, or the only one
-    that begins with it. One that has another number at its end, or none, was not meant: it is the next host, or all;
-    and neither was any one of several that have a number where the given one has none.
+    that begins with it. One that counts otherwise was not meant, for it is another machine: ``worker-b`` for
+    ``worker-c``, ``web1`` for ``web2``, and ``web`` for either. Neither was any one of several that count on from the
+    given name, or are as like it as each other.
     """
     given = name.lower()[:200]
-    names = {one.lower(): one for one in known if not _is_next(given, one.lower())}
-    numbered = [one for one in names if one.startswith(given) and one[len(given) : len(given) + 1].isdigit()]
-    if len(numbered) > 1:
-        names = {one: names[one] for one in names if one not in numbered}
+    names = {one.lower(): one for one in known if not _is_another(given, one.lower())}
+    counted = re.compile(rf"{re.escape(given)}(?:[0-9]|[-_.](?:[0-9]|[a-z](?![a-z])))")
+    if len(series := [one for one in names if counted.match(one)]) > 1:
+        names = {one: names[one] for one in names if one not in series}
     swapped = [one for one in names if len(one) == len(given) and sorted(one) == sorted(given)]
     begun = [one for one in names if len(given) >= _PART and one.startswith(given)]
-    found = swapped or get_close_matches(given, names, n=1, cutoff=_LIKE) or (begun if len(begun) == 1 else [])
+    found = swapped or _most_like(given, names) or (begun if len(begun) == 1 else [])
     return names[found[0]] if found else ""
 
 
-def _is_next(name: str, other: str) -> bool:
-    """Whether only a number at its end tells a name from another, be it written with zeros or without.
+def _most_like(given: str, names: Iterable[str]) -> list[str]:
+    """Return the name that is most like the given one; none where another is just as like it, or none is like it."""
+    found = get_close_matches(given, names, n=2, cutoff=_LIKE)
+    likenesses = {SequenceMatcher(None, one, given).ratio() for one in found}
+    return found[:1] if len(likenesses) == len(found) else []
 
-    A domain behind it is not looked at, where it is the same.
+
+def _is_another(given: str, other: str) -> bool:
+    """Whether what a name counts by tells it from another: that is the next machine, and no slip of the hand.
+
+    The beginning of a name, up to a point or within a word, counts by nothing yet.
     """
-    host, _, domain = name.partition(".")
-    other_host, _, other_domain = other.partition(".")
-    stem, number = _numbered(host)
-    stem_of_other, number_of_other = _numbered(other_host)
-    return bool(number) and (stem, domain) == (stem_of_other, other_domain) and number != number_of_other
+    after = other[len(given) : len(given) + 1] if other.startswith(given) else ""
+    if after == "." or (after.isalpha() and given[-1:].isalpha()):
+        return False
+    counters = _counters(given)
+    return bool(counters) and counters != _counters(other)
 
 
-def _numbered(name: str) -> tuple[str, str]:
-    stem = name.rstrip(digits)
-    number = name[len(stem) :]
-    return stem, number.lstrip("0") or number[:1]
+def _counters(name: str) -> list[str]:
+    """Return the numbers of a name, written with zeros or without, and its letters that stand alone."""
+    return [one.lstrip("0") or "0" for one in _COUNTER.findall(_VERSION.sub("-", name))]
 
 
 class RemediateError(Exception):

@@ -131,6 +131,14 @@ def test_a_name_nobody_knows_is_answered_with_the_nearest_or_with_all(
         ("Disk-Full", "disk-full", []),
         ("web1", "WEB1", ["DB1"]),
         ("web-1", "web1", ["web2"]),
+        ("wbe1", "web1", ["web2", "web"]),
+        ("wroker-b", "worker-b", ["worker-a", "worker-c"]),
+        ("workers-2", "worker2", ["worker1"]),
+        ("web1-ue", "web1-eu", ["web2-eu"]),
+        ("web3", "web3.dc1.example.com", ["web1.dc1.example.com"]),
+        ("disk-f", "disk-full", ["application-down"]),  # a beginning, and no letter that counts
+        ("worker", "worker-b", ["web1"]),
+        ("staginf", "staging", ["production"]),
         ("web01", "web1", ["web", "web2"]),  # the same number, written otherwise
         ("web0", "web00", ["web1"]),
         ("web", "web1", ["db1"]),
@@ -163,6 +171,20 @@ def test_a_name_that_may_have_been_meant_is_asked_about(name: str, meant: str, o
         ("web10", ["web1"]),
         ("web0", ["web1", "web10"]),
         ("web9", ["web"]),  # all of them
+        ("worker-c", ["worker-a", "worker-b"]),  # the next, by its letter
+        ("worker-c", ["worker-b"]),
+        ("worker_c", ["worker"]),
+        ("worekr-c", ["worker-b"]),  # misspelt as well
+        ("worker-1", ["worker2"]),
+        ("web1b", ["web1", "web1a"]),
+        ("web1", ["web1-2", "web1a"]),
+        ("web2-eu", ["web1-eu"]),  # it counts within
+        ("web1.dc2.example.com", ["web1.dc1.example.com"]),
+        ("10.0.0.2", ["10.0.0.1"]),
+        ("/srv/b", ["/srv/a"]),
+        ("worker", ["worker-a", "worker-b"]),
+        ("web", ["web-1", "web-2"]),
+        ("nodec", ["nodea", "nodeb"]),  # each as like it as the other
         ("web3.example.com", ["web2.example.com"]),
         ("web", ["web1", "web2"]),  # one of several
         ("pr", ["production"]),  # too little
