@@ -6,20 +6,18 @@ done by a run of its own, with a name of its own, planned afresh from what is se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import assert_never
 
 from soleil_remediate import fleet
+from soleil_remediate.asking import Settled, ask
 from soleil_remediate.clock import Clock
 from soleil_remediate.decisions import eased
-from soleil_remediate.delivery import PATIENCE, last_lines
-from soleil_remediate.errors import ConfigError, FactError, HostLocked, Interrupted, Refused, Unreachable
-from soleil_remediate.events import ChangeSettled, HostSettled, RunEnded, RunResumed
-from soleil_remediate.history import History, Unanswered
+from soleil_remediate.errors import Interrupted
+from soleil_remediate.events import HostSettled, RunEnded
+from soleil_remediate.history import History
 from soleil_remediate.host import Connection, Host
 from soleil_remediate.host_outcomes import (
     Eased,
@@ -33,42 +31,14 @@ from soleil_remediate.host_outcomes import (
 )
 from soleil_remediate.record import Record
 from soleil_remediate.report import HostReport, RunReport
-from soleil_remediate.rollout import FORKS
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview
 from soleil_remediate.stages import hindrance, spared
 from soleil_remediate.stopping import Signals, Stop
 from soleil_remediate.task import Health
-from soleil_remediate.transports import Operation, Progress, Session, Transport
+from soleil_remediate.transports import Progress, Transport
 
 _GONE = "it is not in the inventory"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """A change that the record had no answer for, and what its host says about it.
-
-    Args:
-        change: Which.
-        progress: How far it has come; ``None`` where that could not be learnt now and may be later.
-        exit_status: Of one that is done.
-        says: What a done one wrote last, or why nothing could be learnt.
-    """
-
-    change: Unanswered
-    progress: Progress | None
-    exit_status: int | None = None
-    says: str = ""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether asking again later may bring more."""
-        return self.progress in (None, Progress.RUNNING)
-
-    @property
-    def is_unknowable(self) -> bool:
-        """Whether nobody will ever know whether it was made in full."""
-        return self.progress in (Progress.LOST, Progress.FORGOTTEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,9 +72,46 @@ def not_resumed(history: History, gone: Sequence[str]) -> Resumed:
     )
     touched = {one.change.host for one in changes} | {host for host in gone if history.was_begun(host)}
     ends = history.ends
-    known = {host: ends.get(host) or _of_gone(history, host) for host in gone}
+    known = {host: ends.get(host) or _unseen(history, host, changes, _GONE) for host in gone}
     failed = tuple((host, end.word) for host, end in known.items() if host in touched)
     return Resumed(changes=changes, outcomes={}, left=(), failed=failed, gone=known)
+
+
+def only_ask(
+    history: History,
+    hosts: Sequence[Host],
+    *,
+    record: Record,
+    transport: Transport,
+    clock: Clock,
+    tell: Callable[[str], None] = lambda _: None,
+    gone: Sequence[str] = (),
+) -> Resumed:
+    """Ask the hosts of a run about every change that is open, and write the answers into its record.
+
+    For where nobody can say how a host stands, because the scenario cannot be bound to it: by the time that is mended a
+    host may have forgotten what it knows of its changes. The run stays one that is to be resumed.
+
+    Args:
+        history: What the record says.
+        hosts: Those of the run that are not done, as the record names them.
+        record: The same, to be gone on with.
+        transport: The way to the hosts.
+        clock: For waiting until a change that still runs has ended.
+        tell: Gets a line for people whenever something is waited for.
+        gone: The other hosts that are not done and not in the inventory, so that they are not asked.
+
+    Raises:
+        RecordNotWritten: What was found stands nowhere; it can be asked for again.
+        Interrupted: Somebody asked to stop; what was found by then stands in the record.
+    """
+    stop, by_name = Stop(), {host.name: host for host in hosts}
+    with Signals(stop, clock).heard():
+        changes = ask(history, by_name, record=record, transport=transport, clock=clock, tell=tell, stop=stop)
+    _check(stop)
+    told, asked = not_resumed(history, gone), dict.fromkeys(one.change.host for one in changes)
+    outcomes = {name: _unseen(history, name, changes, "it was not looked at again") for name in asked}
+    return replace(told, changes=(*changes, *told.changes), outcomes=outcomes)
 
 
 def resume(  # noqa: PLR0913  # all by name but what it is about, and half of them have a default
@@ -166,10 +173,8 @@ def _resume(  # noqa: PLR0913  # what resume was given, and who may stop it
     gone: Resumed,
     others: Mapping[str, str],
 ) -> Resumed:
-    record.write(RunResumed(operator=fleet.operator()))
     hosts = {case.host.name: case.host for case in cases}
-    owner = f"{fleet.operator()} (resumes run {history.run})"
-    changes = _ask(history, hosts, record, lambda host: _Asking(host, transport, clock, owner, tell, stop))
+    changes = ask(history, hosts, record=record, transport=transport, clock=clock, tell=tell, stop=stop)
     _check(stop)
     elsewhere = _elsewhere(history, cases)
     meant = [case for case in cases if case.host.name not in elsewhere]
@@ -181,7 +186,7 @@ def _resume(  # noqa: PLR0913  # what resume was given, and who may stop it
         for one in seen
     }
     ends = history.ends
-    told_of_gone = {name: _of_gone(history, name) for name in gone.gone if name not in ends}
+    told_of_gone = {name: end for name, end in gone.gone.items() if name not in ends}
     is_open = {one.change.host for one in changes if one.is_open}
     faulty = [one.host.name for one in seen if isinstance(one.outcome, WouldFix) and one.host.name not in is_open]
     able = [name for name in faulty if name not in others]
@@ -213,33 +218,6 @@ def _resume(  # noqa: PLR0913  # what resume was given, and who may stop it
         failed=(*failed, *gone.failed),
         gone=gone.gone,
     )
-
-
-def _ask(
-    history: History, hosts: Mapping[str, Host], record: Record, asking: Callable[[Host], _Asking]
-) -> list[Settled]:
-    """Ask the hosts, all at once, about every change that is open, and write down what need not be asked again."""
-    asked: dict[str, list[Unanswered]] = {}
-    for change in history.open_changes:
-        if change.host in hosts:
-            asked.setdefault(change.host, []).append(change)
-    changes: list[Settled] = []
-    if asked:
-        with ThreadPoolExecutor(min(FORKS, len(asked)), thread_name_prefix="ask") as pool:
-            for settled in pool.map(lambda name: asking(hosts[name]).all(asked[name]), asked):
-                changes += settled
-    for one in changes:
-        if one.progress is not None and not one.is_open:
-            record.write(
-                ChangeSettled(
-                    host=one.change.host,
-                    operation=one.change.operation,
-                    found=one.progress.value,
-                    exit_status=one.exit_status,
-                    says=one.says,
-                )
-            )
-    return changes
 
 
 def _elsewhere(history: History, cases: Sequence[Case]) -> dict[str, NotNeeded]:
@@ -280,102 +258,11 @@ def _check(stop: Stop) -> None:
         raise Interrupted(f"{stop.request}. Nothing was sent. It can be resumed again")
 
 
-class _Asking:
-    """Asks one host about the changes of a run."""
-
-    def __init__(
-        self,
-        host: Host,
-        transport: Transport,
-        clock: Clock,
-        owner: str,
-        tell: Callable[[str], None],
-        stop: Stop,
-    ) -> None:
-        self._host = host
-        self._transport = transport
-        self._clock = clock
-        self._owner = owner
-        self._tell = tell
-        self._stop = stop
-        self._session: Session | None = None
-
-    def all(self, changes: Sequence[Unanswered]) -> list[Settled]:
-        try:
-            return [self._one(change) for change in changes]
-        finally:
-            self._close()
-
-    def _one(self, change: Unanswered) -> Settled:
-        """Ask about one change until it has ended, or must have.
-
-        An answer counts whoever holds the host's lock. That a change was never begun, or was lost, counts only once the
-        lock is ours: until then the shell that was to begin it may still be alive.
-        """
-        ends = self._clock.monotonic() + change.deadline + PATIENCE
-        is_told = False
-        while True:
-            is_ours, is_patient, why = False, True, ""
-            try:
-                is_ours, is_patient, why = self._claim()
-                known = self._open().outcome(change.operation, memory=change.memory)
-                if known.progress is Progress.DONE or (is_ours and known.progress is not Progress.RUNNING):
-                    return _settled(change, known)
-                if known.progress is Progress.RUNNING:
-                    settled = Settled(change=change, progress=Progress.RUNNING, says="it is still running")
-                else:
-                    settled = Settled(change=change, progress=None, says=why)
-            except (Unreachable, ConfigError) as error:
-                return Settled(change=change, progress=None, says=str(error))
-            except FactError as error:
-                settled = Settled(change=change, progress=None, says=why or str(error))
-            if not is_patient or self._stop.is_asked or self._clock.monotonic() >= ends:
-                return settled
-            if not is_told:
-                self._tell(f"{self._host.name}: {settled.says}; it is asked again until it must have ended")
-                is_told = True
-            self._clock.sleep(0.5)
-
-    def _claim(self) -> tuple[bool, bool, str]:
-        """Take the lock where it is free; return whether it is ours, whether it may be soon, and why it is not."""
-        try:
-            self._open().claim(self._owner)
-        except HostLocked as error:
-            return False, True, str(error)
-        except Refused as error:  # no root, or no room: that does not pass by itself
-            return False, False, str(error)
-        return True, True, ""
-
-    def _open(self) -> Session:
-        if self._session is None:
-            self._session = self._transport.open(self._host, within=self._host.connection.connect_within)
-        return self._session
-
-    def _close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            with suppress(Exception):  # it is gone either way
-                session.close()
-
-
-def _settled(change: Unanswered, known: Operation) -> Settled:
-    if known.output is None:
-        return Settled(change=change, progress=known.progress)
-    return Settled(
-        change=change,
-        progress=known.progress,
-        exit_status=known.output.exit_status,
-        says=last_lines(known.output),
-    )
-
-
 def _outcome(history: History, seen: HostReport, changes: Sequence[Settled]) -> HostOutcome:
     """Return what became of one host after all."""
     host = seen.host.name
-    for one in changes:
-        if one.is_open:
-            why = f"{host} MAY have been changed: operation {one.change.operation} has no answer ({one.says})"
-            return MaybeChanged(why=why, operation=one.change.operation)
+    if maybe := _maybe_changed(changes):
+        return maybe
     begun = [one for one in changes if one.progress is not Progress.NEVER_BEGUN]
     if not history.was_begun(host) and not begun:  # nothing was ever made there: what is seen is all there is to say
         return NotFixed(why=seen.outcome.why) if isinstance(seen.outcome, WouldFix) else seen.outcome
@@ -384,15 +271,34 @@ def _outcome(history: History, seen: HostReport, changes: Sequence[Settled]) -> 
     return _changed(seen.preview, [one for one in begun if one.is_unknowable], was_faulty=history.was_faulty(host))
 
 
-def _of_gone(history: History, host: str) -> HostOutcome:
-    """Return what became of a host that cannot be asked, and of which the record has no end."""
-    for change in history.open_changes:
-        if change.host == host:
-            maybe = f"{host} MAY have been changed: operation {change.operation} has no answer ({_GONE})"
-            return MaybeChanged(why=maybe, operation=change.operation)
-    if history.was_begun(host):
-        return Unproven(why=f"it was changed, and whether that helped is not known: {_GONE}")
-    return NotFixed(why=f"nothing was sent to it, and how it stands is not known: {_GONE}")
+def _unseen(history: History, host: str, changes: Iterable[Settled], why: str) -> HostOutcome:
+    """Return what became of a host that was not looked at again.
+
+    Args:
+        history: What the record says.
+        host: Which.
+        changes: Those of any host that were open, and what was found.
+        why: Why it was not looked at.
+    """
+    its = [one for one in changes if one.change.host == host]
+    if maybe := _maybe_changed(its):
+        return maybe
+    if any(one.is_unknowable for one in its):
+        return Unproven(why=f"it may have been changed, and whether that helped is not known: {why}")
+    if history.was_begun(host) or any(one.progress is Progress.DONE for one in its):
+        return Unproven(why=f"it was changed, and whether that helped is not known: {why}")
+    return NotFixed(why=f"nothing was sent to it, and how it stands is not known: {why}")
+
+
+def _maybe_changed(changes: Sequence[Settled]) -> MaybeChanged | None:
+    """Return the end of a host with a change that may still become known; ``None`` where it has none such."""
+    for one in changes:
+        if one.is_open:
+            why = (
+                f"{one.change.host} MAY have been changed: operation {one.change.operation} has no answer ({one.says})"
+            )
+            return MaybeChanged(why=why, operation=one.change.operation)
+    return None
 
 
 def unlisted(name: str) -> Host:

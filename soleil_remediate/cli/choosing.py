@@ -204,8 +204,12 @@ def peers_of(call: Call, cases: Sequence[Case]) -> tuple[Case, ...]:
     return bind_peers(scenario, hosts, inputs, catalog, inventory.meant_by)
 
 
-def missing_hosts(call: Call, names: Sequence[str]) -> tuple[str, ...]:
-    """Return those of an earlier run's hosts that are not in the inventory.
+def recorded_hosts(call: Call, names: Sequence[str]) -> tuple[tuple[Host, ...], tuple[str, ...]]:
+    """Return the hosts of an earlier run, each in its stage, and the names of those that are not in the inventory.
+
+    Args:
+        call: How it was called.
+        names: Which, as its record has them; one in a stage as ``web1#restart``.
 
     Raises:
         ConfigError: There is no inventory, or it cannot be used.
@@ -213,44 +217,39 @@ def missing_hosts(call: Call, names: Sequence[str]) -> tuple[str, ...]:
     path = inventory_path(call)
     if path is None:
         raise no_inventory()
-    known = {host.name for host in load_inventory(path).hosts}
-    return tuple(name for name in names if listed_name(name) not in known)
+    known = {host.name: host for host in load_inventory(path).hosts}
+    found = (replace(known[listed_name(name)], name=name) for name in names if listed_name(name) in known)
+    return _by_transport(call, tuple(found)), tuple(name for name in names if listed_name(name) not in known)
 
 
-def bound_cases(call: Call, names: Sequence[str], recorded: Mapping[str, Any]) -> tuple[Case, ...]:
+def bound_cases(call: Call, hosts: Sequence[Host], recorded: Mapping[str, Any]) -> tuple[Case, ...]:
     """Return the scenario of an earlier run bound to some of its hosts, with the inputs that its record has.
 
     Args:
         call: How it was called.
-        names: The hosts, in the run's order; one in a stage as ``web1#restart``.
+        hosts: Which, in the run's order, each in its stage.
         recorded: The inputs.
 
     Raises:
-        ConfigError: The playbook or the inventory knows one of them no more, or there is no inventory.
+        ConfigError: The playbook has no such scenario, stage or input, or what it needs is not given for one of them.
     """
     scenarios, catalog = chosen_scenarios(call)
     scenario = scenarios.find(call.text("scenario"))
     inputs = parse_inputs(scenario, as_given(scenario, recorded))
-    path = inventory_path(call)
-    if path is None:
-        raise no_inventory()
-    inventory = load_inventory(path)
-    hosts = _by_transport(call, tuple(host for name in names for host in inventory.select(listed_name(name))))
     check_policy(scenario, scenarios.names, hosts)
     check_local_files(hosts)
     stages: dict[str, Stage | None] = {stage.name: stage for stage in scenario.stages}
     if not stages:
         stages[""] = None
     bound = []
-    for name, host in zip(names, hosts, strict=True):
-        stage = name.partition("#")[2]
-        if stage not in stages:
-            about = f"has no stage {stage}" if stage else "has stages now"
+    for host in hosts:
+        if host.stage not in stages:
+            about = f"has no stage {host.stage}" if host.stage else "has stages now"
             raise ConfigError(
                 f"{scenario.origin}: {scenario.name} {about}, unlike when that run began: name the playbook as it was "
                 "then with --playbooks"
             )
-        bound.append(bind(scenario, host, inputs, catalog, stages[stage]))
+        bound.append(bind(scenario, host, inputs, catalog, stages[host.stage]))
     return tuple(bound)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from soleil_remediate.asking import Settled
 from soleil_remediate.cli.call import Call
 from soleil_remediate.cli.choosing import (
     as_given,
@@ -16,15 +17,15 @@ from soleil_remediate.cli.choosing import (
     chosen_scenarios,
     inventory_path,
     invocation,
-    missing_hosts,
     other_hosts,
+    recorded_hosts,
 )
 from soleil_remediate.cli.forms import DOCUMENTS, tell_error, tell_settled
 from soleil_remediate.cli.remediating import Before, go_on
 from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus, RemediateError, worst
 from soleil_remediate.history import History
-from soleil_remediate.host import listed_name
+from soleil_remediate.host import Host, listed_name
 from soleil_remediate.host_outcomes import HostOutcome, MaybeChanged
 from soleil_remediate.loading import ad_hoc_host
 from soleil_remediate.record import Runs
@@ -33,7 +34,7 @@ from soleil_remediate.reporters.endings import BAD, style_of
 from soleil_remediate.reporters.page import HEADING, Page, joined
 from soleil_remediate.reporters.records import settled_in_words
 from soleil_remediate.reporters.screen import Screen
-from soleil_remediate.resuming import Resumed, Settled, not_resumed, resume, unlisted
+from soleil_remediate.resuming import Resumed, not_resumed, only_ask, resume, unlisted
 from soleil_remediate.scenario import Case
 from soleil_remediate.state import state_folder
 from soleil_remediate.transports.ways import EachItsWay
@@ -50,10 +51,15 @@ def resume_run(call: Call) -> ExitStatus:
     again = _again(call, history)
     call = _as_it_was_called(call, history)
     _refuse_unlisted(call, history)
-    cases, gone = _cases(call, history)
+    hosts, gone = _hosts(call, history)
+    cases, others, refusal = _bound(call, hosts, history)
     screen = Screen.of(sys.stderr if is_document else sys.stdout)
-    if cases:
-        others = other_hosts(call, cases)
+    if refusal is not None:
+        with runs.reopen(history, clock) as record:
+            resumed = only_ask(
+                history, hosts, record=record, transport=EachItsWay(), clock=clock, tell=screen.say, gone=gone
+            )
+    elif cases:
         with runs.reopen(history, clock) as record:
             resumed = resume(
                 history,
@@ -70,7 +76,9 @@ def resume_run(call: Call) -> ExitStatus:
     left = [] if call.has("dry_run") else [case for case in cases if case.host.name in resumed.left]
     before = Before(report=_settled(history, resumed, cases, left), failed=resumed.failed, told=_told(history, resumed))
     if not is_document:
-        screen.show(_page(call, history, resumed, again, screen.width))
+        screen.show(_page(call, history, resumed, again, screen.width, refusal))
+    if refusal is not None:
+        return _refused(call, before, refusal)
     if not left:
         status = before.report.exit_status
         with suppress(BrokenPipeError):  # what happened on the hosts is the exit status, whoever listens
@@ -79,13 +87,18 @@ def resume_run(call: Call) -> ExitStatus:
     try:
         status = go_on(_about(call, left, history), left, before)
     except RemediateError as error:  # nothing was begun anew: how all of them stand holds all the same
-        status = worst([*(host.outcome.exit_status for host in before.report.hosts), error.exit_status])
-        everybody = _settled(history, resumed, cases, [])
-        with suppress(OSError):
-            tell_error(call, type(error).__name__, str(error), status, before=everybody, resumed=before.told)
-        return status
+        return _refused(call, before, error, everybody=_settled(history, resumed, cases, []))
     if not is_document and before.report.hosts:
         screen.say(f"with what became of the others in run {history.run}: exit {int(status)}")
+    return status
+
+
+def _refused(call: Call, before: Before, error: RemediateError, *, everybody: RunReport | None = None) -> ExitStatus:
+    """Say why nothing is gone on with, and what became of the run: of *everybody* in it, where hosts are left."""
+    status = worst([*(host.outcome.exit_status for host in before.report.hosts), error.exit_status])
+    with suppress(OSError):
+        name, report = type(error).__name__, everybody or before.report
+        tell_error(call, name, str(error), status, before=report, resumed=before.told)
     return status
 
 
@@ -138,13 +151,30 @@ def _refuse_unlisted(call: Call, history: History) -> None:
     )
 
 
-def _cases(call: Call, history: History) -> tuple[tuple[Case, ...], tuple[str, ...]]:
-    """Return the run's scenario and inputs, bound to each of its hosts that is not done, and those that are gone."""
+def _hosts(call: Call, history: History) -> tuple[tuple[Host, ...], tuple[str, ...]]:
+    """Return the hosts of the run that are not done, and the names of those that are not in the inventory."""
     asked = {change.host for change in history.open_changes}
     names = [name for name in history.started["hosts"] if name in asked or name in history.open_hosts]
-    gone = missing_hosts(call, names) if names else ()
-    there = [name for name in names if name not in gone]
-    return bound_cases(call, there, history.started["inputs"]) if there else (), gone
+    return recorded_hosts(call, names) if names else ((), ())
+
+
+def _bound(
+    call: Call, hosts: Sequence[Host], history: History
+) -> tuple[tuple[Case, ...], Mapping[str, str], ConfigError | None]:
+    """Return the run's scenario bound to *hosts*, and for which of them it is not any more, or why it cannot be bound.
+
+    Raises:
+        ConfigError: It cannot be, and none of them has a change to be asked about before anybody mends that.
+    """
+    if not hosts:
+        return (), {}, None
+    try:
+        cases = bound_cases(call, hosts, history.started["inputs"])
+        return cases, other_hosts(call, cases), None
+    except ConfigError as refusal:
+        if {host.name for host in hosts}.isdisjoint(change.host for change in history.open_changes):
+            raise
+        return (), {}, refusal
 
 
 def _about(call: Call, cases: Sequence[Case], history: History) -> Call:
@@ -156,7 +186,7 @@ def _about(call: Call, cases: Sequence[Case], history: History) -> Call:
     return replace(call, given=dict(call.given) | {"host": ":".join(names), "set": inputs})
 
 
-def _page(call: Call, history: History, resumed: Resumed, again: str, width: int) -> Page:
+def _page(call: Call, history: History, resumed: Resumed, again: str, width: int, refusal: ConfigError | None) -> Page:
     page = Page(width)
     started = history.started
     if not resumed.outcomes and not resumed.gone:
@@ -178,7 +208,12 @@ def _page(call: Call, history: History, resumed: Resumed, again: str, width: int
     for name, end in resumed.gone.items():
         page.headline(("NOT RESUMED", BAD), joined([name, end.word, f"exit {int(end.exit_status)}"]), 13)
         page.prose(_reason(name, end), 13)
-    if resumed.gone:
+    if refusal is not None:
+        page.prose(
+            "Nothing was looked at again, nor is it gone on with, for what is said at the end. Once that is mended:", 2
+        )
+        page.command("  next", again, 10)
+    elif resumed.gone:
         names = ", ".join(resumed.gone)
         page.prose(
             f"Of {names} there is only what the record says: not in the inventory ({inventory_path(call)}), so neither "

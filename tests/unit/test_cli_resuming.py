@@ -19,6 +19,7 @@ from soleil_remediate.errors import ConnectionLost, ConnectionRefused, ExitStatu
 from soleil_remediate.events import Called, HostEnded, RunStarted
 from soleil_remediate.freezing import Switch
 from soleil_remediate.gates import PolicyGate
+from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import HostOutcome, NotNeeded, Refusal
 from soleil_remediate.loading import ad_hoc_host, shipped_playbooks
 from soleil_remediate.record import Runs
@@ -62,13 +63,13 @@ class Night:
     def transport(self) -> ScriptedTransport:
         return ScriptedTransport(*self.hosts)
 
-    def cases(self, _: object, names: Sequence[str], __: object) -> tuple[Case, ...]:
-        cases = (tiny.case(on=tiny.host(name), inputs=self.inputs) for name in names)
+    def cases(self, _: object, hosts: Sequence[Host], __: object) -> tuple[Case, ...]:
+        cases = (tiny.case(on=tiny.host(host.name), inputs=self.inputs) for host in hosts)
         return tuple(replace(one, scenario=replace(one.scenario, inputs=DECLARED, hosts=self.pattern)) for one in cases)
 
     def kill(self) -> None:
         self.run = fleet.remediate(
-            self.cases(None, ["web1", "web2"], None),
+            self.cases(None, [tiny.host("web1"), tiny.host("web2")], None),
             transport=self.transport(),
             gate=PolicyGate(says_yes=True),
             runs=self.runs,
@@ -420,13 +421,85 @@ def test_left_alone_untouched_it_keeps_nobody_from_going_on(night: Night) -> Non
     assert night.sent == [1, 2]
 
 
-def test_a_playbook_that_is_for_nobody_now_is_said_before_any_host_is_asked(night: Night) -> None:
+# --- where the scenario cannot be bound as things are -----------------------------------------------------------------
+
+
+def test_where_a_group_has_another_name_now_the_hosts_are_asked_all_the_same_and_then_it_is_refused(
+    night: Night,
+) -> None:
+    night.pattern = "webservers"
+    status, out, err = night.resume()
+    assert f"web1 {night.run}-00-00 let /srv/one say good it was made, once, and succeeded" in out
+    assert "UNPROVEN web1 · exit 1 it was changed, and whether that helped is not known: it was not looked at" in out
+    assert f"Once that is mended: next soleil-remediate resume {night.run}" in out
+    assert "unknown host or group 'webservers'" in err
+    assert status == ExitStatus.NOT_FIXED
+    assert night.sent == [1, 1]
+
+
+def test_once_that_is_mended_the_run_is_resumed_and_nothing_is_asked_again(night: Night) -> None:
+    night.pattern = "webservers"
+    night.resume()
+    history = night.runs.history(night.run)
+    assert (history.open_changes, history.open_hosts, history.is_to_be_resumed) == ((), ("web1", "web2"), True)
+    night.pattern = "all"
+    status, out, err = night.resume()
+    assert (status, err) == (ExitStatus.OK, "")
+    assert "FIXED web1" in out
+    assert "FIXED web2" in out
+    assert night.sent == [1, 2]
+
+
+def test_a_change_that_was_never_begun_was_not_sent_and_a_lost_one_may_have_been_made(night: Night) -> None:
+    night.pattern = "webservers"
+    night.hosts[0]._operations.clear()
+    _, document = night.document()
+    (host,) = document["resumed"]["hosts"]
+    assert host["verdict"] == "NOT FIXED"
+    assert host["why"] == "nothing was sent to it, and how it stands is not known: it was not looked at again"
+    night.cut("ChangeIntended")
+    night.hosts[0].restart()
+    _, document = night.document()
+    (host,) = document["resumed"]["hosts"]
+    assert host["verdict"] == "UNPROVEN"
+    assert host["why"] == "it may have been changed, and whether that helped is not known: it was not looked at again"
+
+
+def test_a_host_that_cannot_be_asked_either_is_unknown(night: Night) -> None:
+    night.pattern = "webservers"
+    night.hosts[0].unreachable = ConnectionLost("web1 is silent")
+    status, document = night.document()
+    assert status == document["exit_status"] == ExitStatus.UNKNOWN
+    assert document["error"]["type"] == "UnknownName"
+    assert ends(document["resumed"]["hosts"]) == {"web1": ("UNKNOWN", 7)}
+
+
+def test_whatever_keeps_it_from_being_bound_the_hosts_are_asked_first(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resuming, "bound_cases", choosing.bound_cases)  # no playbook has the tiny scenario
+    status, out, err = night.resume("--dry-run")
+    assert f"web1 {night.run}-00-00 let /srv/one say good it was made, once, and succeeded" in out
+    assert err.startswith("unknown scenario 'tiny'")
+    assert status == ExitStatus.NOT_FIXED
+
+
+def test_where_no_change_is_open_it_is_refused_with_no_host_asked_and_nothing_written(night: Night) -> None:
+    night.cut("GateAnswered")
     night.pattern = "wbe*"
     before = night.runs.read(night.run)
-    status, _, err = night.resume()
-    assert status == ExitStatus.USAGE
+    status, out, err = night.resume()
+    assert (status, out) == (ExitStatus.USAGE, "")
     assert "'wbe*' matches no host or group" in err
     assert night.runs.read(night.run) == before
+
+
+def test_hosts_that_are_not_in_the_inventory_are_told_beside_it(night: Night) -> None:
+    night.inventory.write_text("all: {hosts: {web1: {}}}\n")
+    night.pattern = "webservers"
+    _, document = night.document()
+    assert ends(document["resumed"]["gone"]) == {"web2": ("NOT FIXED", 1)}
+    assert ends(document["resumed"]["hosts"]) == {"web1": ("UNPROVEN", 1)}
 
 
 # --- what a program reads ---------------------------------------------------------------------------------------------
@@ -592,7 +665,7 @@ def test_a_runner_is_told_where_nothing_is_gone_on_with_and_where_the_new_run_is
 
 def test_the_commands_of_a_run_with_stages_name_the_hosts_of_all_of_them(night: Night) -> None:
     """A run does all stages or none, whichever of them is left."""
-    (case,) = night.cases(None, ["web2"], None)
+    (case,) = night.cases(None, [tiny.host("web2")], None)
     history, call = night.runs.history(night.run), Call(verb="resume", given={})
     assert resuming._about(call, [case], history).text("host") == "web2"
     one = Stage(name="one", hosts="all", origin=tiny.ORIGIN)
@@ -604,4 +677,6 @@ def test_a_host_in_a_stage_is_gone_where_the_inventory_knows_it_no_more(tmp_path
     inventory = tmp_path / "production.yml"
     inventory.write_text(INVENTORY)
     call = Call(verb="resume", given={"inventory": str(inventory)})
-    assert choosing.missing_hosts(call, ("web1#restart", "web9#restart", "web2", "web8")) == ("web9#restart", "web8")
+    hosts, gone = choosing.recorded_hosts(call, ("web1#restart", "web9#restart", "web2", "web8"))
+    assert [(host.name, host.listed_name) for host in hosts] == [("web1#restart", "web1"), ("web2", "web2")]
+    assert gone == ("web9#restart", "web8")
