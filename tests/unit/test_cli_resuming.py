@@ -51,6 +51,7 @@ class Night:
     inputs: dict[str, Any] = field(default_factory=lambda: {"release": "r 41", "keep": MiB(64), "limit": Percent(80)})
     run: str = ""
     pattern: str = "all"
+    stages: tuple[Stage, ...] = ()
 
     @property
     def inventory(self) -> Path:
@@ -65,11 +66,12 @@ class Night:
 
     def cases(self, _: object, hosts: Sequence[Host], __: object) -> tuple[Case, ...]:
         cases = (tiny.case(on=tiny.host(host.name), inputs=self.inputs) for host in hosts)
-        return tuple(replace(one, scenario=replace(one.scenario, inputs=DECLARED, hosts=self.pattern)) for one in cases)
+        more: dict[str, Any] = {"inputs": DECLARED, "hosts": self.pattern, "stages": self.stages}
+        return tuple(replace(one, scenario=replace(one.scenario, **more)) for one in cases)
 
-    def kill(self) -> None:
+    def kill(self, *names: str) -> None:
         self.run = fleet.remediate(
-            self.cases(None, [tiny.host("web1"), tiny.host("web2")], None),
+            self.cases(None, [tiny.host(name) for name in names or ("web1", "web2")], None),
             transport=self.transport(),
             gate=PolicyGate(says_yes=True),
             runs=self.runs,
@@ -665,12 +667,15 @@ def test_a_runner_is_told_where_nothing_is_gone_on_with_and_where_the_new_run_is
 
 def test_the_commands_of_a_run_with_stages_name_the_hosts_of_all_of_them(night: Night) -> None:
     """A run does all stages or none, whichever of them is left."""
-    (case,) = night.cases(None, [tiny.host("web2")], None)
-    history, call = night.runs.history(night.run), Call(verb="resume", given={})
-    assert resuming._about(call, [case], history).text("host") == "web2"
-    one = Stage(name="one", hosts="all", origin=tiny.ORIGIN)
-    staged = replace(case, scenario=replace(case.scenario, stages=(one,)))
-    assert resuming._about(call, [staged], history).text("host") == "web1:web2"
+    night.stages = tuple(Stage(name=name, hosts="all", origin=tiny.ORIGIN) for name in ("stop", "start"))
+    tiny.say(night.hosts[0], "bad")
+    night.kill("web1#stop", "web2#start")
+    assert cli.main(["resume", night.run, "--approve", "0123456789ab"]) == ExitStatus.DECLINED
+    out = " ".join(night.capsys.readouterr().out.split())
+    assert "stage 2 of 2" in out
+    assert "FIXED web1#stop" in out
+    command = out[out.rindex("next soleil-remediate") :]
+    assert "--scenario tiny --host web1:web2" in command
 
 
 def test_a_host_in_a_stage_is_gone_where_the_inventory_knows_it_no_more(tmp_path: Path) -> None:
