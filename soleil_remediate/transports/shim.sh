@@ -27,7 +27,7 @@
 #
 #   memory              a link: this memory's name, the nonce of whoever took the lock first; longer once it has
 #                       forgotten operations because there were too many
-#   ops/ID/cmd, in      what is run, and its standard input, which is gone once it has begun
+#   ops/ID/cmd, in      what is run, and its standard input where it has any, which is gone once it has begun
 #   ops/ID/begun, rc.N  links: it was begun; it ended with exit status N
 #   ops/ID/out, end     the first and the last 64 KiB of what it wrote
 #   ops/ID/rest         how much came after the first 64 KiB, in dd's words
@@ -114,10 +114,11 @@ begin() { # ID COMMAND STDIN; printf is a builtin, so that neither is ever in an
         op=$base/ops/$1
         umask 077
         mkdir -p "$op" || exit
-        { printf '%s\n' "$2" >"$op/cmd" && { [ -z "$3" ] || printf -- "$3" >"$op/in"; }; } || exit 1
+        printf '%s\n' "$2" >"$op/cmd" || exit 1
+        if [ -n "$3" ] || [ -e "$op/in" ]; then printf -- "$3" >"$op/in" || exit 1; fi
         umask 022 # as every shell of ours has it: what a change creates can be read
         command exec 7<"$op" && flock -n 7 && ln -s . "$op/begun" || exit
-        # It forks by itself: what a shell starts with & ignores SIGINT and SIGQUIT.
+        # It forks by itself (util-linux 2.32): what a shell starts with & ignores SIGINT and SIGQUIT.
         # shellcheck disable=SC2016  # the inner shell expands its own arguments
         with_signals setsid --fork sh -c '
             if [ -e "$1/in" ]; then exec <"$1/in" && rm "$1/in" || exit; fi
