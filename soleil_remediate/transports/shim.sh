@@ -183,7 +183,12 @@ tell() { # done STATUS MORE | running | lost | forgotten | never-begun | unclear
     state=running
     if [ "${3-}" = yes ] || has_ended "$op" -n; then state=lost; fi
     # The status is written before the lock is given back, so this order cannot miss it.
-    for rc in "$op"/rc.*; do [ ! -L "$rc" ] || state="done ${rc##*.}"; done
+    for rc in "$op"/rc.*; do
+        [ -L "$rc" ] || continue
+        # What it wrote last may still be on its way into the files; what it left behind may hold the lock for ever.
+        [ "$state" = lost ] || has_ended "$op" -w 1
+        state="done ${rc##*.}"
+    done
     case $state in
         done*)
             more=0
