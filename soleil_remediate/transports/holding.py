@@ -36,7 +36,7 @@ has_status() {
     return 1
 }
 for op in ops/*; do
-    [ -L "$op/begun" ] && ! has_status "$op" || continue
+    if [ ! -L "$op/begun" ] || has_status "$op"; then continue; fi
     if (command exec 8<"$op" && flock -n -s 8) 2>/dev/null; then
         has_status "$op" || printf 'lost %s\\n' "${op#ops/}"
     else
