@@ -12,7 +12,7 @@ AS_SOMEBODY = (
     entry=$(getent passwd "$1") || stop "there is no user $1"
     shift
     name=${entry%%:*} entry=${entry#*:*:} uid=${entry%%:*} entry=${entry#*:} gid=${entry%%:*} entry=${entry#*:*:}
-    set -- env -i HOME="${entry%%:*}" PATH="$PATH" LC_ALL=C.UTF-8 TZ=UTC timeout -k 5 "${limit:-60}" "$@"
+    set -- env -i HOME="${entry%%:*}" PATH="$PATH" LC_CTYPE=C.UTF-8 TZ=UTC timeout -k 5 "${limit:-60}" "$@"
     case $(id -u) in
         "$uid") ;;
         0) set -- setpriv --reuid="$uid" --regid="$gid" --init-groups "$@" ;;

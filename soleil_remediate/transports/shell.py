@@ -39,6 +39,19 @@ _SHARED_SLACK = Duration(0.5)
 #: As much as may surely stand in one argument, which the kernel limits to 128 KiB.
 _LONGEST_ARGUMENT = 2**16
 
+#: What some shell does in a way of its own, or reads as its own language (dash, bash, ksh, mksh, busybox, yash).
+_SHELLS_OWN = frozenset(
+    """alias autoload bg bind bindkey break builtin caller case cd chdir command compgen complete compopt
+    continue coproc declare dirs disown do done echo echotc elif else emulate enable end esac eval exec exit
+    export false fc fg fi float for function functions getconf getopts global hash help hist history if in
+    integer jobs kill let local logout mapfile mknod nameref newgrp nohup popd print printf pushd pwd read
+    readarray readonly realpath redirect rename repeat return select set setopt shift shopt sleep source stop
+    suspend test then time times trap true type typeset ulimit umask unalias unset until vmstate wait whence
+    where which while""".split()
+)
+#: A name that no shell splits, expands, or takes for an assignment.
+_PLAIN = re.compile(r"[a-z/][A-Za-z0-9_./-]*")
+
 #: Sent as one word to ``sh -c``: root's shell where ``sudo -n`` gives it, else the login user's, which may be root's.
 #: Root's shell says by a signal that it began (the preamble's first line, from its own arguments), so that its end is
 #: never taken for sudo's refusal. One line without single quotes and exclamation marks, so that every login shell can
@@ -54,7 +67,7 @@ as() {
     who=$1 grace=$2 seconds=$3; shift 3
     entry=$(getent passwd "$who") || { echo "there is no user $who" >&2; exit 125; }
     rest=${entry#*:*:}; uid=${rest%%:*}; rest=${rest#*:}; gid=${rest%%:*}; rest=${rest#*:*:}; home=${rest%%:*}
-    set -- "USER=$who" "LOGNAME=$who" "SHELL=${rest#*:}" "PATH=$PATH" LC_ALL=C.UTF-8 TZ=UTC "$@"
+    set -- "USER=$who" "LOGNAME=$who" "SHELL=${rest#*:}" "PATH=$PATH" LC_CTYPE=C.UTF-8 TZ=UTC "$@"
     set -- env -i "HOME=${home:-/}" "$@"
     case $(id -u) in
         "$uid") ;;
@@ -66,16 +79,20 @@ as() {
 """
 
 #: The first text in every shell. ``end`` marks the end of an answer on both streams. What timeout(1) has killed may
-#: still write its last while it dies: that belongs to the answer before, so it is let die first.
+#: still write its last while it dies: that belongs to the answer before, so it is let die first. Of the locale only the
+#: characters are set, for C.UTF-8 is C in all else: every program would open twelve files to learn it.
 _PREAMBLE = (
     r"""
 case $# in 2) kill -USR1 "$1"; SSH_CONNECTION=$2; export SSH_CONNECTION; set -- ;; esac
 cd /
 umask 022
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
-LC_ALL=C.UTF-8
+unset LC_ALL LANGUAGE LC_COLLATE LC_MESSAGES LC_MONETARY LC_NUMERIC LC_TIME
+unset LC_ADDRESS LC_IDENTIFICATION LC_MEASUREMENT LC_NAME LC_PAPER LC_TELEPHONE
+LANG=C
+LC_CTYPE=C.UTF-8
 TZ=UTC
-export PATH LC_ALL TZ
+export PATH LANG LC_CTYPE TZ
 end() { case $2 in 124 | 137) sleep 0.1 ;; esac; printf '\n%s %s\n' "$1" "$2"; printf '\n%s\n' "$1" >&2; }
 """
     + AS_USER
@@ -286,9 +303,7 @@ class Shell:
         within = Duration(max(command.deadline for command in commands) + _SHARED_SLACK)
         questions = [self._expect(Kept(each.output_limit), Kept(each.output_limit), within) for each in commands]
         markers = [question.marker.decode() for question in questions]
-        asked = (
-            f"( {_in_batch(command)} )\nend {marker} $?\n" for command, marker in zip(commands, markers, strict=True)
-        )
+        asked = (f"{_in_batch(command)}\nend {marker} $?\n" for command, marker in zip(commands, markers, strict=True))
         # Where the deadline ended it, every marker is written once more: those of answers are then taken for output of
         # the first question without one, and that one has no status.
         text = (
@@ -432,11 +447,17 @@ def _can_share(command: Command) -> bool:
 
 
 def _in_batch(command: Command) -> str:
-    """Return *command* for a subshell of a batch: a script that asks nothing of its own shell needs no other one."""
+    """Return *command* for the shell of a batch, on which it leaves no trace.
+
+    A script that asks nothing of its own shell needs no other one. A program is best started by the shell itself, which
+    copies nothing for it (vfork); where the shell may know better what its name means, in a subshell that must not.
+    """
     match command.words:
         case ("sh", "-c", text, _, *arguments) if text.isascii() and "$0" not in text and "$$" not in text:
-            return f"set -- {shlex.join(arguments)}; eval {shlex.quote(text)}"
-    return f"exec {shlex.join(command.words)}"
+            return f"( set -- {shlex.join(arguments)}; eval {shlex.quote(text)} )"
+    if (name := command.words[0]) not in _SHELLS_OWN and _PLAIN.fullmatch(name):
+        return shlex.join(command.words)
+    return f"( exec {shlex.join(command.words)} )"
 
 
 def _length(command: Command) -> int:

@@ -113,7 +113,17 @@ def run_here(command: Command) -> Output:
     """Run a command on this machine, as a session would: no shell, nothing on standard input but what it says."""
     stdin = command.stdin.reveal() if isinstance(command.stdin, Secret) else command.stdin or ""
     done = subprocess.run(
-        ["timeout", str(float(command.deadline)), "env", "LC_ALL=C.UTF-8", "TZ=UTC", *command.words],
+        [
+            "timeout",
+            str(float(command.deadline)),
+            "env",
+            "-u",
+            "LC_ALL",
+            "LANG=C",
+            "LC_CTYPE=C.UTF-8",
+            "TZ=UTC",
+            *command.words,
+        ],
         input=stdin.encode(),
         capture_output=True,
         check=False,

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 from collections import deque
 from dataclasses import replace
@@ -309,6 +311,27 @@ def test_root_needs_no_program_to_know_who_it_is(without: str, said: str) -> Non
     assert answer.stdout.decode().startswith(said)
 
 
+def test_programs_speak_no_language_but_write_every_character() -> None:
+    asking, far, _ = shell()
+    asking.greet(within=Duration(1))
+    asking.run("locale", out=Kept(0), err=Kept(0), within=Duration(1))
+    asking.pump()
+    spoken = dict.fromkeys(("LANG", "LC_ALL", "LC_TIME", "LC_MESSAGES", "LC_NUMERIC", "LC_PAPER"), "de_DE.UTF-8")
+    heard = subprocess.run(
+        ["sh", "-s"],
+        input=bytes(far.heard),
+        env={"PATH": os.environ["PATH"], "LANGUAGE": "de", **spoken},
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    said = dict(re.findall(r"^(LANG(?:UAGE)?|LC_\w+)=(\S*)$", heard, re.MULTILINE))
+    assert said.pop("LC_CTYPE") == "C.UTF-8"
+    assert said.pop("LANG") == "C"
+    assert said.pop("LANGUAGE") == said.pop("LC_ALL") == ""
+    assert set(said.values()) == {'"C"'}
+    assert len(said) == 11
+
+
 @pytest.mark.parametrize(
     "said, why",
     [
@@ -349,6 +372,38 @@ def test_many_quick_questions_share_one_timeout() -> None:
     one, far, _ = shell()
     one.ask_all([Command(("echo", str(number))) for number in range(30)])
     assert said(far, one).count("timeout -k") == 1
+
+
+def in_a_batch(*words: str) -> str:
+    """Return the line on which the shell of a batch is given *words*."""
+    one, far, _ = shell()
+    one.ask_all([Command(words)] * 3)
+    (batch,) = [word for word in shlex.split(said(far, one)) if word.startswith("trap ")]
+    (line,) = set(batch.splitlines()[2::2])
+    return line
+
+
+@pytest.mark.parametrize(
+    "words, asked",
+    [
+        (("df", "-P"), "df -P"),  # the shell starts it without a copy of itself
+        (("/bin/echo", "a b"), "/bin/echo 'a b'"),
+        (("cd", "/tmp"), "( exec cd /tmp )"),
+        (("A=b", "c"), "( exec A=b c )"),
+        (("then",), "( exec then )"),
+        (("[", "a", "]"), "( exec '[' a ']' )"),
+        (("~x",), "( exec '~x' )"),
+    ],
+)
+def test_only_what_is_a_program_for_sure_is_left_to_the_shell_of_a_batch(words: tuple[str, ...], asked: str) -> None:
+    assert in_a_batch(*words) == asked
+
+
+def test_no_word_of_bashs_own_is_taken_for_a_program() -> None:
+    own = subprocess.run(["bash", "-c", "compgen -b -k"], capture_output=True, check=True, text=True).stdout.split()
+    assert {"cd", "exit", "then", "["} <= set(own)
+    for word in own:
+        assert in_a_batch(word) == f"( exec {shlex.quote(word)} )"
 
 
 def test_what_reads_a_secret_or_runs_as_somebody_never_stands_in_an_argument() -> None:
