@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from soleil_remediate.host_outcomes import (
     WrongInput,
 )
 from soleil_remediate.plan import Plan
+from soleil_remediate.rights import Use
 from soleil_remediate.scenario import Step
 from soleil_remediate.seen import CheckSeen, EvidenceSeen, Standing
 from soleil_remediate.step_outcomes import (
@@ -70,8 +72,24 @@ def expected(followed: Sequence[tuple[Forecast, ...] | FactError], scope: frozen
     return tuple(sorted((one for one in known if not scope or one.subject in scope), key=lambda one: one.within))
 
 
+def uses_of(steps: Sequence[Step], seen: Sequence[Any]) -> Iterator[Use]:
+    """Return what the changes of *steps* would do as somebody else, about what each of their tasks has *seen*."""
+    for step, one in zip(steps, seen, strict=True):
+        if not isinstance(one, FactError):
+            with suppress(Unplannable):
+                for change in step.task.plan(one).changes:
+                    yield from change.uses
+
+
 def decide(
-    step: Step, seen: Any, standing: Standing, host: Host, *, need: Health, is_tentative: bool = False
+    step: Step,
+    seen: Any,
+    standing: Standing,
+    host: Host,
+    *,
+    need: Health,
+    is_tentative: bool = False,
+    refused: frozenset[Use] = frozenset(),
 ) -> StepPending | StepHealthy | StepSkipped | StepUndecided:
     """Decide what a step would do about what was seen, where the host stands as it does.
 
@@ -83,6 +101,7 @@ def decide(
         need: The symptom's health when the host was first looked at, before any change. Where nothing was wrong, only
             steps that always run do, however far the goal is; where it cannot be known, none does.
         is_tentative: An earlier step would be sent first.
+        refused: What sudo would not allow the login there.
     """
     why_not = _why_not(step, standing, need)
     if why_not:
@@ -98,18 +117,25 @@ def decide(
     helpful = relevant(plan, standing.faults)
     if not helpful.changes:
         return StepSkipped(why=helpful.because)
-    is_roots = step.task.rights() is None or any(change.is_roots for change in helpful.changes)
-    if host.connection.is_narrow and is_roots:
-        return StepUndecided(
-            why=f"{step.task.kind} needs all of root's rights, and sudo allows single commands (sudo: narrow)"
-        )
-    limit = host.policy.evidence_limit
-    for change in helpful.changes:
-        if change.preserve is not None and change.preserve.size > limit:
-            why = f"saving {change.preserve.path} first takes {change.preserve.size}, evidence_limit is {limit}"
-            return StepUndecided(why=why)
+    if why_not := _why_not_here(step, helpful, host, refused):
+        return StepUndecided(why=why_not)
     digests = tuple(change.digest(host.name, step.task.kind) for change in helpful.changes)
     return StepPending(plan=helpful, digests=digests, is_tentative=is_tentative)
+
+
+def _why_not_here(step: Step, plan: Plan, host: Host, refused: frozenset[Use]) -> str:
+    """Return why the changes of *plan* cannot be made on a host as it is reached; empty where they can."""
+    is_roots = step.task.rights() is None or any(change.is_roots for change in plan.changes)
+    if host.connection.is_narrow and is_roots:
+        return f"{step.task.kind} needs all of root's rights, and sudo allows single commands (sudo: narrow)"
+    if missing := [use for change in plan.changes for use in change.uses if use in refused]:
+        what = ", ".join(map(str, dict.fromkeys(missing)))
+        return f"sudo does not allow {what}: `soleil-remediate sudoers` prints what it has to allow"
+    limit = host.policy.evidence_limit
+    for change in plan.changes:
+        if change.preserve is not None and change.preserve.size > limit:
+            return f"saving {change.preserve.path} first takes {change.preserve.size}, evidence_limit is {limit}"
+    return ""
 
 
 def _why_not(step: Step, standing: Standing, need: Health) -> str:

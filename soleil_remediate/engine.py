@@ -11,9 +11,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from soleil_remediate.allowed import Allowed
 from soleil_remediate.clock import Clock
 from soleil_remediate.command import Read, Reader
-from soleil_remediate.decisions import after_changes, conclude, decide, expected, foresee, judge, show, verify
+from soleil_remediate.decisions import after_changes, conclude, decide, expected, foresee, judge, show, uses_of, verify
 from soleil_remediate.delivery import Copies, Delivery
 from soleil_remediate.errors import (
     AnswerNotRecorded,
@@ -114,6 +115,7 @@ class HostRun:
         self._stop = stop
         self._brake = brake
         self._session: Session | None = None
+        self._allowed = Allowed()
         self._cancellation = Cancellation()
         self._is_claimed = False
         self._scope: frozenset[str] = frozenset()
@@ -213,6 +215,8 @@ class HostRun:
         if evidence:
             pairs = zip(evidence, shown, strict=True)
             self._followed = tuple((item, seen) for item, seen in pairs if not isinstance(seen, FactError))
+        seen = tuple(results[len(checks) + len(evidence) :])
+        self._allowed.ask(uses_of(case.steps[first:], seen), self.session)
         split, end = len(case.healthy_when), len(case.healthy_when) + len(case.goal)
         return (
             _Looked(
@@ -220,7 +224,7 @@ class HostRun:
                     symptom=judged[:split], goal=judged[split:end], beyond=judged[end:], scope=self._scope
                 ),
                 first=first,
-                seen=tuple(results[len(checks) + len(evidence) :]),
+                seen=seen,
                 forecasts=expected(followed, self._scope),
                 misnamed=tuple(seen for seen in results[: len(checks)] if isinstance(seen, NotOnHost)),
             ),
@@ -259,6 +263,7 @@ class HostRun:
                 self.host,
                 need=standing.symptom_health,
                 is_tentative=is_tentative,
+                refused=self._allowed.refused,
             )
             is_tentative = is_tentative or isinstance(outcome, StepPending)
             steps.append(StepSeen(kind=step.task.kind, outcome=outcome))
@@ -346,7 +351,8 @@ class HostRun:
         Raises:
             RemediateError: Nothing more may be sent; what this step sent is noted.
         """
-        decided = decide(step, looked.of(index), looked.standing, self.host, need=need)
+        refused = self._allowed.refused
+        decided = decide(step, looked.of(index), looked.standing, self.host, need=need, refused=refused)
         if not isinstance(decided, StepPending):
             self._end_step(index, step, decided)
             return looked

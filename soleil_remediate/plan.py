@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Self
 
 from soleil_remediate.command import Command, Secret
+from soleil_remediate.rights import Use
 from soleil_remediate.units import ByteSize
 
 
@@ -142,6 +143,7 @@ class Change:
         downtime: What users notice.
         preserve: What is saved off the host first.
         is_roots: It takes all of root's rights, whatever rights its task names.
+        uses: What of its task's rights it takes; sudo is asked about each beforehand where it allows single commands.
         relieves: Which faults it eases; a change that eases none of those seen is not sent. Empty where the task's own
             reading is the only judge.
     """
@@ -158,6 +160,7 @@ class Change:
     preserve: Preserve | None = None
     relieves: tuple[Relief, ...] = ()
     is_roots: bool = field(default=False, compare=False)
+    uses: tuple[Use, ...] = field(default=(), compare=False)
 
     def digest(self, host: str, kind: str) -> str:
         """Return what an approval of this change on *host* is about, as 16 hexadecimal digits.

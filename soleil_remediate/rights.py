@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from soleil_remediate.command import Command
 
 #: The programs that the scripts of changes start with root's rights; each is found by sudo on its own path.
 SYSTEMCTL, SUPERVISORCTL = "/usr/bin/systemctl", "/usr/bin/supervisorctl"
@@ -30,6 +33,37 @@ class Right:
     user: str
     program: str = ""
     arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One thing that a change does as somebody else.
+
+    Args:
+        words: What it starts; empty where that user's own rights are what it takes.
+        user: As whom.
+    """
+
+    words: tuple[str, ...] = ()
+    user: str = "root"
+
+    def __str__(self) -> str:
+        return " ".join(self.words) or f"what runs as {self.user}"
+
+    @property
+    def question(self) -> Command:
+        """What asks sudo whether it will be allowed, and starts nothing."""
+        return Command(("sudo", "-n", "-l", "-u", self.user, "--", *(self.words or ("true",))))
+
+    def is_covered_by(self, right: Right) -> bool:
+        """Whether a rule of sudoers for *right* allows it."""
+        if right.user != self.user or not right.program:
+            return right.user == self.user
+        if not self.words:
+            return False
+        name = self.words[0].rpartition("/")[2]
+        is_program = fnmatchcase(name, right.program.rpartition("/")[2])
+        return is_program and re.fullmatch(right.arguments, " ".join(self.words[1:])) is not None
 
 
 #: Where root installs what tests a configuration without a trace: no text of a login's own is then run as root.

@@ -7,7 +7,7 @@ from soleil_remediate.errors import Unplannable
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.services import Configuration, Services, Unit, configuration_test
 from soleil_remediate.plan import Script
-from soleil_remediate.rights import ROOT
+from soleil_remediate.rights import ROOT, Use
 from soleil_remediate.units import Duration
 
 #: Tell systemd to $1 the unit $2, if it is still the run $3 of it; the words from $5 on test its configuration first.
@@ -36,11 +36,16 @@ fail() {
 }
 [ "$(show InvocationID)" = "$run" ] || stop "$unit was started anew meanwhile: nothing was done"
 may systemctl "$verb" -- "$unit" || stop "sudo does not allow systemctl $verb -- $unit: nothing was done"
+has_failed=
+[ "$(show ActiveState)" != failed ] || has_failed=yes
+[ -z "$has_failed" ] || may systemctl reset-failed -- "$unit" ||
+    stop "sudo does not allow systemctl reset-failed -- $unit: nothing was done"
 if [ $# -gt 0 ]; then
     may "$@" || stop "sudo does not allow $*: nothing was done"
     said=$(root "$@" 2>&1) || stop "its configuration is not right, nothing was done: $said"
 fi
-[ "$(show Result)" != start-limit-hit ] || root systemctl reset-failed -- "$unit"
+# systemd refuses to start what failed too often, and its Result may go on naming what ended it last.
+[ -z "$has_failed" ] || root systemctl reset-failed -- "$unit"
 root systemctl "$verb" -- "$unit" || fail "systemctl $verb $unit failed"
 run=$(show InvocationID) restarts=$(show NRestarts)
 while :; do
@@ -107,6 +112,14 @@ def since(unit: Unit) -> str:
 
 def act(verb: str, unit: Unit, test: tuple[str, ...]) -> Command:
     return Command(ACT.bind(verb, unit.name, unit.invocation, WATCHED, *test), deadline=DEADLINE)
+
+
+def uses_of(verb: str, unit: Unit, test: tuple[str, ...]) -> tuple[Use, ...]:
+    """Return what :func:`act` does as root."""
+    words = [("systemctl", verb, "--", unit.name), test]
+    if unit.active == "failed":
+        words.append(("systemctl", "reset-failed", "--", unit.name))
+    return tuple(Use(each) for each in words if each)
 
 
 def again_and_again(unit: Unit) -> str:

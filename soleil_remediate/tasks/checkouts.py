@@ -350,4 +350,5 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
             loses="nothing" if is_safe else f"what older code cannot keep right in a database with {shortened(came)}",
             keeps=f"the database as it is{f', with {shortened(came)}' if came else ''}; every commit and branch",
             downtime="requests may fail while files are replaced, and when php-fpm is reloaded",
+            uses=self._uses(git.owner, unit, test, workers),
         )

@@ -19,7 +19,7 @@ from soleil_remediate.facts.onsets import ACCESS_LOG, Blame, Onset
 from soleil_remediate.facts.releases import is_release_name
 from soleil_remediate.facts.services import Services, Unit, refuse_unless_unit
 from soleil_remediate.plan import Change, Plan, Undo
-from soleil_remediate.rights import SUPERVISORCTL, Right, to_act_on
+from soleil_remediate.rights import SUPERVISORCTL, Right, Use, to_act_on
 from soleil_remediate.task import Task
 from soleil_remediate.tasks.maintenance import MaintenancePage, Served
 from soleil_remediate.units import Duration
@@ -85,7 +85,7 @@ class GoBack(Task[Seen]):
         if self.maintenance == "yes":  # the timer that ends it is root's
             return None
         programs = Right(
-            "root", SUPERVISORCTL, r"(status NAME:\*|start NAME(:NAME)?)".replace("NAME", "[0-9A-Za-z_][0-9A-Za-z_.-]*")
+            "root", SUPERVISORCTL, r"(status NAME:\*|start NAME:NAME)".replace("NAME", "[0-9A-Za-z_][0-9A-Za-z_.-]*")
         )
         return (Right(self.user), *to_act_on(self.php, "reload"), programs)
 
@@ -123,6 +123,13 @@ class GoBack(Task[Seen]):
         # What fails behind the page must not let users see what was gone back from.
         for_good = replace(switch, undo=Undo.none("users would see again what was gone back from"))
         return page.put_up(served, older), for_good, page.take_down(what)
+
+    def _uses(self, owner: str, unit: Unit | None, test: tuple[str, ...], workers: tuple[str, ...]) -> tuple[Use, ...]:
+        """Return what the switch does as somebody else, as far as that can be told before."""
+        words: list[tuple[str, ...]] = [("supervisorctl", "status", f"{name}:*") for name in workers]
+        if unit is not None:
+            words += [("systemctl", "reload", "--", unit.name), test]
+        return (Use(user=self.user), Use(user=owner), *(Use(each) for each in words if each))
 
     def _unless_held(self, seen: Any, served: str, why: str) -> Plan:
         """Return that nothing is to do, unless users still see the maintenance page that was put up here."""

@@ -12,7 +12,7 @@ from soleil_remediate.facts.http import Site, read_site, refuse_unless_askable
 from soleil_remediate.facts.octane import Octane, read_octane
 from soleil_remediate.facts.together import together
 from soleil_remediate.plan import Change, Plan, Risk, Script, Undo
-from soleil_remediate.rights import Right
+from soleil_remediate.rights import Right, Use
 from soleil_remediate.task import Task
 from soleil_remediate.units import Duration
 
@@ -145,6 +145,7 @@ class ReloadOctane(Task[tuple[Octane | None, Site]]):
                 after="other workers than before, all of them",
                 keeps="Octane itself, and requests that wait for a worker",
                 downtime="requests under way may be cut off",
+                uses=(Use(user=self.user),),
             ),
             because=f"Octane runs, and {self.live} {site.live.in_words}",
         )

@@ -330,4 +330,5 @@ class RollBackRelease(GoBack[RollbackSeen]):
             loses="nothing" if is_safe else f"what older code cannot keep right in a database with {shortened(came)}",
             keeps=f"the database as it is{f', with {shortened(came)}' if came else ''}; every release",
             downtime="requests under way may be cut off when php-fpm is reloaded",
+            uses=self._uses(releases.owner, unit, test, workers),
         )

@@ -21,7 +21,17 @@ from soleil_remediate.facts.together import together
 from soleil_remediate.plan import Change, Plan, Risk, Undo
 from soleil_remediate.rights import Right, to_act_on
 from soleil_remediate.task import Task
-from soleil_remediate.tasks.acting import DEADLINE, STOP, WATCHED, act, again_and_again, since, test_of, the_running
+from soleil_remediate.tasks.acting import (
+    DEADLINE,
+    STOP,
+    WATCHED,
+    act,
+    again_and_again,
+    since,
+    test_of,
+    the_running,
+    uses_of,
+)
 from soleil_remediate.units import Duration
 
 _NGINX = PurePosixPath("/etc/nginx")
@@ -84,6 +94,7 @@ class StartService(Task[Services]):
             undo=Undo.by(Command(STOP.bind(unit.name), deadline=DEADLINE), "it is stopped again"),
             before=unit.in_words,
             after=f"running, and still so {WATCHED} s later",
+            uses=uses_of("start", unit, test),
         )
 
 
@@ -156,15 +167,17 @@ class ReloadNginx(Task[tuple[Services, Response, tuple[int, PurePosixPath]]]):
             return Plan.nothing(f"no {self.unit} is running")
         if changed <= unit.since:
             return Plan.nothing(f"{unit.name} runs with what stands on disk: {path} is of {as_text(changed)} UTC")
+        test = test_of(unit, services)
         return Plan.of(
             Change(
                 summary=f"let {unit.name} load its configuration",
-                command=act("reload", unit, test_of(unit, services)),
+                command=act("reload", unit, test),
                 risk=self.risk,
                 undo=Undo.none("what it ran with before is nowhere on disk"),
                 before=f"as it was at {as_text(unit.since)} UTC",
                 after=f"as it stands on disk: {path} is of {as_text(changed)} UTC",
                 keeps="requests under way",
+                uses=uses_of("reload", unit, test),
             ),
             because=f"{self.live} {live.in_words}, and {path} was changed after {unit.name} loaded it",
         )

@@ -26,11 +26,14 @@ last() { printf '%s\n' "$1" | grep . | tail -n 1; }
 
 #: Let supervisor start what gave up of its programs $programs, and note what does not run.
 PROGRAMS = r"""note() { printf '%s\n' "$1" >&2; wrong=yes; }
+in_group() { # NAME: with its group's name, which for a single one is the same, and is never "all"
+    case $1 in *:*) printf '%s\n' "$1" ;; *) printf '%s:%s\n' "$1" "$1" ;; esac
+}
 run_programs() {
     for program in $programs; do # what gave up on the bad release does not come back by itself
         root supervisorctl status "$program:*" 2>/dev/null | while read -r name state _; do
             case $state in
-                FATAL | EXITED | BACKOFF) root supervisorctl start "$name" </dev/null || : ;;
+                FATAL | EXITED | BACKOFF) root supervisorctl start "$(in_group "$name")" </dev/null || : ;;
             esac
         done
         turns=50 waits=' (STARTING|BACKOFF|EXITED) '
@@ -66,6 +69,10 @@ may_all() { # WORD… that test php-fpm's configuration: nothing is begun that s
     [ -z "$unit" ] || may systemctl reload -- "$unit" || stop "sudo does not allow systemctl reload -- $unit"
     for program in $programs; do
         may supervisorctl status "$program:*" || stop "sudo does not allow supervisorctl status $program:*"
+        left=$(root supervisorctl status "$program:*" 2>/dev/null | while read -r name _; do
+            may supervisorctl start "$(in_group "$name")" </dev/null || printf '%s\n' "$name"
+        done)
+        [ -z "$left" ] || stop "sudo does not allow supervisorctl start $(last "$left")"
     done
     for somebody in "$user" "$owner"; do
         as "$somebody" true || stop "sudo does not allow what runs as $somebody"

@@ -23,7 +23,7 @@ from soleil_remediate.facts.together import together
 from soleil_remediate.plan import Change, Plan, Risk, Undo
 from soleil_remediate.rights import Right, to_act_on
 from soleil_remediate.task import Health, Task
-from soleil_remediate.tasks.acting import WATCHED, act, since, test_of, the_running
+from soleil_remediate.tasks.acting import WATCHED, act, since, test_of, the_running, uses_of
 from soleil_remediate.units import Duration
 
 #: What web servers, PHP and its sessions write, beside the application's own folder.
@@ -153,16 +153,18 @@ class ReloadService(_ActWhileUnwell):
         if not (_is_late(live) and seen.site.server.status):
             return Plan.nothing(f"{self.live} {live.in_words}: no worker hangs")
         unit = self._unless_explained(unit, seen)
+        test = test_of(unit, seen.services)
         return Plan.of(
             Change(
                 summary=f"let {unit.name} start its workers anew",
-                command=act("reload", unit, test_of(unit, seen.services)),
+                command=act("reload", unit, test),
                 risk=self.risk,
                 undo=Undo.none("what was cut off is not taken up again"),
                 before=f"{self.live} {live.in_words}",
                 after=f"new workers, and still running {WATCHED} s later",
                 keeps="requests that wait for a worker",
                 downtime="requests under way are cut off",
+                uses=uses_of("reload", unit, test),
             ),
             because=f"{unit.name} is {unit.in_words}, and {self.live} {live.in_words}",
         )
@@ -209,15 +211,17 @@ class RestartService(_ActWhileUnwell):
         if not _is_php(unit) and site.server.status:
             return Plan.nothing(f"{unit.name} itself answers: it is what is behind it that does not")
         unit, live = self._unless_explained(unit, seen), site.live
+        test = test_of(unit, seen.services)
         return Plan.of(
             Change(
                 summary=f"restart {unit.name}",
-                command=act("restart", unit, test_of(unit, seen.services)),
+                command=act("restart", unit, test),
                 risk=self.risk,
                 undo=Undo.none("what was cut off is not taken up again"),
                 before=f"{unit.in_words}, and {self.live} {live.in_words}",
                 after=f"running anew, and still so {WATCHED} s later",
                 downtime="requests fail for about a second",
+                uses=uses_of("restart", unit, test),
             ),
             because=f"{unit.name} is {unit.in_words}, and {self.live} {live.in_words}",
         )

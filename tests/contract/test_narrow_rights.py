@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from soleil_remediate.allowed import Allowed
 from soleil_remediate.command import Command
 from soleil_remediate.errors import FactError, HostLocked, Refused
 from soleil_remediate.plan import Script
-from soleil_remediate.rights import ROOT
+from soleil_remediate.rights import ROOT, Use
 from soleil_remediate.transports import Access, Progress, Session
 from soleil_remediate.transports.holding import ReadHolding
 from soleil_remediate.transports.session import memory_of
@@ -55,6 +56,35 @@ def test_a_listed_command_is_sent_with_roots_rights_and_another_is_not(narrow: B
 
     assert sshd.inside("stat", "-c", "%U", "/run/nell-did").stdout == b"root\n"
     assert (refused.exit_status, refused.text) == (75, "sudo does not allow it\n")
+
+
+def test_sudo_is_asked_once_what_it_allows_and_nothing_is_started(narrow: Bed, sshd: Sshd) -> None:
+    session, allowed = narrow.open(), Allowed()
+    may, may_not = Use(("touch", "/run/nell-asked")), Use(("touch", "/run/nell-asked", "/run/soleil-remediate/x"))
+    uses = (may, may_not, Use(user="games"), Use(("id",), "nobody"), Use(user="nobody"), Use(user="nell"))
+
+    for _ in range(2):
+        allowed.ask(uses, session)
+
+    assert allowed.refused == {may_not, Use(("id",), "nobody"), Use(user="nobody")}
+    assert session.round_trips == 1
+    assert sshd.inside("test", "-e", "/run/nell-asked").returncode == 1
+    root = _of_root(narrow)
+    (others := Allowed()).ask(uses, root)
+    assert (others.refused, root.round_trips) == (frozenset(), 0)
+
+
+def test_what_sudo_does_not_say_is_not_called_refused(narrow: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The change asks it once more, and does nothing without."""
+    session, allowed = narrow.open(), Allowed()
+    monkeypatch.setattr(
+        session, "ask", lambda commands: [FactError("no answer", command=str(each)) for each in commands]
+    )
+    allowed.ask([Use(("id",))], session)
+    monkeypatch.undo()
+    assert allowed.refused == frozenset()
+    allowed.ask([Use(("id",))], session)
+    assert allowed.refused == {Use(("id",))}
 
 
 def test_what_runs_as_somebody_else_is_judged_by_sudo_and_never_root(narrow: Bed) -> None:

@@ -224,6 +224,30 @@ def test_a_service_that_starts_well_and_dies_seconds_later_has_not_been_started(
     assert answer(rehearsal, "live") == "502"
 
 
+def test_a_service_that_systemd_refuses_to_start_again_so_soon_is_started(rehearsal: Rehearsal) -> None:
+    """It may be killed as often as its limit allows, and its Result goes on saying by what: the limit is not named."""
+    rehearsal.host.shell(
+        "mkdir -p /etc/systemd/system/php8.2-fpm.service.d\n"
+        "printf '[Unit]\\nStartLimitIntervalSec=1h\\nStartLimitBurst=2\\n' "
+        ">/etc/systemd/system/php8.2-fpm.service.d/limit.conf\n"
+        "systemctl daemon-reload"
+    )
+    for _ in range(2):
+        rehearsal.host.shell("systemctl start php8.2-fpm")
+        rehearsal.host.break_with("php-fpm-killed")
+        rehearsal.host.shell("systemctl start php8.2-fpm || :")
+    rehearsal.host.shell("systemctl kill --signal=KILL php8.2-fpm || :")
+    state = rehearsal.host.shell(
+        "systemctl show -P ActiveState php8.2-fpm; systemctl start php8.2-fpm || systemctl show -P Result php8.2-fpm"
+    )
+    assert state.split() == ["failed", "signal"]
+
+    report = rehearsal.remediate()
+
+    assert isinstance(report.outcome, Fixed), report
+    assert answer(rehearsal, "ready") == "200"
+
+
 def test_an_octane_that_is_said_to_reload_and_does_not_is_not_called_repaired(rehearsal: Rehearsal) -> None:
     rehearsal.host.break_with("octane-workers-hang", reload="lies")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from soleil_remediate import HostReport, PolicyGate, Runs, cli, open_remediation
-from soleil_remediate.host_outcomes import Fixed, NotNeeded, Refusal
+from soleil_remediate.host_outcomes import Fixed, NotFixed, NotNeeded, Refusal
 from soleil_remediate.step_outcomes import StepUndecided
 from soleil_remediate.transports.ssh import SshTransport
 from soleil_remediate.units import Duration
@@ -116,6 +116,7 @@ def test_nothing_else_is_allowed(narrow: Narrow, capsys: pytest.CaptureFixture[s
         php-fpm8.2 -t --fpm-config /etc/php/8.2/fpm/php-fpm.conf -c /tmp
         supervisorctl status soleil-worker:* nothing
         supervisorctl stop soleil-worker:soleil-worker_00
+        supervisorctl start all
         supervisorctl -c /tmp/evil.conf status
         /usr/local/lib/soleil-remediate/without-a-trace alone id
         /usr/local/lib/soleil-remediate/without-a-trace id
@@ -147,16 +148,44 @@ def test_nothing_else_is_allowed(narrow: Narrow, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     "before, why",
     [
-        ("sed -i /supervisorctl/d /etc/sudoers.d/soleil-*", "sudo does not allow supervisorctl status soleil-worker:*"),
-        ("sed -i /reload/d /etc/sudoers.d/soleil-*", "sudo does not allow systemctl reload -- php8.2-fpm.service"),
-        ("echo 'deploy ALL=(ALL) ALL' >/etc/sudoers.d/aa", "sudo does not allow /usr/sbin/php-fpm8.2 -t"),
+        ("sed -i /supervisorctl/d /etc/sudoers.d/soleil-*", "supervisorctl status soleil-worker:*"),
+        ("sed -i /reload/d /etc/sudoers.d/soleil-*", "systemctl reload -- php8.2-fpm.service"),
+        ("sed -i /www-data/d /etc/sudoers.d/soleil-*", "what runs as www-data"),
+        ("echo 'deploy ALL=(ALL) ALL' >/etc/sudoers.d/aa", "/usr/sbin/php-fpm8.2 -t"),
+    ],
+    ids=["no-supervisorctl", "no-reload", "not-the-applications-user", "password-rule"],
+)
+def test_what_sudo_does_not_allow_is_seen_in_the_preview_and_not_asked_about(
+    narrow: Narrow, capsys: pytest.CaptureFixture[str], before: str, why: str
+) -> None:
+    narrow.install("failed-deployment-rollback", capsys)
+    narrow.host.break_with("bad-release", what="exception")
+    narrow.host.shell(before)
+
+    report = narrow.remediate("failed-deployment-rollback")
+
+    assert isinstance(report.outcome, NotFixed)
+    assert report.preview is not None
+    (undecided,) = [step.outcome.why for step in report.preview.steps if isinstance(step.outcome, StepUndecided)]
+    assert undecided.startswith(f"sudo does not allow {why}")
+    assert undecided.endswith("`soleil-remediate sudoers` prints what it has to allow")
+    assert report.sent == ()
+
+
+@pytest.mark.parametrize(
+    "before, why",
+    [
+        (
+            "sed -i 's/ start NAME/ begin NAME/; s/|start /|begin /' /etc/sudoers.d/soleil-*",
+            "sudo does not allow supervisorctl start soleil-worker:soleil-worker_01",
+        ),
         (f"chown root {OLD}", f"sudo does not allow what runs as the owner of {OLD}"),
         (
             HIDDEN,
             "whose code these workers run cannot be seen by this login: ",
         ),
     ],
-    ids=["no-supervisorctl", "no-reload", "password-rule", "release-of-roots", "hidden-worker"],
+    ids=["no-start", "release-of-roots", "hidden-worker"],
 )
 def test_what_sudo_would_refuse_later_stops_a_change_before_anything_is_done(
     narrow: Narrow, capsys: pytest.CaptureFixture[str], before: str, why: str

@@ -81,7 +81,7 @@ all:
 
 RULES = """
 Defaults:deploy listpw=all
-deploy ALL=(root) CWD=/ NOPASSWD: /usr/bin/supervisorctl ^(status NAME\\:\\*|start NAME(\\:NAME)?)$
+deploy ALL=(root) CWD=/ NOPASSWD: /usr/bin/supervisorctl ^(status NAME\\:\\*|start NAME\\:NAME)$
 deploy ALL=(root) CWD=/ NOPASSWD: /usr/bin/systemctl ^reload -- php[0-9A-Za-z_.@-]*-fpm\\.service$
 deploy ALL=(root) CWD=/ NOPASSWD: /usr/bin/systemctl ^reset-failed -- php[0-9A-Za-z_.@-]*-fpm\\.service$
 deploy ALL=(root) CWD=/ NOPASSWD: {tester} ^/usr/sbin/php-fpm[0-9.]* -t --fpm-config {php}$

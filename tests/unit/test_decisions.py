@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from soleil_remediate.command import Reader
-from soleil_remediate.decisions import conclude, decide, expected, foresee, judge, relevant, sent_by, show, verify
+from soleil_remediate.decisions import (
+    conclude,
+    decide,
+    expected,
+    foresee,
+    judge,
+    relevant,
+    sent_by,
+    show,
+    uses_of,
+    verify,
+)
 from soleil_remediate.errors import ConfigError, ConnectionLost, Declined, FactError, HostKeyRejected, Unplannable
 from soleil_remediate.host_outcomes import (
     Eased,
@@ -26,7 +37,7 @@ from soleil_remediate.host_outcomes import (
 )
 from soleil_remediate.plan import Change, Plan
 from soleil_remediate.record import RecordNotWritten
-from soleil_remediate.rights import Right
+from soleil_remediate.rights import Right, Use
 from soleil_remediate.scenario import Step
 from soleil_remediate.seen import CheckSeen, Standing
 from soleil_remediate.step_outcomes import (
@@ -188,6 +199,25 @@ def test_where_sudo_allows_single_commands_no_change_that_is_roots_is_planned() 
     narrow = replace(host, connection=replace(host.connection, is_narrow=True))
     assert isinstance(decide(step(Put()), "bad", RED, host, need=Health.FAULTY), StepPending)
     assert isinstance(decide(step(Put()), "bad", RED, narrow, need=Health.FAULTY), StepUndecided)
+
+
+def test_what_sudo_would_refuse_is_not_planned() -> None:
+    uses = Use(("systemctl", "reload", "--", "nginx.service")), Use(user="www-data"), Use(("id",))
+
+    class Put(tiny.PutFile):
+        def plan(self, seen: str | None) -> Plan:
+            plan = super().plan(seen)
+            return replace(plan, changes=tuple(replace(change, uses=uses) for change in plan.changes))
+
+    assert tuple(uses_of([step(Put()), step(Put()), step(Refusing())], ["bad", FactError("no"), "bad"])) == uses
+    for refused in (frozenset(), frozenset({Use(("id", "-u"))})):
+        outcome = decide(step(Put()), "bad", RED, tiny.host(), need=Health.FAULTY, refused=refused)
+        assert isinstance(outcome, StepPending)
+    outcome = decide(step(Put()), "bad", RED, tiny.host(), need=Health.FAULTY, refused=frozenset(uses[:2]))
+    assert outcome == StepUndecided(
+        why="sudo does not allow systemctl reload -- nginx.service, what runs as www-data: `soleil-remediate sudoers` "
+        "prints what it has to allow"
+    )
 
 
 def test_a_pending_step_carries_its_plan_and_the_digest_of_each_change() -> None:
