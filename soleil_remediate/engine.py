@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from soleil_remediate.allowed import Allowed
 from soleil_remediate.clock import Clock
-from soleil_remediate.command import Read, Reader
-from soleil_remediate.decisions import after_changes, conclude, decide, expected, foresee, judge, show, uses_of, verify
+from soleil_remediate.command import Reader
+from soleil_remediate.decisions import after_changes, conclude, decide, expected, uses_of, verify
 from soleil_remediate.delivery import Copies, Delivery
 from soleil_remediate.errors import (
     AnswerNotRecorded,
     CommandFailed,
-    FactError,
     HostLocked,
-    NotOnHost,
     OutcomeUnknown,
     Refused,
     RemediateError,
@@ -35,7 +32,8 @@ from soleil_remediate.look import look
 from soleil_remediate.plan import Change
 from soleil_remediate.report import HostReport
 from soleil_remediate.scenario import Case, Step
-from soleil_remediate.seen import EvidenceSeen, Preview, Standing
+from soleil_remediate.seeing import Seen, measured, preview_of, reads_of, seen_by
+from soleil_remediate.seen import Preview, Standing
 from soleil_remediate.step_outcomes import (
     SavedCopy,
     Sent,
@@ -45,12 +43,11 @@ from soleil_remediate.step_outcomes import (
     StepPending,
     StepRemedied,
     StepSeen,
-    StepSkipped,
     StepStillFaulty,
     StepUnknown,
 )
 from soleil_remediate.stopping import Stop, StopRequested
-from soleil_remediate.task import Check, Forecast, Health, Look
+from soleil_remediate.task import Forecast, Health, Look
 from soleil_remediate.transports import Session, Transport
 from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.undoing import take_back
@@ -58,20 +55,6 @@ from soleil_remediate.units import Duration
 
 #: May one change be sent that the approval does not cover? Returns the digests that may, or raises PlanDrifted.
 AskAgain: TypeAlias = "Callable[[Host, str, Change], frozenset[str]]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Looked:
-    """What one look saw: how the host stands, what the steps from *first* on read, and names that it has not."""
-
-    standing: Standing
-    first: int
-    seen: tuple[Any, ...]
-    misnamed: tuple[NotOnHost, ...]
-    forecasts: tuple[Forecast, ...]
-
-    def of(self, index: int) -> Any:
-        return self.seen[index - self.first]
 
 
 class HostRun:
@@ -176,62 +159,34 @@ class HostRun:
         session = self.reopen()
         connected = self._clock.monotonic()
         self._stop.check()
-        looked, evidence = self._look(0, evidence=case.evidence)
+        seen = self._look(0, case.evidence)
         self._stop.check()  # what was seen while the session was closed under it would be no preview
-        self._scope = frozenset[str]().union(*(seen.verdict.faults for seen in looked.standing.symptom))
-        standing = replace(looked.standing, scope=self._scope)
-        steps = self._foresee(standing, looked)
-        preview = Preview(
-            host=self.host,
-            scenario=case.scenario.name,
-            login=session.access.login,
-            limits=session.access.why_not,
+        self._followed = measured(case.evidence, seen)
+        preview = preview_of(
+            case,
+            seen,
+            session,
+            self._allowed,
             connected_in=Duration(connected - began),
             looked_in=Duration(self._clock.monotonic() - connected),
-            round_trips=session.round_trips,
-            standing=standing,
-            evidence=evidence,
-            steps=steps,
-            outcome=foresee(standing, steps, looked.misnamed),
-            left_out=tuple(
-                StepSeen(kind=one.kind, outcome=StepSkipped(why=f"needs {', '.join(one.missing)}"))
-                for one in case.left_out
-            ),
+            evidence=case.evidence,
         )
+        self._scope = preview.standing.scope
         self._say(HostSeen(preview=preview))
         return preview
 
-    def _look(self, first: int, evidence: tuple[Look[Any], ...] = ()) -> tuple[_Looked, tuple[EvidenceSeen, ...]]:
+    def _look(self, first: int, evidence: tuple[Look[Any], ...] = ()) -> Seen:
         """Look once: at the checks, *evidence* and every step from *first* on; after a change also at what follows."""
-        case, reader = self._case, Reader()
-        checks: tuple[Check[Any], ...] = (*case.healthy_when, *case.goal, *case.beyond)
-        tasks = tuple(step.task for step in case.steps[first:])
-        reads: list[Read[Any]] = [reading.read(reader) for reading in (*checks, *evidence, *tasks)]
+        reads = reads_of(self._case, first, evidence)
+        reader = Reader()
         follows = [item.follow(reader, seen) for item, seen in self._followed] if self._has_sent else []
-        together = look([*reads, *follows], self.session.ask)
-        results, followed = together[: len(reads)], together[len(reads) :]
-        judged = tuple(judge(check, seen) for check, seen in zip(checks, results, strict=False))
-        shown = results[len(checks) : len(checks) + len(evidence)]
-        if evidence:
-            pairs = zip(evidence, shown, strict=True)
-            self._followed = tuple((item, seen) for item, seen in pairs if not isinstance(seen, FactError))
-        seen = tuple(results[len(checks) + len(evidence) :])
-        self._allowed.ask(uses_of(case.steps[first:], seen), self.session)
-        split, end = len(case.healthy_when), len(case.healthy_when) + len(case.goal)
-        return (
-            _Looked(
-                standing=Standing(
-                    symptom=judged[:split], goal=judged[split:end], beyond=judged[end:], scope=self._scope
-                ),
-                first=first,
-                seen=seen,
-                forecasts=expected(followed, self._scope),
-                misnamed=tuple(seen for seen in results[: len(checks)] if isinstance(seen, NotOnHost)),
-            ),
-            tuple(show(item, seen) for item, seen in zip(evidence, shown, strict=True)),
-        )
+        results = look([*reads, *follows], self.session.ask)
+        seen = seen_by(self._case, results[: len(reads)], first, evidence, scope=self._scope)
+        self._forecasts = expected(results[len(reads) :], self._scope)
+        self._allowed.ask(uses_of(self._case.steps[first:], seen.steps), self.session)
+        return seen
 
-    def _look_again(self, first: int) -> _Looked:
+    def _look_again(self, first: int) -> Seen:
         """Look afresh; a connection that was lost with nothing under way is opened once more.
 
         Looking needs no lock: where a lost one cannot be had again, the host is looked at all the same, and the session
@@ -240,7 +195,7 @@ class HostRun:
         if self._stop.is_insisted:
             raise self._stop.request
         try:
-            looked = self._look(first)[0]
+            looked = self._look(first)
         except Unreachable as error:
             if self._stop.is_insisted:
                 raise self._stop.request from error
@@ -248,26 +203,9 @@ class HostRun:
                 raise
             with suppress(HostLocked):
                 self.reopen()
-            looked = self._look(first)[0]
-        self._last, self._forecasts = looked.standing, looked.forecasts
+            looked = self._look(first)
+        self._last = looked.standing
         return looked
-
-    def _foresee(self, standing: Standing, looked: _Looked) -> tuple[StepSeen, ...]:
-        steps: list[StepSeen] = []
-        is_tentative = False
-        for index, step in enumerate(self._case.steps):
-            outcome = decide(
-                step,
-                looked.of(index),
-                standing,
-                self.host,
-                need=standing.symptom_health,
-                is_tentative=is_tentative,
-                refused=self._allowed.refused,
-            )
-            is_tentative = is_tentative or isinstance(outcome, StepPending)
-            steps.append(StepSeen(kind=step.task.kind, outcome=outcome))
-        return tuple(steps)
 
     # --- remedying ----------------------------------------------------------------------------------------------------
 
@@ -344,8 +282,8 @@ class HostRun:
         self._say(HostClaimed(host=self.host.name, owner=self._owner))
 
     def _take_step(
-        self, index: int, step: Step, looked: _Looked, need: Health, delivery: Delivery, consent: _Consent
-    ) -> _Looked:
+        self, index: int, step: Step, looked: Seen, need: Health, delivery: Delivery, consent: _Consent
+    ) -> Seen:
         """Do one step, note what became of it in :attr:`steps`, and return the newest look.
 
         Raises:

@@ -1,6 +1,6 @@
 """Many hosts: preview all of them at once, ask once, change a canary and then the others in batches.
 
-One host is one thread is one session; only this module and :mod:`.changing` begin threads. Whatever hosts say comes
+One host is one thread is one session; only :mod:`.looking` and :mod:`.changing` begin threads. Whatever hosts say comes
 through one :class:`~soleil_remediate.inbox.Inbox` to the caller's thread.
 """
 
@@ -10,14 +10,13 @@ import getpass
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Self
 
 from soleil_remediate.changing import Changing, crash
 from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.engine import HostRun
-from soleil_remediate.errors import ConfigError, Declined, FactError, Refused, Unreachable
+from soleil_remediate.errors import Declined, Refused
 from soleil_remediate.events import (
     Called,
     GateAnswered,
@@ -36,21 +35,20 @@ from soleil_remediate.host_outcomes import (
     HostOutcome,
     MaybeChanged,
     NotFixed,
-    NotReached,
     Refusal,
-    Stopped,
     Unproven,
     WouldFix,
     WrongInput,
 )
 from soleil_remediate.inbox import Inbox, Listener, ignore
+from soleil_remediate.looking import Looking, stopped
 from soleil_remediate.record import Record, RecordNotWritten, Runs, new_run
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.rollout import NOT_TRIED, Rollout, failures
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview
-from soleil_remediate.shares import doubts, excess, mixture
-from soleil_remediate.stages import hindrance, in_order, in_turn, spared
+from soleil_remediate.shares import excess
+from soleil_remediate.stages import hindrance, in_order
 from soleil_remediate.stopping import Signals, Stop, StopRequested
 from soleil_remediate.task import Health
 from soleil_remediate.transports import Transport
@@ -216,9 +214,14 @@ class _Fleet:
 
         self._runs = runs_of(cases, self._inbox.say)
         self._peers = runs_of(peers, ignore)
-        self._spared: set[int] = set()
-        self._is_peer_well: dict[int, bool] = {}
-        self._previews: dict[int, Preview] = {}
+        self._looking = Looking(
+            cases,
+            self._runs,
+            peers=self._peers,
+            inbox=self._inbox,
+            stop=self._stop,
+            end=lambda index, outcome: self._end_host(index, outcome, None),
+        )
         self._reports: dict[int, HostReport] = {}
 
     def __enter__(self) -> Self:
@@ -232,19 +235,19 @@ class _Fleet:
 
     def preview(self) -> RunReport:
         self._start()
-        self._look()
-        self._tell_rollout([one.host for _, one in sorted(self._previews.items()) if isinstance(one.outcome, WouldFix)])
-        self._doubt()
-        for index, preview in sorted(self._previews.items()):
+        self._looking.look(self._rollout.forks)
+        self._tell_rollout([one.host for _, one in self._seen if isinstance(one.outcome, WouldFix)])
+        self._looking.doubt()
+        for index, preview in self._seen:
             self._end_host(index, preview.outcome, preview, took=preview.looked_in)
         return self._end()
 
     def remediate(self, gate: Gate, called: Called) -> RunReport:
         self._start(called)
-        self._look()
-        self._doubt()
+        self._looking.look(self._rollout.forks)
+        self._looking.doubt()
         pending: dict[int, Preview] = {}
-        for index, preview in sorted(self._previews.items()):
+        for index, preview in self._seen:
             if isinstance(preview.outcome, WouldFix):
                 pending[index] = preview
             else:
@@ -253,6 +256,11 @@ class _Fleet:
         if approval is not None:
             self._change(pending, approval, gate)
         return self._end()
+
+    @property
+    def _seen(self) -> list[tuple[int, Preview]]:
+        """What was seen of each host, in their order."""
+        return sorted(self._looking.previews.items())
 
     def _change(self, pending: dict[int, Preview], approval: Approval, gate: Gate) -> None:
         """Change the hosts of one stage after the other, as long as all ended well on all hosts of those before."""
@@ -279,9 +287,6 @@ class _Fleet:
         ends = {index: report.outcome.word for index, report in self._reports.items()}
         return hindrance(stage, [(run.host, ends.get(index, "")) for index, run in enumerate(self._runs)])
 
-    def _stopped(self) -> Stopped:
-        return Stopped(why=f"{self._stop.request}; nothing was sent")
-
     def _start(self, called: Called | None = None) -> None:
         hosts = tuple(run.host.name for run in self._runs)
         inputs = self._cases[0].inputs
@@ -301,7 +306,7 @@ class _Fleet:
     def _end(self) -> RunReport:
         for index in range(len(self._runs)):
             if index not in self._reports:  # a signal came before it was this host's turn
-                self._end_host(index, self._stopped(), self._previews.get(index))
+                self._end_host(index, stopped(self._stop), self._looking.previews.get(index))
         report = RunReport(
             run=self._run,
             scenario=self._scenario,
@@ -335,103 +340,6 @@ class _Fleet:
 
     # --- its three parts ----------------------------------------------------------------------------------------------
 
-    def _look(self) -> None:
-        """Preview every host, all at once; where a stage is done once, only until one of its hosts could be."""
-
-        def peer(index: int) -> None:
-            run = self._peers[index]
-            self._is_peer_well[index] = False
-            try:
-                self._is_peer_well[index] = run.preview().standing.symptom_health is Health.HEALTHY
-            except Exception:  # noqa: BLE001  # a host that cannot be looked at is not known to be well
-                return
-            finally:
-                run.close()
-
-        forks = min(self._rollout.forks, len(self._runs) + len(self._peers))
-        with ThreadPoolExecutor(forks, thread_name_prefix="look") as pool:
-            futures = [pool.submit(self._see_first, indices) for indices in in_turn(self._cases)]
-            futures += [pool.submit(peer, index) for index in range(len(self._peers))]
-            for future in futures:
-                future.add_done_callback(self._inbox.wake)
-            while not all(future.done() for future in futures):
-                self._inbox.pump()
-                if self._stop.is_asked:  # nothing is under way that has to be waited for
-                    for future in futures:
-                        future.cancel()
-                    for run in (*self._runs, *self._peers):
-                        run.give_up()
-        self._inbox.drain()
-
-    def _see_first(self, indices: Sequence[int]) -> None:
-        """Preview hosts one after another, until it is known of one how it stands."""
-        passed: dict[int, HostOutcome] = {}
-        for index in indices:
-            end = self._see(index)
-            if end is None and self._previews[index].standing.symptom_health is not Health.UNKNOWN:
-                self._spare(index, indices, passed)
-                break
-            passed[index] = end or self._previews[index].outcome
-        for index, end in passed.items():
-            if index not in self._reports and index not in self._previews:
-                self._end_host(index, end, None)
-
-    def _see(self, index: int) -> HostOutcome | None:
-        """Preview one host; return what becomes of it where it could not be."""
-        run, end = self._runs[index], None
-        try:
-            preview = self._previews[index] = run.preview()
-            if isinstance(preview.outcome, WouldFix):
-                return None
-        except Exception as error:  # noqa: BLE001  # one host's bug is that host's failure, never the fleet's end
-            end = self._not_seen(error)
-        run.close()  # nothing more is wanted of it
-        return end
-
-    def _spare(self, chosen: int, among: Sequence[int], passed: Mapping[int, HostOutcome]) -> None:
-        """End the hosts that are not meant, because their stage is done once and one of them could be looked at."""
-        for index in among:
-            end, host = passed.get(index), self._runs[index].host
-            if index == chosen or not (end is None or isinstance(end, NotReached | NotFixed)):
-                continue  # a bug, or input that is wrong there, is told as such
-            self._previews.pop(index, None)
-            self._spared.add(index)
-            self._end_host(index, spared(host, self._runs[chosen].host, end.why if end else ""), None)
-
-    def _doubt(self) -> None:
-        """Note with each preview why nobody but a person may say yes to it, and what else is to be known."""
-        looked = []
-        for index, run in enumerate(self._runs):
-            if index in self._spared:
-                continue
-            preview = self._previews.get(index)
-            looked.append((run.host, preview is not None and preview.standing.symptom_health is Health.HEALTHY))
-        looked += [(run.host, self._is_peer_well.get(index, False)) for index, run in enumerate(self._peers)]
-        found = doubts([run.host for run in self._runs], looked)
-        divided = [index for index in sorted(self._previews) if self._divides(index)]
-        said = mixture([self._runs[index].host for index in divided], self._cases[0].scenario.hosts)
-        for index, preview in self._previews.items():
-            cautions = (said,) if said and index in divided else ()
-            self._previews[index] = replace(preview, doubts=found.get(preview.host.name, ()), cautions=cautions)
-
-    def _divides(self, index: int) -> bool:
-        """Whether what would be done on a host makes it another one for its users."""
-        steps, preview = self._cases[index].steps, self._previews[index]
-        return any(steps[at].task.divides for at, _ in preview.pending)
-
-    def _not_seen(self, error: Exception) -> HostOutcome:
-        if self._stop.is_asked:  # whatever it was: its session was closed under it
-            return self._stopped()
-        match error:
-            case Refused():
-                return Refusal(why=str(error))
-            case Unreachable():
-                return NotReached(why=str(error), is_retryable=error.retryable)
-            case ConfigError() | FactError():  # be it the only host: others may have been touched, so it is no exit 2
-                return NotReached(why=str(error), is_retryable=False)
-            case _:
-                return crash(error)
-
     def _ask(self, gate: Gate, pending: dict[int, Preview]) -> Approval | None:
         """Pass the gate, once for all hosts; where it does not open, say so for each of them."""
         if not pending:
@@ -448,7 +356,7 @@ class _Fleet:
             approval = self._signals.ask(lambda: gate.approve(self._scenario, tuple(pending.values())))
             self._inbox.say(GateAnswered(is_open=True, by=approval.by, approved=tuple(sorted(approval.digests))))
         except StopRequested:
-            outcome = self._stopped()
+            outcome = stopped(self._stop)
         except Refused as error:
             outcome = Refusal(why=str(error))
         except Exception as error:  # noqa: BLE001  # a gate that breaks does not open, and that is recorded
@@ -462,7 +370,7 @@ class _Fleet:
 
     def _refuse_wrong_input(self) -> None:
         """Raise Declined where what was given names something that a host has not: then it is right for none."""
-        wrong = [preview for _, preview in sorted(self._previews.items()) if isinstance(preview.outcome, WrongInput)]
+        wrong = [preview for _, preview in self._seen if isinstance(preview.outcome, WrongInput)]
         if wrong:
             names = ", ".join(preview.host.name for preview in wrong)
             raise Declined(f"{NOT_TRIED}what was given is not right for {names}. Nothing was sent to any host")
@@ -495,7 +403,7 @@ class _Fleet:
     @property
     def _has_a_host_for_each(self) -> bool:
         """Whether each stage has a host that was looked at: without one it could not be bound at all."""
-        looked_at = {self._runs[index].host.stage for index in (*self._previews, *self._spared)}
+        looked_at = {self._runs[index].host.stage for index in (*self._looking.previews, *self._looking.spared)}
         return looked_at == {run.host.stage for run in self._runs}
 
     @property
@@ -503,9 +411,9 @@ class _Fleet:
         """Which hosts failed before, were not reached, or left unknown how they stand, and the verdict of each."""
         failed = list(self._failed_before)
         for index, run in enumerate(self._runs):
-            if index in self._spared:
+            if index in self._looking.spared:
                 continue
-            preview = self._previews.get(index)
+            preview = self._looking.previews.get(index)
             if preview is None:
                 failed.append((run.host.name, self._reports[index].outcome.word))
             elif isinstance(preview.outcome, NotFixed) and preview.standing.symptom_health is Health.UNKNOWN:
