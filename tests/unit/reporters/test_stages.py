@@ -56,7 +56,7 @@ def shown(staged: Staged, *, width: int = 80, is_dry: bool = False, is_document:
     if is_dry:
         staged.preview()
     elif is_document:
-        staged.gate.before = lambda: reporter.present([*reporter._seen.values()])
+        staged.gate.before = lambda: reporter.present(reporter._overview.previews)
         staged.remediate()
     else:
         staged.remediate()
