@@ -16,19 +16,15 @@ from typing import Any
 from soleil_remediate.command import Secret
 from soleil_remediate.errors import ConfigError
 from soleil_remediate.host import Host, Origin
+from soleil_remediate.loading.connections import read_connection
 from soleil_remediate.loading.documents import Node, Problems, compose, read_text
 from soleil_remediate.loading.foreign import foreign_inventory, ini_inventory
 from soleil_remediate.loading.nesting import Circular, depths
 from soleil_remediate.loading.patterns import expand, name_mistake
-from soleil_remediate.loading.profiles import (
-    SECTIONS,
-    looks_secret,
-    read_apps,
-    read_connection,
-    read_contacts,
-    read_policy,
-    refuse_misspelt_sections,
-)
+from soleil_remediate.loading.policies import read_contacts, read_policy
+from soleil_remediate.loading.profiles import read_apps
+from soleil_remediate.loading.secret_names import looks_secret
+from soleil_remediate.loading.sections import SECTIONS, refuse_misspelt_sections
 from soleil_remediate.loading.validation import frozen, shown
 from soleil_remediate.local_files import is_folder, names_in
 

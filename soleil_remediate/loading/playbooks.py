@@ -17,7 +17,7 @@ from soleil_remediate.loading.documents import Node, Problems, read_document
 from soleil_remediate.loading.foreign import ansible_playbook
 from soleil_remediate.loading.patterns import pattern_mistake
 from soleil_remediate.loading.policies import KnownNames
-from soleil_remediate.loading.profiles import looks_secret
+from soleil_remediate.loading.secret_names import looks_secret
 from soleil_remediate.loading.uses import INPUT_TYPES, UseReader
 from soleil_remediate.loading.validation import Prose, Section, frozen, judge, read_model, shown, told
 from soleil_remediate.local_files import is_folder, names_in, resolved

@@ -1,4 +1,4 @@
-"""Scenarios and people that inventories name, held against those that playbooks have.
+"""Policy and contacts of an inventory: read into values, and their names held against those that playbooks have.
 
 An inventory is read without any playbook, and may speak of scenarios whose playbooks are not at hand in this call: so
 reading it refuses no such name. :func:`check_names` tells of each, for ``lint``, which is given the playbooks.
@@ -12,15 +12,69 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from soleil_remediate.errors import InventoryError, nearest
-from soleil_remediate.host import Host
-from soleil_remediate.loading.documents import Problems
-from soleil_remediate.loading.validation import shown
+from soleil_remediate.host import Host, Mode, Policy
+from soleil_remediate.loading.documents import Node, Problems
+from soleil_remediate.loading.validation import Prose, Section, frozen, read_model, shown
+from soleil_remediate.plan import Risk
 from soleil_remediate.scenario import Scenario
+from soleil_remediate.units import ByteSize, Percent
 
 #: As like as this are names of which one is a slip of the hand: disk-full and disk-fu, not disk-full and disk-slow.
 _SLIP = 0.8
+
+
+def _some_share(share: Percent | None) -> Percent:
+    if share is None:  # whoever left the value out has not lifted what a group says
+        raise ValueError("must be a share such as 50 %, not nothing: leave the line out to have no limit of its own")
+    if share <= 0:
+        raise ValueError("must be more than 0 %: to allow no change at all, write mode: observe")
+    return share
+
+
+class PolicySection(Section):
+    """What may stand under ``policy``, and what holds where a line is left out."""
+
+    environment: Prose = "production"
+    mode: Mode = Mode.ACT
+    unattended: dict[str, Risk] = Field(default_factory=dict)
+    evidence_limit: ByteSize = Policy().evidence_limit
+    change_limit: Annotated[Percent | None, AfterValidator(_some_share)] = None
+    unhealthy_limit: Annotated[Percent | None, AfterValidator(_some_share)] = None
+
+
+class _Contacts(Section):
+    contacts: dict[str, Prose]
+
+
+def read_policy(variables: Mapping[str, Node], problems: Problems) -> Policy:
+    """Return what may happen on the host; without a policy the strictest defaults."""
+    if "policy" not in variables:
+        return Policy()
+    read = read_model(variables["policy"], PolicySection, problems, path="policy")
+    if read is None:
+        return Policy()
+    return Policy(
+        environment=read.environment,
+        mode=read.mode,
+        unattended=frozen(read.unattended),
+        evidence_limit=read.evidence_limit,
+        change_limit=read.change_limit,
+        unhealthy_limit=read.unhealthy_limit,
+    )
+
+
+def read_contacts(variables: Mapping[str, Node], problems: Problems) -> Mapping[str, str]:
+    """Return whom to call, by name."""
+    if "contacts" not in variables:
+        return frozen({})  # type: ignore[no-any-return]  # a mapping stays one
+    node = variables["contacts"]
+    read = read_model(Node({"contacts": node}, node.origin), _Contacts, problems)
+    return frozen(read.contacts if read else {})  # type: ignore[no-any-return]  # a mapping stays one
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from soleil_remediate.errors import ConfigError, InventoryError
 from soleil_remediate.host import Connection, Host, SecretReference
-from soleil_remediate.loading.profiles import BECOME_PASSWORD, KEY_FILE, PASSWORD
+from soleil_remediate.loading.connections import BECOME_PASSWORD, KEY_FILE, PASSWORD
 from soleil_remediate.local_files import expanded, read_file, shown_path
 
 #: In bytes; nothing longer is a key, an ssh configuration or known hosts.

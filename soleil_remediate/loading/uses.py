@@ -9,7 +9,8 @@ from typing import Any
 from soleil_remediate.catalog import Catalog, Family, Kind
 from soleil_remediate.host import Origin
 from soleil_remediate.loading.documents import Node, Problems
-from soleil_remediate.loading.profiles import SAMPLE_PROFILE, looks_secret, profile_names
+from soleil_remediate.loading.profiles import SAMPLE_PROFILE, profile_names
+from soleil_remediate.loading.secret_names import looks_secret
 from soleil_remediate.loading.templates import Name, NotDefined, fill, names_in
 from soleil_remediate.loading.validation import frozen, judge, judge_each, shown, told
 from soleil_remediate.scenario import Input, Use
