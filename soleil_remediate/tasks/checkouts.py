@@ -7,34 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from soleil_remediate.command import Command, Reader
+from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.checkouts import CheckedOut, Checkout, new_migrations, read_checkout
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import FileStat, FindNamed
 from soleil_remediate.facts.maintenance import read_maintenance
-from soleil_remediate.facts.migrations import Effect
-from soleil_remediate.facts.octane import Octane, read_octane
-from soleil_remediate.facts.onsets import Onset, read_onset
-from soleil_remediate.facts.services import Services, Unit, configuration_test, read_services
+from soleil_remediate.facts.octane import read_octane
+from soleil_remediate.facts.onsets import read_onset
+from soleil_remediate.facts.services import read_services
 from soleil_remediate.facts.together import together
-from soleil_remediate.facts.workers import Program, ReadPrograms
-from soleil_remediate.plan import Change, Plan, Risk, Undo
-from soleil_remediate.tasks.going_back import (
-    CACHES,
-    DEADLINE,
-    PATIENCE,
-    GoBack,
-    cli_of,
-    migrations_between,
-    php_of,
-    refuse_unless_it_would_help,
-    refuse_where_octane_serves,
-    shortened,
-    why_innocent,
-)
+from soleil_remediate.facts.workers import ReadPrograms
+from soleil_remediate.plan import Plan, Risk
+from soleil_remediate.tasks.going_back import GoBack
 from soleil_remediate.tasks.maintenance import Served
 from soleil_remediate.tasks.switching import CHECK_OUT
+from soleil_remediate.tasks.ways_back import GoingBackSeen, WayBack, cached
 
 #: What another commit would need anew where git does not keep it: which files say so, what it is, and what makes it.
 _BELONGS = (
@@ -56,31 +44,17 @@ _BELONGS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckoutSeen:
+class CheckoutSeen(GoingBackSeen):
     """What decides about going back.
 
     Args:
         caches: What artisan has cached.
         built: Whether there is anything that was built for the browser.
-        services: The units of php-fpm.
-        programs: What supervisor keeps running.
-        onset: Since when requests fail.
-        maintenance: The file by which Laravel is in maintenance mode; empty where it is not.
-        octane: The Octane that serves the application; ``None`` where none does.
-        is_held: It is in maintenance mode since a run of this program put it there.
-        listening: The TCP ports on which something on the host listens.
     """
 
     checkout: Checkout
     caches: tuple[FileStat, ...]
     built: tuple[FileStat, ...]
-    services: Services
-    programs: tuple[Program, ...]
-    onset: Onset | FactError
-    maintenance: tuple[FileStat, ...] = ()
-    octane: Octane | None = None
-    is_held: bool = False
-    listening: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +106,7 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
     #: As with a release: older code may write what newer cannot read.
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
     divides = True
-    names: ClassVar[str] = "COMMIT"
+    noun: ClassVar[str] = "commit"
     meant: ClassVar[str] = "a commit, by some of its digits"
 
     async def read(self, host: Reader) -> CheckoutSeen:
@@ -173,62 +147,23 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
             if self.began == "with-release":
                 return Plan.nothing(neither)
             raise Unplannable(neither)
-        down = [one for one in seen.services.matching(*self.needs) if one.is_wanted and not one.is_running]
-        if down:
-            causes = "; ".join(f"{one.name} is {one.in_words}" for one in down)
-            raise Unplannable(f"going back would not help: {causes}")
-        if self.began == "with-release" and (
-            innocent := why_innocent(seen.onset, seen.services, self.php, seen.octane)
-        ):
+        self._refuse_while_a_need_is_down(seen)
+        if innocent := self._why_innocent(seen):
             return Plan.nothing(innocent)
         bad = checkout.current
-        if self._was_served_since(seen, bad.since):
-            self._refuse_what_was_changed(checkout)
-            return self._unless_held(seen, f"commit {bad.commit[:12]}", "")
-        chosen = self._chosen(checkout)
+        chosen = "" if self._was_served_since(seen, bad.since) else self._chosen(checkout)
         if isinstance(chosen, str):
             self._refuse_what_was_changed(checkout)  # it may be what a checkout left that stopped half-way
-            return self._unless_held(seen, f"commit {bad.commit[:12]}", chosen)
-        if self.to is None:
-            refuse_unless_it_would_help(
-                seen.onset,
-                () if self._is_held(seen) else seen.maintenance,
-                bad=f"commit {bad.commit[:12]}",
-                since=bad.since,
-                began=self.began,
-                named=self._with(to=chosen.commit[:12]),
-                further=self._with(),
-            )
-        refuse_where_octane_serves(
-            seen.octane,
-            bad=f"commit {bad.commit[:12]}",
-            by_hand=f"as {checkout.git.owner}: git -C {self.root} checkout --detach {chosen.commit[:12]}",
-        )
+            return self._unless_held(seen, bad.commit[:12], chosen)
+        way = self._way(seen, checkout.git, chosen)
+        self._refuse_unless_it_would_help(seen, way)
         self._refuse_what_stands_in_the_way(checkout)
         difference = checkout.difference
         if isinstance(difference, FactError) or difference is None:
-            raise Unplannable(f"in what {bad.commit[:12]} and {chosen.commit[:12]} differ cannot be told: {difference}")
+            raise Unplannable(f"in what {way.bad} and {way.older} differ cannot be told: {difference}")
         self._refuse_what_is_not_whole(seen, difference, chosen)
-        news = migrations_between(
-            checkout.migrations if checkout.migrations is not None else {},
-            new_migrations(difference),
-            older=f"commit {chosen.commit[:12]}",
-            allowed=self.migrations,
-            told=self._with(to=chosen.commit[:12], migrations="any"),
-        )
-        unit = php_of(seen.services.matching(self.php), seen.services)
-        switch = self._check_out(seen, checkout.git, bad, chosen, unit, news)
-        return Plan.of_whole(
-            *self._behind_the_page(
-                switch,
-                seen,
-                Served(at=self.root, now=bad.commit, owner=checkout.git.owner),
-                older=None,
-                what=f"commit {chosen.commit[:12]}",
-            ),
-            because=f"commit {bad.commit[:12]} is served since {as_text(bad.since)} UTC"
-            + (f", and {seen.onset.in_words}" if isinstance(seen.onset, Onset) else ""),
-        )
+        found = checkout.migrations if checkout.migrations is not None else {}
+        return self._go(seen, way, found, new_migrations(difference))
 
     def _chosen(self, checkout: Checkout) -> CheckedOut | str:
         """Return the commit to check out; why there is nothing to do where there is not.
@@ -258,11 +193,8 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
         # One that was never there before the bad one came after it: nobody went back to it.
         was_there = last in checkout.bad and current.commit in served[served.index(last) :]
         if was_there and current.commit not in checkout.bad:
-            further = f". To go back further: {self._with(to=chosen.commit[:12])}" if chosen is not None else ""
-            return (
-                f"commit {current.commit[:12]} is served, and {last[:12]} is marked bad: that is as far back as it "
-                f"goes by itself{further}"
-            )
+            older = chosen.commit[:12] if chosen is not None else None
+            return self._as_far_back(current.commit[:12], [last[:12]], older)
         if chosen is None:
             raise Unplannable(f"no commit was checked out here before {current.commit[:12]} that is not marked bad")
         return chosen
@@ -309,46 +241,20 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
                     f"{chosen.commit[:12]} && {command}"
                 )
 
-    def _check_out(
-        self,
-        seen: CheckoutSeen,
-        git: FileStat,
-        bad: CheckedOut,
-        chosen: CheckedOut,
-        unit: Unit | None,
-        news: Mapping[str, Effect],
-    ) -> Change:
-        found = [file.path.name for file in seen.caches]
-        caches = " ".join(name for name, pattern in CACHES.items() if any(map(pattern.fullmatch, found)))
-        workers = self._workers(seen)
-        test = configuration_test(unit) if unit is not None else ()
-        then_on = (
-            git.owner, self.user, cli_of(unit), unit.name if unit is not None else "", PATIENCE, " ".join(workers),
-        )  # fmt: skip
-        is_safe = all(effect is Effect.ADDITIVE for effect in news.values())
-        came = ", ".join(f"{name} ({effect.value})" for name, effect in news.items())
-        after = [f"commit {chosen.commit[:12]}", f"{bad.commit[:12]} marked bad"]
-        if unit is not None:
-            after.append(f"{unit.name} reloaded")
-        after.append(" ".join(["workers restarted", *(f"({name})" for name in workers)]))
-        return Change(
+    def _way(self, seen: CheckoutSeen, git: FileStat, chosen: CheckedOut) -> WayBack:
+        bad, caches = seen.checkout.current, cached(file.path.name for file in seen.caches)
+        return WayBack(
+            bad=bad.commit[:12],
+            since=bad.since,
+            older=chosen.commit[:12],
+            served=Served(at=self.root, now=bad.commit, owner=git.owner),
+            folder=None,
+            script=CHECK_OUT,
+            there=(self.root, chosen.commit, bad.commit, git.identity, bad.commit, caches),
+            back=(self.root, bad.commit, chosen.commit, git.identity, "", caches),
             summary=f"check out commit {chosen.commit[:12]} instead of {bad.commit[:12]}",
-            command=Command(
-                CHECK_OUT.bind(self.root, chosen.commit, bad.commit, git.identity, bad.commit, caches, *then_on, *test),
-                deadline=DEADLINE,
-            ),
-            risk=Risk.DISRUPTIVE if is_safe else Risk.DESTRUCTIVE,
-            undo=Undo.by(
-                Command(
-                    CHECK_OUT.bind(self.root, bad.commit, chosen.commit, git.identity, "", caches, *then_on, *test),
-                    deadline=DEADLINE,
-                ),
-                f"commit {bad.commit[:12]} is checked out again, without a branch; it stays marked bad",
-            ),
-            before=f"commit {bad.commit[:12]}",
-            after="; ".join(after),
-            loses="nothing" if is_safe else f"what older code cannot keep right in a database with {shortened(came)}",
-            keeps=f"the database as it is{f', with {shortened(came)}' if came else ''}; every commit and branch",
+            undone="checked out again, without a branch",
+            by_hand=f"as {git.owner}: git -C {self.root} checkout --detach {chosen.commit[:12]}",
+            keeps="every commit and branch",
             downtime="requests may fail while files are replaced, and when php-fpm is reloaded",
-            uses=self._uses(git.owner, unit, test, workers),
         )

@@ -7,45 +7,37 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
+from soleil_remediate.command import Command
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.clocks import as_text
-from soleil_remediate.facts.files import FileStat
 from soleil_remediate.facts.http import refuse_unless_askable
 from soleil_remediate.facts.migrations import Effect, effect_of
-from soleil_remediate.facts.octane import Octane
 from soleil_remediate.facts.onsets import ACCESS_LOG, Blame, Onset
 from soleil_remediate.facts.releases import is_release_name
-from soleil_remediate.facts.services import Services, Unit, refuse_unless_unit
-from soleil_remediate.plan import Change, Plan, Undo
+from soleil_remediate.facts.services import Services, Unit, configuration_test, refuse_unless_unit
+from soleil_remediate.plan import Change, Plan, Risk, Undo
 from soleil_remediate.rights import SUPERVISORCTL, Right, Use, to_act_on
 from soleil_remediate.task import Task
-from soleil_remediate.tasks.maintenance import MaintenancePage, Served
+from soleil_remediate.tasks.maintenance import MaintenancePage
+from soleil_remediate.tasks.ways_back import GoingBackSeen, WayBack
 from soleil_remediate.units import Duration
 
-Seen = TypeVar("Seen")
+Seen = TypeVar("Seen", bound=GoingBackSeen)
 
 #: So long a worker may go on with the job that it has.
-PATIENCE = Duration(120)
+_PATIENCE = Duration(120)
 #: Caches are built, php-fpm is watched, workers are waited for.
-DEADLINE = Duration(600)
-
-#: What artisan builds into a release, by the command that does it. What neither release has is not built either: a
-#: cached configuration hides the environment from code that asks for it outside of the configuration.
-CACHES = {
-    "config": re.compile(r"config[.]php"),
-    "route": re.compile(r"routes(-v7)?[.]php"),
-    "event": re.compile(r"events[.]php"),
-}
+_DEADLINE = Duration(600)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GoBack(Task[Seen]):
     """What is asked for and said alike, whichever way the code is laid out."""
 
-    #: What stands for what is served in a command to complete, and what *to* has to be.
-    names: ClassVar[str]
+    #: What people call that which is served, and what *to* has to be.
+    noun: ClassVar[str]
     meant: ClassVar[str]
 
     root: PurePosixPath
@@ -89,7 +81,7 @@ class GoBack(Task[Seen]):
         )
         return (Right(self.user), *to_act_on(self.php, "reload"), programs)
 
-    def plan(self, seen: Any) -> Plan:
+    def plan(self, seen: Seen) -> Plan:
         try:
             return self._plan(seen)
         except Unplannable as error:
@@ -101,28 +93,155 @@ class GoBack(Task[Seen]):
             ) from None
 
     @abstractmethod
-    def _plan(self, seen: Any) -> Plan:
+    def _plan(self, seen: Seen) -> Plan:
         """Plan what :meth:`plan` does; that users still see a page that was put up here is added there."""
 
-    def _behind_the_page(
-        self, switch: Change, seen: Any, served: Served, *, older: PurePosixPath | None, what: str
-    ) -> tuple[Change, ...]:
-        """Return the switch, and what shows users the maintenance page meanwhile where that is asked for.
+    def _refuse_while_a_need_is_down(self, seen: Seen) -> None:
+        """Refuse where older code would not help either.
+
+        Raises:
+            Unplannable: Something that the application needs is down.
+        """
+        down = [one for one in seen.services.matching(*self.needs) if one.is_wanted and not one.is_running]
+        if down:
+            causes = "; ".join(f"{one.name} is {one.in_words}" for one in down)
+            raise Unplannable(f"going back would not help: {causes}")
+
+    def _why_innocent(self, seen: Seen) -> str:
+        """Return why no release can be what is wrong, where that has to be known; empty where one can."""
+        if self.began != "with-release":
+            return ""
+        if seen.octane is None and not any(unit.is_running for unit in seen.services.matching(self.php)):
+            return f"no {self.php} is running: no release is served"
+        if isinstance(seen.onset, Onset) and seen.onset.since is None:
+            return seen.onset.in_words
+        return ""
+
+    def _refuse_unless_it_would_help(self, seen: Seen, way: WayBack) -> None:
+        """Refuse where what is served is not to blame and nobody named another, or where Octane has it in memory.
+
+        Raises:
+            Unplannable: It would not help, or whether it would has to be known and is not.
+        """
+        if self.to is None:
+            self._refuse_unless_to_blame(seen, way)
+        if seen.octane is not None:  # what is served would be the same after files were switched
+            raise Unplannable(
+                f"Octane (process {seen.octane.pid}) serves the application and has {self.noun} {way.bad} in memory: "
+                f"nothing here lets it follow. By hand: {way.by_hand}; then start Octane anew, by what keeps it "
+                f"running: systemctl status {seen.octane.pid}"
+            )
+
+    def _refuse_unless_to_blame(self, seen: Seen, way: WayBack) -> None:
+        bad, named = f"{self.noun} {way.bad}", self._with(to=way.older)
+        if seen.maintenance and not self._is_held(seen):
+            mark = seen.maintenance[0]
+            raise Unplannable(
+                f"the application is in maintenance mode since {as_text(mark.modified)} UTC, by {mark.path}: going "
+                f"back would not end it. If {bad} is bad all the same: {named}"
+            )
+        served, has_to_be_known = self._served_since(way), self.began == "with-release"
+        if isinstance(seen.onset, FactError):
+            if has_to_be_known:
+                raise Unplannable(f"{served}; whether it is to blame cannot be seen ({seen.onset}). If it is: {named}")
+            return
+        match seen.onset.blames(way.since):
+            case Blame.BEFORE:
+                raise Unplannable(
+                    f"going back from {bad} would not help: {seen.onset.in_words}, and {served}. If an older one "
+                    f"would: {self._with()}"
+                )
+            case Blame.LATER if has_to_be_known:
+                raise Unplannable(
+                    f"{served} and went well: {seen.onset.in_words}. If it is to blame all the same: {named}"
+                )
+            case Blame.UNKNOWN if has_to_be_known:
+                raise Unplannable(f"{served}; {seen.onset.in_words}. If it is to blame: {named}")
+            case _:
+                pass
+
+    def _go(self, seen: Seen, way: WayBack, found: Mapping[str, str] | FactError, names: Collection[str]) -> Plan:
+        """Return the plan that goes the whole way.
 
         Args:
-            switch: What lets other code be served.
             seen: What the task read.
-            served: What is served now.
-            older: The release that will be served; ``None`` where it is checked out in place.
-            what: The same for people, such as ``release 41``.
+            way: What is possible, and would help.
+            found: What stands in the migrations that came with the newer code, by file name.
+            names: Their names, should that not be known.
+
+        Raises:
+            Unplannable: A migration may be in the way of older code, or php-fpm could not be reloaded.
         """
+        news = self._migrations_between(way, found, names)
+        switch = self._switch(seen, way, news, _php_of(seen.services.matching(self.php), seen.services))
+        return Plan.of_whole(
+            *self._behind_the_page(switch, seen, way),
+            because=self._served_since(way) + (f", and {seen.onset.in_words}" if isinstance(seen.onset, Onset) else ""),
+        )
+
+    def _served_since(self, way: WayBack) -> str:
+        return f"{self.noun} {way.bad} is served since {as_text(way.since)} UTC"
+
+    def _migrations_between(
+        self, way: WayBack, found: Mapping[str, str] | FactError, names: Collection[str]
+    ) -> Mapping[str, Effect]:
+        """Return what came with the newer code, and how it is judged."""
+        older, told = f"{self.noun} {way.older}", self._with(to=way.older, migrations="any")
+        if isinstance(found, FactError):
+            if self.migrations == "any":
+                return dict.fromkeys(sorted(names), Effect.UNKNOWN)
+            raise Unplannable(
+                f"the migrations that came after {older} cannot be read ({found}). If its code can go on with them: "
+                f"{told}"
+            )
+        judged = {name: effect_of(text) for name, text in found.items()}
+        others = {name: effect for name, effect in judged.items() if effect is not Effect.ADDITIVE}
+        if others and self.migrations != "any":
+            raise Unplannable(
+                f"{older} does not know what came after it: {_in_words(others)}. If its code can go on with that: "
+                f"{told}"
+            )
+        return judged
+
+    def _switch(self, seen: Seen, way: WayBack, news: Mapping[str, Effect], unit: Unit | None) -> Change:
+        owner, name = way.served.owner, unit.name if unit is not None else ""
+        workers = self._workers(seen)
+        test = configuration_test(unit) if unit is not None else ()
+        then_on = (owner, self.user, _cli_of(unit), name, _PATIENCE, " ".join(workers), *test)
+        is_safe = all(effect is Effect.ADDITIVE for effect in news.values())
+        came = _in_words(news)
+        came = came if len(came) <= 200 else f"{came[:199]}…"
+        after = (
+            f"{self.noun} {way.older}",
+            f"{way.bad} marked bad",
+            *([f"{name} reloaded"] if name else []),
+            " ".join(["workers restarted", *(f"({worker})" for worker in workers)]),
+        )
+        return Change(
+            summary=way.summary,
+            command=Command(way.script.bind(*way.there, *then_on), deadline=_DEADLINE),
+            risk=Risk.DISRUPTIVE if is_safe else Risk.DESTRUCTIVE,
+            undo=Undo.by(
+                Command(way.script.bind(*way.back, *then_on), deadline=_DEADLINE),
+                f"{self.noun} {way.bad} is {way.undone}; it stays marked bad",
+            ),
+            before=f"{self.noun} {way.bad}",
+            after="; ".join(after),
+            loses="nothing" if is_safe else f"what older code cannot keep right in a database with {came}",
+            keeps=f"the database as it is{f', with {came}' if came else ''}; {way.keeps}",
+            downtime=way.downtime,
+            uses=self._uses(owner, unit, test, workers),
+        )
+
+    def _behind_the_page(self, switch: Change, seen: Seen, way: WayBack) -> tuple[Change, ...]:
+        """Return the switch, and what shows users the maintenance page meanwhile where that is asked for."""
         is_held = self._is_held(seen)
         if not is_held and (self.maintenance == "no" or seen.maintenance):  # whoever else put it there ends it
             return (switch,)
         page = self._page(seen)
         # What fails behind the page must not let users see what was gone back from.
         for_good = replace(switch, undo=Undo.none("users would see again what was gone back from"))
-        return page.put_up(served, older), for_good, page.take_down(what)
+        return page.put_up(way.served, way.folder), for_good, page.take_down(f"{self.noun} {way.older}")
 
     def _uses(self, owner: str, unit: Unit | None, test: tuple[str, ...], workers: tuple[str, ...]) -> tuple[Use, ...]:
         """Return what the switch does as somebody else, as far as that can be told before."""
@@ -131,28 +250,37 @@ class GoBack(Task[Seen]):
             words += [("systemctl", "reload", "--", unit.name), test]
         return (Use(user=self.user), Use(user=owner), *(Use(each) for each in words if each))
 
-    def _unless_held(self, seen: Any, served: str, why: str) -> Plan:
+    def _unless_held(self, seen: Seen, name: str, why: str) -> Plan:
         """Return that nothing is to do, unless users still see the maintenance page that was put up here."""
         if not self._is_held(seen):
             return Plan.nothing(why)
+        served = f"{self.noun} {name}"
         return Plan.of(
             self._page(seen).take_down(served),
             because=f"users see the maintenance page until {served} answers behind it",
         )
 
-    def _is_held(self, seen: Any) -> bool:
+    def _is_held(self, seen: Seen) -> bool:
         return seen.is_held and bool(self.pages)
 
-    def _was_served_since(self, seen: Any, since: int) -> bool:
+    def _as_far_back(self, served: str, bad: Sequence[str], older: str | None) -> str:
+        """Return why nothing is to do where somebody went back already, and what a person types to go on to *older*."""
+        further = f". To go back further: {self._with(to=older)}" if older is not None else ""
+        return (
+            f"{self.noun} {served} is served, and {' and '.join(bad)} {'is' if len(bad) == 1 else 'are'} marked bad: "
+            f"that is as far back as it goes by itself{further}"
+        )
+
+    def _was_served_since(self, seen: Seen, since: int) -> bool:
         """Whether what is served came after the page: it is what users are to see, whoever brought it."""
         return self._is_held(seen) and all(since > mark.modified for mark in seen.maintenance)
 
-    def _page(self, seen: Any) -> MaintenancePage:
+    def _page(self, seen: Seen) -> MaintenancePage:
         running = (unit for unit in seen.services.matching(self.php) if unit.is_running)
         return MaintenancePage(
             root=self.root,
             user=self.user,
-            php=cli_of(next(running, None)),
+            php=_cli_of(next(running, None)),
             pages=self.pages,
             url=self.url,
             origin=self.origin,
@@ -161,7 +289,7 @@ class GoBack(Task[Seen]):
             programs=self._workers(seen),
         )
 
-    def _workers(self, seen: Any) -> tuple[str, ...]:
+    def _workers(self, seen: Seen) -> tuple[str, ...]:
         """The names of those programs that supervisor keeps running for this application."""
         return tuple(program.name for program in seen.programs if program.is_of(self._application))
 
@@ -178,128 +306,21 @@ class GoBack(Task[Seen]):
         if self.maintenance != "no":
             given.setdefault("maintenance", self.maintenance)
         if given["to"] is None:
-            given["to"] = self.names
+            given["to"] = self.noun.upper()
         return " ".join([self.again or "with", *(f"--set {name}={value}" for name, value in given.items())])
 
 
-def why_innocent(onset: Onset | FactError, services: Services, php: str, octane: Octane | None) -> str:
-    """Return why no release can be what is wrong, by what is seen at first sight; empty where one can."""
-    if octane is None and not any(unit.is_running for unit in services.matching(php)):
-        return f"no {php} is running: no release is served"
-    if isinstance(onset, Onset) and onset.since is None:
-        return onset.in_words
-    return ""
+def _in_words(news: Mapping[str, Effect]) -> str:
+    return ", ".join(f"{name} ({effect.value})" for name, effect in news.items())
 
 
-def refuse_unless_it_would_help(
-    onset: Onset | FactError,
-    maintenance: Sequence[FileStat],
-    *,
-    bad: str,
-    since: int,
-    began: str,
-    named: str,
-    further: str,
-) -> None:
-    """Refuse where what is served is not to blame, or where that has to be known and is not.
-
-    Args:
-        onset: Since when requests fail.
-        maintenance: The file by which Laravel is in maintenance mode; empty where it is not.
-        bad: What is served, such as ``release 42``.
-        since: Since when that is.
-        began: What has to be known: ``any`` for nothing, or ``with-release``.
-        named: What a person types who knows better.
-        further: What a person types to go back further.
-
-    Raises:
-        Unplannable: It would not help, or may not.
-    """
-    if maintenance:
-        raise Unplannable(
-            f"the application is in maintenance mode since {as_text(maintenance[0].modified)} UTC, by "
-            f"{maintenance[0].path}: going back would not end it. If {bad} is bad all the same: {named}"
-        )
-    served = f"{bad} is served since {as_text(since)} UTC"
-    if isinstance(onset, FactError):
-        if began == "with-release":
-            raise Unplannable(f"{served}; whether it is to blame cannot be seen ({onset}). If it is: {named}")
-        return
-    match onset.blames(since):
-        case Blame.BEFORE:
-            raise Unplannable(
-                f"going back from {bad} would not help: {onset.in_words}, and {served}. If an older one would: "
-                f"{further}"
-            )
-        case Blame.LATER if began == "with-release":
-            raise Unplannable(f"{served} and went well: {onset.in_words}. If it is to blame all the same: {named}")
-        case Blame.UNKNOWN if began == "with-release":
-            raise Unplannable(f"{served}; {onset.in_words}. If it is to blame: {named}")
-        case _:
-            pass
-
-
-def refuse_where_octane_serves(octane: Octane | None, *, bad: str, by_hand: str) -> None:
-    """Refuse where Octane has the code in memory: what is served would be the same after files were switched.
-
-    Args:
-        octane: The one that serves the application; ``None`` where none does.
-        bad: What is served, such as ``release 42``.
-        by_hand: What a person types to switch the files.
-
-    Raises:
-        Unplannable: It does.
-    """
-    if octane is not None:
-        raise Unplannable(
-            f"Octane (process {octane.pid}) serves the application and has {bad} in memory: nothing here lets it "
-            f"follow. By hand: {by_hand}; then start Octane anew, by what keeps it running: systemctl status "
-            f"{octane.pid}"
-        )
-
-
-def migrations_between(
-    found: Mapping[str, str] | FactError, names: Collection[str], *, older: str, allowed: str, told: str
-) -> Mapping[str, Effect]:
-    """Return what came with the newer code, and how it is judged.
-
-    Args:
-        found: What stands in the migrations, by file name.
-        names: Their names, should that not be known.
-        older: What is gone back to, such as ``release 41``.
-        allowed: ``additive``, or ``any``.
-        told: What a person types who allows any.
-
-    Raises:
-        Unplannable: Something of it may be in the way of older code.
-    """
-    if isinstance(found, FactError):
-        if allowed == "any":
-            return dict.fromkeys(sorted(names), Effect.UNKNOWN)
-        raise Unplannable(
-            f"the migrations that came after {older} cannot be read ({found}). If its code can go on with them: {told}"
-        )
-    judged = {name: effect_of(text) for name, text in found.items()}
-    others = [f"{name} ({effect.value})" for name, effect in judged.items() if effect is not Effect.ADDITIVE]
-    if others and allowed != "any":
-        raise Unplannable(
-            f"{older} does not know what came after it: {', '.join(others)}. If its code can go on with that: {told}"
-        )
-    return judged
-
-
-def shortened(text: str) -> str:
-    """Return a text, or its beginning where it is long."""
-    return text if len(text) <= 200 else f"{text[:199]}…"
-
-
-def cli_of(unit: Unit | None) -> str:
+def _cli_of(unit: Unit | None) -> str:
     """Return the name of PHP for the command line that belongs to a unit."""
     version = re.match(r"php[0-9]+[.][0-9]+(?=-fpm)", unit.name) if unit is not None else None
     return version[0] if version else "php"
 
 
-def php_of(found: Iterable[Unit], services: Services) -> Unit | None:
+def _php_of(found: Iterable[Unit], services: Services) -> Unit | None:
     """Return the php-fpm that runs, of those that were *found*; ``None`` where none does, and so none has old code.
 
     Raises:

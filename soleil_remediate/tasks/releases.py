@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
 
-from soleil_remediate.command import Command, Reader
+from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.clocks import as_text
-from soleil_remediate.facts.files import FileStat
 from soleil_remediate.facts.maintenance import read_maintenance
-from soleil_remediate.facts.migrations import Effect
-from soleil_remediate.facts.octane import Octane, read_octane
-from soleil_remediate.facts.onsets import Onset, read_onset
+from soleil_remediate.facts.octane import read_octane
+from soleil_remediate.facts.onsets import read_onset
 from soleil_remediate.facts.releases import (
     BAD_RELEASE,
     Release,
@@ -23,51 +21,26 @@ from soleil_remediate.facts.releases import (
     read_releases,
     release_folder,
 )
-from soleil_remediate.facts.services import Services, Unit, configuration_test, read_services
+from soleil_remediate.facts.services import read_services
 from soleil_remediate.facts.together import together
-from soleil_remediate.facts.workers import Program, ReadPrograms
-from soleil_remediate.plan import Change, Plan, Risk, Undo
-from soleil_remediate.tasks.going_back import (
-    CACHES,
-    DEADLINE,
-    PATIENCE,
-    GoBack,
-    cli_of,
-    migrations_between,
-    php_of,
-    refuse_unless_it_would_help,
-    refuse_where_octane_serves,
-    shortened,
-    why_innocent,
-)
+from soleil_remediate.facts.workers import ReadPrograms
+from soleil_remediate.plan import Plan, Risk
+from soleil_remediate.tasks.going_back import GoBack
 from soleil_remediate.tasks.maintenance import Served
 from soleil_remediate.tasks.switching import SWITCH
+from soleil_remediate.tasks.ways_back import GoingBackSeen, WayBack, cached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackSeen:
+class RollbackSeen(GoingBackSeen):
     """What decides about going back.
 
     Args:
         migrations: What stands in the migrations that the served release has and the chosen one has not, by name.
-        services: The units of php-fpm.
-        programs: What supervisor keeps running.
-        onset: Since when requests fail.
-        maintenance: The file by which Laravel is in maintenance mode; empty where it is not.
-        octane: The Octane that serves the application; ``None`` where none does.
-        is_held: It is in maintenance mode since a run of this program put it there.
-        listening: The TCP ports on which something on the host listens.
     """
 
     releases: Releases
     migrations: Mapping[str, str] | FactError
-    services: Services
-    programs: tuple[Program, ...]
-    onset: Onset | FactError
-    maintenance: tuple[FileStat, ...] = ()
-    octane: Octane | None = None
-    is_held: bool = False
-    listening: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +95,7 @@ class RollBackRelease(GoBack[RollbackSeen]):
     #: Requests under way may be cut off. Where a migration is in the way, older code may write what newer cannot read.
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
     divides = True
-    names: ClassVar[str] = "RELEASE"
+    noun: ClassVar[str] = "release"
     meant: ClassVar[str] = "the name of a release, one plain word"
 
     async def read(self, host: Reader) -> RollbackSeen:
@@ -153,39 +126,18 @@ class RollBackRelease(GoBack[RollbackSeen]):
         return releases, await read_new_migrations(host, releases.current, older)
 
     def _plan(self, seen: RollbackSeen) -> Plan:
-        down = [one for one in seen.services.matching(*self.needs) if one.is_wanted and not one.is_running]
-        if down:
-            causes = "; ".join(f"{one.name} is {one.in_words}" for one in down)
-            raise Unplannable(f"going back would not help: {causes}")
+        self._refuse_while_a_need_is_down(seen)
         if seen.releases.served.target is None:
             return Plan.nothing(f"{self.root} is no link: there is no folder of releases")
-        if self.began == "with-release" and (
-            innocent := why_innocent(seen.onset, seen.services, self.php, seen.octane)
-        ):
+        if innocent := self._why_innocent(seen):
             return Plan.nothing(innocent)
         bad = self._served(seen.releases)
-        if self._was_served_since(seen, seen.releases.served.changed):
-            return self._unless_held(seen, f"release {bad.name}", "")
-        chosen = self._chosen(seen.releases, bad)
+        came_after = self._was_served_since(seen, seen.releases.served.changed)
+        chosen = "" if came_after else self._chosen(seen.releases, bad)
         if isinstance(chosen, str):
-            return self._unless_held(seen, f"release {bad.name}", chosen)
-        if self.to is None:
-            refuse_unless_it_would_help(
-                seen.onset,
-                () if self._is_held(seen) else seen.maintenance,
-                bad=f"release {bad.name}",
-                since=seen.releases.served.changed,
-                began=self.began,
-                named=self._with(to=chosen.name),
-                further=self._with(),
-            )
-        link, then = self.root.name, self._target(seen.releases, bad, chosen)
-        refuse_where_octane_serves(
-            seen.octane,
-            bad=f"release {bad.name}",
-            by_hand=f"as {seen.releases.owner}, in {self.root.parent}: ln -s {then} {link}.new && "
-            f"mv -T {link}.new {link}",
-        )
+            return self._unless_held(seen, bad.name, chosen)
+        way = self._way(seen.releases, bad, chosen)
+        self._refuse_unless_it_would_help(seen, way)
         if seen.releases.lock is not None:
             lock = seen.releases.lock
             raise Unplannable(
@@ -198,26 +150,7 @@ class RollBackRelease(GoBack[RollbackSeen]):
                 f"release {chosen.name} has {chosen.lacks}"
                 + (f". One that is whole: {self._with(to=others[0])}" if others else ". No other one is whole")
             )
-        news = migrations_between(
-            seen.migrations,
-            bad.migrations - chosen.migrations,
-            older=f"release {chosen.name}",
-            allowed=self.migrations,
-            told=self._with(to=chosen.name, migrations="any"),
-        )
-        unit = php_of(seen.services.matching(self.php), seen.services)
-        switch = self._switch(seen, bad, chosen, unit, news)
-        return Plan.of_whole(
-            *self._behind_the_page(
-                switch,
-                seen,
-                Served(at=self.root, now=seen.releases.served.target, owner=seen.releases.owner),
-                older=chosen.path,
-                what=f"release {chosen.name}",
-            ),
-            because=f"release {bad.name} is served since {as_text(seen.releases.served.changed)} UTC"
-            + (f", and {seen.onset.in_words}" if isinstance(seen.onset, Onset) else ""),
-        )
+        return self._go(seen, way, seen.migrations, bad.migrations - chosen.migrations)
 
     @property
     def _application(self) -> PurePosixPath:
@@ -243,11 +176,7 @@ class RollBackRelease(GoBack[RollbackSeen]):
             raise Unplannable(f"the name of release {current.name} does not tell which came before: {self._with()}")
         if bad := [one.name for one in newer if one.is_bad]:
             older = next((one.name for one in releases.before(current) if not (one.is_bad or one.lacks)), None)
-            further = f". To go back further: {self._with(to=older)}" if older else ""
-            return (
-                f"release {current.name} is served, and {' and '.join(bad)} {'is' if len(bad) == 1 else 'are'} marked "
-                f"bad: that is as far back as it goes by itself{further}"
-            )
+            return self._as_far_back(current.name, bad, older)
         whole = [one.name for one in newer if not one.lacks]
         if whole:
             raise Unplannable(
@@ -275,60 +204,22 @@ class RollBackRelease(GoBack[RollbackSeen]):
             raise Unplannable(f"release {name} is newer than {current.name}: that would be no way back")
         return found
 
-    @staticmethod
-    def _target(releases: Releases, bad: Release, chosen: Release) -> str:
-        """Return what will stand in the link, in the form of what stands in it."""
-        return f"{(releases.served.target or '').removesuffix(bad.name)}{chosen.name}"
-
-    def _switch(
-        self, seen: RollbackSeen, bad: Release, chosen: Release, unit: Unit | None, news: Mapping[str, Effect]
-    ) -> Change:
-        releases = seen.releases
-        now = releases.served.target or ""
-        then = self._target(releases, bad, chosen)
-        kept = bad.caches + chosen.caches
-        caches = [name for name, pattern in CACHES.items() if any(map(pattern.fullmatch, kept))]
-        workers = self._workers(seen)
-        test = configuration_test(unit) if unit is not None else ()
-        then_on = (
-            releases.owner, self.user, cli_of(unit), unit.name if unit is not None else "", PATIENCE,
-            " ".join(workers),
-        )  # fmt: skip
-        is_safe = all(effect is Effect.ADDITIVE for effect in news.values())
-        came = ", ".join(f"{name} ({effect.value})" for name, effect in news.items())
-        after = [f"release {chosen.name}", f"{bad.name} marked bad"]
-        if unit is not None:
-            after.append(f"{unit.name} reloaded")
-        after.append(" ".join(["workers restarted", *(f"({name})" for name in workers)]))
-        return Change(
+    def _way(self, releases: Releases, bad: Release, chosen: Release) -> WayBack:
+        now, link = releases.served.target or "", self.root.name
+        then = f"{now.removesuffix(bad.name)}{chosen.name}"  # in the form of what stands in the link
+        caches = cached(bad.caches + chosen.caches)
+        return WayBack(
+            bad=bad.name,
+            since=releases.served.changed,
+            older=chosen.name,
+            served=Served(at=self.root, now=now, owner=releases.owner),
+            folder=chosen.path,
+            script=SWITCH,
+            there=(self.root, now, then, chosen.path, chosen.identity, bad.path, bad.identity, caches),
+            back=(self.root, then, now, bad.path, bad.identity, "", "", ""),
             summary=f"serve release {chosen.name} instead of {bad.name}",
-            command=Command(
-                SWITCH.bind(
-                    self.root,
-                    now,
-                    then,
-                    chosen.path,
-                    chosen.identity,
-                    bad.path,
-                    bad.identity,
-                    " ".join(caches),
-                    *then_on,
-                    *test,
-                ),
-                deadline=DEADLINE,
-            ),
-            risk=Risk.DISRUPTIVE if is_safe else Risk.DESTRUCTIVE,
-            undo=Undo.by(
-                Command(
-                    SWITCH.bind(self.root, then, now, bad.path, bad.identity, "", "", "", *then_on, *test),
-                    deadline=DEADLINE,
-                ),
-                f"release {bad.name} is served again; it stays marked bad",
-            ),
-            before=f"release {bad.name}",
-            after="; ".join(after),
-            loses="nothing" if is_safe else f"what older code cannot keep right in a database with {shortened(came)}",
-            keeps=f"the database as it is{f', with {shortened(came)}' if came else ''}; every release",
+            undone="served again",
+            by_hand=f"as {releases.owner}, in {self.root.parent}: ln -s {then} {link}.new && mv -T {link}.new {link}",
+            keeps="every release",
             downtime="requests under way may be cut off when php-fpm is reloaded",
-            uses=self._uses(releases.owner, unit, test, workers),
         )
