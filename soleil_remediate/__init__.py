@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from soleil_remediate.catalog import Catalog, load_catalog
     from soleil_remediate.command import Command, Output, Query, Reader, Secret
+    from soleil_remediate.diagnosing import diagnose
     from soleil_remediate.errors import ConfigError, ExitStatus, FactError, Refused, RemediateError, Unplannable
+    from soleil_remediate.findings import Diagnosis, Finding
     from soleil_remediate.gates import Approval, Gate, PlanGate, PolicyGate
     from soleil_remediate.loading import load_inventory, load_scenarios
     from soleil_remediate.plan import Change, Plan, Relief, Risk, Script, Undo
@@ -32,9 +34,11 @@ __all__ = [
     "Check",
     "Command",
     "ConfigError",
+    "Diagnosis",
     "Duration",
     "ExitStatus",
     "FactError",
+    "Finding",
     "Forecast",
     "Gate",
     "HostReport",
@@ -66,6 +70,7 @@ __all__ = [
     "Undo",
     "Unplannable",
     "Verdict",
+    "diagnose",
     "load_catalog",
     "load_inventory",
     "load_scenarios",
@@ -75,7 +80,9 @@ __all__ = [
 _HOMES = {
     "catalog": ("Catalog", "load_catalog"),
     "command": ("Command", "Output", "Query", "Reader", "Secret"),
+    "diagnosing": ("diagnose",),
     "errors": ("ConfigError", "ExitStatus", "FactError", "Refused", "RemediateError", "Unplannable"),
+    "findings": ("Diagnosis", "Finding"),
     "gates": ("Approval", "Gate", "PlanGate", "PolicyGate"),
     "loading": ("load_inventory", "load_scenarios"),
     "plan": ("Change", "Plan", "Relief", "Risk", "Script", "Undo"),

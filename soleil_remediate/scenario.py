@@ -111,6 +111,9 @@ class Scenario:
         evidence: Gathered whatever happens.
         steps: Gentlest first; each runs only while the goal is not met.
         stages: Instead of all of these from *healthy_when* to *steps*: parts that follow each other.
+        explains: The scenarios whose symptoms go away with this one's, each with where it is named: a diagnosis tells
+            the cause first.
+        signs: Only where one of these is at fault as well is this one the cause; without any its symptom says so.
         questions: What a person still has to answer.
         by_hand: What a person may still have to do, with the commands.
         origin: Where the file begins.
@@ -134,6 +137,8 @@ class Scenario:
     evidence: tuple[Use, ...] = ()
     steps: tuple[Use, ...] = ()
     stages: tuple[Stage, ...] = ()
+    explains: Mapping[str, Origin] = field(default_factory=nothing)
+    signs: tuple[Use, ...] = ()
     questions: tuple[str, ...] = ()
     by_hand: tuple[str, ...] = ()
     escalate: Escalation | None = None
@@ -177,4 +182,5 @@ class Case:
     steps: tuple[Step, ...]
     left_out: tuple[LeftOut, ...] = ()
     beyond: tuple[Check[Any], ...] = ()
+    signs: tuple[Check[Any], ...] = ()
     is_once: bool = False

@@ -7,9 +7,9 @@ from soleil_remediate.cli.verbs import BY_NAME, Option, Verb
 PAGE = """\
 soleil-remediate: find, show, ask, repair, prove. Laravel hosts over SSH.
 
-An alert   preview disk-full --host web1   what is wrong, what would be done
-           explain disk-full               the runbook page, risks included
-           scenarios                       what can be repaired
+An alert   diagnose --host web1            what is wrong, the cause first
+           preview disk-full --host web1   what would be done about it
+           scenarios · explain disk-full   what can be repaired · its page
 Repair     remediate --scenario disk-full --host web1
            resume RUN                      after it was killed or cut off
 Stop       freeze on|off · status          stop all runs · locks and orphans

@@ -148,6 +148,17 @@ VERBS: tuple[Verb, ...] = (
         more="Ends with 5 where there is something to do.",
     ),
     Verb(
+        "diagnose",
+        "Look for every scenario at once, and say what is wrong, the cause first.",
+        "diagnosing:diagnose",
+        options=(HOST, ALL_HOSTS, INVENTORY, TRANSPORT, PLAYBOOKS, OUTPUT),
+        example="--host web1",
+        more=(
+            "Changes nothing and takes no lock. Ends with 5 where anything is at fault or cannot be known, and with 3 "
+            "where a host cannot be reached."
+        ),
+    ),
+    Verb(
         "scenarios",
         "List what can be repaired.",
         "reading:scenarios",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from soleil_remediate.errors import ConfigError
-from soleil_remediate.loading.binding import as_typed, bind, bind_all, bind_peers, not_meant, parse_inputs
+from soleil_remediate.loading.binding import NotBound, as_typed, bind, bind_all, bind_peers, not_meant, parse_inputs
 from soleil_remediate.loading.documents import Problem
 from soleil_remediate.loading.inventory import Explained, Inventory, ad_hoc_host, load_inventory
 from soleil_remediate.loading.linting import lint, misfits
@@ -21,6 +21,7 @@ from soleil_remediate.loading.reaching import check_local_files
 __all__ = [
     "Explained",
     "Inventory",
+    "NotBound",
     "Problem",
     "Scenarios",
     "ad_hoc_host",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 
@@ -252,18 +252,9 @@ def bind(
         inputs=frozen(context["inputs"]),
         healthy_when=tuple(cast("Check[Any]", one) for use in part.healthy_when for one in builder.build(use)),
         goal=tuple(cast("Check[Any]", one) for use in part.goal for one in builder.build(use)),
-        evidence=tuple(
-            cast("Look[Any]", one)
-            for use in part.evidence
-            if not any(map(builder.is_missing, use.only_with))
-            for one in builder.build(use)
-        ),
-        beyond=tuple(
-            cast("Check[Any]", one)
-            for use in part.beyond
-            if not any(map(builder.is_missing, use.only_with))
-            for one in builder.build(use)
-        ),
+        evidence=tuple(cast("Look[Any]", one) for one in builder.build_all(part.evidence)),
+        beyond=tuple(cast("Check[Any]", one) for one in builder.build_all(part.beyond)),
+        signs=() if stage is not None else tuple(cast("Check[Any]", one) for one in builder.build_all(scenario.signs)),
         steps=tuple(steps),
         left_out=tuple(left_out),
         is_once=stage is not None and stage.is_once,
@@ -281,6 +272,12 @@ class _Builder:
         """Whether an input, or ``app.`` something, has no value here; an empty list is none."""
         section, _, key = name.rpartition(".")
         return self._context[section or "inputs"].get(key) in (None, ())
+
+    def build_all(self, uses: Iterable[Use]) -> Iterator[Reading[Any]]:
+        """Yield what *uses* are here, but for those whose ``only_with`` names what is missing."""
+        for use in uses:
+            if not any(map(self.is_missing, use.only_with)):
+                yield from self.build(use)
 
     def build(self, use: Use) -> tuple[Reading[Any], ...]:
         """Return what *use* is here: a list of the inventory where one value is wanted makes one of each."""

@@ -23,7 +23,14 @@ from soleil_remediate.loading.documents import Node, Problem, Problems, compose,
 from soleil_remediate.loading.foreign import foreign_inventory, ini_inventory
 from soleil_remediate.loading.groups import read_targets, read_variables
 from soleil_remediate.loading.inventory import Inventory, load_inventory
-from soleil_remediate.loading.playbooks import PARTS, Playbook, names_in_playbooks, read_scenarios
+from soleil_remediate.loading.playbooks import (
+    PARTS,
+    SIGNS,
+    Playbook,
+    check_explained,
+    names_in_playbooks,
+    read_scenarios,
+)
 from soleil_remediate.loading.policies import KnownNames, check_names
 from soleil_remediate.loading.reaching import together
 from soleil_remediate.loading.uses import INPUT_TYPES
@@ -57,10 +64,12 @@ def lint(paths: Iterable[str | Path], catalog: Catalog, *, playbooks: Iterable[s
     named = _Named()
     for path in paths:
         named.add(path, problems)
-    read_scenarios(named.playbooks, catalog, problems)
-    found = set(problems)
+    scenarios = read_scenarios(named.playbooks, catalog, problems)
     others = tuple(playbooks)
     known = names_in_playbooks([*others, *named.playbooks]) if others else None
+    if known is not None:
+        check_explained(scenarios, known.scenarios, problems)
+    found = set(problems)
     for file in named.inventories:
         found.update(_in_inventory(file, known))
     for base in {Path(file).parent for file in named.inventories} | named.bases:
@@ -132,8 +141,9 @@ def _unbound(
     scenario: Scenario, part: Scenario | Stage, host: Host, inputs: Mapping[str, Any], catalog: Catalog
 ) -> Iterator[NotBound]:
     """Yield why the kinds that a scenario or a stage uses cannot be bound to a host, each by itself."""
-    empty: dict[str, Any] = dict.fromkeys(PARTS, ())
-    for title in PARTS:
+    parts = PARTS if isinstance(part, Stage) else PARTS | SIGNS
+    empty: dict[str, Any] = dict.fromkeys(parts, ())
+    for title in parts:
         for use in getattr(part, title):
             alone = replace(part, **empty | {title: (use,)})
             try:

@@ -59,6 +59,10 @@ PARTS = {
 }
 
 
+#: What a playbook without stages may have besides.
+SIGNS = {"signs": (Family.CHECK, Family.TASK)}
+
+
 class _Input(Section):
     type: Literal["size", "duration", "percent", "integer", "text", "path"]
     about: Prose
@@ -102,6 +106,8 @@ class Playbook(Section):
     evidence: Uses = ()
     steps: Uses = ()
     stages: tuple[_Stage, ...] = ()
+    explains: tuple[ScenarioName, ...] = ()
+    signs: Uses = ()
     questions: tuple[Prose, ...] = ()
     by_hand: tuple[Prose, ...] = ()
     escalate: _Escalation | None = None
@@ -148,8 +154,23 @@ def load_scenarios(places: Iterable[str | Path], catalog: Catalog) -> Scenarios:
     """
     problems = Problems(PlaybookError)
     scenarios = read_scenarios(places, catalog, problems)
+    check_explained(scenarios, Scenarios(scenarios).names, problems)
     problems.raise_any()
     return Scenarios(scenarios)
+
+
+def check_explained(scenarios: Iterable[Scenario], known: Mapping[str, str], problems: Problems) -> None:
+    """Note every name that a scenario is said to explain and that no scenario has.
+
+    Args:
+        scenarios: Whose they are.
+        known: The scenario of each name and alias.
+        problems: Where it is noted.
+    """
+    for scenario in scenarios:
+        for name, origin in scenario.explains.items():
+            if known.get(name) != name:
+                problems.unknown("scenario", name, dict.fromkeys(known.values()), origin)
 
 
 def read_scenarios(places: Iterable[str | Path], catalog: Catalog, problems: Problems) -> list[Scenario]:
@@ -233,9 +254,12 @@ def read_scenario(file: str | Path, catalog: Catalog, problems: Problems) -> Sce
     if "stages" in node.entries:
         for key in PARTS.keys() & node.entries.keys():
             problems.add(node.keys[key], f"where there are stages each has its own {key}: move this into them")
+        for key in {"explains", *SIGNS} & node.entries.keys():
+            problems.add(node.keys[key], f"what has stages is not diagnosed: leave {key} out")
         parts = dict[str, tuple[Use, ...]]()
     else:
         parts = _parts(node, reader, problems)
+        parts |= {title: reader.section(node, title, families) for title, families in SIGNS.items()}
     if len(problems) > before:
         return None
     return Scenario(
@@ -259,6 +283,8 @@ def read_scenario(file: str | Path, catalog: Catalog, problems: Problems) -> Sce
         beyond=parts.get("beyond", ()),
         evidence=parts.get("evidence", ()),
         steps=parts.get("steps", ()),
+        explains=frozen({one: node.at(("explains", at)).origin for at, one in enumerate(playbook.explains)}),
+        signs=parts.get("signs", ()),
     )
 
 

@@ -61,7 +61,12 @@ class UseReader:
             self._problems.add(node.origin, f"each of {title} is a kind with its arguments: write {example!r}")
             return None
         only_with: tuple[str, ...] = ("only_with",)  # of what is looked at, not done
-        modifiers = {"steps": ("always", "only_with"), "beyond": only_with, "evidence": only_with}.get(title, ())
+        modifiers = {
+            "steps": ("always", "only_with"),
+            "beyond": only_with,
+            "evidence": only_with,
+            "signs": only_with,
+        }.get(title, ())
         names = [key for key in node.value if key not in ("always", "only_with")]
         if len(names) != 1:
             self._problems.add(
@@ -71,7 +76,7 @@ class UseReader:
         (name,) = names
         for key in ("always", "only_with"):
             if key in node.value and key not in modifiers:
-                belongs = "steps" if key == "always" else "steps, beyond and evidence"
+                belongs = "steps" if key == "always" else "steps, beyond, evidence and signs"
                 self._problems.add(node.keys[key], f"{key} belongs to {belongs}, not to {title}")
         if name not in self.catalog:
             self._problems.unknown("kind", name, self.catalog, node.keys[name])

@@ -59,6 +59,10 @@ class Invocation:
         """Return the same about other hosts, and by another inventory where one is named."""
         return replace(self, hosts=hosts, inventory=inventory or self.inventory, has_all_hosts=False)
 
+    def for_scenario(self, scenario: str) -> Invocation:
+        """Return the same for another scenario."""
+        return replace(self, scenario=scenario)
+
     def without(self, hosts: Sequence[str]) -> Invocation:
         """Return the same for all but some of its hosts."""
         return replace(

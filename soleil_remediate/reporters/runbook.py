@@ -50,6 +50,9 @@ def explain_page(scenario: Scenario, catalog: Catalog, again: Invocation, width:
         _put_parts(page, stage, catalog)
     if not scenario.stages:
         _put_parts(page, scenario, catalog)
+        _put_uses(page, "SIGNS", "for diagnose: the cause, where one of these is at fault too", scenario.signs, catalog)
+    if scenario.explains:
+        page.beside(("EXPLAINS".ljust(_INDENT), HEADING), ", ".join(scenario.explains), _INDENT)
     _put_list(page, "BY HAND", scenario.by_hand)
     _put_list(page, "ANSWER", scenario.questions)
     if scenario.escalate is not None:

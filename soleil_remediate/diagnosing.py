@@ -1,0 +1,186 @@
+"""Which scenarios a host has, the cause before what it explains: every symptom is looked at in one session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from soleil_remediate.allowed import Allowed
+from soleil_remediate.catalog import Catalog, load_catalog
+from soleil_remediate.changing import crash
+from soleil_remediate.clock import Clock, SystemClock
+from soleil_remediate.command import Read, Reader
+from soleil_remediate.decisions import judge, uses_of
+from soleil_remediate.errors import ConfigError, Unreachable
+from soleil_remediate.findings import Diagnosis, Finding, ranked
+from soleil_remediate.host import Host
+from soleil_remediate.host_outcomes import NotReached
+from soleil_remediate.loading import (
+    NotBound,
+    Scenarios,
+    ad_hoc_host,
+    bind,
+    check_local_files,
+    load_inventory,
+    load_scenarios,
+    not_meant,
+    parse_inputs,
+    shipped_playbooks,
+)
+from soleil_remediate.look import look
+from soleil_remediate.scenario import Case, Scenario
+from soleil_remediate.seeing import preview_of, reads_of, seen_by
+from soleil_remediate.transports import Session, Transport
+from soleil_remediate.transports.ways import EachItsWay
+from soleil_remediate.units import Duration
+
+#: Hosts that are looked at in the same moment.
+FORKS = 50
+
+
+def diagnose(
+    *,
+    hosts: str,
+    inventory: str | Path | None = None,
+    playbooks: Iterable[str | Path] = (),
+    all_hosts: bool = False,
+    catalog: Catalog | None = None,
+    transport: Transport | None = None,
+) -> tuple[Diagnosis, ...]:
+    """Look for every scenario on hosts, all at once. Changes nothing and takes no lock.
+
+    Args:
+        hosts: A pattern of the inventory; without one a single ``user@name:port`` or ssh alias.
+        inventory: The inventory's file.
+        playbooks: Files and folders of playbooks besides the shipped ones.
+        all_hosts: Whether a pattern may mean every host of the inventory.
+        catalog: The kinds that playbooks may use; the built-in and the installed ones unless given.
+        transport: The way to the hosts; unless given, the one that each of them names, which is SSH unless it does.
+
+    Returns:
+        One for each host, in their order.
+
+    Raises:
+        ConfigError: Something of it is wrong; no host was asked anything.
+    """
+    catalog = catalog or load_catalog()
+    scenarios = load_scenarios([shipped_playbooks(), *playbooks], catalog)
+    loaded = None if inventory is None else load_inventory(inventory)
+    chosen = (ad_hoc_host(hosts),) if loaded is None else loaded.select(hosts, all_hosts=all_hosts)
+    if transport is None:  # no other needs keys
+        check_local_files(chosen)
+    return look_for(
+        scenarios,
+        chosen,
+        catalog=catalog,
+        transport=transport or EachItsWay(),
+        select=None if loaded is None else loaded.meant_by,
+    )
+
+
+def look_for(
+    scenarios: Scenarios,
+    hosts: Sequence[Host],
+    *,
+    catalog: Catalog,
+    transport: Transport,
+    select: Callable[[str], Iterable[Host]] | None = None,
+    clock: Clock | None = None,
+) -> tuple[Diagnosis, ...]:
+    """Look for scenarios on hosts, as :func:`diagnose` does.
+
+    Args:
+        scenarios: Each with its inputs' defaults.
+        hosts: Which.
+        catalog: The one that the scenarios were loaded with.
+        transport: The way to the hosts.
+        select: Returns the hosts of the inventory that a pattern names; ``None`` where there is no inventory.
+        clock: This machine's, unless another is handed in.
+    """
+    clock = clock or SystemClock()
+    with ThreadPoolExecutor(min(FORKS, len(hosts)), thread_name_prefix="diagnose") as pool:
+        asked = [pool.submit(_of_host, host, scenarios, catalog, transport, select, clock) for host in hosts]
+        return tuple(one.result() for one in asked)
+
+
+def _of_host(
+    host: Host,
+    scenarios: Scenarios,
+    catalog: Catalog,
+    transport: Transport,
+    select: Callable[[str], Iterable[Host]] | None,
+    clock: Clock,
+) -> Diagnosis:
+    cases: list[Case] = []
+    left_out: list[tuple[str, str]] = []
+    for scenario in scenarios.values():
+        try:
+            cases.append(_bound(scenario, host, catalog, select))
+        except NotBound as error:
+            left_out.append((scenario.name, error.mistake))
+        except ConfigError as error:
+            left_out.append((scenario.name, str(error)))
+    if not cases:
+        return Diagnosis(host=host, left_out=tuple(left_out))
+    began = clock.monotonic()
+    try:
+        session = transport.open(host, within=host.connection.connect_within)
+    except (Unreachable, ConfigError) as error:
+        return Diagnosis(host=host, end=_not_reached(error))
+    try:
+        found = _look(cases, session, clock, Duration(clock.monotonic() - began))
+    except Unreachable as error:
+        return Diagnosis(host=host, end=_not_reached(error))
+    except Exception as error:  # noqa: BLE001  # one host's bug is that host's failure
+        return Diagnosis(host=host, end=crash(error))
+    finally:
+        with suppress(Exception):  # it is gone either way
+            session.close()
+    return Diagnosis(host=host, findings=ranked(found, scenarios), left_out=tuple(left_out))
+
+
+def _not_reached(error: Unreachable | ConfigError) -> NotReached:
+    return NotReached(why=str(error), is_retryable=isinstance(error, Unreachable) and error.retryable)
+
+
+def _bound(scenario: Scenario, host: Host, catalog: Catalog, select: Callable[[str], Iterable[Host]] | None) -> Case:
+    """Return a scenario bound to a host, with nothing but defaults.
+
+    Raises:
+        ConfigError: It is not for that host, or needs what is not given.
+    """
+    if scenario.stages:
+        raise ConfigError("it has stages, and is for a person who knows what is to follow what")
+    if select is not None and not_meant(scenario, (host,), select):
+        raise ConfigError(f"it is for {scenario.hosts}")
+    return bind(scenario, host, parse_inputs(scenario, ()), catalog)
+
+
+def _look(cases: Sequence[Case], session: Session, clock: Clock, connected_in: Duration) -> list[Finding]:
+    """Ask everything that all scenarios ask, each question once."""
+    reader = Reader()
+    reads: list[Read[Any]] = []
+    ends: list[int] = []
+    for case in cases:
+        reads += [*reads_of(case), *(sign.read(reader) for sign in case.signs)]
+        ends.append(len(reads))
+    began, allowed = clock.monotonic(), Allowed()
+    results = look(reads, session.ask)
+    looked = []
+    for case, start, end in zip(cases, [0, *ends], ends, strict=False):
+        rest = end - len(case.signs)
+        signs = tuple(judge(sign, one) for sign, one in zip(case.signs, results[rest:end], strict=True))
+        looked.append((case, seen_by(case, results[start:rest]), signs))
+    allowed.ask((use for case, seen, _ in looked for use in uses_of(case.steps, seen.steps)), session)
+    looked_in = Duration(clock.monotonic() - began)
+    return [
+        Finding(
+            scenario=case.scenario.name,
+            preview=preview_of(case, seen, session, allowed, connected_in=connected_in, looked_in=looked_in),
+            signs=signs,
+        )
+        for case, seen, signs in looked
+    ]
