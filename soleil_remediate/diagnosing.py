@@ -14,7 +14,7 @@ from soleil_remediate.changing import crash
 from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.command import Read, Reader
 from soleil_remediate.decisions import judge, uses_of
-from soleil_remediate.errors import ConfigError, Unreachable
+from soleil_remediate.errors import ConfigError, UnknownName, Unreachable
 from soleil_remediate.findings import Diagnosis, Finding, ranked
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import NotReached
@@ -154,7 +154,11 @@ def _bound(scenario: Scenario, host: Host, catalog: Catalog, select: Callable[[s
     """
     if scenario.stages:
         raise ConfigError("it has stages, and is for a person who knows what is to follow what")
-    if select is not None and not_meant(scenario, (host,), select):
+    try:
+        is_meant = select is None or not not_meant(scenario, (host,), select)
+    except UnknownName:
+        raise ConfigError(f"it is for {scenario.hosts}, which the inventory has not") from None
+    if not is_meant:
         raise ConfigError(f"it is for {scenario.hosts}")
     return bind(scenario, host, parse_inputs(scenario, ()), catalog)
 

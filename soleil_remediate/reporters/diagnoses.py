@@ -106,4 +106,5 @@ def _verdict(diagnosis: Diagnosis) -> str:
         f"{len(explained)} explained" if explained else "",
         f"{len(diagnosis.unknown)} unknown" if diagnosis.unknown else "",
     ]
-    return f"found {joined(said, ', ')}" if any(said) else "nothing is wrong that is looked for"
+    found = f"found {joined(said, ', ')}" if any(said) else "nothing is wrong that was looked for"
+    return f"{found}, {len(diagnosis.left_out)} not looked for" if diagnosis.left_out else found

@@ -210,10 +210,16 @@ def test_a_script_names_hosts_as_the_command_does(bench: Bench, tmp_path: Path) 
 
     for one in (found("web1", inventory), found("web1")):
         assert "own faulty" in outline(one)
-    assert "the inventory" in dict(found("web1", inventory).left_out)["failed-deployment-rollback"]
+    assert (
+        "needs app.root, which is not given in the inventory"
+        in dict(found("web1", inventory).left_out)["failed-deployment-rollback"]
+    )
     assert "this host stands in none" in dict(found("web1").left_out)["failed-deployment-rollback"]
     with pytest.raises(ConfigError, match="web9"):
         found("web9", inventory)
+    inventory.write_text("all: {hosts: {web1: {}}}")
+    left_out = dict(found("web1", inventory).left_out)
+    assert left_out["application-down"] == "it is for web, which the inventory has not"
 
 
 # --- playbooks --------------------------------------------------------------------------------------------------------
