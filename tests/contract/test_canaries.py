@@ -169,6 +169,19 @@ def test_a_crash_tells_no_secret_neither_on_the_screen_nor_in_its_traceback(
     assert_nothing_leaks(leaky, said)
 
 
+@pytest.mark.parametrize("output", ["console", "json"])
+def test_a_diagnosis_tells_no_secret(leaky: Leaky, output: str) -> None:
+    playbook = leaky.desk.folder / "diagnosed.yml"
+    given = PLAYBOOK.replace("required: true", f"default: {leaky.desk.file}").replace(
+        "scenario: leaky", "scenario: told"
+    )
+    playbook.write_text(given)
+    said = leaky.run("diagnose", "--host", "web1", *leaky.where[:2], "--playbooks", str(playbook), "--output", output)
+    assert said.status == ExitStatus.WORK_FOUND, said
+    assert "{hidden}" in said.out
+    assert_nothing_leaks(leaky, said)
+
+
 def test_the_other_commands_tell_no_secret(leaky: Leaky) -> None:
     said = [
         leaky.run("inventory", "--explain", "web1", *leaky.where[:2]),
