@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -54,6 +58,44 @@ def runner(tmp_path: Path) -> Runner:
     key.write_text("the key\n")
     key.chmod(0o666)
     return Runner(checkout=checkout, environment={"PATH": f"{programs}:/usr/bin:/bin", "STATUS": "0"})
+
+
+class _Slow(BaseHTTPRequestHandler):
+    """A site that needs a moment: it answers 503 to the first request, with a body, as nginx does."""
+
+    asked = 0
+
+    def do_GET(self) -> None:  # its name
+        type(self).asked += 1
+        status = 503 if self.asked == 1 else 200
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(b"<html>\n%d\n</html>" % (status + 1))
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_site_that_needs_a_moment_is_asked_again_before_anything_is_gone_back_from(file: Path) -> None:
+    """Curl that was to throw the body away ended with 23 after the first answer that had one, and did not ask again."""
+    asks = set(re.findall(r"code=\$\(curl .*?\) \|\| :", file.read_text(), re.DOTALL))
+    assert asks
+    for ask in asks:
+        _Slow.asked = 0
+        with ThreadingHTTPServer(("127.0.0.1", 0), _Slow) as site:
+            threading.Thread(target=site.serve_forever, daemon=True).start()
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", f'{ask}; printf %s "$code"'],
+                env={"PATH": "/usr/bin:/bin", "HEALTH_URL": f"http://127.0.0.1:{site.server_port}/"},
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=60,
+            )
+            site.shutdown()
+        assert (done.stdout, _Slow.asked) == ("200", 2), done
 
 
 def with_status(runner: Runner, status: int, **more: str) -> Runner:
