@@ -36,8 +36,8 @@ OURS = "soleil-remediate"
 ROUND_TRIPS = (0, 25, 50, 100, 200)
 #: At which of them the tool that takes longest is timed as well.
 FOR_ANSIBLE = (0, 50, 200)
-#: How often what takes minutes is timed, and how many of its turns do not count.
-SLOW = 3
+#: How often at most is timed what only says how time grows.
+GROWTH = 3
 
 
 def main() -> int:
@@ -87,18 +87,18 @@ class Bench:
 
     def measure(self, part: str) -> tuple[list[Row], Plot | None, int]:
         """Measure one part of the page: its rows, its plot, and how often each side was timed."""
-        slow = min(self.rounds, SLOW)
+        fewer = min(self.rounds, GROWTH)
         match part:
             case "near":
                 return self.looking(), None, self.rounds
             case "slow":
-                return self.looking_slowly(), None, slow
+                return self.looking_slowly(), None, self.rounds
             case "repairs":
-                return self.repairing(), None, slow
+                return self.repairing(), None, self.rounds
             case "far":
-                return *self.far_away(), slow
+                return *self.far_away(), fewer
             case "large":
-                return *self.scale(), slow
+                return *self.scale(), fewer
             case _:
                 return [self.round_trips(), self.starting()], None, self.rounds
 
@@ -160,7 +160,7 @@ class Bench:
             "ansible-core, pipelining, a fork a host": partial(others.ansible, "looks"),
             "the same with mitogen": partial(others.ansible, "looks", strategy="mitogen"),
         }
-        took = interleaved(sides, min(self.rounds, SLOW), uncounted=0)
+        took = interleaved(sides, self.rounds, uncounted=0)
         others.end_lasting_connections()
         what = f"{self.count} hosts, as a whole process, imports and all"
         aims = ("30 times faster", "faster")
@@ -189,7 +189,7 @@ class Bench:
             "pyinfra": lambda: self.others(hosts, fresh()).pyinfra("repairs"),
             "ansible-core, pipelining, a fork a host": lambda: self.others(hosts, fresh()).ansible("repairs"),
         }
-        took = interleaved(sides, min(self.rounds, SLOW), uncounted=0)
+        took = interleaved(sides, self.rounds, uncounted=0)
         self.others(hosts).end_lasting_connections()
         what = "with looks, gate, lock, shim, record and proof"
         return [against(what, took, "ours", each, each, "faster") for each in took if each != "ours"]
@@ -216,7 +216,7 @@ class Bench:
                 }
                 if trip in FOR_ANSIBLE:
                     sides["ansible-core"] = partial(others.ansible, "looks")
-                for tool, took in interleaved(sides, min(self.rounds, SLOW)).items():
+                for tool, took in interleaved(sides, min(self.rounds, GROWTH)).items():
                     times.setdefault(tool, {})[trip] = statistics.median(took)
                 others.end_lasting_connections()
         most = {trip: statistics.median(took) for trip, took in looked.items()}
@@ -260,7 +260,7 @@ class Bench:
         for number in sorted({10, self.count, *self.many}):
             self.lab.up_light(number)
             hosts = self.hosts(number)
-            bases = [self._cost(0) for _ in range(1 + SLOW)][1:]  # the first one finds nothing in the caches
+            bases = [self._cost(0) for _ in range(1 + GROWTH)][1:]  # the first one finds nothing in the caches
             others = self.others(hosts)
             costs: list[dict[str, float]] = []
 
@@ -275,7 +275,7 @@ class Bench:
             }
             if number <= self.count:
                 sides["ansible-core"] = partial(others.ansible, "looks")
-            for tool, took in interleaved(sides, min(self.rounds, SLOW), uncounted=0).items():
+            for tool, took in interleaved(sides, min(self.rounds, GROWTH), uncounted=0).items():
                 times.setdefault(tool, {})[number] = statistics.median(took)
             others.end_lasting_connections()
             base = {name: statistics.median(each[name] for each in bases) for name in ("cpu", "memory")}
