@@ -48,11 +48,19 @@ class HostReport:
     @property
     def sent(self) -> tuple[Sent, ...]:
         """Every change that was sent and answered."""
+        return tuple(sent for _, changes in self._sent_by_step for sent in changes)
+
+    @property
+    def kinds_sent(self) -> tuple[str, ...]:
+        """The kinds of the steps of which a change was sent and answered, in order."""
+        return tuple(kind for kind, changes in self._sent_by_step if changes)
+
+    @property
+    def _sent_by_step(self) -> tuple[tuple[str, tuple[Sent, ...]], ...]:
         return tuple(
-            sent
+            (step.kind, step.outcome.sent)
             for step in self.steps
             if isinstance(step.outcome, StepRemedied | StepStillFaulty | StepFailed | StepUnknown)
-            for sent in step.outcome.sent
         )
 
     @property

@@ -153,8 +153,12 @@ def playbook_folders(call: Call) -> list[Path]:
     Raises:
         ConfigError: What is named cannot be looked at.
     """
-    given = (_existing("--playbooks", text) for text in call.many("playbooks"))
-    return [shipped_playbooks(), *call.program.playbooks, *given]
+    return [shipped_playbooks(), *more_playbooks(call)]
+
+
+def more_playbooks(call: Call) -> list[Path]:
+    """Return where playbooks are besides those that are shipped, as :func:`playbook_folders` does."""
+    return [*call.program.playbooks, *(_existing("--playbooks", text) for text in call.many("playbooks"))]
 
 
 def chosen_scenarios(call: Call) -> tuple[Scenarios, Catalog]:

@@ -271,20 +271,38 @@ VERBS: tuple[Verb, ...] = (
         example="1a2b",
     ),
     Verb(
+        "rehearse",
+        "Break a host of the lab, diagnose, repair, prove it, and run again.",
+        "rehearsing:rehearse",
+        words=(Word("scenario", "each fault that it is about", is_required=False),),
+        options=(
+            Option("fault", "NAME", "this fault alone"),
+            Option("all", "", "every fault there is"),
+            PLAYBOOKS,
+            LAB,
+            OUTPUT,
+        ),
+        example="disk-full --fault laravel-log",
+        more=(
+            "On web1 of the lab, made pristine before each fault; a lab that was down is removed afterwards. Needs "
+            "root and Linux. Ends with 1 where anything is not found, not told first, not repaired, or done twice."
+        ),
+    ),
+    Verb(
         "lab up",
         "Start hosts to rehearse on: real Debian, on this machine.",
-        "rehearsing:up",
+        "laboratory:up",
         words=(Word("hosts", "which; web1 where none is named", is_required=False, is_many=True),),
         options=(Option("light", "COUNT", "that many light hosts instead, sshd only"), LAB),
         example="web1",
         more="Needs root and Linux. The first time an image is built, which takes some minutes.",
     ),
-    Verb("lab down", "Remove the lab and everything it started.", "rehearsing:down", options=(LAB,)),
-    Verb("lab status", "Say which hosts of the lab are up.", "rehearsing:status", options=(LAB, OUTPUT)),
+    Verb("lab down", "Remove the lab and everything it started.", "laboratory:down", options=(LAB,)),
+    Verb("lab status", "Say which hosts of the lab are up.", "laboratory:status", options=(LAB, OUTPUT)),
     Verb(
         "lab break",
         "Break a host of the lab; without a fault, list the faults.",
-        "rehearsing:break_host",
+        "laboratory:break_host",
         words=(Word("host", "a host of the lab", is_required=False), Word("fault", "how", is_required=False)),
         options=(Option("set", "NAME=VALUE", "an option of the fault", is_repeated=True), LAB),
         example="web1 laravel-log",
@@ -292,7 +310,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "lab reset",
         "Make a host pristine again.",
-        "rehearsing:reset",
+        "laboratory:reset",
         words=(_LAB_HOST,),
         options=(LAB,),
         example="web1",
@@ -300,7 +318,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "lab ssh",
         "Log in to a host of the lab, or run words there.",
-        "rehearsing:ssh",
+        "laboratory:ssh",
         words=(_LAB_HOST, Word("command", "after --: what to run", is_required=False, is_many=True)),
         options=(Option("user", "NAME", "as whom; deploy where none is named"), LAB),
         example="web1 -- df -h /srv",

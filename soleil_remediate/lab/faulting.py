@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from soleil_remediate.errors import ConfigError, UnknownName
@@ -13,6 +14,15 @@ FOLDER = Path(__file__).parent / "faults"
 
 #: Functions for all of them, put before each script.
 FUNCTIONS = FOLDER / "_functions.sh"
+
+
+class Ending(Enum):
+    """How the scenario that is about a fault ends on a host that is broken with it."""
+
+    FIXED = "fixed"
+    EASED = "eased"  # users no longer suffer, and something is left to a person
+    BY_HAND = "by hand"  # nothing is sent, and it is said what a person has to do
+    WELL = "well"  # users do not suffer: it stands in the way of repairs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +35,8 @@ class Fault:
         scenario: The scenario that is about it.
         kinds: What it proves: the checks that are red where it is, and the tasks that are sent there, in order. None
             where it only stands in a repair's way.
+        ends: How that scenario ends.
+        first: What a diagnosis tells first: that scenario, or a symptom's where there is nothing that it may do.
         options: By name, the value it has where none is given; the script finds it as ``$OPTION_NAME``.
         file: The script.
     """
@@ -33,6 +45,8 @@ class Fault:
     about: str
     scenario: str
     kinds: tuple[str, ...]
+    ends: Ending
+    first: str
     options: Mapping[str, str]
     file: Path
 
@@ -78,7 +92,7 @@ def _read(file: Path) -> Fault:
     header: dict[str, str] = {}
     options: dict[str, str] = {}
     for line in file.read_text().splitlines():
-        match = re.fullmatch(r"# (about|scenario|kinds|option): ?(.*)", line)
+        match = re.fullmatch(r"# (about|scenario|kinds|ends|first|option): ?(.*)", line)
         if match and match[1] == "option":
             name, _, value = match[2].split(" ", 1)[0].partition("=")
             options[name] = value
@@ -91,11 +105,16 @@ def _read(file: Path) -> Fault:
             f"{file}:1: a fault begins with lines '# about: …', '# scenario: …', '# kinds: …'; "
             f"missing: {', '.join(sorted(missing))}"
         )
+    endings = {ending.value: ending for ending in Ending}
+    if (ends := header.get("ends", Ending.FIXED.value)) not in endings:
+        raise ConfigError(f"{file}: '# ends: {ends}' must be one of {', '.join(endings)}")
     return Fault(
         name=file.stem,
         about=header["about"],
         scenario=header["scenario"],
         kinds=tuple(header["kinds"].split()),
+        ends=endings[ends],
+        first=header.get("first", header["scenario"]),
         options=options,
         file=file,
     )

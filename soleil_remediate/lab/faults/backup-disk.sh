@@ -1,6 +1,7 @@
 # about: /var/backups is full with a file nobody knows; the application is on other disks and goes on writing
 # scenario: disk-full
 # kinds: disk.writable disk.used
+# ends: by hand
 file=/var/backups/server-before-upgrade.img
 install -m 600 /dev/null "$file"
 fill "$file" cat /dev/urandom

@@ -1,6 +1,8 @@
 # about: a release was deployed in which every request fails, and its migration took a column away
 # scenario: failed-deployment-rollback
 # kinds: page.served
+# ends: by hand
+# first: application-down
 folder=$(new_release 20260102000000)
 migrate_bookings "$folder" 2026_01_02_000001_drop_status_from_bookings "dropColumn('status')"
 break_routes "$folder"

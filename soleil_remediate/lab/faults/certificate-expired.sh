@@ -1,6 +1,7 @@
 # about: users meet a certificate that has expired; nginx and the application are well
 # scenario: application-down
 # kinds: page.reached
+# ends: well
 # option: how=expired  or good, soon (three days left), other-name, self-signed, unknown-authority; a new one each time
 how=$OPTION_HOW tls=/etc/ssl/soleil name=IP:$(hostname -I | cut -d' ' -f1) days=60
 case $how in

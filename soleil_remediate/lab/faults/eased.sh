@@ -1,6 +1,7 @@
 # about: /srv is full with a log and a large unknown file: with the log cut writes work again, but much stays used
 # scenario: disk-full
 # kinds: log.truncate disk.writable disk.used
+# ends: eased
 # option: unknown=85  percent of the disk that the unknown file takes
 file=/srv/soleil/shared/storage/app/exports/export.csv
 log=/srv/soleil/shared/storage/logs/laravel.log

@@ -1,6 +1,8 @@
 # about: the database refuses the application since an hour ago; a release was deployed meanwhile and changed nothing
 # scenario: failed-deployment-rollback
 # kinds: page.served
+# ends: by hand
+# first: application-down
 logged 200 '-2 hours' '-1 hour'
 logged 503 '-1 hour' now
 sed -i 's/^DB_PASSWORD=.*/DB_PASSWORD=forgotten/' /srv/soleil/shared/.env

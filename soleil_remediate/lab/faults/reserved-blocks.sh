@@ -1,6 +1,7 @@
 # about: /var/backups is full for everybody but root, for whom ext4 keeps 5 %
 # scenario: disk-full
 # kinds: disk.writable disk.used
+# ends: by hand
 file=/var/backups/soleil/soleil-$(date +%Y%m%d)-0300.sql.gz
 for size in 1M 4k; do
   setpriv --reuid www-data --regid www-data --init-groups \

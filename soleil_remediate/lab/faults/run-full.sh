@@ -1,6 +1,7 @@
 # about: the tmpfs on /run is full, on which sockets, locks and whatever repairs a host depend
 # scenario: disk-full
 # kinds:
+# ends: well
 # option: size=16m  of /run, so that not all of the memory is needed to fill it
 mount -o "remount,size=$OPTION_SIZE" /run
 install -m 644 -d /run/lab

@@ -1,0 +1,157 @@
+"""Rehearse: break a host of the lab, find out what is wrong with it, repair it, and see that nothing is left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from soleil_remediate.clock import Clock, SystemClock
+from soleil_remediate.diagnosing import diagnose
+from soleil_remediate.errors import UnknownName
+from soleil_remediate.findings import Diagnosis
+from soleil_remediate.gates import PolicyGate
+from soleil_remediate.host_outcomes import Eased, Fixed, NotNeeded
+from soleil_remediate.lab import Fault, Lab
+from soleil_remediate.lab.faulting import Ending
+from soleil_remediate.record import Runs
+from soleil_remediate.remediation import open_remediation
+from soleil_remediate.report import HostReport
+from soleil_remediate.task import Health
+from soleil_remediate.units import Duration
+
+#: What a run says at its end where all is as the fault's file has it.
+_OUTCOMES: dict[Ending, type[Fixed | Eased | NotNeeded]] = {
+    Ending.FIXED: Fixed,
+    Ending.EASED: Eased,
+    Ending.WELL: NotNeeded,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsed:
+    """What became of one fault.
+
+    Args:
+        fault: Its name.
+        scenario: The scenario that is about it.
+        ends: How that has to end.
+        is_found: Whether a diagnosis finds that scenario's symptom.
+        first: The scenario that a diagnosis tells first; empty where it finds nothing.
+        is_first_right: Whether that is the one which has to be told first.
+        round_trips: How many that diagnosis took.
+        verdict: What the repair says at its end.
+        sent: The kinds of what it sent, in order.
+        again: What a second run says.
+        sent_again: The kinds of what that sent: nothing is right.
+        took: From the moment in which the host was broken to the end of the repair, diagnosis and proof among it.
+        amiss: What is not as it has to be; nothing where all is.
+    """
+
+    fault: str
+    scenario: str
+    ends: Ending
+    is_found: bool
+    first: str
+    is_first_right: bool
+    round_trips: int
+    verdict: str
+    sent: tuple[str, ...]
+    again: str
+    sent_again: tuple[str, ...]
+    took: Duration
+    amiss: tuple[str, ...]
+
+
+def faults_about(lab: Lab, scenario: str = "", fault: str = "") -> tuple[Fault, ...]:
+    """Return the faults to rehearse: those that a scenario is about, or all, or the one of a name.
+
+    Raises:
+        UnknownName: No fault is called so, or none is about that scenario.
+    """
+    known = lab.faults()
+    about = [one for one in known if scenario in {"", one.scenario}]
+    if not about:
+        raise UnknownName("scenario with faults to rehearse", scenario, sorted({one.scenario for one in known}))
+    chosen = tuple(one for one in about if fault in {"", one.name})
+    if not chosen:
+        raise UnknownName(f"fault of {scenario}" if scenario else "fault", fault, [one.name for one in about])
+    return chosen
+
+
+def rehearse(
+    fault: Fault,
+    lab: Lab,
+    *,
+    host: str = "web1",
+    playbooks: Iterable[str | Path] = (),
+    runs: Runs | None = None,
+    clock: Clock | None = None,
+) -> Rehearsed:
+    """Break a pristine host with a fault, diagnose, repair and prove it, and run the same scenario once more.
+
+    Args:
+        fault: One of the lab's.
+        lab: It is up; the host is pristine, and broken or repaired afterwards.
+        host: Its name there.
+        playbooks: Files and folders of playbooks besides the shipped ones.
+        runs: Where the records of both runs are kept; this user's own place unless given.
+        clock: This machine's, unless another is handed in.
+
+    Raises:
+        LabError: The host could not be broken.
+        UnknownName: There is no such host, or no scenario of that name.
+    """
+    clock, folders = clock or SystemClock(), tuple(playbooks)
+    lab.break_host(host, fault.name)
+    began = clock.monotonic()
+    (found,) = diagnose(hosts=host, inventory=lab.inventory, playbooks=folders)
+    report = _run(fault, lab, host, folders, runs)
+    took = Duration(clock.monotonic() - began)
+    again = _run(fault, lab, host, folders, runs)
+    first = found.faulty[0].scenario if found.faulty else ""
+    return Rehearsed(
+        fault=fault.name,
+        scenario=fault.scenario,
+        ends=fault.ends,
+        is_found=_is_found(found, fault),
+        first=first,
+        is_first_right=first == _first_of(fault),
+        round_trips=max((one.preview.round_trips for one in found.findings), default=0),
+        verdict=report.outcome.word,
+        sent=report.kinds_sent,
+        again=again.outcome.word,
+        sent_again=again.kinds_sent,
+        took=took,
+        amiss=tuple(_amiss(fault, found, report, again)),
+    )
+
+
+def _run(fault: Fault, lab: Lab, host: str, playbooks: tuple[str | Path, ...], runs: Runs | None) -> HostReport:
+    remediation = open_remediation(scenario=fault.scenario, hosts=host, inventory=lab.inventory, playbooks=playbooks)
+    return remediation.remediate(gate=PolicyGate(says_yes=True), runs=runs).hosts[0]
+
+
+def _is_found(found: Diagnosis, fault: Fault) -> bool:
+    return any(one.scenario == fault.scenario and one.health is Health.FAULTY for one in found.findings)
+
+
+def _first_of(fault: Fault) -> str:
+    return "" if fault.ends is Ending.WELL else fault.first
+
+
+def _amiss(fault: Fault, found: Diagnosis, report: HostReport, again: HostReport) -> Iterable[str]:
+    first = found.faulty[0].scenario if found.faulty else "nothing"
+    if found.end is not None:
+        yield f"no diagnosis: {found.end.why}"
+    elif fault.ends is not Ending.WELL and not _is_found(found, fault):
+        yield f"a diagnosis does not find {fault.scenario}"
+    elif first != (_first_of(fault) or "nothing"):
+        yield f"a diagnosis tells {first} first, not {_first_of(fault) or 'nothing'}"
+    if fault.ends is Ending.BY_HAND:
+        if report.sent or report.outcome.exit_status == 0:
+            yield f"{report.outcome.word} is not left to a person: {report.outcome.why}"
+    elif not isinstance(report.outcome, _OUTCOMES[fault.ends]):
+        yield f"{report.outcome.word} is not {_OUTCOMES[fault.ends].word}: {report.outcome.why}"
+    if again.was_touched or again.may_have_changed:
+        yield f"a second run sends {', '.join(again.kinds_sent) or 'something'}: {again.outcome.why}"
