@@ -17,13 +17,13 @@ from soleil_remediate.facts.files import readable
 from soleil_remediate.units import Duration
 
 #: So long a server may take to take a connection, and to answer in it.
-_PATIENCE = Duration(3)
+PATIENCE = Duration(3)
 #: So long PHP may take besides, to start the application.
-_STARTING = Duration(7)
+STARTING = Duration(7)
 
 #: Start the application in folder $argv[2] without answering a request, and print lines of JSON; the first says whether
 #: it could be started. What Laravel would write to its log goes nowhere: it is told in the answer.
-_START = r"""<?php
+START = r"""<?php
 ini_set("display_errors", "stderr");
 $answer = fopen("php://stdout", "w"); // read from standard input, PHP has no STDOUT
 function tell($line) { fwrite($GLOBALS["answer"], json_encode($line, JSON_INVALID_UTF8_SUBSTITUTE) . "\n"); }
@@ -48,7 +48,7 @@ function first($value) { return is_array($value) ? reset($value) : $value; }
 """
 
 _DESCRIBE = (
-    _START
+    START
     + r"""
 function any($value) { return $value === null || is_scalar($value) ? $value : null; }
 $name = $config["database.default"];
@@ -98,7 +98,7 @@ tell(["environment" => any($config["app.env"]), "debug" => (bool) $config["app.d
 #: Connect to the database $argv[3] (empty: the default one) and let it answer. Nothing is set for longer than the
 #: transaction: with a pooler between, others get the same connection.
 _ASK_DATABASE = (
-    _START
+    START
     + r"""
 $name = $argv[3] !== "" ? $argv[3] : $config["database.default"];
 $options = (array) $config["database.connections.$name.options"];
@@ -123,7 +123,7 @@ try {
 
 #: Connect to Redis by the application's connection $argv[3], and send PING.
 _ASK_REDIS = (
-    _START
+    START
     + r"""
 $name = "database.redis." . $argv[3];
 if (! is_array($config[$name])) {
@@ -322,10 +322,10 @@ class ReadApplication(Query[Application]):
 
     @property
     def command(self) -> Command:
-        return _php(self.user, Duration(_PATIENCE + _STARTING), _DESCRIBE, "application", self.root)
+        return ask_php(self.user, Duration(PATIENCE + STARTING), _DESCRIBE, "application", self.root)
 
     def parse(self, output: Output) -> Application:
-        (found,) = _lines(output, 1)
+        (found,) = told(output, 1)
         parts = {name: _object(found[name]) for name in ("database", "cache", "session", "queue", "failed", "mail")}
         database, queue, mail = parts["database"], parts["queue"], parts["mail"]
         after = _number(queue["retry_after"])
@@ -392,8 +392,8 @@ class AskDatabase(Query[Reply]):
 
     @property
     def command(self) -> Command:
-        deadline = Duration(2 * _PATIENCE + _STARTING)
-        return _php(self.user, deadline, _ASK_DATABASE, "database", self.root, self.connection, str(int(_PATIENCE)))
+        deadline = Duration(2 * PATIENCE + STARTING)
+        return ask_php(self.user, deadline, _ASK_DATABASE, "database", self.root, self.connection, str(int(PATIENCE)))
 
     def parse(self, output: Output) -> Reply:
         return _reply(output, self.command.deadline)
@@ -416,20 +416,30 @@ class AskRedis(Query[Reply]):
 
     @property
     def command(self) -> Command:
-        deadline = Duration(2 * _PATIENCE + _STARTING)
-        return _php(self.user, deadline, _ASK_REDIS, "redis", self.root, self.connection, str(int(_PATIENCE)))
+        deadline = Duration(2 * PATIENCE + STARTING)
+        return ask_php(self.user, deadline, _ASK_REDIS, "redis", self.root, self.connection, str(int(PATIENCE)))
 
     def parse(self, output: Output) -> Reply:
         return _reply(output, self.command.deadline)
 
 
-def _php(user: str, deadline: Duration, text: str, about: str, root: PurePosixPath, *arguments: str) -> Command:
+def ask_php(user: str, deadline: Duration, text: str, about: str, root: PurePosixPath, *arguments: str) -> Command:
+    """Return the command that runs a PHP *text*, which begins with :data:`START`, as the application's user.
+
+    Args:
+        user: Whom PHP runs as.
+        deadline: For everything, starting the application included: see :data:`STARTING`.
+        text: A constant; PHP reads it from standard input.
+        about: A word for people who see it among the processes.
+        root: The folder that holds artisan, or the link to it.
+        arguments: What the text finds in ``$argv``, from 3 on.
+    """
     words = ("php", "--", about, str(root), *arguments)
     return Command(words, user=user, stdin=text, deadline=deadline, is_slow=True)
 
 
-def _lines(output: Output, wanted: int) -> list[dict[str, Any]]:
-    """Return what was told after the application was started.
+def told(output: Output, wanted: int) -> list[dict[str, Any]]:
+    """Return what a text that began with :data:`START` told after the application was started.
 
     Raises:
         ValueError: It could not be started, or other things were told.
@@ -444,9 +454,9 @@ def _lines(output: Output, wanted: int) -> list[dict[str, Any]]:
 
 def _reply(output: Output, deadline: Duration) -> Reply:
     if output.exit_status == TIMED_OUT:
-        _lines(output, 0)  # or the application itself was not started in time
+        told(output, 0)  # or the application itself was not started in time
         return Reply(is_answered=False, took=deadline, why="no answer in time")
-    (found,) = _lines(output, 1)
+    (found,) = told(output, 1)
     return Reply(
         is_answered=_flag(found["answered"]),
         took=Duration(float(found["milliseconds"]) / 1000),
