@@ -18,6 +18,8 @@ from functools import cached_property
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any, TypeAlias, get_type_hints
 
+from soleil_remediate.checks.application import DebugOff
+from soleil_remediate.checks.backups import BackupRecent
 from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
 from soleil_remediate.checks.from_here import PageReached
 from soleil_remediate.checks.health import PageServed, ServiceConfigured
@@ -61,10 +63,12 @@ BUILT_IN: tuple[KindClass, ...] = (
     VacuumJournal,
     TruncateLog,
     PruneBackups,
+    BackupRecent,
     MaintenanceEnded,
     PageServed,
     PageReached,
     ServiceConfigured,
+    DebugOff,
     ServiceOverview,
     ServiceLastWords,
     LogNewest,

@@ -34,6 +34,16 @@ NOT_EXECUTABLE, NOT_FOUND = 126, 127
 _USER = re.compile(r"[^\s\0:-][^\s\0:]*")
 
 
+def refuse_unless_user(name: str) -> None:
+    """Do nothing where *name* can be a user's.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    if _USER.fullmatch(name) is None:
+        raise ValueError(f"{name[:80]!r} is no user's name; nobody's would mean the session's, which is root")
+
+
 class Secret:
     """A text that is never shown: it has no readable repr and stands in no digest, record or deduplication.
 
@@ -88,8 +98,8 @@ class Command:
         for word in self.words:
             if "\0" in word:
                 raise ValueError(f"no argument can hold a NUL byte: {word[:80]!r}")
-        if self.user is not None and _USER.fullmatch(self.user) is None:
-            raise ValueError(f"{self.user[:80]!r} is no user's name; nobody's would mean the session's, which is root")
+        if self.user is not None:
+            refuse_unless_user(self.user)
         if self.deadline <= 0:
             raise ValueError("every command has a deadline")
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from soleil_remediate.allowed import Allowed
 from soleil_remediate.catalog import Catalog, load_catalog
-from soleil_remediate.changing import crash
 from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.command import Read, Reader
 from soleil_remediate.decisions import judge, uses_of
-from soleil_remediate.errors import ConfigError, UnknownName, Unreachable
+from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.findings import Diagnosis, Finding, ranked
 from soleil_remediate.host import Host
-from soleil_remediate.host_outcomes import NotReached
+from soleil_remediate.host_outcomes import Crashed, NotReached
 from soleil_remediate.loading import (
     NotBound,
     Scenarios,
@@ -36,9 +33,7 @@ from soleil_remediate.seeing import preview_of, reads_of, seen_by
 from soleil_remediate.transports import Session, Transport
 from soleil_remediate.transports.ways import EachItsWay
 from soleil_remediate.units import Duration
-
-#: Hosts that are looked at in the same moment.
-FORKS = 50
+from soleil_remediate.visiting import each, visit
 
 
 def diagnose(
@@ -101,9 +96,7 @@ def look_for(
         clock: This machine's, unless another is handed in.
     """
     clock = clock or SystemClock()
-    with ThreadPoolExecutor(min(FORKS, len(hosts)), thread_name_prefix="diagnose") as pool:
-        asked = [pool.submit(_of_host, host, scenarios, catalog, transport, select, clock) for host in hosts]
-        return tuple(one.result() for one in asked)
+    return each(hosts, lambda host: _of_host(host, scenarios, catalog, transport, select, clock))
 
 
 def _of_host(
@@ -125,25 +118,10 @@ def _of_host(
             left_out.append((scenario.name, str(error)))
     if not cases:
         return Diagnosis(host=host, left_out=tuple(left_out))
-    began = clock.monotonic()
-    try:
-        session = transport.open(host, within=host.connection.connect_within)
-    except (Unreachable, ConfigError) as error:
-        return Diagnosis(host=host, end=_not_reached(error))
-    try:
-        found = _look(cases, session, clock, Duration(clock.monotonic() - began))
-    except Unreachable as error:
-        return Diagnosis(host=host, end=_not_reached(error))
-    except Exception as error:  # noqa: BLE001  # one host's bug is that host's failure
-        return Diagnosis(host=host, end=crash(error))
-    finally:
-        with suppress(Exception):  # it is gone either way
-            session.close()
+    found = visit(host, transport, clock, lambda session, within: _look(cases, session, clock, within))
+    if isinstance(found, NotReached | Crashed):
+        return Diagnosis(host=host, end=found)
     return Diagnosis(host=host, findings=ranked(found, scenarios), left_out=tuple(left_out))
-
-
-def _not_reached(error: Unreachable | ConfigError) -> NotReached:
-    return NotReached(why=str(error), is_retryable=isinstance(error, Unreachable) and error.retryable)
 
 
 def _bound(scenario: Scenario, host: Host, catalog: Catalog, select: Callable[[str], Iterable[Host]] | None) -> Case:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
 from enum import Enum
 from functools import singledispatch
 from pathlib import PurePath
@@ -328,6 +329,11 @@ def _(value: Enum) -> Any:
 @as_data.register
 def _(value: bytes) -> Any:
     return redacted(value.decode("utf-8", "backslashreplace"))
+
+
+@as_data.register
+def _(value: datetime) -> Any:
+    return value.isoformat(timespec="seconds")
 
 
 @as_data.register

@@ -64,12 +64,12 @@ class Rehearsed:
 
 
 def faults_about(lab: Lab, scenario: str = "", fault: str = "") -> tuple[Fault, ...]:
-    """Return the faults to rehearse: those that a scenario is about, or all, or the one of a name.
+    """Return the faults to rehearse: those that a scenario is about, or any is, or the one of a name.
 
     Raises:
         UnknownName: No fault is called so, or none is about that scenario.
     """
-    known = lab.faults()
+    known = [one for one in lab.faults() if one.scenario]
     about = [one for one in known if scenario in {"", one.scenario}]
     if not about:
         raise UnknownName("scenario with faults to rehearse", scenario, sorted({one.scenario for one in known}))

@@ -1,4 +1,6 @@
-"""Scenarios: what healthy means, what to keep as evidence, and tasks from the gentlest to the most drastic."""
+"""Scenarios: what healthy means, what to keep as evidence, and tasks from the gentlest to the most drastic. Routines:
+what is looked at before there is any scenario.
+"""
 
 from __future__ import annotations
 
@@ -142,6 +144,46 @@ class Scenario:
     questions: tuple[str, ...] = ()
     by_hand: tuple[str, ...] = ()
     escalate: Escalation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """Something that only a person can see to, again and again.
+
+    Args:
+        name: What ``--confirm`` takes.
+        what: What is to be done, for people.
+        every: So long after somebody said that it was done it is due again.
+    """
+
+    name: str
+    what: str
+    every: Duration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routine:
+    """What is looked at before anything is wrong, as loaded: bound to no host yet.
+
+    Args:
+        name: What ``check`` takes, such as ``daily``.
+        title: For people.
+        hosts: The inventory pattern it is for; ``--host`` narrows it.
+        inputs: What ``--set`` may give, by name.
+        checks: All of them count, and none stands for another.
+        duties: What is left to people.
+        origin: Where the file begins.
+        hosts_origin: Where the pattern was written; ``None`` where nobody wrote one.
+    """
+
+    name: str
+    title: str
+    origin: Origin
+    hosts: str = "all"
+    hosts_origin: Origin | None = None
+    inputs: Mapping[str, Input] = field(default_factory=nothing)
+    checks: tuple[Use, ...] = ()
+    duties: tuple[Duty, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

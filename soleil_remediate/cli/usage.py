@@ -15,9 +15,9 @@ Repair     remediate --scenario disk-full --host web1
 Stop       freeze on|off · status          stop all runs · locks and orphans
 Look back  runs list · runs show RUN
 Set up     ping --host web1 · inventory · lint · sudoers disk-full
-Rehearse   rehearse disk-full              every fault it is for, on a lab host
-           lab up · lab break web1 laravel-log · lab reset web1
-           lab ssh web1 · lab status · lab down
+Routine    check daily|weekly|monthly      before anything is wrong, for cron
+Rehearse   rehearse disk-full · lab up · lab break web1 laravel-log
+           lab reset web1 · lab ssh web1 · lab status · lab down
 
 Common     --host PATTERN --inventory FILE --set NAME=VALUE --playbooks DIR
            --yes (up to the policy) --approve PLAN -v

@@ -93,6 +93,9 @@ RUN_OUTPUT = Option(
     "o",
     choices=("console", "json", "junit", "github"),
 )
+CHECK_OUTPUT = Option(
+    "output", "FORM", "console (for people), json or junit (one document)", "o", choices=("console", "json", "junit")
+)
 VERBOSE = Option("verbose", "", "everything, however long; tracebacks too", "v")
 COMMANDS = Option("commands", "", "print what would be sent, to do it by hand")
 LAB = Option("lab", "NAME", "which lab, where there are several")
@@ -156,6 +159,27 @@ VERBS: tuple[Verb, ...] = (
         more=(
             "Changes nothing and takes no lock. Ends with 5 where anything is at fault or cannot be known, and with 3 "
             "where a host cannot be reached."
+        ),
+    ),
+    Verb(
+        "check",
+        "Look before anything is wrong: daily, weekly, monthly; and say what people have to see to.",
+        "checking:check",
+        words=(Word("routine", "daily, weekly, monthly, or one of your own"),),
+        options=(
+            HOST,
+            ALL_HOSTS,
+            INVENTORY,
+            TRANSPORT,
+            PLAYBOOKS,
+            SET,
+            Option("confirm", "DUTY", "note that you did what only a person can do; asks no host", is_repeated=True),
+            CHECK_OUTPUT,
+        ),
+        example="daily --host web",
+        more=(
+            "For cron and CI; changes nothing and takes no lock. Ends with 5 where anything is at fault, cannot be "
+            "known, or is due by hand, and with 3 where a host cannot be reached."
         ),
     ),
     Verb(

@@ -32,7 +32,8 @@ class Fault:
     Args:
         name: The file's name without its ending.
         about: One sentence: what is broken.
-        scenario: The scenario that is about it.
+        scenario: The scenario that is about it; empty where none is.
+        routine: The routine that is to find it, where nobody suffers by it yet; empty where that is a scenario's.
         kinds: What it proves: the checks that are red where it is, and the tasks that are sent there, in order. None
             where it only stands in a repair's way.
         ends: How that scenario ends.
@@ -44,6 +45,7 @@ class Fault:
     name: str
     about: str
     scenario: str
+    routine: str
     kinds: tuple[str, ...]
     ends: Ending
     first: str
@@ -92,7 +94,7 @@ def _read(file: Path) -> Fault:
     header: dict[str, str] = {}
     options: dict[str, str] = {}
     for line in file.read_text().splitlines():
-        match = re.fullmatch(r"# (about|scenario|kinds|ends|first|option): ?(.*)", line)
+        match = re.fullmatch(r"# (about|scenario|routine|kinds|ends|first|option): ?(.*)", line)
         if match and match[1] == "option":
             name, _, value = match[2].split(" ", 1)[0].partition("=")
             options[name] = value
@@ -100,9 +102,10 @@ def _read(file: Path) -> Fault:
             header[match[1]] = match[2]
         elif line and not line.startswith("#"):
             break
-    if missing := {"about", "scenario", "kinds"} - header.keys():
+    for_whom = "routine" if "routine" in header else "scenario"
+    if missing := {"about", for_whom, "kinds"} - header.keys():
         raise ConfigError(
-            f"{file}:1: a fault begins with lines '# about: …', '# scenario: …', '# kinds: …'; "
+            f"{file}:1: a fault begins with lines '# about: …', '# scenario: …' (or '# routine: …'), '# kinds: …'; "
             f"missing: {', '.join(sorted(missing))}"
         )
     endings = {ending.value: ending for ending in Ending}
@@ -111,10 +114,11 @@ def _read(file: Path) -> Fault:
     return Fault(
         name=file.stem,
         about=header["about"],
-        scenario=header["scenario"],
+        scenario=header.get("scenario", ""),
+        routine=header.get("routine", ""),
         kinds=tuple(header["kinds"].split()),
         ends=endings[ends],
-        first=header.get("first", header["scenario"]),
+        first=header.get("first", header.get("scenario", "")),
         options=options,
         file=file,
     )

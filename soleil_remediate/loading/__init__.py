@@ -10,13 +10,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from soleil_remediate.errors import ConfigError
-from soleil_remediate.loading.binding import NotBound, as_typed, bind, bind_all, bind_peers, not_meant, parse_inputs
+from soleil_remediate.loading.binding import (
+    NotBound,
+    as_typed,
+    bind,
+    bind_all,
+    bind_peers,
+    bind_routine,
+    meant_by,
+    not_meant,
+    parse_inputs,
+)
 from soleil_remediate.loading.documents import Problem
 from soleil_remediate.loading.inventory import Explained, Inventory, ad_hoc_host, load_inventory
 from soleil_remediate.loading.linting import lint, misfits
 from soleil_remediate.loading.playbooks import Scenarios, load_scenarios
 from soleil_remediate.loading.policies import check_policy
 from soleil_remediate.loading.reaching import check_local_files
+from soleil_remediate.loading.routines import load_routines
 
 __all__ = [
     "Explained",
@@ -29,11 +40,14 @@ __all__ = [
     "bind",
     "bind_all",
     "bind_peers",
+    "bind_routine",
     "check_local_files",
     "check_policy",
     "lint",
     "load_inventory",
+    "load_routines",
     "load_scenarios",
+    "meant_by",
     "misfits",
     "not_meant",
     "parse_inputs",

@@ -13,7 +13,7 @@ from soleil_remediate.loading.profiles import NO_PROFILE
 from soleil_remediate.loading.templates import NotDefined, fill, names_in
 from soleil_remediate.loading.uses import INPUT_TYPES
 from soleil_remediate.loading.validation import frozen, judge, judge_each, told
-from soleil_remediate.scenario import Case, Input, LeftOut, Scenario, Stage, Step, Use
+from soleil_remediate.scenario import Case, Input, LeftOut, Routine, Scenario, Stage, Step, Use
 from soleil_remediate.secrecy import keep_open
 from soleil_remediate.task import Check, Look, Reading, Task
 from soleil_remediate.units import KiB
@@ -38,8 +38,10 @@ class NotBound(PlaybookError):
         super().__init__(f"{origin}: {host}: {mistake}")
 
 
-def parse_inputs(scenario: Scenario, given: Iterable[str]) -> Mapping[str, Any]:
-    """Read ``NAME=VALUE`` as a scenario declares it; every declared input is in the result, ``None`` where not given.
+def parse_inputs(scenario: Scenario | Routine, given: Iterable[str]) -> Mapping[str, Any]:
+    """Read ``NAME=VALUE`` as a scenario or a routine declares it.
+
+    Every declared input is in the result, ``None`` where it is not given.
 
     A value is data, whatever it holds: quotes, ``$()``, newlines and ``{{ }}`` stay what they are.
 
@@ -173,8 +175,8 @@ def not_meant(scenario: Scenario, hosts: Iterable[Host], select: Callable[[str],
     return found
 
 
-def meant_by(part: Scenario | Stage, select: Callable[[str], Iterable[Host]]) -> tuple[Host, ...]:
-    """Return the hosts that a scenario or a stage is for.
+def meant_by(part: Scenario | Stage | Routine, select: Callable[[str], Iterable[Host]]) -> tuple[Host, ...]:
+    """Return the hosts that a scenario, a stage or a routine is for.
 
     Args:
         select: Returns the hosts of the inventory that a pattern names.
@@ -227,18 +229,7 @@ def bind(
     if stage is not None:
         host = host.in_stage(stage.name)
         keep_open(host.name)
-    context = {
-        "app": host.app or NO_PROFILE,
-        "inputs": {**{name: one.default for name, one in scenario.inputs.items()}, **inputs},
-        "host": {
-            "name": host.listed_name,
-            "address": host.connection.address,
-            "environment": host.policy.environment,
-        },
-        "vars": host.variables,
-    }
-    given = frozenset(name for name, one in scenario.inputs.items() if inputs.get(name, one.default) != one.default)
-    builder = _Builder(host, context, catalog, given)
+    builder = _builder(scenario, host, inputs, catalog)
     steps: list[Step] = []
     left_out: list[LeftOut] = []
     for use in part.steps:
@@ -249,7 +240,7 @@ def bind(
     return Case(
         scenario=scenario,
         host=host,
-        inputs=frozen(context["inputs"]),
+        inputs=frozen(_inputs_of(scenario, inputs)),
         healthy_when=tuple(cast("Check[Any]", one) for use in part.healthy_when for one in builder.build(use)),
         goal=tuple(cast("Check[Any]", one) for use in part.goal for one in builder.build(use)),
         evidence=tuple(cast("Look[Any]", one) for one in builder.build_all(part.evidence)),
@@ -259,6 +250,43 @@ def bind(
         left_out=tuple(left_out),
         is_once=stage is not None and stage.is_once,
     )
+
+
+def bind_routine(
+    routine: Routine, host: Host, inputs: Mapping[str, Any], catalog: Catalog
+) -> tuple[tuple[Check[Any], ...], tuple[LeftOut, ...]]:
+    """Return a routine's checks for one host, and those that the host does not call for.
+
+    Raises:
+        NotBound: As :func:`bind`.
+        ConfigError: Likewise.
+    """
+    builder = _builder(routine, host, inputs, catalog)
+    left_out = [
+        LeftOut(kind=use.kind, missing=missing)
+        for use in routine.checks
+        if (missing := tuple(name for name in use.only_with if builder.is_missing(name)))
+    ]
+    return tuple(cast("Check[Any]", one) for one in builder.build_all(routine.checks)), tuple(left_out)
+
+
+def _inputs_of(part: Scenario | Routine, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {**{name: one.default for name, one in part.inputs.items()}, **inputs}
+
+
+def _builder(part: Scenario | Routine, host: Host, inputs: Mapping[str, Any], catalog: Catalog) -> _Builder:
+    context = {
+        "app": host.app or NO_PROFILE,
+        "inputs": _inputs_of(part, inputs),
+        "host": {
+            "name": host.listed_name,
+            "address": host.connection.address,
+            "environment": host.policy.environment,
+        },
+        "vars": host.variables,
+    }
+    given = frozenset(name for name, one in part.inputs.items() if inputs.get(name, one.default) != one.default)
+    return _Builder(host, context, catalog, given)
 
 
 class _Builder:

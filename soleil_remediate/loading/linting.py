@@ -33,6 +33,8 @@ from soleil_remediate.loading.playbooks import (
 )
 from soleil_remediate.loading.policies import KnownNames, check_names
 from soleil_remediate.loading.reaching import together
+from soleil_remediate.loading.routines import FOLDER as ROUTINES
+from soleil_remediate.loading.routines import read_routines
 from soleil_remediate.loading.uses import INPUT_TYPES
 from soleil_remediate.local_files import is_folder, names_in
 from soleil_remediate.scenario import Scenario, Stage
@@ -46,6 +48,7 @@ _OTHERS = ("hosts", "inventory")
 class _Sort(Enum):
     INVENTORY = "inventory"
     PLAYBOOK = "playbook"
+    ROUTINE = "routine"
     UNREADABLE = "unreadable"
 
 
@@ -65,6 +68,7 @@ def lint(paths: Iterable[str | Path], catalog: Catalog, *, playbooks: Iterable[s
     for path in paths:
         named.add(path, problems)
     scenarios = read_scenarios(named.playbooks, catalog, problems)
+    read_routines(named.routines, catalog, problems)
     others = tuple(playbooks)
     known = names_in_playbooks([*others, *named.playbooks]) if others else None
     if known is not None:
@@ -172,12 +176,14 @@ class _Named:
 
     Args:
         playbooks: Files, as they were given; among them what cannot be read: then that is said, and nothing else.
+        routines: Files, as they were given.
         inventories: Files, as they were given.
         variables: Files and folders within ``group_vars`` or ``host_vars``, or these themselves.
         bases: Folders that hold ``group_vars`` or ``host_vars``.
     """
 
     playbooks: list[str | Path] = field(default_factory=list)
+    routines: list[str | Path] = field(default_factory=list)
     inventories: list[str | Path] = field(default_factory=list)
     variables: list[Path] = field(default_factory=list)
     bases: set[Path] = field(default_factory=set)
@@ -201,13 +207,22 @@ class _Named:
         if not {*_VARIABLES}.isdisjoint(names):
             self.bases.add(folder)
         files = _files(folder, names)
-        if not files and folder not in self.bases:
+        has_routines = ROUTINES in names and is_folder(folder / ROUTINES)
+        if not files and not has_routines and folder not in self.bases:
             problems.add(start, "there is no playbook and no inventory in this folder: they end in .yml")
         for file in files:
             self._add_file(file)
+        if has_routines:
+            self._add_folder(folder / ROUTINES, problems)
 
     def _add_file(self, file: str | Path) -> None:
-        (self.inventories if _sort(file) is _Sort.INVENTORY else self.playbooks).append(file)
+        match _sort(file):
+            case _Sort.INVENTORY:
+                self.inventories.append(file)
+            case _Sort.ROUTINE:
+                self.routines.append(file)
+            case _:
+                self.playbooks.append(file)
 
 
 def _files(folder: Path, names: Iterable[str]) -> list[Path]:
@@ -228,6 +243,8 @@ def _sort(file: str | Path) -> _Sort:
         return _Sort.UNREADABLE
     ours = root.entries.keys() & Playbook.model_fields.keys()
     values = root.entries.values()
+    if "routine" in root.entries:
+        return _Sort.ROUTINE
     if "scenario" in ours or len(ours) > 1:
         return _Sort.PLAYBOOK
     has_groups = "all" in root.entries or any(map(_is_group, values))

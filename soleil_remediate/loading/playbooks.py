@@ -63,7 +63,9 @@ PARTS = {
 SIGNS = {"signs": (Family.CHECK, Family.TASK)}
 
 
-class _Input(Section):
+class InputSection(Section):
+    """An input, as it is written; :class:`~soleil_remediate.scenario.Input` says what each key means."""
+
     type: Literal["size", "duration", "percent", "integer", "text", "path"]
     about: Prose
     default: Any = None
@@ -99,7 +101,7 @@ class Playbook(Section):
     aliases: tuple[ScenarioName, ...] = ()
     detection: tuple[Prose, ...] = ()
     hosts: HostPattern = "all"
-    inputs: dict[InputName, _Input] = Field(default_factory=dict)
+    inputs: dict[InputName, InputSection] = Field(default_factory=dict)
     healthy_when: Uses = ()
     goal: Uses = ()
     beyond: Uses = ()
@@ -177,7 +179,7 @@ def read_scenarios(places: Iterable[str | Path], catalog: Catalog, problems: Pro
     """Read playbooks as :func:`load_scenarios` does; mistakes are added to *problems*."""
     found: list[Scenario] = []
     taken: dict[str, Origin] = {}
-    for file in _files(places, problems):
+    for file in files_of(places, problems):
         try:
             scenario = read_scenario(file, catalog, problems)
         except ConfigError:
@@ -196,7 +198,7 @@ def names_in_playbooks(places: Iterable[str | Path]) -> KnownNames:
     """Return the names that playbooks have, of those too that have other mistakes; nothing is raised."""
     scenarios: dict[str, str] = {}
     contacts: set[str] = set()
-    for file in _files(places, Problems(PlaybookError)):
+    for file in files_of(places, Problems(PlaybookError)):
         with suppress(ConfigError):
             root = read_document(file, Problems(PlaybookError))
             name = root.at(("scenario",)).value
@@ -209,7 +211,7 @@ def names_in_playbooks(places: Iterable[str | Path]) -> KnownNames:
     return KnownNames(scenarios, frozenset(contacts))
 
 
-def _files(places: Iterable[str | Path], problems: Problems) -> Iterator[str]:
+def files_of(places: Iterable[str | Path], problems: Problems) -> Iterator[str]:
     """Yield every file once, as it is named first: by itself, by its folder, or by another way to either."""
     seen: set[str] = set()
     for place in places:
@@ -248,7 +250,7 @@ def read_scenario(file: str | Path, catalog: Catalog, problems: Problems) -> Sce
     playbook = read_model(node, Playbook, problems)
     if playbook is None:
         return None
-    inputs = _inputs(playbook, node, problems)
+    inputs = read_inputs(playbook.inputs, node, problems)
     reader = UseReader(catalog, inputs, problems)
     stages = _stages(playbook, node, reader, problems)
     if "stages" in node.entries:
@@ -330,9 +332,10 @@ def _stages(playbook: Playbook, node: Node, reader: UseReader, problems: Problem
     return tuple(found.values())
 
 
-def _inputs(playbook: Playbook, node: Node, problems: Problems) -> dict[str, Input]:
+def read_inputs(given: Mapping[str, InputSection], node: Node, problems: Problems) -> dict[str, Input]:
+    """Return what may be given; mistakes are added to *problems*."""
     inputs = {}
-    for name, declared in playbook.inputs.items():
+    for name, declared in given.items():
         place = node.at(("inputs", name))
         default, mistake = declared.default, None
         if declared.required and default is not None:

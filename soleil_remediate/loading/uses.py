@@ -66,6 +66,7 @@ class UseReader:
             "beyond": only_with,
             "evidence": only_with,
             "signs": only_with,
+            "checks": only_with,
         }.get(title, ())
         names = [key for key in node.value if key not in ("always", "only_with")]
         if len(names) != 1:
@@ -76,7 +77,7 @@ class UseReader:
         (name,) = names
         for key in ("always", "only_with"):
             if key in node.value and key not in modifiers:
-                belongs = "steps" if key == "always" else "steps, beyond, evidence and signs"
+                belongs = "steps" if key == "always" else "steps, beyond, evidence, signs and a routine's checks"
                 self._problems.add(node.keys[key], f"{key} belongs to {belongs}, not to {title}")
         if name not in self.catalog:
             self._problems.unknown("kind", name, self.catalog, node.keys[name])

@@ -99,6 +99,11 @@ class Invocation:
         """Return the command that shows a scenario's page."""
         return self._typed("explain", scenario, *_options("--playbooks", self.playbooks))
 
+    def confirm(self, routine: str, duty: str) -> str:
+        """Return the command that notes that somebody did what only a person can do."""
+        where = (*_options("--inventory", [self.inventory]), *_options("--playbooks", self.playbooks))
+        return self._typed("check", routine, "--confirm", duty, *where)
+
     def _every(self) -> list[str]:
         return ["--all-hosts"] if self.has_all_hosts else []
 

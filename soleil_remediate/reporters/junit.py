@@ -26,10 +26,13 @@ from datetime import datetime
 from typing import Literal, assert_never
 from xml.etree import ElementTree as Xml
 
+from soleil_remediate.checked import Checked
+from soleil_remediate.duties import DutySeen
 from soleil_remediate.errors import ExitStatus
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.page import joined
 from soleil_remediate.reporters.visible import inert, visible
+from soleil_remediate.scenario import Routine
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.seen import CheckSeen, Standing
 from soleil_remediate.step_outcomes import (
@@ -49,6 +52,7 @@ from soleil_remediate.task import Health, Measure
 
 _Ending = Literal["passed", "skipped", "failure", "error"]
 _PROGRAM = "soleil-remediate"
+_VERDICT = "verdict"
 #: Endings about which nobody can say that anything is wrong on the host: it is not known.
 _NOT_KNOWN = frozenset(
     {ExitStatus.UNKNOWN, ExitStatus.UNREACHABLE, ExitStatus.BUG, ExitStatus.INTERRUPTED, ExitStatus.USAGE}
@@ -97,6 +101,26 @@ def junit_document(
     return _written([*_settled(command, before), *suites], ended)
 
 
+def junit_routine(
+    command: str, routine: Routine, checked: Sequence[Checked], duties: Sequence[DutySeen], *, ended: datetime
+) -> str:
+    """Return the document about a routine: a suite a host, and one for what only a person can see to.
+
+    Args:
+        command: Which was given.
+        routine: What was looked at.
+        checked: What became of each host.
+        duties: What is left to people.
+        ended: When, in UTC.
+    """
+    about = {"command": command, "routine": routine.name}
+    suites = [_routine_suite(one, routine.name, about) for one in checked]
+    if duties:
+        cases = [_duty(one) for one in duties]
+        suites.append(_Suite(name="duties", about=f"duties.{routine.name}", properties=about, cases=cases, told=[]))
+    return _written(suites, ended)
+
+
 def junit_error(
     command: str, name: str, message: str, status: ExitStatus, *, ended: datetime, before: RunReport | None = None
 ) -> str:
@@ -110,7 +134,7 @@ def junit_error(
         ended: When, in UTC.
         before: The run that it was to go on with: its hosts that are not left have suites as well.
     """
-    case = _Case(name="verdict", ending="error", type=name, says=message)
+    case = _Case(name=_VERDICT, ending="error", type=name, says=message)
     about = {"command": command, "exit_status": str(int(status))}
     suite = _Suite(name=_PROGRAM, about=_PROGRAM, properties=about, cases=[case], told=[message])
     return _written([*_settled(command, before), suite], ended)
@@ -146,7 +170,7 @@ def _cases(host: HostReport) -> list[_Case]:
     status = outcome.exit_status
     ending: _Ending = "passed" if status is ExitStatus.OK else "error" if status in _NOT_KNOWN else "failure"
     verdict = _Case(
-        name="verdict",
+        name=_VERDICT,
         ending=ending,
         type=type(outcome).__name__,
         says=f"{outcome.word}: {outcome.why}",
@@ -184,6 +208,30 @@ def _check(name: str, seen: CheckSeen) -> _Case:
     endings: dict[Health, _Ending] = {Health.HEALTHY: "passed", Health.FAULTY: "failure", Health.UNKNOWN: "error"}
     health = seen.verdict.health
     return _Case(name=name, ending=endings[health], type=health.name.capitalize(), says=seen.verdict.why)
+
+
+def _routine_suite(checked: Checked, routine: str, about: dict[str, str]) -> _Suite:
+    name, end = checked.host.name, checked.end
+    cases = [_check(f"check {number}: {seen.kind}", seen) for number, seen in enumerate(checked.checks, start=1)]
+    for one in checked.left_out:
+        says = f"needs {', '.join(one.missing)}"
+        cases.append(_Case(name=f"left out: {one.kind}", ending="skipped", type="LeftOut", says=says))
+    if end is not None:
+        cases.append(_Case(name=_VERDICT, ending="error", type=type(end).__name__, says=f"{end.word}: {end.why}"))
+    return _Suite(
+        name=name,
+        about=f"{name}.{routine}",
+        host=checked.host.listed_name,
+        properties=about | {"exit_status": str(int(checked.exit_status))},
+        cases=cases,
+        told=[],
+        seconds=float(checked.looked_in),
+    )
+
+
+def _duty(seen: DutySeen) -> _Case:
+    ending: _Ending = "failure" if seen.is_due else "passed"
+    return _Case(name=f"duty: {seen.duty.name}", ending=ending, type="Due", says=f"{seen.in_words}: {seen.duty.what}")
 
 
 def _steps(host: HostReport) -> Iterator[_Case]:
@@ -262,7 +310,7 @@ def _put_suite(root: Xml.Element, suite: _Suite, ended: datetime) -> None:
         Xml.SubElement(listed, "property", {"name": key, "value": _line(value)})
     for case in suite.cases:
         _put_case(element, suite.about, case)
-    passed = [f"{case.name}: {case.says}" for case in suite.cases[1:] if case.ending == "passed"]
+    passed = [f"{case.name}: {case.says}" for case in suite.cases if case.ending == "passed" and case.name != _VERDICT]
     Xml.SubElement(element, "system-out").text = "\n".join(map(_text, [*suite.told, *passed]))
     Xml.SubElement(element, "system-err").text = ""
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from soleil_remediate.lab import Fault, Lab
-from soleil_remediate.lab.faulting import Ending, fault_named, faults
+from soleil_remediate.lab.faulting import Ending, fault_named
 from soleil_remediate.record import Runs
-from soleil_remediate.rehearsing import rehearse
+from soleil_remediate.rehearsing import faults_about, rehearse
 
 if TYPE_CHECKING:
     from tests.lab.conftest import LabHost
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.lab
 MOST_ROUND_TRIPS = {"bad-checkout": 4}
 
 
-@pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", faults_about(Lab()), ids=lambda fault: fault.name)
 def test_a_fault_is_found_and_told_first_and_ends_as_it_has_to(web1: LabHost, fault: Fault, tmp_path: Path) -> None:
     done = rehearse(fault, web1.lab, runs=Runs(tmp_path))
 

@@ -13,6 +13,7 @@ from typing import Any
 from soleil_remediate.catalog import BUILT_IN
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError
+from soleil_remediate.facts.application import AskDatabase, AskRedis
 from soleil_remediate.facts.clocks import seconds_at
 from soleil_remediate.facts.extents import MeasureShared
 from soleil_remediate.facts.files import StatFile
@@ -25,6 +26,7 @@ from soleil_remediate.plan import Change
 from soleil_remediate.task import Look, Reading, Task
 from soleil_remediate.units import Duration, MiB, Percent
 from tests.unit.facts.answers import captured, complaint, log_sample, record, said
+from tests.unit.facts.application import DESCRIBED, STARTED
 from tests.unit.facts.from_here import MET, OWN
 from tests.unit.facts.services import NGINX, PHP_FPM, RESOURCES, SOCKETS, unit_shown, units_shown
 
@@ -72,6 +74,7 @@ _HEAD, _OLD = "b" * 40, "a" * 40
 
 #: What one host answers, by a part of the command that asks; the first that fits counts.
 ANSWERS: tuple[tuple[str, Output], ...] = (
+    ("php -- application", said(STARTED + DESCRIBED)),
     ("/etc/supervisor", said("/etc/supervisor/conf.d/web.conf\0[program:web]\n")),
     ("systemctl list-unit-files", said("basic.target static -\nphp8.1-fpm.service disabled enabled\n")),
     ("unshare", said(stderr="nginx: configuration file /etc/nginx/nginx.conf test is successful\n")),
@@ -165,6 +168,8 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
 
 #: What the sample host is not asked: what only users' own tasks ask, and what only other file systems need.
 RARE: tuple[Query[Any], ...] = (
+    AskDatabase(Path("/srv/x"), "www-data"),
+    AskRedis(Path("/srv/x"), "www-data"),
     StatFile(Path("/srv/x")),
     MeasureShared((Path("/srv/x"),)),
     ReadMounts((OpenFile(pid=12, fd=3, path=Path("/srv/x"), is_deleted=True),)),
@@ -180,6 +185,8 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "journal.vacuum": {"to": MiB(50)},
     "log.truncate": {"path": Path(_APP_LOG), "larger_than": MiB(20)},
     "backup.prune": {"directory": Path(_DUMPS), "older_than": Duration(7 * 86400)},
+    "backup.recent": {"directory": Path(_DUMPS)},
+    "debug.off": {"root": Path("/srv/app")},
     "disk.overview": {},
     "disk.largest": {},
     "disk.deleted-open": {},

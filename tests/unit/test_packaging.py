@@ -77,7 +77,7 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel: ZipFile) -> None:
 
 
 def test_every_playbook_and_the_sample_inventory_are_in_the_wheel(wheel: ZipFile) -> None:
-    playbooks = {f"soleil_remediate/playbooks/{path.name}" for path in (ROOT / "playbooks").glob("*.yml")}
+    playbooks = {f"soleil_remediate/{path.relative_to(ROOT)}" for path in (ROOT / "playbooks").rglob("*.yml")}
 
     assert playbooks
     assert playbooks <= set(wheel.namelist())

@@ -23,27 +23,10 @@ from soleil_remediate.facts.application import (
 )
 from soleil_remediate.units import Duration
 from tests.unit.facts.answers import said
+from tests.unit.facts.application import DESCRIBED, STARTED
 
 ROOT = Path("/srv/app")
 READ, DATABASE, REDIS = ReadApplication(ROOT, "www-data"), AskDatabase(ROOT, "www-data"), AskRedis(ROOT, "www-data")
-STARTED = '{"started":true}\n'
-
-#: As Laravel 8.83 of Debian 12 says it, with an environment of texts.
-DESCRIBED = (
-    '{"environment":"production","debug":false,"version":"8.83.26","is_cached":false,'
-    '"database":{"connection":"pgsql","driver":"pgsql","host":"127.0.0.1","port":"5432","name":"soleil",'
-    '"user":"soleil"},'
-    '"redis":{"default":{"host":"127.0.0.1","port":"6379","database":0,"has_password":false,'
-    '"prefix":"soleil_database_"},"cache":{"host":"/run/redis.sock","port":null,"database":"1","has_password":true,'
-    '"prefix":null}},'
-    '"cache":{"store":"redis","driver":"redis","connection":"cache","prefix":"soleil_cache"},'
-    '"session":{"driver":"file","connection":null,"store":null},'
-    '"queue":{"name":"redis","driver":"redis","connection":"default","queue":"default","table":null,'
-    '"retry_after":90},'
-    '"failed":{"driver":"database-uuids","connection":"pgsql","table":"failed_jobs"},'
-    '"mail":{"mailer":"smtp","transport":"smtp","host":"mail.lab","port":"2525","encryption":null,'
-    '"has_password":false}}\n'
-)
 
 
 def test_an_application_says_what_it_uses() -> None:

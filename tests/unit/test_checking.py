@@ -1,0 +1,267 @@
+"""A routine on hosts: each of its checks said what it saw, what is left to people is told, and nothing is changed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+from xml.etree import ElementTree as Xml
+
+import pytest
+
+from soleil_remediate import cli
+from soleil_remediate.catalog import Catalog
+from soleil_remediate.checked import Checked
+from soleil_remediate.checking import check, check_hosts
+from soleil_remediate.cli import checking as verb
+from soleil_remediate.command import Command
+from soleil_remediate.duties import DutySeen
+from soleil_remediate.errors import ConfigError, ConnectionLost, ExitStatus, FactError, UnknownName
+from soleil_remediate.host import Host
+from soleil_remediate.host_outcomes import Crashed, NotReached
+from soleil_remediate.loading import load_routines
+from soleil_remediate.reporters.invocation import Invocation
+from soleil_remediate.reporters.junit import junit_routine
+from soleil_remediate.reporters.routines import routine_page
+from soleil_remediate.scenario import Routine
+from soleil_remediate.task import Health
+from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
+from tests import tiny
+from tests.unit.reporters.approved import approve
+from tests.unit.reporters.junit_schema import parsed
+
+Soleil: TypeAlias = "Callable[..., tuple[int, str, str]]"
+
+CATALOG = Catalog.of(tiny.FileSays, tiny.PutFile, tiny.ShowFile)
+NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
+NIGHTLY = """\
+routine: nightly
+title: Nightly checks
+hosts: web
+inputs:
+  third: {type: path, about: One more file}
+checks:
+  - file.says: {path: /srv/one}
+  - file.says: {path: /srv/two}
+  - file.says: {path: "{{ inputs.third }}"}
+    only_with: [third]
+duties:
+  - {duty: read-logs, what: Read the logs, every: 7 d}
+"""
+
+
+@pytest.fixture
+def routine(tmp_path: Path) -> Routine:
+    (tmp_path / "routines").mkdir()
+    (tmp_path / "routines" / "nightly.yml").write_text(NIGHTLY)
+    return load_routines([tmp_path], CATALOG)["nightly"]
+
+
+@pytest.fixture
+def host() -> ScriptedHost:
+    return tiny.scripted(says="good")
+
+
+def let(host: ScriptedHost, path: str, says: str | FactError | Callable[[Command], str]) -> None:
+    host.on_read(partial(_is_about, path), f"{says}\n" if isinstance(says, str) else says)
+
+
+def _is_about(path: str, command: Command) -> bool:
+    return command.words[4:] == (path,)
+
+
+def checked(routine: Routine, host: ScriptedHost, *given: str, which: Host | None = None) -> Checked:
+    (found,) = check_hosts(routine, (which or tiny.host(),), given, catalog=CATALOG, transport=ScriptedTransport(host))
+    return found
+
+
+def outline(found: Checked) -> list[str]:
+    return [one.verdict.health.value for one in found.checks]
+
+
+@pytest.mark.parametrize(
+    "one, two, expected, status",
+    [
+        ("good", "good", ["healthy", "healthy"], 0),
+        ("good", "bad", ["healthy", "faulty"], 5),
+        (FactError("no answer"), "good", ["unknown", "healthy"], 5),
+        (FactError("no answer"), "bad", ["unknown", "faulty"], 5),
+    ],
+)
+def test_each_check_counts_and_none_stands_for_another(
+    routine: Routine, host: ScriptedHost, one: str | FactError, two: str, expected: list[str], status: int
+) -> None:
+    let(host, "/srv/one", one)
+    let(host, "/srv/two", two)
+    found = checked(routine, host)
+    assert outline(found) == expected
+    assert (found.exit_status, found.round_trips, found.end) == (status, 1, None)
+    assert [(one.kind, one.missing) for one in found.left_out] == [("file.says", ("third",))]
+    assert host.sent == []
+
+
+def test_a_check_whose_input_is_given_is_not_left_out(routine: Routine, host: ScriptedHost) -> None:
+    let(host, "/srv/one", "good")
+    let(host, "/srv/two", "good")
+    let(host, "/srv/three", "bad")
+    found = checked(routine, host, "third=/srv/three")
+    assert outline(found) == ["healthy", "healthy", "faulty"]
+    assert found.left_out == ()
+
+
+def test_what_is_wrong_with_one_host_ends_that_one_alone(routine: Routine) -> None:
+    good, lost, bug = tiny.scripted(says="good"), tiny.scripted(), tiny.scripted()
+    let(lost, "/srv/one", raising(ConnectionLost("gone")))
+    let(bug, "/srv/one", raising(ZeroDivisionError("oh")))
+    ends = [checked(routine, one).end for one in (good, lost, bug)]
+    assert ends[0] is None
+    assert isinstance(ends[1], NotReached)
+    assert isinstance(ends[2], Crashed)
+
+
+def raising(error: Exception) -> Callable[[Command], str]:
+    def answer(_: Command) -> str:
+        raise error
+
+    return answer
+
+
+def test_a_host_that_the_routine_is_not_for_is_refused_before_any_is_asked(
+    routine: Routine, host: ScriptedHost
+) -> None:
+    with pytest.raises(ConfigError, match="nightly is for web, and web1 is not among them"):
+        check_hosts(
+            routine, (tiny.host(),), (), catalog=CATALOG, transport=ScriptedTransport(host), select=lambda _: ()
+        )
+
+
+def test_a_routine_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'daily'"):
+        check(routine="dayly", hosts="deploy@127.0.0.1")
+
+
+def duty(routine: Routine, *, is_due: bool) -> DutySeen:
+    (one,) = routine.duties
+    return DutySeen(duty=one, by="" if is_due else "jan@laptop", at=None if is_due else NOW, is_due=is_due)
+
+
+def test_the_page_tells_what_is_wrong_first_and_what_is_due(routine: Routine, host: ScriptedHost) -> None:
+    let(host, "/srv/one", "good")
+    let(host, "/srv/two", "bad")
+    let(host, "/srv/three", FactError("only root may read it"))
+    found = checked(routine, host, "third=/srv/three")
+    away = Checked(host=tiny.host("web2"), end=NotReached(why="nobody listens on port 22", is_retryable=True))
+    less = checked(routine, host)
+    again = Invocation(inventory="production.yml")
+    page = routine_page(routine, (found, away, less), (duty(routine, is_due=True),), again, ExitStatus.UNREACHABLE, 80)
+    approve("routine", page.text)
+    done = routine_page(routine, (), (duty(routine, is_due=False),), again, ExitStatus.OK, 80)
+    approve("routine-confirmed", done.text)
+
+
+def test_the_junit_document_is_red_exactly_where_the_exit_status_is(routine: Routine, host: ScriptedHost) -> None:
+    let(host, "/srv/one", "good")
+    let(host, "/srv/two", "bad")
+    red, due = checked(routine, host), duty(routine, is_due=True)
+    let(host, "/srv/two", "good")
+    green, done = checked(routine, host), duty(routine, is_due=False)
+    away = Checked(host=tiny.host("web2"), end=NotReached(why="nobody listens", is_retryable=True))
+
+    def endings(*found: Checked, seen: DutySeen) -> list[list[str]]:
+        root = parsed(junit_routine("check", routine, found, (seen,), ended=NOW))
+        return [[_ending(case) for case in suite.iter("testcase")] for suite in root.iter("testsuite")]
+
+    assert endings(red, seen=due) == [["passed", "failure", "skipped"], ["failure"]]
+    assert endings(green, away, seen=done) == [["passed", "passed", "skipped"], ["error"], ["passed"]]
+
+
+def _ending(case: Xml.Element) -> str:
+    return next((child.tag for child in case), "passed")
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+INVENTORY = """\
+all:
+  children:
+    web:
+      hosts:
+        web1: {ansible_host: 127.0.0.1, ansible_port: 9}
+"""
+
+
+@pytest.fixture
+def soleil(
+    routine: Routine, tmp_path: Path, host: ScriptedHost, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> Soleil:
+    (tmp_path / "production.yml").write_text(INVENTORY)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("SOLEIL_INVENTORY", str(tmp_path / "production.yml"))
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/soleil-remediate"])
+    monkeypatch.setattr(verb, "load_catalog", lambda: CATALOG)
+    monkeypatch.setattr(verb, "load_routines", lambda *_: {routine.name: routine})
+    monkeypatch.setattr(verb, "check_local_files", lambda _: None)
+    monkeypatch.setattr(verb, "EachItsWay", lambda: ScriptedTransport(host))
+    let(host, "/srv/one", "good")
+
+    def run(*words: str) -> tuple[int, str, str]:
+        status = cli.main(words)
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+def test_a_duty_is_due_until_somebody_confirms_it(soleil: Soleil, host: ScriptedHost) -> None:
+    let(host, "/srv/two", "good")
+    status, out, _ = soleil("check", "nightly", "--host", "web1")
+    assert status == 5
+    assert "DUE    read-logs: Read the logs (every 7 d; never confirmed here)" in out
+    assert "soleil-remediate check nightly --confirm read-logs" in out
+    status, out, _ = soleil("check", "nightly", "--confirm", "read-logs")
+    assert (status, "nothing of it is due" in out) == (0, True)
+    status, out, _ = soleil("check", "nightly", "--host", "web1")
+    assert (status, "all is well that was looked at · exit 0" in out) == (0, True)
+
+
+def test_a_program_gets_one_document(soleil: Soleil, host: ScriptedHost) -> None:
+    let(host, "/srv/two", "bad")
+    status, out, _ = soleil("check", "nightly", "--host", "web1", "-o", "json")
+    found = json.loads(out)
+    assert (status, found["exit_status"], found["routine"]) == (5, 5, "nightly")
+    (one,) = found["hosts"]
+    assert [seen["verdict"]["health"] for seen in one["checks"]] == ["healthy", "faulty"]
+    assert [seen["is_due"] for seen in found["duties"]] == [True]
+    status, out, _ = soleil("check", "nightly", "--host", "web1", "-o", "junit")
+    assert (status, parsed(out).tag) == (5, "testsuites")
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (("check",), "check needs"),
+        (("check", "nihgtly", "--host", "web1"), "did you mean 'nightly'"),
+        (("check", "nightly"), "--host"),
+        (("check", "nightly", "--confirm", "read-lgos"), "did you mean 'read-logs'"),
+        (("check", "nightly", "--confirm", "read-logs", "--host", "web1"), "leave --host out"),
+        (("check", "nightly", "--host", "web1", "--set", "thrid=x"), "did you mean 'third'"),
+        (("check", "nightly", "--host", "web1", "-o", "github"), "there are console, json and junit"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(soleil: Soleil, host: ScriptedHost, words: tuple[str, ...], told: str) -> None:
+    status, _, err = soleil(*words)
+    assert (status, told in err) == (2, True), err
+    assert host.sent == []
+
+
+def test_the_health_of_a_check_is_that_of_its_verdict(routine: Routine, host: ScriptedHost) -> None:
+    let(host, "/srv/one", "good")
+    let(host, "/srv/two", "bad")
+    found = checked(routine, host)
+    assert [len(found.of(health)) for health in Health] == [1, 1, 0]
+    assert replace(found, checks=()).exit_status == 0
