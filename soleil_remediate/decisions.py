@@ -130,7 +130,8 @@ def _why_not_here(step: Step, plan: Plan, host: Host, refused: frozenset[Use]) -
         return f"{step.task.kind} needs all of root's rights, and sudo allows single commands (sudo: narrow)"
     if missing := [use for change in plan.changes for use in change.uses if use in refused]:
         what = ", ".join(map(str, dict.fromkeys(missing)))
-        return f"sudo does not allow {what}: `soleil-remediate sudoers` prints what it has to allow"
+        told = "".join(dict.fromkeys(f" with --set {use.told_by}={use.user}" for use in missing if use.told_by))
+        return f"sudo does not allow {what}: `soleil-remediate sudoers`{told} prints what it has to allow"
     limit = host.policy.evidence_limit
     for change in plan.changes:
         if change.preserve is not None and change.preserve.size > limit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from soleil_remediate.command import Command
@@ -42,10 +42,12 @@ class Use:
     Args:
         words: What it starts; empty where that user's own rights are what it takes.
         user: As whom.
+        told_by: The input by which ``sudoers``, which asks no host, is told of that user; empty where it knows.
     """
 
     words: tuple[str, ...] = ()
     user: str = "root"
+    told_by: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return " ".join(self.words) or f"what runs as {self.user}"

@@ -74,7 +74,7 @@ former=/etc/sudoers.d/soleil-remediate
 [ ! -e "$former" ] || echo "REMOVE $former: it may allow a shell of root's" >&2"""
 
 _ALL_OF = """\
-# {user} runs the application: whoever may release its code has its rights already.
+# {user} runs the application, or its code is theirs: whoever may release it has these rights already.
 # Nobody else should log in as {login}.
 """
 _ITS_OWN = """\

@@ -26,6 +26,8 @@ from soleil_remediate.units import Duration
 
 Seen = TypeVar("Seen", bound=GoingBackSeen)
 
+#: The name of a user, as an inventory may have it.
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\$?")
 #: So long a worker may go on with the job that it has.
 _PATIENCE = Duration(120)
 #: Caches are built, php-fpm is watched, workers are waited for.
@@ -44,6 +46,7 @@ class GoBack(Task[Seen]):
     to: str | None = None
     migrations: str = "additive"
     user: str = "www-data"
+    owner: str | None = None
     php: str = "php*-fpm.service"
     needs: tuple[str, ...] = ()
     access_log: PurePosixPath = ACCESS_LOG
@@ -69,6 +72,11 @@ class GoBack(Task[Seen]):
             raise ValueError("maintenance needs pages: what has to be served before users see the application again")
         for page in self.pages:
             refuse_unless_askable(page, self.url, self.origin)
+        if self.owner is not None and (self.owner == "root" or not _USER.fullmatch(self.owner)):
+            raise ValueError(
+                f"owner must be the name of a user other than root, whose rights are all there are, not "
+                f"{self.owner[:80]!r}"
+            )
         if not self.access_log.is_absolute() or ".." in self.access_log.parts:
             raise ValueError(f"{self.access_log} must be absolute")
         refuse_unless_unit(self.php, *self.needs)
@@ -79,7 +87,8 @@ class GoBack(Task[Seen]):
         programs = Right(
             "root", SUPERVISORCTL, r"(status NAME:\*|start NAME:NAME)".replace("NAME", "[0-9A-Za-z_][0-9A-Za-z_.-]*")
         )
-        return (Right(self.user), *to_act_on(self.php, "reload"), programs)
+        owner = () if self.owner is None else (Right(self.owner),)
+        return (Right(self.user), *owner, *to_act_on(self.php, "reload"), programs)
 
     def plan(self, seen: Seen) -> Plan:
         try:
@@ -170,8 +179,14 @@ class GoBack(Task[Seen]):
             names: Their names, should that not be known.
 
         Raises:
-            Unplannable: A migration may be in the way of older code, or php-fpm could not be reloaded.
+            Unplannable: A migration may be in the way of older code, what is served is not whose it was said to be, or
+                php-fpm could not be reloaded.
         """
+        if self.owner not in {None, way.served.owner}:
+            raise Unplannable(
+                f"what is served belongs to {way.served.owner}, not to {self.owner}: say owner={way.served.owner}, or "
+                "leave it out"
+            )
         news = self._migrations_between(way, found, names)
         switch = self._switch(seen, way, news, _php_of(seen.services.matching(self.php), seen.services))
         return Plan.of_whole(
@@ -248,7 +263,8 @@ class GoBack(Task[Seen]):
         words: list[tuple[str, ...]] = [("supervisorctl", "status", f"{name}:*") for name in workers]
         if unit is not None:
             words += [("systemctl", "reload", "--", unit.name), test]
-        return (Use(user=self.user), Use(user=owner), *(Use(each) for each in words if each))
+        told_by = "" if owner == self.user else "owner"
+        return (Use(user=self.user), Use(user=owner, told_by=told_by), *(Use(each) for each in words if each))
 
     def _unless_held(self, seen: Seen, name: str, why: str) -> Plan:
         """Return that nothing is to do, unless users still see the maintenance page that was put up here."""
@@ -305,6 +321,8 @@ class GoBack(Task[Seen]):
             given.setdefault("migrations", self.migrations)
         if self.maintenance != "no":
             given.setdefault("maintenance", self.maintenance)
+        if self.owner is not None:
+            given.setdefault("owner", self.owner)
         if given["to"] is None:
             given["to"] = self.noun.upper()
         return " ".join([self.again or "with", *(f"--set {name}={value}" for name, value in given.items())])

@@ -72,6 +72,8 @@ class RollBackRelease(GoBack[RollbackSeen]):
         to: The release to serve; without it the newest one before the served one that is not marked bad.
         migrations: Which migrations may have come between: ``additive``, or ``any``.
         user: Whom php-fpm and the workers run as.
+        owner: Whose the releases are, where that is neither who logs in nor the application's user; for
+            ``sudoers``, which asks no host.
         php: The unit of php-fpm; ``*`` and ``?`` stand for what they do in a shell. No more than one may run.
         needs: What the application needs beside it, if it is on this host; older code does not help where that is down.
         access_log: Where nginx logs the requests to this application, in its usual format.

@@ -43,15 +43,15 @@ class Narrow:
         file.write_text(text.replace("    ansible_user: deploy\n", "    ansible_user: deploy\n    sudo: narrow\n"))
         return file
 
-    def install(self, scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
-        assert cli.main(("sudoers", scenario, "--host", "web1", "--inventory", str(self.inventory))) == 0
+    def install(self, scenario: str, capsys: pytest.CaptureFixture[str], *words: str) -> None:
+        assert cli.main(("sudoers", scenario, "--host", "web1", "--inventory", str(self.inventory), *words)) == 0
         self.host.run("tee", "/root/FILE", stdin=capsys.readouterr().out.encode()).checked()
         self.host.shell("rm -rf /etc/sudoers.d/deploy /run/soleil-remediate; gpasswd -d deploy www-data")
         for _ in range(2):  # once more does no harm
             self.host.shell("sh /root/FILE")
 
-    def remediate(self, scenario: str) -> HostReport:
-        run = open_remediation(scenario=scenario, hosts="web1", inventory=self.inventory)
+    def remediate(self, scenario: str, **inputs: str) -> HostReport:
+        run = open_remediation(scenario=scenario, hosts="web1", inventory=self.inventory, inputs=inputs)
         return run.remediate(gate=PolicyGate(says_yes=True), runs=Runs(self.folder / "runs")).hosts[0]
 
 
@@ -99,6 +99,39 @@ def test_a_bad_release_is_gone_back_from_by_the_printed_rules(
     assert not set(workers) & set(narrow.host.shell("pgrep -f '^php .*artisan queue:work'").split())
     assert narrow.host.shell("supervisorctl status 'soleil-worker:*' | grep -c RUNNING") == "2"
     assert isinstance(narrow.remediate("failed-deployment-rollback").outcome, NotNeeded)
+
+
+def test_releases_of_a_third_user_need_a_rule_of_their_own_and_the_refusal_says_how_it_is_printed(
+    narrow: Narrow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow.install("failed-deployment-rollback", capsys)
+    narrow.host.break_with("bad-release", what="exception")
+    narrow.host.shell(f"useradd -G www-data releaser && chown -Rh --from=deploy releaser {BASE}")
+    seen = f"readlink {BASE}/current; ls -l {BASE}/releases/*"
+    was = narrow.host.shell(seen)
+
+    refused = narrow.remediate("failed-deployment-rollback")
+
+    assert isinstance(refused.outcome, NotFixed), refused
+    assert (
+        "sudo does not allow what runs as releaser: `soleil-remediate sudoers` with --set owner=releaser prints what "
+        "it has to allow"
+    ) in refused.outcome.why
+    assert (refused.sent, narrow.host.shell(seen)) == ((), was)
+
+    narrow.install("failed-deployment-rollback", capsys, "--set", "owner=releaser")
+    other = narrow.remediate("failed-deployment-rollback", owner="www-data")
+    assert "what is served belongs to releaser, not to www-data: say owner=releaser" in str(other.outcome)
+    assert (other.sent, narrow.host.shell(seen)) == ((), was)
+
+    for inputs in ({}, {"owner": "releaser"}):  # it is for sudoers; a run that is told as well does not mind
+        report = narrow.remediate("failed-deployment-rollback", **inputs)
+        assert isinstance(report.outcome, NotNeeded if inputs else Fixed), report
+    assert narrow.host.shell(f"readlink -f {BASE}/current") == OLD
+    assert narrow.host.shell(f"stat -c %U {BASE}/current {BASE}/releases/20260102000000/BAD_RELEASE").split() == [
+        "releaser",
+        "releaser",
+    ]
 
 
 def test_nothing_else_is_allowed(narrow: Narrow, capsys: pytest.CaptureFixture[str]) -> None:

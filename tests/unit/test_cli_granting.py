@@ -143,6 +143,20 @@ def test_what_single_commands_cannot_do_is_said(inventory: str, capsys: pytest.C
     assert "ALL=" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("scenario", ["application-down", "failed-deployment-rollback"])
+def test_whose_the_releases_are_is_said_and_gets_a_rule(
+    inventory: str, capsys: pytest.CaptureFixture[str], scenario: str
+) -> None:
+    Path(inventory).write_text(NARROW)
+    words = ["sudoers", scenario, "--inventory", inventory, "--host", "web1"]
+    assert cli.main([*words, "--set", "owner=releaser"]) == 0
+    said = capsys.readouterr().out
+    assert "\ndeploy ALL=(releaser) NOPASSWD: ALL\ndeploy ALL=(root) " in said
+    assert "# releaser runs the application, or its code is theirs: " in said
+    assert cli.main([*words, "--set", "owner=root"]) == 2
+    assert "owner must be the name of a user other than root" in capsys.readouterr().err
+
+
 def test_nobody_gets_all_of_roots_rights_as_single_commands(inventory: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path(inventory).write_text(NARROW.replace("root: /srv", "user: root, root: /srv"))
     assert cli.main(["sudoers", "application-down", "--inventory", inventory, "--host", "web1"]) == 2

@@ -220,6 +220,21 @@ def test_what_sudo_would_refuse_is_not_planned() -> None:
     )
 
 
+def test_where_sudo_would_refuse_a_user_of_whom_the_rules_know_by_an_input_alone_that_input_is_said() -> None:
+    uses = Use(user="www-data"), Use(user="deploy", told_by="owner"), Use(("id",), "deploy", told_by="owner")
+
+    class Put(tiny.PutFile):
+        def plan(self, seen: str | None) -> Plan:
+            plan = super().plan(seen)
+            return replace(plan, changes=tuple(replace(change, uses=uses) for change in plan.changes))
+
+    outcome = decide(step(Put()), "bad", RED, tiny.host(), need=Health.FAULTY, refused=frozenset(uses))
+    assert outcome == StepUndecided(
+        why="sudo does not allow what runs as www-data, what runs as deploy, id: `soleil-remediate sudoers` with "
+        "--set owner=deploy prints what it has to allow"
+    )
+
+
 def test_a_pending_step_carries_its_plan_and_the_digest_of_each_change() -> None:
     task = tiny.PutFile(words=("first", "good"))
     outcome = decide(step(task), "bad", RED, tiny.host("web7"), need=Health.FAULTY, is_tentative=True)

@@ -152,6 +152,11 @@ def test_a_named_commit_is_gone_back_to_and_the_one_that_is_there_is_nothing_to_
     assert refusal(replace(TASK, to="d"), seen(only)).endswith("not marked bad: none")
 
 
+def test_whose_the_checkout_is_has_to_be_so() -> None:
+    assert change_of(replace(TASK, owner="deploy"), seen()) == change_of(TASK, seen())
+    assert "belongs to deploy, not to jan" in refusal(replace(TASK, owner="jan"), seen())
+
+
 def test_where_requests_failed_before_it_or_in_maintenance_mode_going_back_would_not_help() -> None:
     assert refusal(TASK, seen(onset=BEFORE)).startswith(f"going back from commit {C[:12]} would not help: ")
     assert refusal(TASK, seen(onset=BEFORE)).endswith("--set to=COMMIT")

@@ -19,6 +19,7 @@ from soleil_remediate.facts.releases import Link, Release, Releases
 from soleil_remediate.facts.services import Configuration, Services, Unit
 from soleil_remediate.facts.workers import Program
 from soleil_remediate.plan import Change, Risk
+from soleil_remediate.rights import Right
 from soleil_remediate.tasks.releases import RollBackRelease, RollbackSeen
 from soleil_remediate.tasks.switching import SWITCH
 from tests.unit.facts.answers import complaint, record, said, see
@@ -179,6 +180,20 @@ def test_names_that_do_not_tell_their_order_need_a_name() -> None:
         "--set to=RELEASE"
     )
     assert change_of(replace(TASK, to="abc"), seen(found)).summary == "serve release abc instead of def"
+
+
+def test_whose_the_releases_are_is_for_sudoers_and_has_to_be_so() -> None:
+    owned = replace(TASK, owner="deploy")
+    assert change_of(owned, seen(THREE)) == change_of(TASK, seen(THREE))
+    assert set(owned.rights() or ()) - set(TASK.rights() or ()) == {Right("deploy")}
+    assert [use.told_by for use in change_of(TASK, seen(THREE)).uses if use.user == "deploy"] == ["owner"]
+    users = replace(THREE, owner="www-data")
+    assert not any(use.told_by for use in change_of(TASK, seen(users)).uses)
+    assert refusal(replace(TASK, owner="jan"), seen(THREE)) == (
+        "what is served belongs to deploy, not to jan: say owner=deploy, or leave it out"
+    )
+    found = releases(release("1"), release("2"), release("3", bad=True), serves="2")
+    assert nothing(owned, seen(found)).endswith("--set to=1 --set owner=deploy")
 
 
 def test_what_is_no_such_layout_is_left_alone() -> None:
@@ -360,6 +375,9 @@ def test_without_a_php_fpm_that_runs_none_is_reloaded() -> None:
         ({"migrations": "none"}, "additive or any"),
         ({"php": "-x"}, "must be a service"),
         ({"began": "then"}, "any or with-release"),
+        ({"owner": "root"}, "other than root"),
+        ({"owner": "jan ALL"}, "name of a user"),
+        ({"owner": ""}, "name of a user"),
         ({"access_log": Path("access.log")}, "absolute"),
         ({"access_log": Path("/var/../x")}, "absolute"),
     ],
