@@ -35,6 +35,16 @@ def test_the_readme_names_every_shipped_scenario() -> None:
     assert set(re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)) == shipped
 
 
+def test_the_runbook_page_has_every_shipped_scenario_and_names_only_kinds_that_there_are() -> None:
+    page = (ROOT / "docs" / "runbook.md").read_text()
+    shipped = {path.stem for path in (ROOT / "playbooks").glob("*.yml")}
+    assert set(re.findall(r"^## ([a-z-]+)$", page, re.MULTILINE)) == shipped
+    named = re.findall(r"`([a-z-]+\.[a-z-]+)`", page)
+    assert len(named) > 30
+    kinds = {kind.kind for kind in BUILT_IN}
+    assert [name for name in named if name not in kinds] == []
+
+
 def _anchors(page: Path) -> set[str]:
     """Return what links may name after ``#``, as forges make it of headings."""
     prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
