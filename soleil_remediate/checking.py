@@ -30,7 +30,7 @@ from soleil_remediate.task import Check
 from soleil_remediate.transports import Session, Transport
 from soleil_remediate.transports.ways import EachItsWay
 from soleil_remediate.units import Duration
-from soleil_remediate.visiting import each, visit
+from soleil_remediate.visiting import Visits
 
 
 def check(  # noqa: PLR0913  # all by name, and all but two have a default
@@ -111,11 +111,12 @@ def check_hosts(
             raise ConfigError(f"{routine.name} is for {routine.hosts}, and {', '.join(strangers)} is not among them")
     inputs = parse_inputs(routine, given)
     bound = {host.name: bind_routine(routine, host, inputs, catalog) for host in hosts}
-    return each(hosts, lambda host: _of_host(host, *bound[host.name], transport, clock))
+    visits = Visits(transport, clock)
+    return visits.each(hosts, lambda host: _of_host(host, *bound[host.name], visits, clock))
 
 
 def _of_host(
-    host: Host, checks: tuple[Check[Any], ...], left_out: tuple[LeftOut, ...], transport: Transport, clock: Clock
+    host: Host, checks: tuple[Check[Any], ...], left_out: tuple[LeftOut, ...], visits: Visits, clock: Clock
 ) -> Checked:
     def ask(session: Session, _: Duration) -> Checked:
         reader, began = Reader(), clock.monotonic()
@@ -132,5 +133,5 @@ def _of_host(
 
     if not checks:
         return Checked(host=host, left_out=left_out)
-    seen = visit(host, transport, clock, ask)
+    seen = visits.visit(host, ask)
     return Checked(host=host, end=seen) if isinstance(seen, NotReached | Crashed) else seen

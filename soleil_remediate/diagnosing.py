@@ -33,7 +33,7 @@ from soleil_remediate.seeing import preview_of, reads_of, seen_by
 from soleil_remediate.transports import Session, Transport
 from soleil_remediate.transports.ways import EachItsWay
 from soleil_remediate.units import Duration
-from soleil_remediate.visiting import each, visit
+from soleil_remediate.visiting import Visits
 
 
 def diagnose(
@@ -96,14 +96,15 @@ def look_for(
         clock: This machine's, unless another is handed in.
     """
     clock = clock or SystemClock()
-    return each(hosts, lambda host: _of_host(host, scenarios, catalog, transport, select, clock))
+    visits = Visits(transport, clock)
+    return visits.each(hosts, lambda host: _of_host(host, scenarios, catalog, visits, select, clock))
 
 
 def _of_host(
     host: Host,
     scenarios: Scenarios,
     catalog: Catalog,
-    transport: Transport,
+    visits: Visits,
     select: Callable[[str], Iterable[Host]] | None,
     clock: Clock,
 ) -> Diagnosis:
@@ -118,7 +119,7 @@ def _of_host(
             left_out.append((scenario.name, str(error)))
     if not cases:
         return Diagnosis(host=host, left_out=tuple(left_out))
-    found = visit(host, transport, clock, lambda session, within: _look(cases, session, clock, within))
+    found = visits.visit(host, lambda session, within: _look(cases, session, clock, within))
     if isinstance(found, NotReached | Crashed):
         return Diagnosis(host=host, end=found)
     return Diagnosis(host=host, findings=ranked(found, scenarios), left_out=tuple(left_out))

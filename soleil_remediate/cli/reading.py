@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,9 +37,7 @@ from soleil_remediate.scenario import Scenario
 from soleil_remediate.state import state_folder
 from soleil_remediate.transports.ways import EachItsWay
 from soleil_remediate.units import Duration
-
-#: Hosts that are connected to in the same moment.
-_FORKS = 50
+from soleil_remediate.visiting import Visits
 
 
 def _show(page: Page) -> ExitStatus:
@@ -107,8 +104,8 @@ def ping(call: Call) -> ExitStatus:
     """Connect to each host, and say as whom and with which rights."""
     hosts, known = chosen_hosts(call)
     is_json = call.is_json
-    with ThreadPoolExecutor(min(_FORKS, len(hosts))) as pool:
-        answers = list(pool.map(_ping, hosts))
+    visits = Visits(EachItsWay(), SystemClock())
+    answers = visits.each(hosts, lambda host: _ping(host, visits))
     if is_json:
         _document(call, "hosts", answers)
     else:
@@ -128,7 +125,7 @@ def ping(call: Call) -> ExitStatus:
     return worst(answer.exit_status for answer in answers)
 
 
-def _ping(host: Host) -> _Answer:
+def _ping(host: Host, visits: Visits) -> _Answer:
     clock = SystemClock()
     began = clock.monotonic()
 
@@ -141,12 +138,12 @@ def _ping(host: Host) -> _Answer:
     except ConfigError as error:
         return answer(ExitStatus.USAGE, str(error))
     try:
-        session = EachItsWay().open(host, within=host.connection.connect_within)
+        session = visits.open(host)
     except (Unreachable, ConfigError) as error:  # as in a run: what is known only now keeps no other host waiting
         return answer(ExitStatus.UNREACHABLE, str(error))
     connected = answer(ExitStatus.OK, "")
     access, key = session.access, session.host_key
-    session.close()
+    visits.close(session)
     rights = "has root" if access.is_root else access.why_not if access.is_narrow else f"not root: {access.why_not}"
     return replace(connected, says=f"{access.login}, {rights}", host_key=None if key is None else str(key))
 

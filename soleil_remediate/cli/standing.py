@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 from soleil_remediate.cli.call import Call
 from soleil_remediate.cli.choosing import chosen_hosts, every_host, invocation
 from soleil_remediate.cli.freezing import put_freeze, switch
+from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus, FactError, Unreachable, worst
 from soleil_remediate.events import as_data
 from soleil_remediate.history import Ending, RunSummary
@@ -28,9 +27,7 @@ from soleil_remediate.state import state_folder
 from soleil_remediate.transports.holding import Holding, ReadHolding
 from soleil_remediate.transports.session import memory_of
 from soleil_remediate.transports.ways import EachItsWay
-
-#: Hosts that are connected to in the same moment.
-_FORKS = 50
+from soleil_remediate.visiting import Visits
 
 
 class Life(Enum):
@@ -90,8 +87,8 @@ def status(call: Call) -> ExitStatus:
     hosts = _hosts(call)
     standings: list[HostStanding] = []
     if hosts:
-        with ThreadPoolExecutor(min(_FORKS, len(hosts)), thread_name_prefix="ask") as pool:
-            standings = list(pool.map(lambda host: standing(host, known), hosts))
+        visits = Visits(EachItsWay(), SystemClock())
+        standings += visits.each(hosts, lambda host: standing(host, known, visits))
     ended = [one.exit_status for one in standings]
     if frozen is not None or any(not run.is_alive for run in runs):
         ended.append(ExitStatus.WORK_FOUND)
@@ -153,11 +150,11 @@ def life(run: str, known: dict[str, RunSummary]) -> Life:
     return Life.ALIVE if _is_alive(found) else Life.OVER
 
 
-def standing(host: Host, known: dict[str, RunSummary]) -> HostStanding:
+def standing(host: Host, known: dict[str, RunSummary], visits: Visits) -> HostStanding:
     """Ask one host."""
     try:
         check_local_files((host,))
-        session = EachItsWay().open(host, within=host.connection.connect_within)
+        session = visits.open(host)
     except (Unreachable, ConfigError) as error:
         return HostStanding(host=host.name, word="UNREACHABLE", says=str(error), exit_status=Unreachable.exit_status)
     try:
@@ -174,8 +171,7 @@ def standing(host: Host, known: dict[str, RunSummary]) -> HostStanding:
     except Unreachable as error:
         return HostStanding(host=host.name, word="UNREACHABLE", says=str(error), exit_status=error.exit_status)
     finally:
-        with suppress(Exception):  # it is gone either way
-            session.close()
+        visits.close(session)
 
 
 def judge(host: str, holding: Holding, known: dict[str, RunSummary]) -> HostStanding:

@@ -163,7 +163,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "check",
-        "Look before anything is wrong: daily, weekly, monthly; and say what people have to see to.",
+        "Look before anything is wrong, and say what is left to people.",
         "checking:check",
         words=(Word("routine", "daily, weekly, monthly, or one of your own"),),
         options=(

@@ -208,7 +208,7 @@ def test_a_lost_operation_is_shown_as_a_lock_is_and_its_host_is_not_called_free(
         for event in recorded.events(until=10):
             record.write(event)
     lost = Holding(lost=("0123abcd-00-00",))
-    monkeypatch.setattr(standing, "standing", lambda host, known: judge(host.name, lost, known))
+    monkeypatch.setattr(standing, "standing", lambda host, known, _: judge(host.name, lost, known))
     status, out, _ = soleil("status", "--inventory", inventory)
     assert status == ExitStatus.WORK_FOUND
     assert "web1  LOST" in out
