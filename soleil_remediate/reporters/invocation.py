@@ -99,6 +99,10 @@ class Invocation:
         """Return the command that shows a scenario's page."""
         return self._typed("explain", scenario, *_options("--playbooks", self.playbooks))
 
+    def diagnose(self) -> str:
+        """Return the command that says what is wrong, by every scenario."""
+        return self._typed("diagnose", "--host", self.hosts, *self._reached(), *_options("--playbooks", self.playbooks))
+
     def confirm(self, routine: str, duty: str) -> str:
         """Return the command that notes that somebody did what only a person can do."""
         where = (*_options("--inventory", [self.inventory]), *_options("--playbooks", self.playbooks))

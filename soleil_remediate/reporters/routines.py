@@ -30,7 +30,7 @@ def routine_page(
     page = Page(width)
     for one in checked:
         page.gap()
-        _put_host(page, routine, one)
+        _put_host(page, routine, one, again)
     if duties:
         page.gap()
         _put_duties(page, routine, duties, again)
@@ -39,7 +39,7 @@ def routine_page(
     return page
 
 
-def _put_host(page: Page, routine: Routine, checked: Checked) -> None:
+def _put_host(page: Page, routine: Routine, checked: Checked, again: Invocation) -> None:
     host = checked.host
     about = joined([host.policy.environment, host.app_name and f"app {host.app_name}"], ", ")
     page.beside((f"{routine.name} · {host.name}", HEADING), f"({about})" if about else "", 0)
@@ -54,6 +54,8 @@ def _put_host(page: Page, routine: Routine, checked: Checked) -> None:
             page.beside((mark, style), f"{one.kind}: {one.verdict.why}")
     for left in checked.left_out:
         page.beside("--", f"{left.kind}: left out, it needs {', '.join(left.missing)}")
+    if checked.of(Health.FAULTY):
+        page.command("next", again.about(host.name).diagnose(), MARGIN)
 
 
 def _put_duties(page: Page, routine: Routine, duties: Sequence[DutySeen], again: Invocation) -> None:
