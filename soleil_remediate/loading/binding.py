@@ -339,12 +339,20 @@ class _Builder:
                     raise self._error(use, name, f"{one} holds a template: write the value itself in the inventory")
             return fill(written, self._context)
         except NotDefined as error:
+            if self._is_left_out(use, name, written):
+                return None
             where = "the inventory" if self._host.is_listed else "an inventory: this host stands in none"
             raise self._error(
                 use, name, f"{use.kind}: {name} needs {error.name}, which is not given in {where}"
             ) from None
         except ValueError as error:
             raise self._error(use, name, f"{use.kind}: {name}: {error}") from None
+
+    def _is_left_out(self, use: Use, name: str, written: object) -> bool:
+        """Whether an argument that may be missing names a part of what is, such as ``app.backups.path``."""
+        _, mistake = judge(None, self._catalog.kind(use.kind).arguments[name].annotation)
+        sections = [one.parts[1] for one in names_in(written) if one.parts[0] == "app" and len(one.parts) > 2]
+        return not mistake and any(self.is_missing(f"app.{section}") for section in sections)
 
     def _error(self, use: Use, name: str, message: str) -> NotBound:
         return NotBound(use.argument_origins.get(name, use.origin), self._host.name, message)

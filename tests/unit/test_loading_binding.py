@@ -133,6 +133,14 @@ def test_a_template_is_filled_from_the_inventory_and_keeps_its_type(argument: st
     assert (filled, type(filled)) == (value, type(value))
 
 
+def test_what_may_be_left_out_is_where_the_inventory_has_not_the_whole_of_which_it_is_a_part() -> None:
+    here = web1()
+    without = replace(here, app={**here.app, "backups": None})
+    assert taken('path: "{{ app.backups.path }}"', host=without).path is None
+    with pytest.raises(PlaybookError, match=r"number needs app\.backups\.keep, which is not given in the inventory"):
+        taken('number: "{{ app.backups.keep }}"', host=without)
+
+
 def test_a_list_where_one_value_is_wanted_makes_one_step_of_each() -> None:
     loaded = scenario('  - note.take: {path: "{{ app.logs }}", number: 7}\n', "")
     logs = (PurePosixPath("/srv/a.log"), PurePosixPath("/srv/b.log"))
