@@ -259,3 +259,8 @@ def new_migrations(difference: Mapping[str, str]) -> tuple[str, ...]:
     """Return the file names of the migrations that only the newer of two commits has, or has otherwise."""
     names = (name for name, kind in difference.items() if name.startswith(_MIGRATIONS) and kind != "D")
     return tuple(sorted(name.removeprefix(_MIGRATIONS) for name in names))
+
+
+def changed_migrations(difference: Mapping[str, str]) -> tuple[str, ...]:
+    """Return those of :func:`new_migrations` that the older of the two commits has as well."""
+    return tuple(name for name in new_migrations(difference) if difference[f"{_MIGRATIONS}{name}"] != "A")

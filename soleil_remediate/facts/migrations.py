@@ -55,6 +55,18 @@ _ON_TABLE = re.compile(
 )
 _CALL = re.compile(r"->\s*(\w+)\s*\(")
 
+#: The name of a table or a column as databases quote it, with its schema or without.
+_NAME = r"(?:\"[^\";]+\"|`[^`;]+`|\[[^\];]+\]|[A-Za-z_]\w*)"
+_NAMED = rf"{_NAME}(?:\.{_NAME})*"
+_DROP_TABLES = re.compile(rf"drop table (?:if exists )?({_NAMED}(?:, ?{_NAMED})*)(?: cascade)?;?", re.IGNORECASE)
+_ALTER_TABLE = re.compile(rf"alter table (?:if exists )?({_NAMED}) ([^;]+);?", re.IGNORECASE)
+_DROP_COLUMN = re.compile(rf"drop (?:column )?(?:if exists )?({_NAMED})", re.IGNORECASE)
+#: What loses nothing that was written: what makes something new, and what only says how it is kept.
+_LOSES_NOTHING = re.compile(r"(?:create (?:unique )?index|create table|drop index) [^;]+;?", re.IGNORECASE)
+_LOSES_NOTHING_OF_A_TABLE = re.compile(
+    r"add [^;]+|drop (?:index|constraint|foreign key|primary key|unique|check)\b[^;]*", re.IGNORECASE
+)
+
 
 def effect_of(text: str) -> Effect:
     """Judge a migration by what it does when it is run forward; how it would be taken back does not count."""
@@ -70,6 +82,42 @@ def effect_of(text: str) -> Effect:
         if worst in effects:
             return worst
     return Effect.ADDITIVE
+
+
+def lost_by(statement: str) -> tuple[str, ...]:
+    """Say what is gone from a database after one statement of SQL; what is not understood is named whole.
+
+    As Laravel writes it for PostgreSQL, MySQL and SQLite. Quotation marks stay as they are.
+    """
+    whole = f"whatever goes by: {statement}"
+    if tables := _DROP_TABLES.fullmatch(statement):
+        return tuple(f"table {name} and all its rows" for name in re.findall(_NAMED, tables[1]))
+    if _LOSES_NOTHING.fullmatch(statement):
+        return ()
+    altered = _ALTER_TABLE.fullmatch(statement)
+    if altered is None:
+        return (whole,)
+    clauses = [one for one in _clauses(altered[2]) if not _LOSES_NOTHING_OF_A_TABLE.fullmatch(one)]
+    dropped = [found for one in clauses if (found := _DROP_COLUMN.fullmatch(one))]
+    if len(dropped) < len(clauses):
+        return (whole,)
+    return tuple(f"column {found[1]} of {altered[1]}" for found in dropped)
+
+
+def _clauses(text: str) -> Iterator[str]:
+    """Return what stands between the commas of a statement; what is in quotes or parentheses stays together."""
+    depth, quote, begin = 0, "", 0
+    for at, character in enumerate(text):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'`":
+            quote = character
+        else:
+            depth += {"(": 1, ")": -1}.get(character, 0)
+            if character == "," and depth == 0:
+                yield text[begin:at].strip()
+                begin = at + 1
+    yield text[begin:].strip()
 
 
 def _without_texts(text: str) -> str | None:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError, Unplannable
-from soleil_remediate.facts.checkouts import CheckedOut, Checkout, new_migrations, read_checkout
+from soleil_remediate.facts.checkouts import (
+    CheckedOut,
+    Checkout,
+    changed_migrations,
+    new_migrations,
+    read_checkout,
+)
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import FileStat, FindNamed
 from soleil_remediate.facts.maintenance import read_maintenance
 from soleil_remediate.facts.octane import read_octane
 from soleil_remediate.facts.onsets import read_onset
+from soleil_remediate.facts.rollbacks import Artisan, Rollback
 from soleil_remediate.facts.services import read_services
 from soleil_remediate.facts.together import together
 from soleil_remediate.facts.workers import ReadPrograms
@@ -74,6 +82,14 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
     not commit it, with which it holds; where requests are seen to fail since before the commit was there; nor in
     maintenance mode; nor where Laravel Octane serves, which has the code in memory. The database stays as it is.
 
+    With ``migrations: back`` Laravel takes back what came with the bad commit, before older code is served and behind
+    the maintenance page. Which have run, and what SQL would take them back, is read from artisan, as the application's
+    user, and is in the plan. ``--pretend`` runs the PHP of ``down()`` for that, without its SQL: so it is asked only
+    then. Nothing is done where any other migration would be taken back, where what artisan says is not understood, or
+    where ``down()`` does nothing. The host compares all of it again, and does not believe artisan afterwards: it asks
+    which have run. Where one was not taken back, nothing is switched, and the page stays until a person or the next run
+    has gone on. What the SQL drops is lost: ``migrate`` makes tables and columns again, empty.
+
     Where a person asks for it, users see Laravel's maintenance page meanwhile, until the older commit is seen to serve
     its pages behind it; where it does not, the page stays, and the next run goes on there. Should nobody end it, the
     host itself does after 20 minutes.
@@ -82,7 +98,7 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
         root: The folder that holds artisan and ``.git``.
         to: The commit to check out, by as many of its digits as tell it from others; without it the newest one that was
             there before and is not marked bad.
-        migrations: Which migrations may have come between: ``additive``, or ``any``.
+        migrations: Which migrations may have come between: ``additive``, or ``any``; with ``back`` they are taken back.
         user: Whom php-fpm and the workers run as.
         owner: Whose the checkout is, where that is neither who logs in nor the application's user; for
             ``sudoers``, which asks no host.
@@ -92,6 +108,7 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
         began: What has to be known about the beginning of what fails: ``any`` for nothing; with ``with-release``
             nothing is done unless it is seen that requests went well until this commit was there, and fail since.
         maintenance: Whether users see Laravel's maintenance page meanwhile: ``yes`` or ``no``.
+        backups: The folder of backups; where migrations are taken back, the age of the newest is said.
         pages: What has to be served behind the maintenance page before users see the application again.
         url: The application's public address; the web server is asked by its name.
         origin: Where the web server listens on the host, if not on the usual ports.
@@ -104,7 +121,7 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
     """
 
     kind = "checkout.rollback"
-    rounds = 4
+    rounds = 4  # six with migrations: back
     #: As with a release: older code may write what newer cannot read.
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
     divides = True
@@ -113,8 +130,14 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
 
     async def read(self, host: Reader) -> CheckoutSeen:
         cache = self.root / "bootstrap/cache"
-        checkout, services, ((programs, caches, built), (marks, is_held, listening)), onset, octane = await together(
-            read_checkout(host, self.root, self.to),
+        (
+            (checkout, rollback),
+            services,
+            ((programs, caches, built), (marks, is_held, listening)),
+            onset,
+            octane,
+        ) = await together(
+            self._read_checkout(host),
             read_services(host, [self.php, *self.needs], tested=[self.php]),
             together(
                 host.ask_all(
@@ -138,7 +161,21 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
             octane=octane,
             is_held=is_held,
             listening=listening,
+            rollback=rollback,
         )
+
+    async def _read_checkout(self, host: Reader) -> tuple[Checkout, Rollback | None]:
+        checkout = await read_checkout(host, self.root, self.to)
+        difference = checkout.difference
+        if difference is None or isinstance(difference, FactError) or not self._is_to_go(checkout):
+            return checkout, None
+        names = new_migrations(difference)
+        return checkout, await self._read_rollback(host, names, Artisan(code=self.root, user=self.user))
+
+    def _is_to_go(self, checkout: Checkout) -> bool:
+        with suppress(Unplannable):
+            return isinstance(self._chosen(checkout), CheckedOut)
+        return False
 
     def _plan(self, seen: CheckoutSeen) -> Plan:
         checkout = seen.checkout
@@ -165,7 +202,8 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
             raise Unplannable(f"in what {way.bad} and {way.older} differ cannot be told: {difference}")
         self._refuse_what_is_not_whole(seen, difference, chosen)
         found = checkout.migrations if checkout.migrations is not None else {}
-        return self._go(seen, way, found, new_migrations(difference))
+        names = new_migrations(difference)
+        return self._go(seen, way, found, names, changed_migrations(difference))
 
     def _chosen(self, checkout: Checkout) -> CheckedOut | str:
         """Return the commit to check out; why there is nothing to do where there is not.

@@ -9,18 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import ClassVar, TypeVar
 
-from soleil_remediate.command import Command
+from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.http import refuse_unless_askable
 from soleil_remediate.facts.migrations import Effect, effect_of
 from soleil_remediate.facts.onsets import ACCESS_LOG, Blame, Onset
 from soleil_remediate.facts.releases import is_release_name
+from soleil_remediate.facts.rollbacks import Artisan, Rollback, read_rollback
 from soleil_remediate.facts.services import Services, Unit, configuration_test, refuse_unless_unit
 from soleil_remediate.plan import Change, Plan, Risk, Undo
 from soleil_remediate.rights import SUPERVISORCTL, Right, Use, to_act_on
 from soleil_remediate.task import Task
 from soleil_remediate.tasks.maintenance import MaintenancePage
+from soleil_remediate.tasks.taking_back import MigrationsBack
 from soleil_remediate.tasks.ways_back import GoingBackSeen, WayBack
 from soleil_remediate.units import Duration
 
@@ -52,6 +54,7 @@ class GoBack(Task[Seen]):
     access_log: PurePosixPath = ACCESS_LOG
     began: str = "any"
     maintenance: str = "no"
+    backups: PurePosixPath | None = None
     pages: tuple[str, ...] = ()
     url: str | None = None
     origin: str | None = None
@@ -63,13 +66,16 @@ class GoBack(Task[Seen]):
             raise ValueError(f"{self.root} must be absolute, and name what is served: a link, or a checkout")
         if self.to is not None and not is_release_name(self.to):
             raise ValueError(f"{self.to[:80]!r} must be {self.meant}")
-        for name, allowed in (("migrations", "additive or any"), ("began", "any or with-release")):
-            if (given := getattr(self, name)) not in allowed.split(" or "):
+        for name, allowed in (("migrations", "additive, any or back"), ("began", "any or with-release")):
+            if (given := getattr(self, name)) not in re.split(" or |, ", allowed):
                 raise ValueError(f"{name} must be {allowed}, not {given[:80]!r}")
         if self.maintenance not in {"no", "yes"}:
             raise ValueError(f"maintenance must be no or yes, not {self.maintenance[:80]!r}")
-        if self.maintenance == "yes" and not self.pages:
-            raise ValueError("maintenance needs pages: what has to be served before users see the application again")
+        for name, asked in (("maintenance", "yes"), ("migrations", "back")):
+            if getattr(self, name) == asked and not self.pages:
+                raise ValueError(f"{name} needs pages: what has to be served before users see the application again")
+        if self.backups is not None and (not self.backups.is_absolute() or ".." in self.backups.parts):
+            raise ValueError(f"{self.backups} must be absolute")
         for page in self.pages:
             refuse_unless_askable(page, self.url, self.origin)
         if self.owner is not None and (self.owner == "root" or not _USER.fullmatch(self.owner)):
@@ -82,7 +88,7 @@ class GoBack(Task[Seen]):
         refuse_unless_unit(self.php, *self.needs)
 
     def rights(self) -> tuple[Right, ...] | None:
-        if self.maintenance == "yes":  # the timer that ends it is root's
+        if self.maintenance == "yes" or self.migrations == "back":  # the timer that ends the page is root's
             return None
         programs = Right(
             "root", SUPERVISORCTL, r"(status NAME:\*|start NAME:NAME)".replace("NAME", "[0-9A-Za-z_][0-9A-Za-z_.-]*")
@@ -169,7 +175,20 @@ class GoBack(Task[Seen]):
             case _:
                 pass
 
-    def _go(self, seen: Seen, way: WayBack, found: Mapping[str, str] | FactError, names: Collection[str]) -> Plan:
+    async def _read_rollback(self, host: Reader, names: Collection[str], *places: Artisan) -> Rollback | None:
+        """Ask how the migrations *names* would be taken back; nothing where nobody wants that."""
+        if self.migrations != "back" or not names:
+            return None
+        return await read_rollback(host, [_stem(name) for name in sorted(names)], places, self.backups)
+
+    def _go(
+        self,
+        seen: Seen,
+        way: WayBack,
+        found: Mapping[str, str] | FactError,
+        names: Collection[str],
+        changed: Collection[str] = (),
+    ) -> Plan:
         """Return the plan that goes the whole way.
 
         Args:
@@ -177,6 +196,7 @@ class GoBack(Task[Seen]):
             way: What is possible, and would help.
             found: What stands in the migrations that came with the newer code, by file name.
             names: Their names, should that not be known.
+            changed: Those of them that the older code has as well, but otherwise.
 
         Raises:
             Unplannable: A migration may be in the way of older code, what is served is not whose it was said to be, or
@@ -187,21 +207,58 @@ class GoBack(Task[Seen]):
                 f"what is served belongs to {way.served.owner}, not to {self.owner}: say owner={way.served.owner}, or "
                 "leave it out"
             )
-        news = self._migrations_between(way, found, names)
+        because = self._served_since(way) + (f", and {seen.onset.in_words}" if isinstance(seen.onset, Onset) else "")
+        back = self._migrations_back(seen, way, found, names, changed)
+        news = self._migrations_between(way, found, names, changed) if back is None else back.stay
+        before = None
+        if back is not None:
+            before = back.change(self._page(seen), way.served)
+            because += back.besides
         switch = self._switch(seen, way, news, _php_of(seen.services.matching(self.php), seen.services))
-        return Plan.of_whole(
-            *self._behind_the_page(switch, seen, way),
-            because=self._served_since(way) + (f", and {seen.onset.in_words}" if isinstance(seen.onset, Onset) else ""),
+        return Plan.of_whole(*self._behind_the_page(switch, seen, way, before), because=because)
+
+    def _migrations_back(
+        self,
+        seen: Seen,
+        way: WayBack,
+        found: Mapping[str, str] | FactError,
+        names: Collection[str],
+        changed: Collection[str],
+    ) -> MigrationsBack | None:
+        """Return what is to be taken back; ``None`` where nothing came with the newer code, or nobody wants it to be.
+
+        Raises:
+            Unplannable: Which of two migrations of one name has run cannot be told.
+        """
+        if seen.rollback is None:
+            return None
+        otherwise = (
+            f"If the code of {self.noun} {way.older} can go on with the database as it is: "
+            f"{self._with(to=way.older, migrations='any')}"
+        )
+        if changed:
+            raise Unplannable(
+                f"{self.noun} {way.older} has {', '.join(sorted(changed))} otherwise: which of the two has run cannot "
+                f"be told. {otherwise}"
+            )
+        judged = {} if isinstance(found, FactError) else _judged(found)
+        return MigrationsBack(
+            rollback=seen.rollback,
+            effects={_stem(name): judged.get(name, Effect.UNKNOWN) for name in sorted(names)},
+            bad=f"{self.noun} {way.bad}",
+            folder=self.backups,
+            otherwise=otherwise,
         )
 
     def _served_since(self, way: WayBack) -> str:
         return f"{self.noun} {way.bad} is served since {as_text(way.since)} UTC"
 
     def _migrations_between(
-        self, way: WayBack, found: Mapping[str, str] | FactError, names: Collection[str]
+        self, way: WayBack, found: Mapping[str, str] | FactError, names: Collection[str], changed: Collection[str]
     ) -> Mapping[str, Effect]:
         """Return what came with the newer code, and how it is judged."""
-        older, told = f"{self.noun} {way.older}", self._with(to=way.older, migrations="any")
+        older = f"{self.noun} {way.older}"
+        told, back = (self._with(to=way.older, migrations=one) for one in ("any", "back"))
         if isinstance(found, FactError):
             if self.migrations == "any":
                 return dict.fromkeys(sorted(names), Effect.UNKNOWN)
@@ -209,12 +266,12 @@ class GoBack(Task[Seen]):
                 f"the migrations that came after {older} cannot be read ({found}). If its code can go on with them: "
                 f"{told}"
             )
-        judged = {name: effect_of(text) for name, text in found.items()}
+        judged = _judged(found)
         others = {name: effect for name, effect in judged.items() if effect is not Effect.ADDITIVE}
         if others and self.migrations != "any":
             raise Unplannable(
                 f"{older} does not know what came after it: {_in_words(others)}. If its code can go on with that: "
-                f"{told}"
+                f"{told}" + (f". To see what taking it back would do: {back}" if not changed else "")
             )
         return judged
 
@@ -248,15 +305,28 @@ class GoBack(Task[Seen]):
             uses=self._uses(owner, unit, test, workers),
         )
 
-    def _behind_the_page(self, switch: Change, seen: Seen, way: WayBack) -> tuple[Change, ...]:
-        """Return the switch, and what shows users the maintenance page meanwhile where that is asked for."""
+    def _behind_the_page(
+        self, switch: Change, seen: Seen, way: WayBack, before: Change | None = None
+    ) -> tuple[Change, ...]:
+        """Return the switch, and what shows users the maintenance page meanwhile where that is asked for.
+
+        Args:
+            before: What is done before it, and only behind the page.
+        """
         is_held = self._is_held(seen)
-        if not is_held and (self.maintenance == "no" or seen.maintenance):  # whoever else put it there ends it
-            return (switch,)
-        page = self._page(seen)
         # What fails behind the page must not let users see what was gone back from.
         for_good = replace(switch, undo=Undo.none("users would see again what was gone back from"))
-        return page.put_up(way.served, way.folder), for_good, page.take_down(f"{self.noun} {way.older}")
+        first = () if before is None else (before,)
+        if not is_held and seen.maintenance:  # whoever else put it there ends it
+            return (*first, for_good) if first else (switch,)
+        if not (is_held or first or self.maintenance == "yes"):
+            return (switch,)
+        page = self._page(seen)
+        # Where an earlier run may have taken something back, nothing may end its page but an answer behind it.
+        is_to_stay = is_held and self.migrations == "back"
+        until = "migrations are taken back" if first else ""
+        begin = () if is_to_stay else (replace(page, until=until).put_up(way.served, way.folder),)
+        return *begin, *first, for_good, page.take_down(f"{self.noun} {way.older}")
 
     def _uses(self, owner: str, unit: Unit | None, test: tuple[str, ...], workers: tuple[str, ...]) -> tuple[Use, ...]:
         """Return what the switch does as somebody else, as far as that can be told before."""
@@ -326,6 +396,15 @@ class GoBack(Task[Seen]):
         if given["to"] is None:
             given["to"] = self.noun.upper()
         return " ".join([self.again or "with", *(f"--set {name}={value}" for name, value in given.items())])
+
+
+def _judged(found: Mapping[str, str]) -> dict[str, Effect]:
+    return {name: effect_of(text) for name, text in found.items()}
+
+
+def _stem(name: str) -> str:
+    """Return what Laravel calls the migration in a file."""
+    return name.removesuffix(".php")
 
 
 def _in_words(news: Mapping[str, Effect]) -> str:

@@ -20,8 +20,8 @@ _WARMING_UP = Duration(60)
 #: What artisan may take in all, and whatever else a script does.
 _ARTISAN = Duration(240)
 
-#: ``root``, ``user`` and ``php`` are known to all of them.
-_FUNCTIONS = (
+#: ``root``, ``user`` and ``php`` are known to all of them; ``timer`` is to those that disarm it.
+IN_MAINTENANCE = (
     r"""set -eu
 stop() { printf '%s: nothing was changed\n' "$1" >&2; exit 75; }
 """
@@ -39,11 +39,23 @@ end() { # a release that cannot even start has no artisan; these two files are a
 """.replace("__OUR_WORD__", OUR_WORD)
 )
 
+#: Whether $served, a link or a checkout of $owner's, is as $was says.
+IS_UNCHANGED = r"""is_unchanged() {
+    [ -n "$was" ] || return
+    if [ -L "$served" ]; then
+        [ "$(readlink -- "$served")" = "$was" ]
+    else
+        [ "$(as "$owner" git -C "$served" rev-parse --verify HEAD)" = "$was" ] &&
+            said=$(as "$owner" git -C "$served" status --porcelain --untracked-files=no) && [ -z "$said" ]
+    fi
+}
+"""
+
 #: What the host's own timer does: end the maintenance mode of application $1, whose artisan runs as $2 by the PHP
 #: called $3, if it was begun here.
 _END = (
     "root=$1 user=$2 php=$3\n"
-    + _FUNCTIONS
+    + IN_MAINTENANCE
     + r"""ours || { echo "no maintenance mode of ours"; exit 0; }
 end || { printf 'maintenance mode cannot be ended: %s\n' "$(last "$said")" >&2; exit 1; }
 echo "maintenance mode ended"
@@ -56,8 +68,8 @@ echo "maintenance mode ended"
 _BEGIN = Script(
     "begin-maintenance",
     "root=$1 user=$2 php=$3 timer=$4 seconds=$5 ending=$6 older=$7\n"
-    + _FUNCTIONS
-    + r"""without=". It can be done without the page: maintenance=no"
+    + IN_MAINTENANCE
+    + r"""without=". Where no migration is taken back it can be done without the page: maintenance=no"
 [ ! -e "$file" ] || ours || stop "somebody else put the application into maintenance mode"
 [ -z "$older" ] || [ "$older/storage" -ef "$root/storage" ] ||
     stop "$older has a storage of its own, so maintenance mode would end with the switch$without"
@@ -99,28 +111,22 @@ echo "users see the maintenance page, until $((seconds / 60)) minutes from now a
 """,
 )
 
-#: End the maintenance mode of application $1, whose artisan runs as $2 by the PHP called $3; $4 is the timer that would
-#: have done so later. $5 is the link or the checkout that says what is served: with what it said before in $6 it is
-#: ended at once if it still says so (empty: it is not asked); $7 is whose it is. Otherwise the web server is asked for
-#: pages, each an address and where on this host it listens, from $11 on, as one who may look behind the maintenance
-#: page: once all are served, in $9 seconds at most, it is ended. $8 are the seconds after which a page is not answered.
-#: Then supervisor's programs $10 are looked after: with --max-time, workers end again and again in maintenance mode.
+#: End the maintenance mode of application $1, whose artisan runs as $2 by the PHP called $3; $4 is the timer that
+#: would have done so later. $5 is the link or the checkout that says what is served: with what it said before in $6 it
+#: is ended at once if it still says so (empty: it is not asked), and not at all where the timer was stopped meanwhile,
+#: since then something was begun behind the page that what is served may not work with; $7 is whose it is. Otherwise
+#: the web server is asked for pages, each an address and where on this host it listens, from $11 on, as one who may
+#: look behind the maintenance page: once all are served, in $9 seconds at most, it is ended. $8 are the seconds after
+#: which a page is not answered. Then supervisor's programs $10 are looked after: with --max-time, workers end again
+#: and again in maintenance mode.
 _LEAVE = Script(
     "leave-maintenance",
     "root=$1 user=$2 php=$3 timer=$4 served=$5 was=$6 owner=$7 within=$8 patience=$9\nshift 9\n"
     "programs=$1 wrong=\nshift\n"
-    + _FUNCTIONS
+    + IN_MAINTENANCE
     + PROGRAMS
-    + r"""is_unchanged() {
-    [ -n "$was" ] || return
-    if [ -L "$served" ]; then
-        [ "$(readlink -- "$served")" = "$was" ]
-    else
-        [ "$(as "$owner" git -C "$served" rev-parse --verify HEAD)" = "$was" ] &&
-            said=$(as "$owner" git -C "$served" status --porcelain --untracked-files=no) && [ -z "$said" ]
-    fi
-}
-cookie() { # as Laravel makes it for whoever knows the word, which stands in no argument
+    + IS_UNCHANGED
+    + r"""cookie() { # as Laravel makes it for whoever knows the word, which stands in no argument
     # shellcheck disable=SC2016  # PHP's own variables
     printf '%s\n' "$word" | as "$user" "$php" -r '
         $until = time() + 3600; $mac = hash_hmac("sha256", (string) $until, trim(fgets(STDIN)));
@@ -146,6 +152,9 @@ stays() { # why
 
 [ -e "$file" ] || { disarm; echo "maintenance mode was ended by somebody else"; exit 0; }
 ours || { disarm; echo "somebody else put it into maintenance mode meanwhile, and it stays there"; exit 0; }
+if [ -n "$was" ] && ! systemctl --quiet is-active -- "$timer.timer" "$timer.service"; then
+    stays "what was begun behind it is not done, and what is served may not work with that"
+fi
 if ! is_unchanged; then
     word=$(grep -oE '__OUR_WORD__' "$file" | head -n 1)
     until=$(($(date +%s) + patience))
@@ -192,6 +201,8 @@ class MaintenancePage:
         within: Later is no answer.
         listening: The TCP ports on which something on the host listens.
         programs: What supervisor keeps running for it.
+        until: What happens behind it with which the code from before cannot work: from then on neither the host ends it
+            nor does whatever takes the change back. Empty where nothing does.
     """
 
     root: PurePosixPath
@@ -203,6 +214,7 @@ class MaintenancePage:
     within: Duration
     listening: frozenset[int]
     programs: tuple[str, ...]
+    until: str = ""
 
     def put_up(self, served: Served, older: PurePosixPath | None) -> Change:
         """Return the change that begins it.
@@ -215,12 +227,16 @@ class MaintenancePage:
             is_roots=True,  # the host's timer that ends it is
             summary="show users the maintenance page",
             command=Command(
-                _BEGIN.bind(*self._who, self._timer, ENDS_WITHIN, _END, older or ""), deadline=Duration(2 * _ARTISAN)
+                _BEGIN.bind(*self._who, self.timer, ENDS_WITHIN, _END, older or ""), deadline=Duration(2 * _ARTISAN)
             ),
             risk=Risk.DISRUPTIVE,
-            undo=Undo.by(self._leave(served.at, served.now, served.owner), "users see the application again"),
+            undo=Undo.by(
+                self._leave(served.at, served.now, served.owner),
+                "users see the application again" + (f", unless {self.until} by then" if self.until else ""),
+            ),
             before="users see the application",
-            after=f"the maintenance page; the host itself ends it in {ENDS_WITHIN}, should nobody else",
+            after=f"the maintenance page; the host itself ends it in {ENDS_WITHIN}, should nobody else"
+            + (f", until {self.until}" if self.until else ""),
             keeps="the application and its database",
             downtime="until the older code is served and answers; workers pause, scheduled tasks are left out",
         )
@@ -246,7 +262,7 @@ class MaintenancePage:
         asked = [word for page in self.pages for word in page_of(page, self.url, self.origin, self.listening)]
         return Command(
             _LEAVE.bind(
-                *self._who, self._timer, served, now, owner, self.within, _WARMING_UP, " ".join(self.programs), *asked
+                *self._who, self.timer, served, now, owner, self.within, _WARMING_UP, " ".join(self.programs), *asked
             ),
             deadline=Duration(_WARMING_UP + (1 + len(self.pages)) * self.within + _ARTISAN),
         )
@@ -256,6 +272,6 @@ class MaintenancePage:
         return self.root, self.user, self.php
 
     @property
-    def _timer(self) -> str:
+    def timer(self) -> str:
         """The same for one application in every run: a page that is put up anew must not be ended by an older timer."""
         return f"soleil-remediate-maintenance-{hashlib.sha256(str(self.root).encode()).hexdigest()[:12]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
@@ -21,6 +22,7 @@ from soleil_remediate.facts.releases import (
     read_releases,
     release_folder,
 )
+from soleil_remediate.facts.rollbacks import Artisan, Rollback
 from soleil_remediate.facts.services import read_services
 from soleil_remediate.facts.together import together
 from soleil_remediate.facts.workers import ReadPrograms
@@ -65,12 +67,21 @@ class RollBackRelease(GoBack[RollbackSeen]):
     host itself does after 20 minutes.
 
     The database stays as it is. Migrations that came with the bad release are judged by their text: one that only adds
-    is no obstacle; any other is, until somebody has decided that the older code can go on with it.
+    is no obstacle; any other is, until somebody has decided that the older code can go on with it, or that it goes.
+
+    With ``migrations: back`` Laravel takes back what came with the bad release, before older code is served and behind
+    the maintenance page. Which have run, and what SQL would take them back, is read from artisan, as the application's
+    user, and is in the plan. ``--pretend`` runs the PHP of ``down()`` for that, without its SQL: so it is asked only
+    then. Nothing is done where any other migration would be taken back, where what artisan says is not understood, or
+    where ``down()`` does nothing. The host compares all of it again, and does not believe artisan afterwards: it asks
+    which have run. Where one was not taken back, nothing is switched, and the page stays until a person or the next run
+    has gone on. What the SQL drops is lost: ``migrate`` makes tables and columns again, empty.
+    Where the bad release's code does not even start, the older one's artisan runs them.
 
     Args:
         root: The link that says which release is served.
         to: The release to serve; without it the newest one before the served one that is not marked bad.
-        migrations: Which migrations may have come between: ``additive``, or ``any``.
+        migrations: Which migrations may have come between: ``additive``, or ``any``; with ``back`` they are taken back.
         user: Whom php-fpm and the workers run as.
         owner: Whose the releases are, where that is neither who logs in nor the application's user; for
             ``sudoers``, which asks no host.
@@ -80,6 +91,7 @@ class RollBackRelease(GoBack[RollbackSeen]):
         began: What has to be known about the beginning of what fails: ``any`` for nothing; with ``with-release``
             nothing is done unless it is seen that requests went well until this release was served, and fail since.
         maintenance: Whether users see Laravel's maintenance page meanwhile: ``yes`` or ``no``.
+        backups: The folder of backups; where migrations are taken back, the age of the newest is said.
         pages: What has to be served behind the maintenance page before users see the application again.
         url: The application's public address; the web server is asked by its name.
         origin: Where the web server listens on the host, if not on the usual ports.
@@ -93,7 +105,7 @@ class RollBackRelease(GoBack[RollbackSeen]):
     """
 
     kind = "release.rollback"
-    rounds = 2
+    rounds = 2  # four with migrations: back, whose answers name what is asked next; one more where a release is broken
     #: Requests under way may be cut off. Where a migration is in the way, older code may write what newer cannot read.
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
     divides = True
@@ -101,7 +113,13 @@ class RollBackRelease(GoBack[RollbackSeen]):
     meant: ClassVar[str] = "the name of a release, one plain word"
 
     async def read(self, host: Reader) -> RollbackSeen:
-        (releases, migrations), services, (programs, (marks, is_held, listening)), onset, octane = await together(
+        (
+            (releases, migrations, rollback),
+            services,
+            (programs, (marks, is_held, listening)),
+            onset,
+            octane,
+        ) = await together(
             self._read_releases(host),
             read_services(host, [self.php, *self.needs], tested=[self.php]),
             together(host.ask(ReadPrograms()), read_maintenance(host, self.root)),
@@ -118,14 +136,31 @@ class RollBackRelease(GoBack[RollbackSeen]):
             octane=octane,
             is_held=is_held,
             listening=listening,
+            rollback=rollback,
         )
 
-    async def _read_releases(self, host: Reader) -> tuple[Releases, Mapping[str, str] | FactError]:
+    async def _read_releases(self, host: Reader) -> tuple[Releases, Mapping[str, str] | FactError, Rollback | None]:
         releases = await read_releases(host, self.root)
-        older = releases.newest_good if self.to is None else releases.named(self.to)
-        if releases.current is None or older is None:
-            return releases, {}
-        return releases, await read_new_migrations(host, releases.current, older)
+        current, older = releases.current, releases.newest_good if self.to is None else releases.named(self.to)
+        if current is None or older is None:
+            return releases, {}, None
+        names = current.migrations - older.migrations if self._is_to_go(releases, current) else ()
+        texts, rollback = await together(
+            read_new_migrations(host, current, older),
+            self._read_rollback(
+                host,
+                names,
+                Artisan(code=current.path, user=self.user),
+                # Where the code of the bad one does not even start, that of the older one knows how to run migrations.
+                Artisan(code=older.path, user=self.user, migrations=current.path / "database/migrations"),
+            ),
+        )
+        return releases, texts, rollback
+
+    def _is_to_go(self, releases: Releases, current: Release) -> bool:
+        with suppress(Unplannable):
+            return isinstance(self._chosen(releases, current), Release)
+        return False
 
     def _plan(self, seen: RollbackSeen) -> Plan:
         self._refuse_while_a_need_is_down(seen)

@@ -11,6 +11,7 @@ from soleil_remediate.errors import FactError
 from soleil_remediate.facts.files import FileStat
 from soleil_remediate.facts.octane import Octane
 from soleil_remediate.facts.onsets import Onset
+from soleil_remediate.facts.rollbacks import Rollback
 from soleil_remediate.facts.services import Services
 from soleil_remediate.facts.workers import Program
 from soleil_remediate.plan import Script
@@ -37,6 +38,7 @@ class GoingBackSeen:
         octane: The Octane that serves the application; ``None`` where none does.
         is_held: It is in maintenance mode since a run of this program put it there.
         listening: The TCP ports on which something on the host listens.
+        rollback: How the migrations that came with what is served would be taken back; ``None`` where nobody asked.
     """
 
     services: Services
@@ -46,6 +48,7 @@ class GoingBackSeen:
     octane: Octane | None = None
     is_held: bool = False
     listening: frozenset[int] = frozenset()
+    rollback: Rollback | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -207,7 +207,8 @@ def test_a_migration_that_took_something_away_needs_a_word_and_the_whole_command
     before = rehearsal.untouched_state()
     refused = rehearsal.remediate(gate=YesToAll())
     assert "2026_01_02_000001_drop_status_from_bookings.php (destructive)" in _why_undecided(refused)
-    assert _why_undecided(refused).endswith(f"{AGAIN} --set to={OLD} --set migrations=any")
+    assert f"on with that: {AGAIN} --set to={OLD} --set migrations=any. " in _why_undecided(refused)
+    assert _why_undecided(refused).endswith(f"would do: {AGAIN} --set to={OLD} --set migrations=back")
     assert rehearsal.untouched_state() == before
 
     declined = rehearsal.remediate(inputs={"to": OLD, "migrations": "any"}, gate=PolicyGate(says_yes=True))

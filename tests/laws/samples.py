@@ -18,6 +18,7 @@ from soleil_remediate.facts.clocks import seconds_at
 from soleil_remediate.facts.extents import MeasureShared
 from soleil_remediate.facts.files import StatFile
 from soleil_remediate.facts.processes import OpenFile, ReadMounts
+from soleil_remediate.facts.rollbacks import Artisan, PretendRollback, ReadBatches
 from soleil_remediate.look import look
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
 from soleil_remediate.looks.releases import ReleaseList
@@ -166,13 +167,18 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     ),
 )
 
-#: What the sample host is not asked: what only users' own tasks ask, and what only other file systems need.
+_ARTISAN = Artisan(code=Path("/srv/web/1"), user="www-data", migrations=Path("/srv/web/2/database/migrations"))
+
+#: What the sample host is not asked: what only users' own tasks ask, what only other file systems need, and what is
+#: asked only where a person wants migrations taken back.
 RARE: tuple[Query[Any], ...] = (
     AskDatabase(Path("/srv/x"), "www-data"),
     AskRedis(Path("/srv/x"), "www-data"),
     StatFile(Path("/srv/x")),
     MeasureShared((Path("/srv/x"),)),
     ReadMounts((OpenFile(pid=12, fd=3, path=Path("/srv/x"), is_deleted=True),)),
+    ReadBatches(_ARTISAN),
+    PretendRollback(_ARTISAN, ("2026_01_02_000001_add_floor",)),
 )
 
 _PLAYBOOK: dict[str, dict[str, Any]] = {

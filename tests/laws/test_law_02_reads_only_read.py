@@ -23,7 +23,10 @@ READERS: dict[str, re.Pattern[str]] = {
         r"-(?!-(disable|silent|show-error|globoff|insecure|noproxy|max-time|connect-to|write-out|http1\.1|header|url)$).*"
         r"|@.*|.*%output.*"
     ),
-    "php": re.compile(r"(?!(/.*/artisan|list|--raw|--no-interaction)$).*"),
+    "php": re.compile(
+        r"(?!(/.*/artisan|list|--raw|--no-interaction|--no-ansi|migrate:status|migrate:rollback|--pretend|--force"
+        r"|--step=\d+|--path=/.*|--realpath)$).*"
+    ),
     "journalctl": re.compile(r"(?!--(no-pager|output=\w+|output-fields=\w+|unit=.*|lines=\d+)$).*"),
     "nginx": re.compile(r"(?!-[tcp]$|/).*"),
     "php-fpm": re.compile(r"(?!-[ty]$|--fpm-config$|/).*"),
@@ -69,6 +72,8 @@ def why_not(command: Command) -> str:
         return "" if words[2] in READING_SCRIPTS else "an unknown script"
     if not words or words[0] not in READERS:
         return f"{words[:1]} is no reader"
+    if "--pretend" not in words and {"migrate:rollback", "--force"} & {*words}:
+        return "it takes migrations back"
     told = [word for word in words[1:] if READERS[words[0]].fullmatch(word)]
     return f"{words[0]} does more than read: {told}" if told else ""
 
@@ -150,6 +155,9 @@ def test_a_change_would_be_noticed_among_the_reads(kind: type[Reading[Any]]) -> 
         ("curl", "--request", "POST", "--url", "http://localhost/"),
         ("curl", "--url", "http://localhost/", "--write-out", "%output{/etc/passwd}x"),
         ("php", "/srv/app/artisan", "migrate"),
+        ("php", "/srv/app/artisan", "migrate", "--pretend"),
+        ("php", "/srv/app/artisan", "migrate:rollback", "--step=1"),
+        ("php", "/srv/app/artisan", "migrate:rollback", "--force"),
         ("php", "-r", "unlink('x');"),
         ("php", "--", "application", "/srv/app"),
         ("curl", "-d", "x=1", "http://localhost/"),

@@ -214,14 +214,14 @@ answers() {
   done
 }
 
-# migrate_bookings FOLDER NAME STATEMENT: a migration that changes bookings, and run
+# migrate_bookings FOLDER NAME STATEMENT BACK: a migration that changes bookings, and run; BACK is what its down() does
 migrate_bookings() {
   cat >"$1/database/migrations/$2.php" <<PHP
 <?php
 use Illuminate\Database\Migrations\Migration; use Illuminate\Database\Schema\Blueprint; use Illuminate\Support\Facades\Schema;
 return new class extends Migration {
     public function up() { Schema::table('bookings', function (Blueprint \$table) { \$table->$3; }); }
-    public function down() {}
+    public function down() { Schema::table('bookings', function (Blueprint \$table) { \$table->$4; }); }
 };
 PHP
   chown deploy:www-data "$1/database/migrations/$2.php"

@@ -5,8 +5,8 @@
 checkout_in_place
 commit_checkout good "$(date -d '-1 hour' +%s)"
 case $OPTION_WHAT in
-  exception) migrate_bookings /srv/soleil/current 2026_01_02_000001_add_note_to_bookings "string('note')->nullable()" ;;
-  migration) migrate_bookings /srv/soleil/current 2026_01_02_000001_drop_status_from_bookings "dropColumn('status')" ;;
+  exception) migrate_bookings /srv/soleil/current 2026_01_02_000001_add_note_to_bookings "string('note')->nullable()" "dropColumn('note')" ;;
+  migration) migrate_bookings /srv/soleil/current 2026_01_02_000001_drop_status_from_bookings "dropColumn('status')" "string('status')->default('confirmed')" ;;
   vendor) sudo -u deploy sh -c "echo '{}' >/srv/soleil/current/composer.lock" ;;
   *) fail "nothing known is called $OPTION_WHAT" ;;
 esac

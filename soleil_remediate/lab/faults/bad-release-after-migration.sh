@@ -4,7 +4,7 @@
 # ends: by hand
 # first: application-down
 folder=$(new_release 20260102000000)
-migrate_bookings "$folder" 2026_01_02_000001_drop_status_from_bookings "dropColumn('status')"
+migrate_bookings "$folder" 2026_01_02_000001_drop_status_from_bookings "dropColumn('status')" "string('status')->default('confirmed')"
 break_routes "$folder"
 serve_release "$folder"
 answers 500

@@ -4,7 +4,7 @@
 # option: what=exception  what is wrong with it: exception (in a controller) or syntax (in routes/api.php)
 # option: number=20260102000000  its name
 folder=$(new_release "$OPTION_NUMBER")
-migrate_bookings "$folder" 2026_01_02_000001_add_note_to_bookings "string('note')->nullable()"
+migrate_bookings "$folder" 2026_01_02_000001_add_note_to_bookings "string('note')->nullable()" "dropColumn('note')"
 case $OPTION_WHAT in
   exception) break_controller "$folder" ;;
   syntax) break_routes "$folder" ;;

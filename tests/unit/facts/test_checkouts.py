@@ -20,6 +20,8 @@ from soleil_remediate.facts.checkouts import (
     ReadDifference,
     ReadDirt,
     ReadTracked,
+    changed_migrations,
+    new_migrations,
     read_checkout,
 )
 from soleil_remediate.look import look
@@ -187,3 +189,14 @@ def test_what_git_does_not_say_is_no_answer(query: Query[object], text: str) -> 
 
 def test_git_is_asked_as_the_one_whom_the_checkout_belongs_to() -> None:
     assert ReadDirt(Path("/x"), "deploy").command.user == "deploy"
+
+
+def test_a_migration_that_both_commits_have_is_new_and_changed() -> None:
+    difference = {
+        "database/migrations/1_a.php": "M",
+        "database/migrations/2_b.php": "A",
+        "database/migrations/3_c.php": "D",
+        "app/a.php": "M",
+    }
+    assert new_migrations(difference) == ("1_a.php", "2_b.php")
+    assert changed_migrations(difference) == ("1_a.php",)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from soleil_remediate.facts.migrations import Effect, effect_of
+from soleil_remediate.facts.migrations import Effect, effect_of, lost_by
 
 
 def migration(up: str, down: str = "Schema::dropIfExists('rooms');") -> str:
@@ -85,3 +85,45 @@ def test_what_is_no_migration_is_unknown(text: str) -> None:
 
 def test_how_it_would_be_taken_back_does_not_count() -> None:
     assert effect_of(migration(table("$table->string('a')->nullable();"), "Schema::drop('rooms');")) is Effect.ADDITIVE
+
+
+@pytest.mark.parametrize(
+    "statement, lost",
+    [
+        ('drop table if exists "bookings"', ('table "bookings" and all its rows',)),
+        ('drop table "a", "s"."b" cascade;', ('table "a" and all its rows', 'table "s"."b" and all its rows')),
+        ('alter table "bookings" drop column "note"', ('column "note" of "bookings"',)),
+        ("alter table `b` drop `a`, drop `c`", ("column `a` of `b`", "column `c` of `b`")),
+        ("alter table `b` drop index `x`, drop foreign key `y`", ()),
+        ('alter table "b" drop constraint "c", drop column "d"', ('column "d" of "b"',)),
+        ('alter table "b" add column "c" varchar(255) not null default \'a, drop column b\'', ()),
+        ('alter table "b" add column "c" decimal(8, 2) null, drop column "d"', ('column "d" of "b"',)),
+        ('create unique index "x" on "b" ("c")', ()),
+        ('create table "x" ("y" int)', ()),
+        ('drop index "x"', ()),
+    ],
+)
+def test_what_a_statement_of_sql_loses_is_named(statement: str, lost: tuple[str, ...]) -> None:
+    assert lost_by(statement) == lost
+    assert len(lost_by(statement.upper())) == len(lost)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "delete from bookings",
+        "update bookings set status = 'x'",
+        'alter table "b" alter column "x" type int',
+        'alter table "b" rename column "a" to "c"',
+        'alter table "b" add column "c" int, rename to "d"',
+        'create table "x" ("y" int); drop table "z"',
+        'drop table "x"; drop table "z"',
+        "alter table b add c text; drop table z",
+        "drop view v",
+        "add x",
+        "alter table",
+        "",
+    ],
+)
+def test_a_statement_that_is_not_understood_is_never_one_that_loses_nothing(statement: str) -> None:
+    assert lost_by(statement) == (f"whatever goes by: {statement}",)

@@ -12,25 +12,30 @@ from typing import Any
 
 import pytest
 
+from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.checkouts import CheckedOut, Checkout
 from soleil_remediate.facts.octane import Octane
 from soleil_remediate.facts.releases import Link
+from soleil_remediate.facts.rollbacks import Artisan, Pretended, Rollback
 from soleil_remediate.facts.services import Services
 from soleil_remediate.facts.workers import Program
 from soleil_remediate.plan import Change, FileIdentity, Risk
 from soleil_remediate.tasks.checkouts import CheckoutSeen, RollBackCheckout
 from soleil_remediate.tasks.switching import CHECK_OUT
+from tests.unit.facts.answers import complaint, record, said, see
 from tests.unit.facts.test_checkouts import commit, git
 from tests.unit.tasks.test_releases import (
     ADDS,
     BEFORE,
     DROPS,
     FPM,
+    LISTENS_ON_80,
     NO_PHP,
     NOTHING_FAILS,
     OTHER,
     SERVED,
+    SYSTEMD,
     TEST,
     WELL,
     WITH,
@@ -268,13 +273,76 @@ def test_migrations_are_judged_as_between_releases() -> None:
     assert "9_new.php (additive)" in change_of(TASK, between({"9_new.php": ADDS})).keeps
     assert refusal(TASK, between({"9_new.php": DROPS})) == (
         f"commit {B[:12]} does not know what came after it: 9_new.php (destructive). If its code can go on with that: "
-        f"soleil-remediate remediate --host web1 --set to={B[:12]} --set migrations=any"
+        f"soleil-remediate remediate --host web1 --set to={B[:12]} --set migrations=any. To see what taking it back "
+        f"would do: soleil-remediate remediate --host web1 --set to={B[:12]} --set migrations=back"
     )
+    other = checkout(difference={"database/migrations/9_new.php": "M"}, migrations={"9_new.php": DROPS})
+    assert refusal(TASK, seen(other)).endswith("--set migrations=any"), "which of the two has run nobody knows"
     for found in ({"9_new.php": DROPS}, FactError("gone")):
         change = change_of(replace(TASK, migrations="any"), between(found))
         assert (change.risk, "9_new.php" in change.loses) == (Risk.DESTRUCTIVE, True)
     further = nothing(replace(TASK, migrations="any"), seen(checkout(B, C, B, A, bad=frozenset({C}))))
     assert further.endswith(f"--set to={A[:12]} --set migrations=any")
+
+
+def test_migrations_are_taken_back_by_the_only_code_that_there_is() -> None:
+    back = replace(TASK, migrations="back", pages=("/api/health/live",))
+    what = replace(
+        between({"9_new.php": DROPS}),
+        rollback=Rollback(
+            artisan=Artisan(code=ROOT, user="www-data"),
+            batches={"9_new": 2, "1_old": 1},
+            pretended=Pretended(lines=("Rolling back: 9_new", "9_new: drop table a"), sql={"9_new": ("drop table a",)}),
+        ),
+    )
+    down, taken, switch, up = back.plan(what).changes
+    assert taken.summary == f"take back 9_new, which came with commit {C[:12]}"
+    assert taken.command.words[8:15] == ("/srv/app", C, "deploy", "/srv/app", "", "9_new", "Rolling back: 9_new")
+    assert [switch.undo.command, up.undo.command] == [None, None]
+    assert down.summary == "show users the maintenance page"
+    changed = replace(what, checkout=replace(what.checkout, difference={"database/migrations/9_new.php": "M"}))
+    assert refusal(back, changed) == (
+        f"commit {B[:12]} has 9_new.php otherwise: which of the two has run cannot be told. If the code of commit "
+        f"{B[:12]} can go on with the database as it is: soleil-remediate remediate --host web1 --set to={B[:12]} "
+        "--set migrations=any"
+    )
+
+
+@pytest.mark.parametrize(
+    "to, bad, migrations, is_asked",
+    [
+        (None, "", "back", True),
+        (None, "", "any", False),
+        ("d", "", "back", False),
+        (B[:9], B, "back", False),
+    ],
+)
+def test_how_migrations_would_be_taken_back_is_read_only_where_a_person_wants_that(
+    to: str | None, bad: str, migrations: str, is_asked: bool
+) -> None:
+    back = replace(TASK, migrations=migrations, pages=("/live",), to=to)
+    what = see(
+        back.read(Reader()),
+        *SYSTEMD,
+        ("migrate:status", said("Migration name ... Batch / Status\n9_new ... [2] Ran\n")),
+        ("migrate:rollback", said("Rolling back: 9_new\n9_new: drop table a\n")),
+        ("find /srv/app ", said("d\tdeploy\t1.5\t\0")),
+        ("-path /srv/app/.git )", said(record("/srv/app/.git", kind="d", owner="deploy"))),
+        (" log -g ", said(f"{C}\tHEAD@{{1700000000}}\n{B}\tHEAD@{{1690000000}}\n")),
+        ("for-each-ref", said(f"{bad}\n" if bad else "")),
+        (" status ", said()),
+        (" ls-files ", said()),
+        (" diff ", said("A\0database/migrations/9_new.php\0")),
+        ("grep -oE", said(status=2, stderr="grep: /srv/app/storage/framework/down: No such file or directory\n")),
+        ("/proc/net/tcp", said(LISTENS_ON_80)),
+        ("find -H", said(status=1, stderr=complaint("/srv/app"))),
+        ("count-by-minute", said(status=1)),
+        ("date", said(f"{SERVED}\n")),
+        ("octane-server-state.json", said(status=1, stderr="cat: /srv/state.json: No such file or directory\n")),
+        ("grep", said("/srv/app/database/migrations/9_new.php\0x\n")),
+        most_rounds=6,
+    )
+    assert (what.rollback is not None) is is_asked
 
 
 @pytest.mark.parametrize("difference", [FactError("gone"), None])
@@ -293,7 +361,10 @@ def test_no_migration_asked_for_is_none() -> None:
         ({"root": Path("/srv/../current")}, "absolute"),
         ({"root": Path("/current")}, "absolute"),
         ({"to": "-rf"}, "must be a commit"),
-        ({"migrations": "none"}, "additive or any"),
+        ({"migrations": "none"}, "additive, any or back"),
+        ({"migrations": "back"}, "migrations needs pages"),
+        ({"backups": Path("backups")}, "absolute"),
+        ({"backups": Path("/var/../x")}, "absolute"),
         ({"began": "then"}, "any or with-release"),
         ({"access_log": Path("access.log")}, "absolute"),
         ({"access_log": Path("/var/../x")}, "absolute"),

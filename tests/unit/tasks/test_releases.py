@@ -16,12 +16,14 @@ from soleil_remediate.facts.files import FileStat
 from soleil_remediate.facts.octane import Octane
 from soleil_remediate.facts.onsets import Onset
 from soleil_remediate.facts.releases import Link, Release, Releases
+from soleil_remediate.facts.rollbacks import Artisan, Pretended, Rollback
 from soleil_remediate.facts.services import Configuration, Services, Unit
 from soleil_remediate.facts.workers import Program
 from soleil_remediate.plan import Change, Risk
 from soleil_remediate.rights import Right
 from soleil_remediate.tasks.releases import RollBackRelease, RollbackSeen
 from soleil_remediate.tasks.switching import SWITCH
+from soleil_remediate.units import ByteSize
 from tests.unit.facts.answers import complaint, record, said, see
 from tests.unit.tasks.values import SRV, file, nothing, refusal
 
@@ -233,7 +235,8 @@ def test_any_other_migration_needs_a_word_and_the_command_is_said() -> None:
     what = seen(THREE, {"1_add.php": ADDS, "2_drop.php": DROPS, "3_odd.php": "?"})
     assert refusal(TASK, what) == (
         "release 2 does not know what came after it: 2_drop.php (destructive), 3_odd.php (unknown). If its code can go "
-        "on with that: soleil-remediate remediate --host web1 --set to=2 --set migrations=any"
+        "on with that: soleil-remediate remediate --host web1 --set to=2 --set migrations=any. To see what taking it "
+        "back would do: soleil-remediate remediate --host web1 --set to=2 --set migrations=back"
     )
     change = change_of(replace(TASK, migrations="any"), what)
     assert change.risk is Risk.DESTRUCTIVE
@@ -372,7 +375,10 @@ def test_without_a_php_fpm_that_runs_none_is_reloaded() -> None:
         ({"to": "../x"}, "name of a release"),
         ({"to": "-rf"}, "name of a release"),
         ({"to": ""}, "name of a release"),
-        ({"migrations": "none"}, "additive or any"),
+        ({"migrations": "none"}, "additive, any or back"),
+        ({"migrations": "back"}, "migrations needs pages"),
+        ({"backups": Path("backups")}, "absolute"),
+        ({"backups": Path("/var/../x")}, "absolute"),
         ({"php": "-x"}, "must be a service"),
         ({"began": "then"}, "any or with-release"),
         ({"owner": "root"}, "other than root"),
@@ -525,6 +531,225 @@ def test_who_else_put_the_application_into_maintenance_mode_ends_it() -> None:
 def test_a_maintenance_page_that_nothing_could_end_is_refused(given: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         replace(TASK, **given)
+
+
+# ---- with the migrations taken back ----------------------------------------------------------------------------------
+
+BACK = replace(PAGED, maintenance="no", migrations="back")
+NEW, OLD = "2026_01_02_000001_drop_status", "2026_01_01_000001_create_bookings"
+ADDED = "2026_01_02_000002_add_note"
+TEXTS = {f"{NEW}.php": DROPS, f"{ADDED}.php": ADDS}
+ARTISAN = Artisan(code=Path("/srv/app/releases/3"), user="www-data")
+SQL = {ADDED: ('alter table "b" drop column "note"',), NEW: ('alter table "b" add column "status" text',)}
+LINES = tuple(
+    line for name, said in SQL.items() for line in (f"Rolling back: {name}", *(f"{name}: {one}" for one in said))
+)
+#: Both came with release 3, whose own code says so.
+BOTH = Rollback(artisan=ARTISAN, batches={OLD: 1, NEW: 2, ADDED: 2}, pretended=Pretended(lines=LINES, sql=SQL))
+WITH_BOTH = releases(
+    release("2"), release("3", more=tuple(f"database/migrations/{name}" for name in TEXTS)), serves="3"
+)
+OTHERWISE = (
+    " If the code of release 2 can go on with the database as it is: soleil-remediate remediate --host web1 --set to=2 "
+    "--set migrations=any"
+)
+
+
+def with_rollback(rollback: Rollback = BOTH, **other: Any) -> RollbackSeen:
+    what = seen(WITH_BOTH, TEXTS, onset=WITH)
+    return replace(what, rollback=rollback, listening=frozenset({80}), **other)
+
+
+def test_migrations_are_taken_back_behind_the_page_before_the_older_release_is_served() -> None:
+    plan = BACK.plan(with_rollback())
+    down, taken, switch, _ = plan.changes
+    assert [change.summary for change in plan.changes] == [
+        "show users the maintenance page",
+        f"take back {ADDED}, {NEW}, which came with release 3",
+        "serve release 2 instead of 3",
+        "end the maintenance page once release 2 answers behind it",
+    ]
+    timer = down.command.words[7]
+    assert taken.command.words[3:] == (
+        "take-back-migrations", "/srv/app/current", "www-data", "php8.2", timer, "/srv/app/current", "releases/3",
+        "deploy", "/srv/app/releases/3", "", f"{ADDED} {NEW}", *LINES,
+    )  # fmt: skip
+    assert (taken.risk, taken.undo.command, taken.is_roots) == (Risk.DESTRUCTIVE, None, True)
+    assert taken.after == ('taken back by alter table "b" drop column "note"; alter table "b" add column "status" text')
+    assert taken.loses == (
+        'column "note" of "b"; whether there is a backup is not known (app.backups in the inventory)'
+    )
+    assert taken.keeps == "all else in the database"
+    assert taken.undo.says.startswith("php artisan migrate would make tables and columns again, empty")
+    assert down.after.endswith("should nobody else, until migrations are taken back")
+    assert down.undo.says == "users see the application again, unless migrations are taken back by then"
+    assert (switch.risk, switch.undo.command) == (Risk.DISRUPTIVE, None)
+    assert switch.keeps == "the database as it is; every release"
+    assert plan.is_finished
+    assert BACK.plan(with_rollback()) == replace(BACK, maintenance="yes").plan(with_rollback())
+    assert BACK.rights() is None
+
+
+@pytest.mark.parametrize("effects", [TEXTS, FactError("gone")])
+def test_what_it_would_run_is_part_of_what_is_approved(effects: Mapping[str, str] | FactError) -> None:
+    other = replace(BOTH, pretended=Pretended(lines=(*LINES, "something"), sql=SQL))
+    assert BACK.plan(with_rollback(migrations=effects)) == BACK.plan(with_rollback())
+    assert BACK.plan(with_rollback(other)) != BACK.plan(with_rollback())
+
+
+def test_where_the_bad_release_does_not_start_the_code_of_the_older_one_takes_them_back() -> None:
+    older = Artisan(code=Path("/srv/app/releases/2"), user="www-data", migrations=ARTISAN.code / "database/migrations")
+    plan = BACK.plan(with_rollback(replace(BOTH, artisan=older)))
+    assert plan.changes[1].command.words[11:13] == (
+        "/srv/app/releases/2", "/srv/app/releases/3/database/migrations",
+    )  # fmt: skip
+    assert plan.because.endswith(
+        ". artisan of release 3 cannot be asked: that of the older code takes back what came with it"
+    )
+
+
+def test_what_has_not_run_is_left_out_and_said() -> None:
+    some = replace(
+        BOTH, batches={OLD: 1, NEW: 2, ADDED: None}, pretended=Pretended(lines=LINES[2:], sql={NEW: SQL[NEW]})
+    )
+    plan = BACK.plan(with_rollback(some))
+    assert plan.changes[1].command.words[13] == NEW
+    assert plan.changes[1].loses.startswith("nothing that this SQL shows; ")
+    assert plan.because.endswith(f"they went well. Not taken back, since it has not run: {ADDED}")
+    none = replace(BOTH, batches={OLD: 1, NEW: None, ADDED: None}, pretended=None)
+    (switch,) = BACK.plan(with_rollback(none)).changes
+    assert (switch.risk, switch.keeps) == (Risk.DISRUPTIVE, "the database as it is; every release")
+
+
+@pytest.mark.parametrize(
+    "other, why",
+    [
+        ({"batches": FactError("no route")}, "which migrations have run cannot be told (no route)."),
+        ({"batches": {OLD: 1, NEW: 2}}, f"artisan knows nothing of {ADDED}."),
+        (
+            {"batches": {OLD: 1, NEW: 2, ADDED: 2, "2026_01_03_000001_z": 3}, "pretended": None},
+            (
+                f"2026_01_03_000001_z ran after what came with release 3, and did not come with it: Laravel takes the "
+                f"newest back first, {ADDED}, {NEW} only after that."
+            ),
+        ),
+        ({"pretended": FactError("no")}, f"what taking back {ADDED}, {NEW} would do cannot be told (no)."),
+        (
+            {"pretended": Pretended(lines=LINES[:3], sql={**SQL, NEW: ()})},
+            f"its down() does nothing: {NEW} would be noted as taken back, and what it did would stay.",
+        ),
+    ],
+)
+def test_where_not_exactly_those_would_be_taken_back_nothing_is_and_the_next_command_is_said(
+    other: dict[str, Any], why: str
+) -> None:
+    assert refusal(BACK, with_rollback(replace(BOTH, **other))) == why + OTHERWISE
+
+
+def test_what_only_adds_may_have_an_empty_down_and_stays_where_all_have() -> None:
+    empty = replace(BOTH, pretended=Pretended(lines=LINES[:1] + LINES[2:], sql={**SQL, ADDED: ()}))
+    _, taken, *_ = BACK.plan(with_rollback(empty)).changes
+    assert taken.keeps == f"all else in the database, and what {ADDED} added: its down() does nothing"
+    both = replace(BOTH, pretended=Pretended(lines=LINES[::2], sql={ADDED: (), NEW: ()}))
+    (switch,) = BACK.plan(with_rollback(both, migrations=dict.fromkeys(TEXTS, ADDS))).changes
+    assert switch.keeps == f"the database as it is, with {NEW} (additive), {ADDED} (additive); every release"
+
+
+def backup(name: str, age: int, **other: Any) -> FileStat:
+    return replace(file(f"/var/backups/app/{name}", size=1, **other), modified=SERVED - age)
+
+
+@pytest.mark.parametrize(
+    "found, told",
+    [
+        (
+            (backup("", 0, type="d"), backup("a.gz", 7200), backup("b.gz", 90000), backup("c", 1, type="l")),
+            "the newest file in /var/backups/app is a.gz of 2023-11-14 20:13 UTC, 2 h old",
+        ),
+        ((replace(backup("a.gz", 1), size=ByteSize(0)),), "there is no backup in /var/backups/app"),
+        ((), "there is no backup in /var/backups/app"),
+        (FactError("Permission denied"), "whether there is a backup cannot be seen (Permission denied)"),
+    ],
+)
+def test_how_old_the_newest_backup_is_is_said(found: tuple[FileStat, ...] | FactError, told: str) -> None:
+    task = replace(BACK, backups=Path("/var/backups/app"))
+    _, taken, *_ = task.plan(with_rollback(replace(BOTH, backups=found, now=SERVED))).changes
+    assert taken.loses == f'column "note" of "b"; {told}'
+
+
+def test_much_sql_is_cut_for_people_and_not_for_the_host() -> None:
+    much = {ADDED: tuple(f"drop table t{number:03}" for number in range(99)), NEW: SQL[NEW]}
+    lines = tuple(f"{ADDED}: {statement}" for statement in much[ADDED])
+    _, taken, *_ = BACK.plan(with_rollback(replace(BOTH, pretended=Pretended(lines=lines, sql=much)))).changes
+    assert taken.after.endswith("… (the commands have all of it)")
+    assert taken.command.words[14:] == lines
+
+
+def test_a_page_behind_which_an_earlier_run_took_something_back_is_not_put_up_again() -> None:
+    """Who takes that back would let users see a bad release whose database is not there any more."""
+    held = {"is_held": True, "maintenance": MARK}
+    half = replace(
+        BOTH, batches={OLD: 1, NEW: 2, ADDED: None}, pretended=Pretended(lines=LINES[2:], sql={NEW: SQL[NEW]})
+    )
+    assert [change.summary.partition(" ")[0] for change in BACK.plan(with_rollback(half, **held)).changes] == [
+        "take", "serve", "end",
+    ]  # fmt: skip
+    none = replace(BOTH, batches={OLD: 1, NEW: None, ADDED: None}, pretended=None)
+    assert [change.summary.partition(" ")[0] for change in BACK.plan(with_rollback(none, **held)).changes] == [
+        "serve", "end",
+    ]  # fmt: skip
+
+
+def test_behind_somebody_elses_page_they_are_taken_back_and_it_stays() -> None:
+    taken, switch = replace(BACK, to="2").plan(with_rollback(maintenance=MARK)).changes
+    assert taken.summary.startswith("take back ")
+    assert switch.undo.command is None
+
+
+@pytest.mark.parametrize(
+    "given, serves, is_asked",
+    [
+        ({}, "2", True),
+        ({"migrations": "any"}, "2", False),
+        ({"to": "9"}, "2", False),
+        ({"to": "2"}, "2", False),
+        ({"to": "bad"}, "2", False),
+        ({}, "1", False),
+    ],
+)
+def test_how_they_would_be_taken_back_is_read_only_where_a_person_wants_that_and_a_release_is_gone_back_from(
+    given: dict[str, Any], serves: str, is_asked: bool
+) -> None:
+    where = "/srv/app/releases"
+    new = f"{where}/2/database/migrations/9_new.php"
+    older = record(f"{where}/1/database/migrations/8_old.php", device=SRV)
+    found = b"".join(record(f"{where}/{name}", kind="d", device=SRV) for name in ("0", "1", "2", "bad")) + older
+    found += b"".join(record(f"{where}/{name}/BAD_RELEASE", device=SRV) for name in ("2", "bad"))
+    found += record(new, device=SRV)
+    what = see(
+        replace(BACK, **given).read(Reader()),
+        *SYSTEMD,
+        ("%l", said(f"l\tdeploy\t1.5\treleases/{serves}\0")),
+        ("releases/2/artisan migrate:status", said("Migration name ... Batch / Status\n9_new ... [2] Ran\n")),
+        ("releases/2/artisan migrate:rollback", said("Rolling back: 9_new\n9_new: drop table a\n")),
+        ("-regextype", said(found)),
+        ("-maxdepth 0", said(record("/srv/app", kind="d"))),
+        (".dep", said(status=1, stderr=complaint("/srv/app/.dep"))),
+        (
+            "grep -oE",
+            said(status=2, stderr="grep: /srv/app/current/storage/framework/down: No such file or directory\n"),
+        ),
+        ("/proc/net/tcp", said(LISTENS_ON_80)),
+        ("framework/down", said(status=1, stderr=complaint("/srv/app/current/storage"))),
+        ("count-by-minute", said(status=1)),
+        ("date", said(f"{SERVED}\n")),
+        ("octane-server-state.json", said(status=1, stderr="cat: /srv/state.json: No such file or directory\n")),
+        ("grep", said(f"{new}\0x\n")),
+        most_rounds=3 if is_asked else 2,
+    )
+    assert (what.rollback is not None) is is_asked
+    if is_asked:
+        assert what.rollback.pretended.sql == {"9_new": ("drop table a",)}
 
 
 # ---- what the script itself compares, immediately before the switch --------------------------------------------------
