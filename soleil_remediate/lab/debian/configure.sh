@@ -8,7 +8,7 @@ rm -f /etc/resolv.conf
 printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' > /etc/resolv.conf
 
 # A host's role decides which services start; what belongs to one host (keys, machine id) is given to it.
-systemctl -q disable nginx php8.2-fpm postgresql redis-server supervisor cron rsyslog e2scrub_reap
+systemctl -q disable nginx php8.2-fpm postgresql pgbouncer redis-server supervisor cron rsyslog e2scrub_reap
 systemctl -q disable apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer
 systemctl -q mask getty@tty1.service console-getty.service systemd-pstore.service systemd-networkd.service \
   systemd-resolved.service
