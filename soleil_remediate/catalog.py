@@ -20,11 +20,13 @@ from typing import Any, TypeAlias, get_type_hints
 
 from soleil_remediate.checks.application import DebugOff
 from soleil_remediate.checks.backups import BackupRecent
+from soleil_remediate.checks.databases import DatabaseAnswers, DatabaseUnblocked
 from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
 from soleil_remediate.checks.from_here import PageReached
 from soleil_remediate.checks.health import PageServed, ServiceConfigured
 from soleil_remediate.checks.maintenance import MaintenanceEnded
 from soleil_remediate.errors import ConfigError, UnknownName
+from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
 from soleil_remediate.looks.releases import ReleaseList
 from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
@@ -32,6 +34,13 @@ from soleil_remediate.plan import Risk
 from soleil_remediate.task import Check, Look, Reading, Task
 from soleil_remediate.tasks.backups import PruneBackups
 from soleil_remediate.tasks.checkouts import RollBackCheckout
+from soleil_remediate.tasks.databases import (
+    EndIdleSessions,
+    EndIdleTransactions,
+    RestartCluster,
+    StartCluster,
+    StartPooler,
+)
 from soleil_remediate.tasks.journals import VacuumJournal
 from soleil_remediate.tasks.logs import TruncateLog
 from soleil_remediate.tasks.octane import ReloadOctane
@@ -80,6 +89,16 @@ BUILT_IN: tuple[KindClass, ...] = (
     RestartService,
     RollBackRelease,
     RollBackCheckout,
+    DatabaseAnswers,
+    DatabaseUnblocked,
+    DatabaseOverview,
+    DatabaseSessions,
+    DatabaseLog,
+    StartPooler,
+    StartCluster,
+    EndIdleTransactions,
+    EndIdleSessions,
+    RestartCluster,
 )
 
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*")

@@ -129,6 +129,7 @@ def inventory_text(groups: Mapping[str, Iterable[tuple[str, str]]], private_key:
         "      unattended:",
         "        disk-full: destructive",
         "        application-down: disruptive",
+        "        database-connection-failure: destructive",
         "        failed-deployment-rollback: disruptive",
         "  children:",
     ]

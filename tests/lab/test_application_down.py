@@ -122,7 +122,6 @@ class Refused:
 
 
 REFUSED = [
-    Refused(fault="postgresql-killed", says=r"would not help: postgresql@15-main\.service is failed"),
     Refused(
         fault="php-fpm-broken-pool", says=r"invalid process manager.* By hand: .*php-fpm8\.2 -t .* systemctl start"
     ),
@@ -149,6 +148,18 @@ def test_what_a_restart_would_not_help_is_said_and_nothing_is_sent(rehearsal: Re
     assert rehearsal.red_checks() == checks_of(case.fault)
     if not loops:
         assert traces(rehearsal) == before
+
+
+def test_php_fpm_is_not_blamed_where_the_database_is_down(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("postgresql-killed")
+    before = traces(rehearsal)
+
+    report = rehearsal.remediate()
+
+    assert isinstance(report.outcome, NotFixed)
+    assert report.sent == ()
+    assert re.search(r"would not help: postgresql@15-main\.service is failed", report.outcome.why), report.outcome.why
+    assert traces(rehearsal) == before
 
 
 def test_a_release_that_nobody_has_seen_go_well_before_is_left_to_a_person(rehearsal: Rehearsal) -> None:

@@ -81,6 +81,17 @@ def test_services_are_started_and_restarted_by_the_printed_rules_and_a_second_ru
     assert isinstance(narrow.remediate("application-down").outcome, NotNeeded)
 
 
+def test_a_cluster_is_started_by_the_printed_rules(narrow: Narrow, capsys: pytest.CaptureFixture[str]) -> None:
+    narrow.install("database-connection-failure", capsys)
+    narrow.host.break_with("postgresql-stopped")
+
+    report = narrow.remediate("database-connection-failure")
+
+    assert isinstance(report.outcome, Fixed), report
+    assert _sent(report) == ["postgresql.start"]
+    assert isinstance(narrow.remediate("database-connection-failure").outcome, NotNeeded)
+
+
 def test_a_bad_release_is_gone_back_from_by_the_printed_rules(
     narrow: Narrow, capsys: pytest.CaptureFixture[str]
 ) -> None:

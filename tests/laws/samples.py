@@ -13,13 +13,16 @@ from typing import Any
 from soleil_remediate.catalog import BUILT_IN
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.application import AskDatabase, AskRedis
+from soleil_remediate.facts.application import AskRedis
 from soleil_remediate.facts.clocks import seconds_at
+from soleil_remediate.facts.databases import FindPacketRules
 from soleil_remediate.facts.extents import MeasureShared
 from soleil_remediate.facts.files import StatFile
+from soleil_remediate.facts.poolers import AskPooler
 from soleil_remediate.facts.processes import OpenFile, ReadMounts
 from soleil_remediate.facts.rollbacks import Artisan, PretendRollback, ReadBatches
 from soleil_remediate.look import look
+from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
 from soleil_remediate.looks.releases import ReleaseList
 from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
@@ -28,6 +31,7 @@ from soleil_remediate.task import Look, Reading, Task
 from soleil_remediate.units import Duration, MiB, Percent
 from tests.unit.facts.answers import captured, complaint, log_sample, record, said
 from tests.unit.facts.application import DESCRIBED, STARTED
+from tests.unit.facts.databases import ACTIVITY, CLUSTERS, POOLER, described, session, told
 from tests.unit.facts.from_here import MET, OWN
 from tests.unit.facts.services import NGINX, PHP_FPM, RESOURCES, SOCKETS, unit_shown, units_shown
 
@@ -42,6 +46,9 @@ LOOKS: tuple[type[Reading[Any]], ...] = (
     LogNewest,
     ResourceOverview,
     ReleaseList,
+    DatabaseOverview,
+    DatabaseSessions,
+    DatabaseLog,
 )
 
 #: Every kind that comes with the product.
@@ -73,10 +80,53 @@ _MIGRATION = "/srv/web/releases/42/database/migrations/2026_11_24_add_floor.php"
 _CHECKOUT = "/srv/site"
 _HEAD, _OLD = "b" * 40, "a" * 40
 
+#: Applications of one host: with a cluster that is down, one that hangs, one that is full of sessions, and a pgbouncer.
+_DATABASES = "/srv/db"
+_STUCK = session(pid=71, state="idle in transaction", since=900, transaction=900, first_word="UPDATE")
+_WAITING = session(pid=72, state="active", since=60, is_waiting=True, blocked_by=[71], first_word="SELECT")
+_IDLE = [session(pid=pid, state="idle", since=600 + pid) for pid in range(80, 90)]
+
 #: What one host answers, by a part of the command that asks; the first that fits counts.
 ANSWERS: tuple[tuple[str, Output], ...] = (
-    ("php -- application", said(STARTED + DESCRIBED)),
     ("/etc/supervisor", said("/etc/supervisor/conf.d/web.conf\0[program:web]\n")),
+    (f"php -- application {_DATABASES}/down", said(STARTED + described(port=5433))),
+    (f"php -- application {_DATABASES}/hung", said(STARTED + described(port=5434))),
+    (f"php -- application {_DATABASES}/full", said(STARTED + described(port=5435))),
+    (f"php -- application {_DATABASES}/pooled", said(STARTED + described(port=6432))),
+    ("php -- application", said(STARTED + DESCRIBED)),
+    ("php -- database", said(STARTED + '{"answered":false,"milliseconds":3,"class":"PDOException","why":"no"}\n')),
+    ("php -- locks", said(STARTED + '{"locks":[{"pid":72,"waits":"60","blocker":71,"state":"active","since":"9"}]}\n')),
+    ("find /usr/bin/pg_lsclusters", said(record("/usr/bin/pg_lsclusters"))),
+    ("find -H /var/lib/postgresql", said()),
+    ("pg_lsclusters", said(CLUSTERS)),
+    ("pg_isready --host=/var/run/postgresql --port=5434", said("/var/run/postgresql:5434 - no response\n", status=2)),
+    ("pg_isready", said("/var/run/postgresql:5432 - accepting connections\n")),
+    ("SHOW DATABASES", said(POOLER["DATABASES"])),
+    ("SHOW POOLS", said(POOLER["POOLS"])),
+    ("SHOW STATE", said(POOLER["STATE"])),
+    ("port=5435 dbname=postgres", said(told(ACTIVITY, most=14, sessions=[_STUCK, _WAITING, *_IDLE]))),
+    ("dbname=postgres", said(told(ACTIVITY, sessions=[_STUCK, _WAITING]))),
+    ("/etc/pgbouncer/pgbouncer.ini", said(POOLER["pgbouncer.ini"])),
+    ("nft --stateless", said("table inet x {\n\tchain y {\n\t\ttcp dport 5432 drop\n\t}\n}\n")),
+    ("basic.target postgresql@15-main", said(units_shown(unit_shown("postgresql@15-main.service")))),
+    ("basic.target postgresql@15-hung", said(units_shown(unit_shown("postgresql@15-hung.service")))),
+    (
+        "basic.target postgresql@15-down",
+        said(units_shown(unit_shown("postgresql@15-down.service", active="failed", sub="failed", result="signal"))),
+    ),
+    ("basic.target postgresql@15-full", said(units_shown(unit_shown("postgresql@15-full.service")))),
+    (
+        "StateChangeTimestamp -- basic.target pgbouncer",
+        said(units_shown(unit_shown("pgbouncer.service", active="inactive", sub="dead"))),
+    ),
+    ("realpath -m -z -- /var/lib/postgresql", said("/var/lib/postgresql/15/x\0/var/lib/postgresql/15/x/pg_wal\0")),
+    *(
+        (
+            f"tail --verbose --lines=100 -- /var/log/postgresql/postgresql-15-{name}.log",
+            said(f"==> /var/log/postgresql/postgresql-15-{name}.log <==\n2026-11-29 10:00:00 UTC [1] LOG:  starting\n"),
+        )
+        for name in ("main", "down")
+    ),
     ("systemctl list-unit-files", said("basic.target static -\nphp8.1-fpm.service disabled enabled\n")),
     ("unshare", said(stderr="nginx: configuration file /etc/nginx/nginx.conf test is successful\n")),
     ("-- basic.target nginx.service php*-fpm.service", said(units_shown(_NGINX, _PHP_FAILED))),
@@ -172,10 +222,11 @@ _ARTISAN = Artisan(code=Path("/srv/web/1"), user="www-data", migrations=Path("/s
 #: What the sample host is not asked: what only users' own tasks ask, what only other file systems need, and what is
 #: asked only where a person wants migrations taken back.
 RARE: tuple[Query[Any], ...] = (
-    AskDatabase(Path("/srv/x"), "www-data"),
     AskRedis(Path("/srv/x"), "www-data"),
     StatFile(Path("/srv/x")),
     MeasureShared((Path("/srv/x"),)),
+    FindPacketRules(5432),
+    AskPooler(6432, Path("/run/postgresql"), "POOLS"),
     ReadMounts((OpenFile(pid=12, fd=3, path=Path("/srv/x"), is_deleted=True),)),
     ReadBatches(_ARTISAN),
     PretendRollback(_ARTISAN, ("2026_01_02_000001_add_floor",)),
@@ -222,6 +273,16 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
         "page": "/ready",
     },
     "release.list": {"root": Path(_LINK)},
+    "database.answers": {"root": Path(f"{_DATABASES}/main")},
+    "database.unblocked": {"root": Path(f"{_DATABASES}/main")},
+    "database.overview": {"root": Path(f"{_DATABASES}/pooled")},
+    "database.sessions": {"root": Path(f"{_DATABASES}/main")},
+    "database.log": {},
+    "pgbouncer.start": {"root": Path(f"{_DATABASES}/pooled")},
+    "postgresql.start": {"root": Path(f"{_DATABASES}/down")},
+    "idle-transaction.end": {"root": Path(f"{_DATABASES}/main")},
+    "idle-session.end": {"root": Path(f"{_DATABASES}/full")},
+    "postgresql.restart": {"root": Path(f"{_DATABASES}/hung")},
 }
 
 

@@ -44,6 +44,19 @@ READERS: dict[str, re.Pattern[str]] = {
         r"|[0-9a-f]{40}|/.*|vendor/.*|public/.*)$).*"
     ),
     "grep": re.compile(r"(?!)"),
+    "nft": re.compile(r"(?!(--stateless|list|ruleset)$).*"),
+    "/usr/bin/pg_lsclusters": re.compile(r"(?!--no-header$).*"),
+    "pg_isready": re.compile(r"(?!--(host|port|timeout)=.*).*"),
+    "psql": re.compile(
+        r"(?!(--(no-psqlrc|no-password|quiet|no-align|tuples-only|set=ON_ERROR_STOP=1|pset=footer=off"
+        r"|field-separator=\t|command=SHOW (DATABASES|POOLS|STATE)|command=(?P<reads>select json_build_object\(.*)"
+        # PostgreSQL itself refuses to change anything; pgbouncer's console knows SHOW, which changes nothing
+        r"|dbname=host=\S+ port=\d+ dbname=postgres connect_timeout=3 application_name=soleil-remediate"
+        r" options='-c statement_timeout=3s -c lock_timeout=1s .*-c default_transaction_read_only=on .*'"
+        r"|dbname=host='.*' port=\d+ user=pgbouncer dbname=pgbouncer connect_timeout=3"
+        r" application_name=soleil-remediate))$).*",
+        re.DOTALL,
+    ),
     "realpath": re.compile(r"(?!)"),
     "stat": re.compile(r"(?!)"),
 }
@@ -160,6 +173,10 @@ def test_a_change_would_be_noticed_among_the_reads(kind: type[Reading[Any]]) -> 
         ("php", "/srv/app/artisan", "migrate:rollback", "--force"),
         ("php", "-r", "unlink('x');"),
         ("php", "--", "application", "/srv/app"),
+        ("psql", "--command=drop table bookings"),
+        ("psql", "--command=RESUME"),
+        ("psql", "--dbname=host=/x port=5432 dbname=postgres connect_timeout=3"),
+        ("nft", "flush", "ruleset"),
         ("curl", "-d", "x=1", "http://localhost/"),
         ("systemctl", "restart", "nginx.service"),
         ("systemctl", "show", "--now", "nginx.service"),

@@ -14,6 +14,7 @@ from soleil_remediate.lab.faulting import Fault, faults
 from soleil_remediate.task import Check, Task
 from tests.lab import (
     test_application_down,
+    test_database_connection_failure,
     test_disk_full,
     test_failed_deployment,
     test_failed_deployment_in_place,
@@ -28,6 +29,8 @@ for row in (*test_disk_full.REPAIRED, *test_rotation.REPAIRED):
     SENT.setdefault(row.fault, set()).add(row.sent)
 for case in test_application_down.REPAIRED:
     SENT.setdefault(case.fault, set()).add(case.sent)
+for database in test_database_connection_failure.REPAIRED:
+    SENT.setdefault(database.fault, set()).add(database.sent)
 for release in (
     *test_failed_deployment.REPAIRED,
     *test_failed_deployment_in_place.REPAIRED,
@@ -64,6 +67,12 @@ def test_every_fault_of_an_application_that_is_down_has_its_lab_test() -> None:
     tested = repaired | {case.fault for case in test_application_down.REFUSED}
     own = {fault.name for fault in FAULTS if fault.scenario == test_application_down.SCENARIO}
     assert own == tested | {"nginx-broken-configuration", "certificate-expired"}
+
+
+def test_every_fault_of_a_database_that_fails_has_its_lab_test() -> None:
+    repaired = {case.fault for case in test_database_connection_failure.REPAIRED}
+    tested = repaired | {case.fault for case in test_database_connection_failure.REFUSED}
+    assert {fault.name for fault in FAULTS if fault.scenario == test_database_connection_failure.SCENARIO} == tested
 
 
 def test_every_kind_a_fault_names_and_every_fault_a_lab_test_repairs_is_there() -> None:

@@ -173,7 +173,7 @@ def test_the_version_is_said(soleil: Soleil) -> None:
         ("preview disk-full --host h --forks many", "--forks: 'many' is no number of hosts"),
         (
             "remediate",
-            "which scenario? Add --scenario; there is: application-down, disk-full, failed-deployment-rollback",
+            "which scenario? Add --scenario; there is: application-down, database-connection-failure, disk-full, ",
         ),
         ("preview disk-fall --host web1", "unknown scenario 'disk-fall': did you mean 'disk-full'?"),
         ("explain disk-fll", "unknown scenario 'disk-fll': did you mean 'disk-full'?"),
@@ -408,7 +408,7 @@ def test_the_inventory_is_listed_drawn_and_explained(soleil: Soleil, inventory: 
 
 
 def test_scenarios_are_listed_and_explained(soleil: Soleil) -> None:
-    assert "\ndisk-full                    HIGH" in soleil("scenarios").out
+    assert "\ndisk-full                     HIGH" in soleil("scenarios").out
     page = soleil("explain", "no-space-left").out
     for heading in ("IMPACT", "DETECTION", "INPUTS", "HEALTHY", "GOAL", "STEPS", "BY HAND", "ESCALATE"):
         assert heading in page
@@ -655,7 +655,7 @@ def test_a_hosts_name_in_a_scenarios_place_is_noticed(soleil: Soleil, inventory:
     said = soleil("preview", "web1", "--inventory", inventory)
     assert said.status == ExitStatus.USAGE
     assert said.err == (
-        "web1 is a host and no scenario; there is: application-down, disk-full, "
+        "web1 is a host and no scenario; there is: application-down, database-connection-failure, disk-full, "
         "failed-deployment-rollback. Write\n"
         "  soleil-remediate preview --scenario SCENARIO "
         f"--host web1 --inventory {inventory}\n"

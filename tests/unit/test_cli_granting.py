@@ -163,7 +163,9 @@ def test_nobody_gets_all_of_roots_rights_as_single_commands(inventory: str, caps
     assert "web1: the application runs as root there" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("scenario", ["application-down", "failed-deployment-rollback", "disk-full"])
+@pytest.mark.parametrize(
+    "scenario", ["application-down", "database-connection-failure", "failed-deployment-rollback", "disk-full"]
+)
 @pytest.mark.skipif(shutil.which("visudo") is None, reason="sudo is not installed: apt-get install sudo")
 def test_sudo_and_sh_take_the_single_commands(
     inventory: str, capsys: pytest.CaptureFixture[str], scenario: str

@@ -227,3 +227,70 @@ PHP
   chown deploy:www-data "$1/database/migrations/$2.php"
   as_deploy "$1" artisan migrate --force
 }
+
+# until_answer PAGE STATUS...: wait until the application answers one of them
+until_answer() {
+  local page=$1 tries=0 now
+  shift
+  until now=$(answer "$page"); [[ " $* " == *" $now "* ]]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 50 ] || fail "/api/health/$page answers $now, not $*"
+    sleep 0.2
+  done
+}
+
+# as_postgres WORD...: psql, as the superuser
+as_postgres() { (cd / && setpriv --reuid postgres --regid postgres --init-groups psql -X -q -A -t "$@"); }
+
+# sessions NAME COUNT STATEMENT: that many connections of the application's, each of which says that and goes on holding it
+sessions() {
+  # shellcheck disable=SC2016  # PHP's variables
+  systemd-run --quiet --collect --unit="lab-sessions-$1" --uid=www-data --gid=www-data php -r '
+    $held = [];
+    for ($n = 0; $n < $argv[1]; $n++) {
+      try {
+        $held[] = $one = new PDO("pgsql:host=127.0.0.1;dbname=soleil", "soleil", "soleil-secret");
+        if ($argv[2] !== "") $one->exec($argv[2]);
+      } catch (PDOException $e) { usleep(200000); }
+    }
+    sleep(100000);' -- "$2" "$3"
+}
+
+# until_sessions CONDITION: wait until PostgreSQL has a session of the application's that is so
+until_sessions() {
+  local tries=0
+  until [ "$(as_postgres -c "select count(*) from pg_stat_activity where usename = 'soleil' and $1")" -gt 0 ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 50 ] || fail "no session of which $1"
+    sleep 0.2
+  done
+}
+
+# through_pgbouncer: the application and its workers go through pgbouncer, which is enabled for that
+through_pgbouncer() {
+  cat >/etc/pgbouncer/pgbouncer.ini <<'INI'
+[databases]
+soleil = host=127.0.0.1 port=5432 dbname=soleil
+
+[pgbouncer]
+logfile = /var/log/postgresql/pgbouncer.log
+pidfile = /var/run/postgresql/pgbouncer.pid
+listen_addr = 127.0.0.1
+listen_port = 6432
+unix_socket_dir = /var/run/postgresql
+auth_type = scram-sha-256
+auth_file = /etc/pgbouncer/userlist.txt
+pool_mode = transaction
+ignore_startup_parameters = extra_float_digits
+INI
+  echo '"soleil" "soleil-secret"' >/etc/pgbouncer/userlist.txt
+  chown postgres:postgres /etc/pgbouncer/pgbouncer.ini /etc/pgbouncer/userlist.txt
+  chmod 640 /etc/pgbouncer/pgbouncer.ini /etc/pgbouncer/userlist.txt
+  systemctl --quiet enable pgbouncer 2>/dev/null
+  systemctl restart pgbouncer
+  printf 'DB_EMULATE=true\n' >>/srv/soleil/shared/.env
+  sed -i 's/^DB_PORT=.*/DB_PORT=6432/' /srv/soleil/shared/.env
+  systemctl reload php8.2-fpm
+  supervisorctl restart 'soleil-worker:*' >/dev/null || true
+  until_answer ready 200
+}

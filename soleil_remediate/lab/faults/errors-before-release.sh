@@ -2,7 +2,7 @@
 # scenario: failed-deployment-rollback
 # kinds: page.served
 # ends: by hand
-# first: application-down
+# first: database-connection-failure
 logged 200 '-2 hours' '-1 hour'
 logged 503 '-1 hour' now
 sed -i 's/^DB_PASSWORD=.*/DB_PASSWORD=forgotten/' /srv/soleil/shared/.env
