@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -121,7 +121,17 @@ try {
 """
 )
 
-#: Connect to Redis by the application's connection $argv[3], and send PING.
+#: What a Redis says of itself that tells whether it takes writes, and what it would keep; by INFO's own names.
+REDIS_SAYS = (
+    "redis_version", "redis_mode", "config_file", "uptime_in_seconds", "loading", "role", "master_host",
+    "slave_read_only", "used_memory", "used_memory_peak", "used_memory_rss", "total_system_memory", "maxmemory",
+    "maxmemory_policy", "mem_not_counted_for_evict", "rdb_last_bgsave_status", "rdb_last_save_time",
+    "rdb_changes_since_last_save", "aof_enabled", "aof_last_write_status", "connected_clients", "maxclients",
+    "evicted_keys", "errorstat_OOM", "errorstat_MISCONF",
+)  # fmt: skip
+
+#: Connect to Redis by the application's connection $argv[3], and send PING; then INFO, which some may not ask for. Of
+#: what that says, what $argv[5] names is told, and how many keys each database holds.
 _ASK_REDIS = (
     START
     + r"""
@@ -135,12 +145,23 @@ foreach (["timeout", "read_timeout", "read_write_timeout"] as $setting) {
     $given = (float) $config["$name.$setting"];
     $config->set("$name.$setting", $given > 0 ? min($given, (float) $argv[4]) : (float) $argv[4]);
 }
+function says($client, $wanted) {
+    try {
+        $raw = method_exists($client, "rawCommand") ? $client->rawCommand("INFO") : $client->executeRaw(["INFO"]);
+    } catch (Throwable $error) {
+        return (object) [];
+    }
+    preg_match_all("/^(" . strtr($wanted, ",", "|") . "|db\\d+):(.*?)\\r?$/m", (string) $raw, $found);
+    return (object) array_combine($found[1], $found[2]);
+}
 $begin = microtime(true);
 try {
-    $said = $app["redis"]->connection($argv[3])->ping();
+    $connection = $app["redis"]->connection($argv[3]);
+    $said = $connection->ping();
+    $took = 1000 * (microtime(true) - $begin);
     $said = $said === true ? "PONG" : ltrim((string) $said, "+");
     tell(["answered" => $said === "PONG", "class" => "", "why" => $said === "PONG" ? "" : "it answered PING with $said"]
-        + ["milliseconds" => 1000 * (microtime(true) - $begin)]);
+        + ["milliseconds" => $took, "says" => says($connection->client(), $argv[5])]);
 } catch (Throwable $error) {
     tell(["answered" => false, "milliseconds" => 1000 * (microtime(true) - $begin)] + why($error));
 }
@@ -300,12 +321,14 @@ class Reply:
         took: Connecting and answering, in seconds.
         error: The class of what PHP raised instead; empty where it answered, or nothing came in time.
         why: What was said instead, on one line.
+        says: What Redis says of itself, by INFO's own names; empty where the application may not ask, or it is none.
     """
 
     is_answered: bool
     took: Duration
     error: str = ""
     why: str = ""
+    says: Mapping[str, str] = field(default_factory=dict)
 
 
 def is_local(host: str) -> bool:
@@ -403,6 +426,8 @@ class AskDatabase(Query[Reply]):
 class AskRedis(Query[Reply]):
     """Whether an application gets an answer from Redis: it connects with its own credentials, and sends PING.
 
+    Where it answers, what Redis says of itself is told as well.
+
     Args:
         root: The folder that holds artisan, or the link to it.
         user: Whom PHP runs as.
@@ -417,7 +442,8 @@ class AskRedis(Query[Reply]):
     @property
     def command(self) -> Command:
         deadline = Duration(2 * PATIENCE + STARTING)
-        return ask_php(self.user, deadline, _ASK_REDIS, "redis", self.root, self.connection, str(int(PATIENCE)))
+        arguments = (self.connection, str(int(PATIENCE)), ",".join(REDIS_SAYS))
+        return ask_php(self.user, deadline, _ASK_REDIS, "redis", self.root, *arguments)
 
     def parse(self, output: Output) -> Reply:
         return _reply(output, self.command.deadline)
@@ -462,6 +488,7 @@ def _reply(output: Output, deadline: Duration) -> Reply:
         took=Duration(float(found["milliseconds"]) / 1000),
         error=_text(found["class"]),
         why=_one_line(_text(found["why"])),
+        says={name: _one_line(_text(value)) for name, value in _object(found.get("says", {})).items()},
     )
 
 

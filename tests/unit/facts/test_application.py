@@ -127,3 +127,12 @@ def test_an_application_that_takes_all_the_time_itself_says_nothing_about_a_serv
 )
 def test_a_server_on_the_host_itself_is_known_by_its_address(host: str, expected: bool) -> None:
     assert is_local(host) is expected
+
+
+def test_a_redis_that_answers_says_of_itself_what_the_application_may_ask() -> None:
+    told = '{"answered":true,"class":"","why":"","milliseconds":1,"says":{"maxmemory":"0","db0":"keys=1,expires=0"}}\n'
+    assert REDIS.answer(said(STARTED + told)).says == {"maxmemory": "0", "db0": "keys=1,expires=0"}
+    assert "maxmemory_policy" in REDIS.command.words[-1]
+    for nonsense in ("[]", '"x"', '{"maxmemory":[]}'):
+        with pytest.raises(FactError):
+            REDIS.answer(said(STARTED + told.replace('{"maxmemory":"0","db0":"keys=1,expires=0"}', nonsense)))
