@@ -319,21 +319,28 @@ def refuse_unless_unit(*patterns: str) -> None:
 async def read_units(host: Reader, patterns: Iterable[str]) -> Services:
     """Ask which units there are and how they are; one round trip.
 
+    One that was stopped systemd may have forgotten, and what starts it as well: asked for by its name it reads it anew,
+    which takes another round trip.
+
     Raises:
         FactError: That cannot be told.
     """
     wanted = tuple(dict.fromkeys(patterns))
     loaded, files = await host.ask_all(ShowUnits(wanted), ListUnitFiles(wanted))
     known = {unit.name: unit for unit in loaded}
+    if forgotten := [
+        name for name, how in files.items() if how == "enabled" and name not in known and "@." not in name
+    ]:
+        known |= {unit.name: unit for unit in await host.ask(ShowUnits(tuple(forgotten)))}
     for name, enablement in files.items():
-        if "@." not in name:  # a template is none itself
+        if "@." not in name and enablement != "alias":  # a template is none itself, and an alias another's name
             load = "masked" if enablement.startswith("masked") else "loaded"
             known.setdefault(name, Unit(name=name, load=load, enablement=enablement))
     return Services(units=tuple(known[name] for name in sorted(known)), tests={})
 
 
 async def read_services(host: Reader, patterns: Iterable[str], *, tested: Sequence[str]) -> Services:
-    """Ask the same, and let those that *tested* stands for test their configuration; two round trips.
+    """Ask the same, and let those that *tested* stands for test their configuration; one round trip more.
 
     Raises:
         FactError: What units there are cannot be told.

@@ -10,9 +10,9 @@ from soleil_remediate.plan import Script
 from soleil_remediate.rights import ROOT, Use
 from soleil_remediate.units import Duration
 
-#: Tell systemd to $1 the unit $2, if it is still the run $3 of it; the words from $5 on test its configuration first.
-#: "Active" is not enough: it must be the same run, without another start, for $4 seconds. A reload of php-fpm with a
-#: broken pool ends well and kills it a moment later.
+#: Tell systemd to $1 the unit $2, if it is still the run $3 of it (stopped, where that is empty); the words from $5 on
+#: test its configuration first. "Active" is not enough: it must be the same run, without another start, for $4 seconds.
+#: A reload of php-fpm with a broken pool ends well and kills it a moment later.
 ACT = Script(
     "act-on-service",
     ROOT
@@ -34,7 +34,10 @@ fail() {
     journalctl --quiet --no-pager --unit="$unit" --lines=5 --output=cat >&2 || :
     exit 1
 }
-[ "$(show InvocationID)" = "$run" ] || stop "$unit was started anew meanwhile: nothing was done"
+# Of one that is stopped systemd may have forgotten which run it was.
+now=$(show InvocationID)
+[ "$(show ActiveState)" != inactive ] || now=
+[ "$now" = "$run" ] || stop "$unit was started anew meanwhile: nothing was done"
 may systemctl "$verb" -- "$unit" || stop "sudo does not allow systemctl $verb -- $unit: nothing was done"
 has_failed=
 [ "$(show ActiveState)" != failed ] || has_failed=yes
@@ -111,7 +114,8 @@ def since(unit: Unit) -> str:
 
 
 def act(verb: str, unit: Unit, test: tuple[str, ...]) -> Command:
-    return Command(ACT.bind(verb, unit.name, unit.invocation, WATCHED, *test), deadline=DEADLINE)
+    run = "" if unit.active == "inactive" else unit.invocation
+    return Command(ACT.bind(verb, unit.name, run, WATCHED, *test), deadline=DEADLINE)
 
 
 def uses_of(verb: str, unit: Unit, test: tuple[str, ...]) -> tuple[Use, ...]:

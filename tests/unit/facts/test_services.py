@@ -212,6 +212,33 @@ def test_only_those_that_can_test_their_configuration_are_let_do_so() -> None:
     assert [unit.name for unit in seen.matching("redis*.service")] == ["redis-server.service"]
 
 
+def test_another_name_of_a_unit_is_no_unit_that_is_down() -> None:
+    seen: Services = see(
+        read_units(Reader(), ["redis*.service"]),
+        ("systemctl show", said(units_shown(unit_shown("redis-server.service", program=REDIS)))),
+        (
+            "list-unit-files",
+            said("basic.target static -\nredis-server.service enabled enabled\nredis.service alias -\n"),
+        ),
+    )
+    assert [unit.name for unit in seen] == ["redis-server.service"]
+
+
+def test_a_unit_that_systemd_has_forgotten_is_asked_for_by_its_name() -> None:
+    stopped = unit_shown("nginx.service", active="inactive", sub="dead", run="", program=NGINX)
+    seen: Services = see(
+        read_services(Reader(), ["nginx*.service"], tested=["nginx*.service"]),
+        ("list-unit-files", said("basic.target static -\nnginx.service enabled -\nnginx@.service enabled -\n")),
+        ("-- basic.target nginx*.service", said(units_shown())),
+        ("-- basic.target nginx.service", said(units_shown(stopped))),
+        ("nginx -t", said(status=1, stderr="nginx: [emerg] broken\n")),
+        most_rounds=3,
+    )
+    (unit,) = seen
+    assert (unit.active, unit.program[:1]) == ("inactive", ("/usr/sbin/nginx",))
+    assert seen.tests["nginx.service"] == Configuration(is_good=False, says="broken")
+
+
 @pytest.mark.parametrize("name", ["", "nginx", "-x.service", "a b.service", "$(id).service", "x" * 250 + ".service"])
 def test_what_is_no_services_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="must be a service"):

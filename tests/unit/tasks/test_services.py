@@ -64,6 +64,11 @@ def test_what_is_down_and_enabled_is_started_gently_if_it_is_still_the_same_run_
     assert change.undo.command.words == STOP.bind("php8.2-fpm.service")
 
 
+def test_of_one_that_is_stopped_it_does_not_count_which_run_it_was_for_systemd_may_forget_that() -> None:
+    change = the_change(START, services(php("inactive", "dead")))
+    assert change.command.words[4:8] == ("start", "php8.2-fpm.service", "", "5")
+
+
 def test_a_service_that_was_started_stays_so_where_another_cannot_be() -> None:
     down = [php("inactive", "dead"), php("inactive", "dead", name="php8.1-fpm.service")]
     plan = START.plan(services(*down))
