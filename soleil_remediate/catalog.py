@@ -25,14 +25,17 @@ from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
 from soleil_remediate.checks.from_here import PageReached
 from soleil_remediate.checks.health import PageServed, ServiceConfigured
 from soleil_remediate.checks.maintenance import MaintenanceEnded
+from soleil_remediate.checks.redis import RedisAnswering, RedisWritable
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
+from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlowLog, RedisUses
 from soleil_remediate.looks.releases import ReleaseList
 from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
 from soleil_remediate.plan import Risk
 from soleil_remediate.task import Check, Look, Reading, Task
 from soleil_remediate.tasks.backups import PruneBackups
+from soleil_remediate.tasks.caches import ClearCache
 from soleil_remediate.tasks.checkouts import RollBackCheckout
 from soleil_remediate.tasks.databases import (
     EndIdleSessions,
@@ -46,6 +49,7 @@ from soleil_remediate.tasks.logs import TruncateLog
 from soleil_remediate.tasks.octane import ReloadOctane
 from soleil_remediate.tasks.open_files import ReopenFile
 from soleil_remediate.tasks.packages import CleanPackageCache
+from soleil_remediate.tasks.redis import RaiseRedisMemory, RestartRedis
 from soleil_remediate.tasks.releases import RollBackRelease
 from soleil_remediate.tasks.rotations import RotateLog
 from soleil_remediate.tasks.services import ReloadNginx, StartService
@@ -99,6 +103,15 @@ BUILT_IN: tuple[KindClass, ...] = (
     EndIdleTransactions,
     EndIdleSessions,
     RestartCluster,
+    RedisAnswering,
+    RedisWritable,
+    RedisOverview,
+    RedisUses,
+    RedisSlowLog,
+    RedisFallback,
+    RaiseRedisMemory,
+    RestartRedis,
+    ClearCache,
 )
 
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*")

@@ -73,6 +73,11 @@ TESTER = "/usr/local/lib/soleil-remediate/without-a-trace"
 #: What tests a configuration, as Debian's own units start these programs, and nothing else: while looking, and by a
 #: change itself before it is loaded.
 TEST_NGINX = (Right("root", TESTER, "/usr/sbin/nginx -t"), Right("root", "/usr/sbin/nginx", "-t"))
+#: What no configuration of Redis holds: it reads its own in order, and stops at the first setting that it cannot know.
+NO_SETTING = "tested-by-soleil-remediate"
+TEST_REDIS = (
+    Right("root", TESTER, rf"/usr/bin/(redis|valkey)-server /etc/[a-z]+/[A-Za-z0-9_.-]+\.conf --{NO_SETTING}"),
+)
 _PHP_CONFIGURATION = r"-t --fpm-config /etc/php/[0-9]+\.[0-9]+/fpm/php-fpm\.conf"
 TEST_PHP_FPM = (
     Right("root", TESTER, f"/usr/sbin/php-fpm[0-9.]* {_PHP_CONFIGURATION}"),
@@ -84,7 +89,7 @@ def to_act_on(unit: str, *verbs: str) -> tuple[Right, ...]:
     """Return the rights to tell systemd *verbs* about a unit whose name may hold ``*`` and ``?``, and to test it."""
     one_word = {"*": "[0-9A-Za-z_.@-]*", "?": "[0-9A-Za-z_.@-]"}
     name = "".join(one_word.get(letter) or re.escape(letter).replace(r"\-", "-") for letter in unit)
-    tests = {"nginx": TEST_NGINX, "php": TEST_PHP_FPM}
+    tests = {"nginx": TEST_NGINX, "php": TEST_PHP_FPM, "redis": TEST_REDIS}
     return (
         *(Right("root", SYSTEMCTL, f"{verb} -- {name}") for verb in (*verbs, "reset-failed")),
         *(right for start, rights in tests.items() if unit.startswith(start) for right in rights),

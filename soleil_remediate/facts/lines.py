@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -11,6 +12,8 @@ from soleil_remediate.facts.files import only_missing, readable
 from soleil_remediate.units import Duration
 
 _NONE = "-- No entries --"
+#: How Redis tells which line of its configuration is wrong; what follows the first word may be a password.
+_SETTING = re.compile(r"^(>>> '\s*\S*)\s.*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,8 @@ def _message(entry: object) -> str:
     """Return an entry's message: text, or a list of bytes where it is none (systemd's JOURNAL_EXPORT_FORMATS)."""
     match entry:
         case {"MESSAGE": str(text)}:
-            return text
+            return _SETTING.sub(r"\1 …'", text)
         case {"MESSAGE": list(found)} if all(isinstance(byte, int) for byte in found):
-            return readable(bytes(found))[0]
+            return _SETTING.sub(r"\1 …'", readable(bytes(found))[0])
         case _:
             raise ValueError("no entry of the journal")

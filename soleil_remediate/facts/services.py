@@ -13,7 +13,7 @@ from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import seconds_at
 from soleil_remediate.facts.files import readable, records
 from soleil_remediate.plan import Script
-from soleil_remediate.rights import TESTER
+from soleil_remediate.rights import NO_SETTING, TESTER
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
 
@@ -249,6 +249,40 @@ class TryConfiguration(Query[Configuration]):
         return Configuration(is_good=False, says=wrong[0].partition(" ")[2])
 
 
+@dataclass(frozen=True, slots=True)
+class TryRedisConfiguration(Query[Configuration]):
+    """Let Redis read its configuration and end before it does anything with it, without a trace on the host.
+
+    It has no test of its own. So it is given one more setting behind all others, which it cannot know: where that is
+    the one it stops at, everything before is as it should be. Of a line that is wrong only its first word is told: what
+    follows may be a password.
+    """
+
+    program: str
+    file: PurePosixPath
+    expects = frozenset({1})
+    empty_is = "it speaks on standard error: nothing at all there is no answer"
+
+    @property
+    def command(self) -> Command:
+        test = (self.program, str(self.file), f"--{NO_SETTING}")
+        by_sudo = ("sudo", "-n", "--", TESTER, *test)
+        words = (*ALONE, *WITHOUT_A_TRACE.bind(*test))
+        return Command(words, deadline=Duration(10), is_slow=True, by_sudo=by_sudo)
+
+    def parse(self, output: Output) -> Configuration:
+        text = output.error_text + output.text
+        if missing := re.search(r"can't open config file '[^']*': (.+)", text):
+            return Configuration(is_good=False, says=f"{self.file}: {missing[1]}")
+        wrong = re.search(r"at line (\d+)\n>>> '\s*(\S*?)(?:\s.*)?'\n(.+)", text)
+        if wrong is None:
+            raise ValueError("neither good nor bad")
+        if wrong[2].strip('"') == NO_SETTING:
+            return Configuration(is_good=True)
+        why = re.sub(r"'[^']*'", "'…'", wrong[3])
+        return Configuration(is_good=False, says=f"{self.file} line {wrong[1]}, {wrong[2]}: {why}")
+
+
 #: Times and numbers of processes, which say nothing about what is wrong.
 _TOLD = re.compile(r"^(?:nginx: |\d{4}/\d\d/\d\d [\d:]+ |\[[\w :-]+\] (?=[A-Z]+:))| \d+#\d+:")
 
@@ -264,6 +298,22 @@ def configuration_test(unit: Unit) -> tuple[str, ...]:
 
 def _is_name(word: str) -> bool:
     return word in _CONFIGURED_BY
+
+
+def redis_configuration(unit: Unit) -> PurePosixPath | None:
+    """Return the file that configures a unit's Redis; ``None`` where it is none, or runs without a file."""
+    if unit.daemon not in {"redis-server", "valkey-server"} or len(unit.program) < 2:
+        return None
+    return PurePosixPath(unit.program[1]) if unit.program[1].startswith("/") else None
+
+
+def trial_of(unit: Unit) -> Query[Configuration] | None:
+    """Return the question whether a unit could start with its configuration; ``None`` where nobody knows how."""
+    if test := configuration_test(unit):
+        return TryConfiguration(test)
+    if file := redis_configuration(unit):
+        return TryRedisConfiguration(unit.program[0], file)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +396,6 @@ async def read_services(host: Reader, patterns: Iterable[str], *, tested: Sequen
         FactError: What units there are cannot be told.
     """
     seen = await read_units(host, patterns)
-    tests = {unit.name: test for unit in seen.matching(*tested) if (test := configuration_test(unit))}
-    answers = await host.ask_each([TryConfiguration(test) for test in tests.values()])
-    return Services(units=seen.units, tests=dict(zip(tests, answers, strict=True)))
+    trials = {unit.name: trial for unit in seen.matching(*tested) if (trial := trial_of(unit))}
+    answers = await host.ask_each(list(trials.values()))
+    return Services(units=seen.units, tests=dict(zip(trials, answers, strict=True)))

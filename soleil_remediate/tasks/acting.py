@@ -31,7 +31,8 @@ settled() { # how it is once systemd has done with ending it, which may take som
 }
 fail() {
     printf '%s\n' "$1" >&2
-    journalctl --quiet --no-pager --unit="$unit" --lines=5 --output=cat >&2 || :
+    journalctl --quiet --no-pager --unit="$unit" --lines=5 --output=cat |
+        sed "s/^\(>>> '[[:space:]]*[^[:space:]]*\)[[:space:]].*/\1 …'/" >&2 || : # of redis.conf; it may hold a password
     exit 1
 }
 # Of one that is stopped systemd may have forgotten which run it was.
@@ -99,9 +100,10 @@ def test_of(unit: Unit, services: Services) -> tuple[str, ...]:
     """
     test, result = configuration_test(unit), services.tests.get(unit.name)
     if isinstance(result, Configuration) and not result.is_good:
+        verb = "start" if unit.is_down else "reload" if test else "restart"
+        then = " && ".join(filter(None, (" ".join(test), f"systemctl {verb} {unit.name}")))
         raise Unplannable(
-            f"{unit.name} could not start with its configuration: {result.says}. By hand: correct that, then "
-            f"{' '.join(test)} && systemctl {'start' if unit.is_down else 'reload'} {unit.name}"
+            f"{unit.name} could not start with its configuration: {result.says}. By hand: correct that, then {then}"
         )
     return test
 

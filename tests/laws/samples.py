@@ -24,6 +24,7 @@ from soleil_remediate.facts.rollbacks import Artisan, PretendRollback, ReadBatch
 from soleil_remediate.look import look
 from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
+from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlowLog, RedisUses
 from soleil_remediate.looks.releases import ReleaseList
 from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
 from soleil_remediate.plan import Change
@@ -33,6 +34,8 @@ from tests.unit.facts.answers import captured, complaint, log_sample, record, sa
 from tests.unit.facts.application import DESCRIBED, STARTED
 from tests.unit.facts.databases import ACTIVITY, CLUSTERS, POOLER, described, session, told
 from tests.unit.facts.from_here import MET, OWN
+from tests.unit.facts.redis import ANSWERS as REDIS
+from tests.unit.facts.redis import SHOP
 from tests.unit.facts.services import NGINX, PHP_FPM, RESOURCES, SOCKETS, unit_shown, units_shown
 
 LOOKS: tuple[type[Reading[Any]], ...] = (
@@ -49,6 +52,10 @@ LOOKS: tuple[type[Reading[Any]], ...] = (
     DatabaseOverview,
     DatabaseSessions,
     DatabaseLog,
+    RedisOverview,
+    RedisUses,
+    RedisSlowLog,
+    RedisFallback,
 )
 
 #: Every kind that comes with the product.
@@ -88,6 +95,7 @@ _IDLE = [session(pid=pid, state="idle", since=600 + pid) for pid in range(80, 90
 
 #: What one host answers, by a part of the command that asks; the first that fits counts.
 ANSWERS: tuple[tuple[str, Output], ...] = (
+    *REDIS,
     ("/etc/supervisor", said("/etc/supervisor/conf.d/web.conf\0[program:web]\n")),
     (f"php -- application {_DATABASES}/down", said(STARTED + described(port=5433))),
     (f"php -- application {_DATABASES}/hung", said(STARTED + described(port=5434))),
@@ -283,6 +291,15 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "idle-transaction.end": {"root": Path(f"{_DATABASES}/main")},
     "idle-session.end": {"root": Path(f"{_DATABASES}/full")},
     "postgresql.restart": {"root": Path(f"{_DATABASES}/hung")},
+    "redis.answering": {"root": SHOP},
+    "redis.writable": {"root": SHOP},
+    "redis.overview": {"root": SHOP},
+    "redis.uses": {"root": SHOP},
+    "redis.slow-log": {"root": SHOP},
+    "redis.fallback": {"root": SHOP, "live": "/up", "page": "/ready"},
+    "redis-memory.raise": {"root": SHOP},
+    "redis.restart": {"root": SHOP},
+    "cache.clear": {"root": SHOP, "sure": "yes"},
 }
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+import shlex
 from typing import Any
 
 import pytest
 
 import soleil_remediate.facts
 from soleil_remediate.command import Command, Query
+from soleil_remediate.facts.redis import ASK_SERVER
 from soleil_remediate.facts.services import ALONE, WITHOUT_A_TRACE
 from soleil_remediate.plan import Script
+from soleil_remediate.rights import NO_SETTING
 from soleil_remediate.task import Reading
 from tests.laws.samples import KINDS, RARE, changes_of, commands_of, sample
 
@@ -27,6 +30,8 @@ READERS: dict[str, re.Pattern[str]] = {
         r"(?!(/.*/artisan|list|--raw|--no-interaction|--no-ansi|migrate:status|migrate:rollback|--pretend|--force"
         r"|--step=\d+|--path=/.*|--realpath)$).*"
     ),
+    # It reads its configuration and stops at a setting that it cannot know.
+    "redis-server": re.compile(rf"(?!/.*|--{NO_SETTING}$).*"),
     "journalctl": re.compile(r"(?!--(no-pager|output=\w+|output-fields=\w+|unit=.*|lines=\d+)$).*"),
     "nginx": re.compile(r"(?!-[tcp]$|/).*"),
     "php-fpm": re.compile(r"(?!-[ty]$|--fpm-config$|/).*"),
@@ -64,6 +69,14 @@ READERS: dict[str, re.Pattern[str]] = {
 WRAPPERS = {"stdbuf": 2}
 #: The only words at the beginning of a command in a script that reads.
 SCRIPT_WORDS = frozenset({"set", "cut", "grep", "head", "tail", "printf", "sleep", "stat", "uniq", "wc"})
+#: Beside them, for the one that asks Redis: what is printed to it, and what may be done to that.
+REDIS_WORDS = frozenset({"redis-cli", "sed"})
+#: What may be said to Redis, and what an application's own PHP may.
+REDIS_READERS = re.compile(r"PING|ECHO soleil:\w+|INFO|CONFIG GET [a-z-]+|SLOWLOG GET \d+|TTL")
+#: What PHP would do more than read by.
+PHP_WRITES = re.compile(
+    r"\b(file_put_contents|unlink|rename|mkdir|rmdir|touch|chmod|copy|exec|system|passthru|popen|proc_open)\(|`|eval"
+)
 
 
 def why_not(command: Command) -> str:
@@ -74,7 +87,7 @@ def why_not(command: Command) -> str:
         if tuple(words[:4]) != WITHOUT_A_TRACE.bind():
             return "only one script may be alone with this host"
         words = words[4:]
-        words[:1] = [re.sub(r"/usr/sbin/(nginx|php-fpm)[0-9.]*", r"\1", word) for word in words[:1]]
+        words[:1] = [re.sub(r"/usr/s?bin/(nginx|php-fpm|redis-server)[0-9.]*", r"\1", word) for word in words[:1]]
     while words and words[0] in WRAPPERS:
         words = words[WRAPPERS[words[0]] :]
     if words[:2] == ["php", "--"]:  # with a text of ours for PHP to run; the lab's tests show that nothing is left
@@ -87,6 +100,8 @@ def why_not(command: Command) -> str:
         return f"{words[:1]} is no reader"
     if "--pretend" not in words and {"migrate:rollback", "--force"} & {*words}:
         return "it takes migrations back"
+    if words[0] == "redis-server" and words[-1] != f"--{NO_SETTING}":
+        return "it is not stopped by its last setting"
     told = [word for word in words[1:] if READERS[words[0]].fullmatch(word)]
     return f"{words[0]} does more than read: {told}" if told else ""
 
@@ -97,7 +112,7 @@ def may_change(text: str) -> str:
         return "it redirects, substitutes or joins"
     for command in re.split(r"[\n|]", text):
         words = command.split()
-        if words and words[0] not in SCRIPT_WORDS:
+        if words and words[0] not in SCRIPT_WORDS | (REDIS_WORDS if text == ASK_SERVER.text else set()):
             return f"{words[0]} is no reader"
         if words[:1] == ["uniq"] and words[1:] != ["-c"]:
             return "uniq writes to the second file that it is given"
@@ -140,6 +155,26 @@ def test_a_rare_question_only_reads(query: Query[Any]) -> None:
 @pytest.mark.parametrize("text", sorted(READING_SCRIPTS))
 def test_a_script_among_the_facts_only_reads(text: str) -> None:
     assert may_change(text) == ""
+
+
+def test_the_script_that_asks_redis_says_nothing_to_it_that_changes_anything() -> None:
+    printed, told, *_ = ASK_SERVER.text.split(" | ")
+    said = [word for word in shlex.split(printed.partition("printf ")[2])[1:] if word != "AUTH"]
+    assert said
+    assert [word for word in said if not REDIS_READERS.fullmatch(word)] == []
+    assert told.startswith("sed -n -E -e 's/^[[:space:]]*requirepass[[:space:]]+/AUTH /Ip' -e 's/^ask: //p' -- ")
+    seds = re.findall(r"sed ((?:-[nE] )+)((?:-e '[^']*' ?)+)", ASK_SERVER.text)
+    assert len(seds) == ASK_SERVER.text.count("sed -")
+    scripts = [one for _, words in seds for one in shlex.split(words) if one != "-e"]
+    assert [one for one in scripts if not re.fullmatch(r"s/[^/]*/[^/]*/[Ip]*|/[^/]*/d", one)] == []
+
+
+@pytest.mark.parametrize("text", sorted(READING_PHP), ids=lambda text: str(len(text)))
+def test_what_php_reads_with_only_reads(text: str) -> None:
+    assert PHP_WRITES.findall(text.replace('$pdo->exec("begin', "").replace('$pdo->exec("rollback")', "")) == []
+    assert re.findall(r"(?:fwrite|fopen)\((?!\$GLOBALS\[.answer.\]|.php://stdout)", text) == []
+    said = re.findall(r'(?:rawCommand|executeRaw|\$send)\(\[?"([A-Z]+)"', text)
+    assert [word for word in said if not REDIS_READERS.fullmatch(word)] == []
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
@@ -187,6 +222,8 @@ def test_a_change_would_be_noticed_among_the_reads(kind: type[Reading[Any]]) -> 
         (*ALONE, "sh", "-c", "rm -rf /srv"),
         (*ALONE, *WITHOUT_A_TRACE.bind("rm", "-rf", "/srv")),
         (*ALONE, *WITHOUT_A_TRACE.bind("/usr/sbin/nginx", "-s", "reload")),
+        (*ALONE, *WITHOUT_A_TRACE.bind("/usr/bin/redis-server", "/etc/redis/redis.conf", "--port", "1")),
+        ("redis-cli", "FLUSHALL"),
         WITHOUT_A_TRACE.bind("/usr/sbin/nginx", "-t"),
     ],
 )

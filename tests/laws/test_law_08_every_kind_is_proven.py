@@ -19,6 +19,7 @@ from tests.lab import (
     test_failed_deployment,
     test_failed_deployment_in_place,
     test_maintenance_page,
+    test_redis_down,
     test_rotation,
 )
 from tests.laws.samples import KINDS, TASKS
@@ -31,6 +32,8 @@ for case in test_application_down.REPAIRED:
     SENT.setdefault(case.fault, set()).add(case.sent)
 for database in test_database_connection_failure.REPAIRED:
     SENT.setdefault(database.fault, set()).add(database.sent)
+for redis in test_redis_down.REPAIRED:
+    SENT.setdefault(redis.fault, set()).add(redis.sent)
 for release in (
     *test_failed_deployment.REPAIRED,
     *test_failed_deployment_in_place.REPAIRED,
@@ -73,6 +76,11 @@ def test_every_fault_of_a_database_that_fails_has_its_lab_test() -> None:
     repaired = {case.fault for case in test_database_connection_failure.REPAIRED}
     tested = repaired | {case.fault for case in test_database_connection_failure.REFUSED}
     assert {fault.name for fault in FAULTS if fault.scenario == test_database_connection_failure.SCENARIO} == tested
+
+
+def test_every_fault_of_redis_has_its_lab_test() -> None:
+    tested = {case.fault for case in test_redis_down.REPAIRED} | {case.fault for case in test_redis_down.REFUSED}
+    assert {fault.name for fault in FAULTS if fault.scenario == test_redis_down.SCENARIO} == tested
 
 
 def test_every_kind_a_fault_names_and_every_fault_a_lab_test_repairs_is_there() -> None:

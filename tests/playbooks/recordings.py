@@ -40,6 +40,8 @@ RECORDED = (
     ("application-down", "postgresql-killed"),
     ("failed-deployment-rollback", "bad-release"),
     ("failed-deployment-rollback", "bad-release-after-migration"),
+    ("redis-down", "redis-full"),
+    ("redis-down", "redis-wrong-password"),
 )
 
 

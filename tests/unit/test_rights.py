@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from soleil_remediate.rights import ROOT, SUPERVISORCTL, TEST_NGINX, TEST_PHP_FPM, Right, Use, to_act_on, together
+from soleil_remediate.rights import (
+    ROOT,
+    SUPERVISORCTL,
+    TEST_NGINX,
+    TEST_PHP_FPM,
+    TEST_REDIS,
+    Right,
+    Use,
+    to_act_on,
+    together,
+)
 from soleil_remediate.task import Task
 from soleil_remediate.tasks.releases import RollBackRelease
 from tests.laws.samples import TASKS, changes_of, sample
@@ -42,6 +52,7 @@ def test_a_units_pattern_never_allows_a_second_word(
 def test_what_is_tested_first_is_allowed_to_be_tested() -> None:
     assert set(TEST_NGINX) < set(to_act_on("nginx.service", "reload"))
     assert set(TEST_PHP_FPM) < set(to_act_on("php*-fpm.service", "reload"))
+    assert set(TEST_REDIS) < set(to_act_on("redis*.service", "start"))
     assert {right.program for right in to_act_on("apache2.service", "reload")} == {"/usr/bin/systemctl"}
 
 

@@ -294,3 +294,70 @@ INI
   supervisorctl restart 'soleil-worker:*' >/dev/null || true
   until_answer ready 200
 }
+
+# fill_redis DATABASE PREFIX: keys of that prefix, until Redis refuses every write for want of memory
+fill_redis() {
+  local round=0 size
+  # Large ones, then small ones into what the end of each connection gives back.
+  for size in 1000 1000 100 100 10 10; do
+    round=$((round + 1))
+    seq -f "SET $2$round:%.0f $(head -c "$size" /dev/zero | tr '\0' x)" 9000 | redis-cli -n "$1" >/dev/null
+  done
+  for round in 1 2 3; do
+    case $(redis-cli -n "$1" SET "$2probe" "$round") in
+      OOM*) ;;
+      *) fail "Redis still takes writes" ;;
+    esac
+  done
+  [ "$(redis-cli PING)" = PONG ]
+  [ "$(health cache)" = fail ] || fail "the application can still write to its cache"
+}
+
+# as_application WORD...: artisan, as the application's user
+as_application() { (cd /srv/soleil/current && setpriv --reuid www-data --regid www-data --init-groups php artisan "$@"); }
+
+# mail_nowhere: mails are sent to nobody, and that goes well; workers started before know nothing of it
+mail_nowhere() { sed -i 's/^MAIL_MAILER=.*/MAIL_MAILER=array/' /srv/soleil/shared/.env; }
+
+# waiting, taken: how many jobs wait in the queue, and how many some worker has taken and not done yet
+waiting() { redis-cli llen soleil_database_queues:default; }
+taken() { redis-cli zcard soleil_database_queues:default:reserved; }
+
+# pids_of_workers: the numbers of the queue workers' processes that supervisor has running
+pids_of_workers() { supervisorctl status 'soleil-worker:*' | sed -n 's/.* RUNNING *pid \([0-9]*\),.*/\1/p'; }
+
+# export_job BODY: a class of jobs, App\Jobs\ExportInvoice, that does what the PHP text BODY says; $this->seconds is known
+export_job() {
+  cat >/srv/soleil/current/app/Jobs/ExportInvoice.php <<PHP
+<?php
+namespace App\Jobs;
+class ExportInvoice implements \Illuminate\Contracts\Queue\ShouldQueue {
+    use \Illuminate\Foundation\Bus\Dispatchable, \Illuminate\Queue\InteractsWithQueue, \Illuminate\Bus\Queueable;
+    public \$tries = 3; public \$seconds;
+    public function __construct(float \$seconds) { \$this->seconds = \$seconds; }
+    public function handle() { $1 }
+}
+PHP
+  chown deploy:www-data /srv/soleil/current/app/Jobs/ExportInvoice.php
+}
+
+# dispatch_exports NUMBER SECONDS: so many of these jobs
+dispatch_exports() {
+  setpriv --reuid www-data --regid www-data --init-groups php -- "$1" "$2" <<'PHP'
+<?php
+chdir("/srv/soleil/current");
+require "vendor/autoload.php";
+(require "bootstrap/app.php")->make(Illuminate\Contracts\Console\Kernel::class)->bootstrap();
+for ($n = 0; $n < $argv[1]; $n++) App\Jobs\ExportInvoice::dispatch((float) $argv[2]);
+PHP
+}
+
+# until_supervisor NUMBER STATE: wait until so many of the workers are so
+until_supervisor() {
+  local tries=0
+  until [ "$(supervisorctl status 'soleil-worker:*' | grep -c " $2 ")" = "$1" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 150 ] || fail "not $1 workers are $2"
+    sleep 0.2
+  done
+}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path as Here
 from pathlib import PurePosixPath as Path
 
@@ -37,3 +38,8 @@ def test_the_last_words_of_a_unit_text_or_bytes_or_none() -> None:
 def test_what_is_no_journal_is_an_error(text: str) -> None:
     with pytest.raises(FactError):
         LastWords("nginx.service", 2).answer(said(text))
+
+
+def test_of_a_line_of_redis_configuration_only_the_first_word_is_told() -> None:
+    said_by_redis = json.dumps({"MESSAGE": ">>> 'requirpass hunter22'"}) + "\n" + json.dumps({"MESSAGE": "Bad"}) + "\n"
+    assert LastWords("redis-server.service", 2).answer(said(said_by_redis)) == (">>> 'requirpass …'", "Bad")

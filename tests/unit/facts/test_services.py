@@ -13,10 +13,12 @@ from soleil_remediate.facts.services import (
     Services,
     ShowUnits,
     TryConfiguration,
+    TryRedisConfiguration,
     Unit,
     configuration_test,
     read_services,
     read_units,
+    redis_configuration,
     refuse_unless_unit,
 )
 from tests.unit.facts.answers import said, see
@@ -200,16 +202,18 @@ def test_only_those_that_can_test_their_configuration_are_let_do_so() -> None:
             "systemctl show",
             said(
                 units_shown(
-                    unit_shown("php8.2-fpm.service", program=PHP_FPM), unit_shown("redis-server.service", program=REDIS)
+                    unit_shown("php8.2-fpm.service", program=PHP_FPM),
+                    unit_shown("redis-server.service", program=REDIS),
+                    unit_shown("redis-sentinel.service", program="/usr/bin/redis-sentinel /etc/redis/sentinel.conf"),
                 )
             ),
         ),
         ("list-unit-files", said(_FILES)),
         ("unshare", said(status=1, stderr="unshare: unshare failed: Operation not permitted\n")),
     )
-    assert list(seen.tests) == ["php8.2-fpm.service"]
-    assert isinstance(seen.tests["php8.2-fpm.service"], FactError)
-    assert [unit.name for unit in seen.matching("redis*.service")] == ["redis-server.service"]
+    assert set(seen.tests) == {"php8.2-fpm.service", "redis-server.service"}
+    assert all(isinstance(test, FactError) for test in seen.tests.values())
+    assert [unit.name for unit in seen.matching("redis-server*")] == ["redis-server.service"]
 
 
 def test_another_name_of_a_unit_is_no_unit_that_is_down() -> None:
@@ -225,18 +229,83 @@ def test_another_name_of_a_unit_is_no_unit_that_is_down() -> None:
 
 
 def test_a_unit_that_systemd_has_forgotten_is_asked_for_by_its_name() -> None:
-    stopped = unit_shown("nginx.service", active="inactive", sub="dead", run="", program=NGINX)
+    stopped = unit_shown("redis-server.service", active="inactive", sub="dead", run="", program=REDIS)
     seen: Services = see(
-        read_services(Reader(), ["nginx*.service"], tested=["nginx*.service"]),
-        ("list-unit-files", said("basic.target static -\nnginx.service enabled -\nnginx@.service enabled -\n")),
-        ("-- basic.target nginx*.service", said(units_shown())),
-        ("-- basic.target nginx.service", said(units_shown(stopped))),
-        ("nginx -t", said(status=1, stderr="nginx: [emerg] broken\n")),
+        read_services(Reader(), ["redis*.service"], tested=["redis*.service"]),
+        (
+            "list-unit-files",
+            said(
+                "basic.target static -\nredis-server.service enabled enabled\nredis-server@.service enabled enabled\n"
+            ),
+        ),
+        ("-- basic.target redis*.service", said(units_shown())),
+        ("-- basic.target redis-server.service", said(units_shown(stopped))),
+        ("redis-server", said(status=1, stderr=f"{_FATAL}9\n>>> 'x'\nBad directive\n")),
         most_rounds=3,
     )
     (unit,) = seen
-    assert (unit.active, unit.program[:1]) == ("inactive", ("/usr/sbin/nginx",))
-    assert seen.tests["nginx.service"] == Configuration(is_good=False, says="broken")
+    assert (unit.active, unit.program[:1]) == ("inactive", ("/usr/bin/redis-server",))
+    assert seen.tests["redis-server.service"] == Configuration(
+        is_good=False, says="/etc/redis/redis.conf line 9, x: Bad directive"
+    )
+
+
+REDIS_TRIAL = TryRedisConfiguration("/usr/bin/redis-server", Path("/etc/redis/redis.conf"))
+_FATAL = "\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\nReading the configuration file, at line "
+
+
+def test_redis_reads_its_configuration_and_stops_at_a_setting_that_it_cannot_know() -> None:
+    command = REDIS_TRIAL.command
+    assert command.words[-3:] == ("/usr/bin/redis-server", "/etc/redis/redis.conf", "--tested-by-soleil-remediate")
+    assert command.by_sudo[-3:] == command.words[-3:]
+    good = f"{_FATAL}2290\n>>> 'tested-by-soleil-remediate'\nBad directive or wrong number of arguments\n"
+    assert REDIS_TRIAL.answer(said(status=1, stderr=good)) == Configuration(is_good=True)
+
+
+@pytest.mark.parametrize(
+    "said_by_redis, says",
+    [
+        (
+            f"{_FATAL}3\n>>> 'requirpass hunter22 x'\nBad directive or wrong number of arguments\n",
+            "/etc/redis/redis.conf line 3, requirpass: Bad directive or wrong number of arguments",
+        ),
+        (
+            f"{_FATAL}9\n>>> 'user app on >hunter22'\nError in user declaration '>hunter22': Syntax error\n",
+            "/etc/redis/redis.conf line 9, user: Error in user declaration '…': Syntax error",
+        ),
+        (
+            f"{_FATAL}2\n>>> 'dir /nowhere'\nNo such file or directory\n",
+            "/etc/redis/redis.conf line 2, dir: No such file or directory",
+        ),
+        (
+            "144:C 29 Nov 2026 12:48:47.8 # Fatal error, can't open config file '/etc/redis/redis.conf': No access\n",
+            "/etc/redis/redis.conf: No access",
+        ),
+    ],
+)
+def test_of_a_line_that_redis_does_not_take_only_the_first_word_is_told(said_by_redis: str, says: str) -> None:
+    assert REDIS_TRIAL.answer(said(status=1, stderr=said_by_redis)) == Configuration(is_good=False, says=says)
+
+
+def test_a_redis_that_cannot_be_tried_says_nothing_of_its_configuration() -> None:
+    for output in (said(status=1, stderr="unshare failed\n"), said("ok\n"), said(status=139)):
+        with pytest.raises(FactError):
+            REDIS_TRIAL.answer(output)
+
+
+@pytest.mark.parametrize(
+    "program, file",
+    [
+        (REDIS, Path("/etc/redis/redis.conf")),
+        ("/usr/bin/valkey-server /etc/valkey/valkey.conf", Path("/etc/valkey/valkey.conf")),
+        ("/usr/bin/redis-server --port 1", None),
+        ("/usr/bin/redis-server", None),
+        ("/usr/bin/redis-sentinel /etc/redis/sentinel.conf", None),
+        ("", None),
+    ],
+)
+def test_what_configures_a_redis_is_its_first_argument(program: str, file: Path | None) -> None:
+    assert redis_configuration(Unit(name="redis.service", program=tuple(program.split()))) == file
 
 
 @pytest.mark.parametrize("name", ["", "nginx", "-x.service", "a b.service", "$(id).service", "x" * 250 + ".service"])

@@ -70,7 +70,7 @@ def the_change(task: Any, seen: Database) -> Change:
 def test_a_pgbouncer_that_is_down_is_started_gently_where_the_application_goes_through_it() -> None:
     change = the_change(START_POOLER, database(application=POOLED, units=units(), reply=NO))
     assert change.risk is Risk.GENTLE
-    assert change.command.words[3:] == ("act-on-service", "start", "pgbouncer.service", RUN, "5")
+    assert change.command.words[3:] == ("act-on-service", "start", "pgbouncer.service", "", "5")
     assert "pgbouncer.service running" in nothing(START_POOLER, database(application=POOLED, units=units("active")))
 
 

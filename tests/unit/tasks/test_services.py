@@ -1,20 +1,21 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath as Path
 
 import pytest
 
-from soleil_remediate.command import Reader
+from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.http import Response, Site
 from soleil_remediate.facts.services import Configuration, Services, Unit
 from soleil_remediate.plan import Change, Risk
-from soleil_remediate.tasks.acting import STOP
+from soleil_remediate.tasks.acting import ACT, STOP
 from soleil_remediate.tasks.services import ReloadNginx, StartService
 from soleil_remediate.tasks.unwell import ReloadService, RestartService, Situation
 from soleil_remediate.units import MiB
-from tests.unit.facts.answers import captured, record, said, see
+from tests.unit.facts.answers import captured, record, run_here, said, see
 from tests.unit.facts.services import NGINX, PHP_FPM, SOCKETS, unit_shown, units_shown
 from tests.unit.tasks.values import file, file_system, file_systems
 
@@ -361,3 +362,20 @@ def test_a_folder_that_is_relative_or_leads_upwards_is_refused() -> None:
     for folder in ("nginx", "/etc/../root"):
         with pytest.raises(ValueError, match="absolute"):
             ReloadNginx(live="/x", folder=Path(folder))
+
+
+def test_a_redis_whose_configuration_is_broken_is_not_started_and_what_is_wrong_is_said() -> None:
+    down = Unit(
+        name="redis-server.service", active="inactive", program=("/usr/bin/redis-server", "/etc/redis/redis.conf")
+    )
+    broken = Configuration(is_good=False, says="/etc/redis/redis.conf line 3, requirpass: Bad directive")
+    why = r"configuration: /etc/redis/redis\.conf line 3, .*\. By hand: correct that, then systemctl start redis-server"
+    with pytest.raises(Unplannable, match=why):
+        StartService(unit="redis*.service").plan(services(down, tests={down.name: broken}))
+
+
+def test_what_the_journal_has_of_a_line_of_redis_configuration_is_cut_where_a_start_fails() -> None:
+    line = ">>> 'requirpass hunter22'"
+    (sed,) = re.findall(r"sed \"(.*)\" >&2", ACT.text)
+    done = run_here(Command(("sed", sed.replace("\\\\", "\\")), stdin=f"{line}\nBad directive\n"))
+    assert done.text == ">>> 'requirpass …'\nBad directive\n"
