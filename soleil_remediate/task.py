@@ -129,6 +129,10 @@ class Reading(ABC, Generic[Seen]):
             FactError: It cannot be known.
         """
 
+    def reads_with(self) -> tuple[Right, ...]:
+        """Return what a login that has not all of root's rights has to be allowed, or nothing of it can be known."""
+        return ()
+
 
 class Look(Reading[Seen]):
     """Evidence for people: shown and kept, never judged."""

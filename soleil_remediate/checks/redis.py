@@ -12,6 +12,7 @@ from soleil_remediate.facts.application import RedisUsed, Reply
 from soleil_remediate.facts.redis import RedisConfiguration, ServerReply, memory_of
 from soleil_remediate.facts.redis_use import RedisServer, RedisUse, read_redis
 from soleil_remediate.facts.services import refuse_unless_unit
+from soleil_remediate.rights import Right
 from soleil_remediate.task import Check, Health, Measure, Verdict
 
 _NOTHING = "the application keeps neither cache, sessions nor queue in Redis"
@@ -58,6 +59,9 @@ class RedisAnswering(Check[RedisUse]):
     async def read(self, host: Reader) -> RedisUse:
         return await read_redis(host, self.root, self.user, self.unit)
 
+    def reads_with(self) -> tuple[Right, ...]:
+        return (Right(self.user),)
+
     def aim(self) -> str:
         return "Redis answers the application"
 
@@ -70,13 +74,16 @@ class RedisAnswering(Check[RedisUse]):
         unknown: dict[str, list[str]] = {}
         measures = []
         for name, kept in seen.uses.items():
-            reply, label = seen.replies[name], f"Redis for {' and '.join(kept)}"
-            if isinstance(reply, FactError):
+            used, reply, label = seen.used(name), seen.replies[name], f"Redis for {' and '.join(kept)}"
+            if used is None:
+                why = f"its connection {name!r} is a cluster's, which nobody asks here, or is not configured at all"
+                unknown.setdefault(why, []).extend(kept)
+            elif isinstance(reply, FactError):
                 unknown.setdefault(str(reply), []).extend(kept)
             elif reply.is_answered:
                 measures.append(Measure(label=label, value=f"PONG in {reply.took * 1000:.0f} ms"))
             else:
-                faulty.setdefault(_why_not(seen, name, reply, self.root), []).extend(kept)
+                faulty.setdefault(_why_not(seen.server_of(name), used, reply, seen, self.root), []).extend(kept)
                 measures.append(Measure(label=label, value="no PONG", is_faulty=True))
         if faulty:
             return Verdict.faulty(f"no Redis for {_told(faulty)}", *measures)
@@ -105,12 +112,8 @@ def address_of(used: RedisUsed) -> str:
     return f"{used.host or 'localhost'}:{used.port or 6379}"
 
 
-def _why_not(seen: RedisUse, connection: str, reply: Reply, root: PurePosixPath) -> str:
+def _why_not(server: RedisServer | None, used: RedisUsed, reply: Reply, seen: RedisUse, root: PurePosixPath) -> str:
     """Return why an application gets no PONG by a connection, as far as it can be seen, and what to do about it."""
-    used = seen.used(connection)
-    if used is None:
-        return f"its configuration names a connection {connection!r} to Redis that it does not have"
-    server = seen.server_of(connection)
     if server is None and not seen.is_here(used):
         return f"{address_of(used)}, which is not on this host: {_refusal(used, reply) or reply.why}"
     if server is None:
@@ -192,6 +195,9 @@ class RedisWritable(Check[RedisUse]):
 
     async def read(self, host: Reader) -> RedisUse:
         return await read_redis(host, self.root, self.user, self.unit)
+
+    def reads_with(self) -> tuple[Right, ...]:
+        return (Right(self.user),)
 
     def aim(self) -> str:
         return "Redis takes what the application writes"

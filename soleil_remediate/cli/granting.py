@@ -13,7 +13,7 @@ from soleil_remediate.facts.services import ALONE, WITHOUT_A_TRACE
 from soleil_remediate.host import Host, Mode
 from soleil_remediate.loading.binding import bind_all, parse_inputs
 from soleil_remediate.rights import TESTER, Right, together
-from soleil_remediate.scenario import Scenario, Step
+from soleil_remediate.scenario import Case, Scenario
 
 _INSTALL = """\
 # Install it on the host as root, from a file whose text was checked:
@@ -109,7 +109,7 @@ def sudoers(call: Call) -> ExitStatus:
         if host.name in without:
             text = f"# {without[host.name]}"
         elif host.connection.is_narrow:
-            its_own = [step for case in cases if case.host.listed_name == host.name for step in case.steps]
+            its_own = [case for case in cases if case.host.listed_name == host.name]
             text = "\n".join(_narrow(host, scenario, its_own))
         else:
             text = "\n".join(_all_of_roots(host, scenario))
@@ -153,8 +153,10 @@ def _all_of_roots(host: Host, scenario: Scenario) -> Iterator[str]:
     yield f"{_escaped(login)} ALL=(root) {tag}/usr/bin/sh"
 
 
-def _narrow(host: Host, scenario: Scenario, steps: list[Step]) -> Iterator[str]:
+def _narrow(host: Host, scenario: Scenario, cases: list[Case]) -> Iterator[str]:
     login = host.connection.user or ""
+    steps = [step for case in cases for step in case.steps]
+    asking = [one for case in cases for one in (*case.healthy_when, *case.goal, *case.beyond, *case.evidence)]
     if _PLAIN.fullmatch(login) is None:
         raise ConfigError(f"{host.name}: sudo: narrow wants a login of small letters, digits, _ and -, not {login!a}")
     possible = [step for step in steps if step.task.rights() is not None]
@@ -164,7 +166,8 @@ def _narrow(host: Host, scenario: Scenario, steps: list[Step]) -> Iterator[str]:
         yield "# What they would do is seen in a preview, with --commands also as commands for root."
     if not possible:
         return
-    rights = together(step.task.rights() for step in possible)
+    asking += [step.task for step in possible]
+    rights = together([*(step.task.rights() for step in possible), *(one.reads_with() for one in asking)])
     whole = list(dict.fromkeys(right.user for right in rights if not right.program))
     if "root" in whole:
         raise ConfigError(f"{host.name}: the application runs as root there, and single commands of root's are all")

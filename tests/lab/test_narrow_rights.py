@@ -92,6 +92,27 @@ def test_a_cluster_is_started_by_the_printed_rules(narrow: Narrow, capsys: pytes
     assert isinstance(narrow.remediate("database-connection-failure").outcome, NotNeeded)
 
 
+def test_a_redis_is_started_by_the_printed_rules_and_one_that_could_not_start_is_not(
+    narrow: Narrow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow.install("redis-down", capsys)
+    narrow.host.break_with("redis-killed")
+
+    report = narrow.remediate("redis-down")
+
+    assert isinstance(report.outcome, Fixed), report
+    assert _sent(report) == ["service.start"]
+    assert narrow.host.shell("redis-cli PING") == "PONG"
+    assert isinstance(narrow.remediate("redis-down").outcome, NotNeeded)
+
+    narrow.host.break_with("redis-broken-configuration")
+    report = narrow.remediate("redis-down")
+    assert isinstance(report.outcome, NotFixed)
+    assert report.sent == ()
+    assert "/etc/redis/redis.conf line" in report.outcome.why
+    assert "requirpass: Bad directive" in report.outcome.why
+
+
 def test_a_bad_release_is_gone_back_from_by_the_printed_rules(
     narrow: Narrow, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -157,6 +157,17 @@ def test_whose_the_releases_are_is_said_and_gets_a_rule(
     assert "owner must be the name of a user other than root" in capsys.readouterr().err
 
 
+def test_what_only_the_applications_user_can_be_asked_may_be_asked(
+    inventory: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(inventory).write_text(NARROW)
+    assert cli.main(["sudoers", "redis-down", "--inventory", inventory, "--host", "web1"]) == 0
+    said = capsys.readouterr().out
+    assert "\ndeploy ALL=(www-data) NOPASSWD: ALL\n" in said
+    assert f"NOPASSWD: {TESTER} ^/usr/bin/(redis|valkey)-server /etc/" in said
+    assert "# NOT DONE BY SINGLE COMMANDS, they need all of root's rights: redis-memory.raise, redis.restart." in said
+
+
 def test_nobody_gets_all_of_roots_rights_as_single_commands(inventory: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path(inventory).write_text(NARROW.replace("root: /srv", "user: root, root: /srv"))
     assert cli.main(["sudoers", "application-down", "--inventory", inventory, "--host", "web1"]) == 2
@@ -164,7 +175,8 @@ def test_nobody_gets_all_of_roots_rights_as_single_commands(inventory: str, caps
 
 
 @pytest.mark.parametrize(
-    "scenario", ["application-down", "database-connection-failure", "failed-deployment-rollback", "disk-full"]
+    "scenario",
+    ["application-down", "database-connection-failure", "failed-deployment-rollback", "disk-full", "redis-down"],
 )
 @pytest.mark.skipif(shutil.which("visudo") is None, reason="sudo is not installed: apt-get install sudo")
 def test_sudo_and_sh_take_the_single_commands(

@@ -116,6 +116,12 @@ def test_a_redis_elsewhere_is_judged_by_what_the_application_meets_alone() -> No
     assert "which is not on this host: Redis wants a password, and the application sends none" in verdict.why
 
 
+def test_a_socket_is_named_by_its_path() -> None:
+    at_a_socket = with_redis(cache=used(host="/run/r.sock", port=None), default=used(host="/run/r.sock", port=None))
+    verdict = ANSWERING.judge(use(application=at_a_socket, replies=WITHOUT))
+    assert "nothing that systemd runs listens at /run/r.sock (redis-server.service is running" in verdict.why
+
+
 def test_where_nothing_listens_as_the_application_has_it_that_is_said() -> None:
     moved = server(configuration=replace(CONFIGURATION, port=7000))
     verdict = ANSWERING.judge(use(moved, replies=WITHOUT))
@@ -133,10 +139,11 @@ def test_where_nothing_listens_as_the_application_has_it_that_is_said() -> None:
     )
 
 
-def test_a_connection_that_is_named_and_not_there_is_a_fault() -> None:
+def test_of_a_connection_that_is_a_clusters_or_not_there_nothing_is_known() -> None:
     odd = application(cache={"store": "redis", "driver": "redis", "connection": "gone", "prefix": ""})
     verdict = ANSWERING.judge(use(application=odd, replies={"gone": MET, "default": PONG}))
-    assert "for cache: its configuration names a connection 'gone' to Redis that it does not have" in verdict.why
+    assert verdict.health is Health.UNKNOWN
+    assert "for cache: its connection 'gone' is a cluster's, which nobody asks here, or is not" in verdict.why
     seen = WRITABLE.judge(use(application=odd, replies={"gone": MET, "default": PONG}))
     assert (seen.health, "connection 'gone' is not there" in seen.why) == (Health.UNKNOWN, True)
 
