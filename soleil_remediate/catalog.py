@@ -25,10 +25,13 @@ from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
 from soleil_remediate.checks.from_here import PageReached
 from soleil_remediate.checks.health import PageServed, ServiceConfigured
 from soleil_remediate.checks.maintenance import MaintenanceEnded
+from soleil_remediate.checks.queues import QueueDrained, QueueDraining
 from soleil_remediate.checks.redis import RedisAnswering, RedisWritable
+from soleil_remediate.checks.workers import WorkersRunning
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
+from soleil_remediate.looks.queues import QueueFailed, QueueSizes, WorkersOverview
 from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlowLog, RedisUses
 from soleil_remediate.looks.releases import ReleaseList
 from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
@@ -44,6 +47,7 @@ from soleil_remediate.tasks.databases import (
     StartCluster,
     StartPooler,
 )
+from soleil_remediate.tasks.failed_jobs import RetryFailedJobs
 from soleil_remediate.tasks.journals import VacuumJournal
 from soleil_remediate.tasks.logs import TruncateLog
 from soleil_remediate.tasks.octane import ReloadOctane
@@ -54,6 +58,7 @@ from soleil_remediate.tasks.releases import RollBackRelease
 from soleil_remediate.tasks.rotations import RotateLog
 from soleil_remediate.tasks.services import ReloadNginx, StartService
 from soleil_remediate.tasks.unwell import ReloadService, RestartService
+from soleil_remediate.tasks.workers import AddWorkers, RestartWorkers, StartWorkers
 
 ENTRY_POINTS = "soleil_remediate.kinds"
 
@@ -112,6 +117,16 @@ BUILT_IN: tuple[KindClass, ...] = (
     RaiseRedisMemory,
     RestartRedis,
     ClearCache,
+    WorkersRunning,
+    QueueDraining,
+    QueueDrained,
+    QueueSizes,
+    QueueFailed,
+    WorkersOverview,
+    StartWorkers,
+    RestartWorkers,
+    AddWorkers,
+    RetryFailedJobs,
 )
 
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*")

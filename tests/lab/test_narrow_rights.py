@@ -166,6 +166,29 @@ def test_releases_of_a_third_user_need_a_rule_of_their_own_and_the_refusal_says_
     ]
 
 
+def test_workers_are_started_by_the_printed_rules(narrow: Narrow, capsys: pytest.CaptureFixture[str]) -> None:
+    narrow.install("queue-backlog", capsys)
+    narrow.host.break_with("workers-stopped")
+
+    report = narrow.remediate("queue-backlog")
+
+    assert isinstance(report.outcome, Fixed), report
+    assert _sent(report) == ["workers.start"]
+    assert narrow.host.shell("supervisorctl status 'soleil-worker:*' | grep -c RUNNING") == "2"
+    assert isinstance(narrow.remediate("queue-backlog").outcome, NotNeeded)
+    for words in ("supervisorctl start all", "supervisorctl restart soleil-worker:soleil-worker_00", "systemd-run id"):
+        done = narrow.host.run("sudo", "-n", *words.split(), user="deploy")
+        assert (done.returncode, "a password is required" in done.stderr) == (1, True), (words, done)
+
+
+def test_workers_are_restarted_by_the_printed_rules(narrow: Narrow, capsys: pytest.CaptureFixture[str]) -> None:
+    narrow.install("queue-backlog", capsys)
+    narrow.host.break_with("workers-paused")
+    report = narrow.remediate("queue-backlog")
+    assert isinstance(report.outcome, Fixed), report
+    assert _sent(report) == ["workers.restart"]
+
+
 def test_nothing_else_is_allowed(narrow: Narrow, capsys: pytest.CaptureFixture[str]) -> None:
     narrow.install("application-down", capsys)
     refused = """\

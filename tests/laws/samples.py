@@ -5,6 +5,7 @@ A new kind needs one here; the laws find out by themselves where it is missing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath as Path
@@ -24,6 +25,7 @@ from soleil_remediate.facts.rollbacks import Artisan, PretendRollback, ReadBatch
 from soleil_remediate.look import look
 from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
+from soleil_remediate.looks.queues import QueueFailed, QueueSizes, WorkersOverview
 from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlowLog, RedisUses
 from soleil_remediate.looks.releases import ReleaseList
 from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
@@ -56,6 +58,9 @@ LOOKS: tuple[type[Reading[Any]], ...] = (
     RedisUses,
     RedisSlowLog,
     RedisFallback,
+    QueueSizes,
+    QueueFailed,
+    WorkersOverview,
 )
 
 #: Every kind that comes with the product.
@@ -84,6 +89,38 @@ _RELEASES = b"".join(
 )
 _MIGRATION = "/srv/web/releases/42/database/migrations/2026_11_24_add_floor.php"
 
+#: An application with each of its troubles: workers that are down, that do nothing, that are too slow; failed jobs.
+_DOWN, _IDLE, _SLOW, _DONE = (f"/srv/queue-{name}" for name in ("down", "idle", "slow", "done"))
+_WORKERS = "".join(
+    f"/etc/supervisor/conf.d/queues.conf\0{line}\n"
+    for root in (_DOWN, _IDLE, _SLOW, _DONE)
+    for line in (
+        f"[program:{root[5:]}]",
+        f"command=php {root}/artisan queue:work redis --queue=high --tries=3",
+        f"stdout_logfile={root}/storage/logs/worker.log",
+    )
+)
+_STATES = "".join(
+    f"{root[5:]:33}{state}\n"
+    for root, state in (
+        (_DOWN, "FATAL     Exited too quickly (process log may have details)"),
+        (_IDLE, "RUNNING   pid 71, uptime 1:00:00"),
+        (_SLOW, "RUNNING   pid 72, uptime 2 days, 1:00:00"),
+        (_DONE, "RUNNING   pid 73, uptime 1:00:00"),
+    )
+)
+_FAILED_JOB = ["01234567-89ab-cdef-0123-456789abcdef", "App\\Jobs\\Export", "RuntimeException", "redis", "high", 60]
+
+
+def _counted(before: int, after: int, *, reserved: int = 0) -> Output:
+    queue = {"before": [before, 0, 0, reserved, 0], "after": [after, 0, 0, reserved, 0], "has_moved": before != after}
+    queue |= {"class": "App\\Jobs\\Export", "age": None, "late": 0}
+    connection = {"driver": "redis", "default": "default", "retry_after": 90, "is_whole": True, "class": "", "why": ""}
+    connection |= {"queues": {"high": queue}, "seconds": 4.0}
+    told = {"is_down": False, "default": "redis", "connections": {"redis": connection}}
+    return said(f"{STARTED}{json.dumps(told)}\n")
+
+
 _CHECKOUT = "/srv/site"
 _HEAD, _OLD = "b" * 40, "a" * 40
 
@@ -91,11 +128,29 @@ _HEAD, _OLD = "b" * 40, "a" * 40
 _DATABASES = "/srv/db"
 _STUCK = session(pid=71, state="idle in transaction", since=900, transaction=900, first_word="UPDATE")
 _WAITING = session(pid=72, state="active", since=60, is_waiting=True, blocked_by=[71], first_word="SELECT")
-_IDLE = [session(pid=pid, state="idle", since=600 + pid) for pid in range(80, 90)]
+_IDLE_SESSIONS = [session(pid=pid, state="idle", since=600 + pid) for pid in range(80, 90)]
 
 #: What one host answers, by a part of the command that asks; the first that fits counts.
 ANSWERS: tuple[tuple[str, Output], ...] = (
     *REDIS,
+    ("stdout_logfile", said(_WORKERS)),
+    ("sample-programs", said(f"{_STATES}status 3\n\0{_STATES}status 3\n\0")),
+    ("-path /srv/queue-", said()),
+    ("supervisord.log", said("==> /var/log/supervisor/supervisord.log <==\n")),
+    *(
+        (f"tail --verbose --lines=20 -- {log}", said(f"==> {log} <==\nno such option\n"))
+        for log in (f"{root}/storage/logs/worker.log" for root in (_DOWN, _IDLE, _SLOW, _DONE))
+    ),
+    (f"php -- queues {_DOWN}", _counted(900, 900)),
+    (f"php -- queues {_IDLE}", _counted(900, 900)),
+    (f"php -- queues {_SLOW}", _counted(2000, 1990, reserved=1)),
+    (f"php -- queues {_DONE}", _counted(0, 0)),
+    (
+        f"php -- failed-jobs {_DONE}",
+        said(f"{STARTED}{json.dumps({'driver': 'database-uuids', 'total': 1, 'jobs': [_FAILED_JOB]})}\n"),
+    ),
+    ("php -- database /srv/queue", said(f'{STARTED}{{"answered":true,"milliseconds":3,"class":"","why":""}}\n')),
+    ("-- basic.target soleil-remediate-worker", said(units_shown())),
     ("/etc/supervisor", said("/etc/supervisor/conf.d/web.conf\0[program:web]\n")),
     (f"php -- application {_DATABASES}/down", said(STARTED + described(port=5433))),
     (f"php -- application {_DATABASES}/hung", said(STARTED + described(port=5434))),
@@ -112,7 +167,7 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     ("SHOW DATABASES", said(POOLER["DATABASES"])),
     ("SHOW POOLS", said(POOLER["POOLS"])),
     ("SHOW STATE", said(POOLER["STATE"])),
-    ("port=5435 dbname=postgres", said(told(ACTIVITY, most=14, sessions=[_STUCK, _WAITING, *_IDLE]))),
+    ("port=5435 dbname=postgres", said(told(ACTIVITY, most=14, sessions=[_STUCK, _WAITING, *_IDLE_SESSIONS]))),
     ("dbname=postgres", said(told(ACTIVITY, sessions=[_STUCK, _WAITING]))),
     ("/etc/pgbouncer/pgbouncer.ini", said(POOLER["pgbouncer.ini"])),
     ("nft --stateless", said("table inet x {\n\tchain y {\n\t\ttcp dport 5432 drop\n\t}\n}\n")),
@@ -300,6 +355,16 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "redis-memory.raise": {"root": SHOP},
     "redis.restart": {"root": SHOP},
     "cache.clear": {"root": SHOP, "sure": "yes"},
+    "workers.running": {"root": Path(_DOWN)},
+    "queue.draining": {"root": Path(_SLOW)},
+    "queue.drained": {"root": Path(_SLOW)},
+    "queue.sizes": {"root": Path(_SLOW)},
+    "queue.failed": {"root": Path(_DONE)},
+    "workers.overview": {"root": Path(_DOWN)},
+    "workers.start": {"root": Path(_DOWN)},
+    "workers.restart": {"root": Path(_IDLE)},
+    "workers.add": {"root": Path(_SLOW)},
+    "queue.retry": {"root": Path(_DONE), "classes": "App\\Jobs\\Export"},
 }
 
 

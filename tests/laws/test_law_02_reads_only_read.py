@@ -68,14 +68,16 @@ READERS: dict[str, re.Pattern[str]] = {
 #: Programs that start another, and how many words they take for themselves.
 WRAPPERS = {"stdbuf": 2}
 #: The only words at the beginning of a command in a script that reads.
-SCRIPT_WORDS = frozenset({"set", "cut", "grep", "head", "tail", "printf", "sleep", "stat", "uniq", "wc"})
+SCRIPT_WORDS = frozenset(
+    {"set", "cut", "grep", "head", "tail", "printf", "sleep", "stat", "sudo", "supervisorctl", "uniq", "wc"}
+)
 #: Beside them, for the one that asks Redis: what is printed to it, and what may be done to that.
 REDIS_WORDS = frozenset({"redis-cli", "sed"})
 #: What may be said to Redis, and what an application's own PHP may.
 REDIS_READERS = re.compile(r"PING|ECHO soleil:\w+|INFO|CONFIG GET [a-z-]+|SLOWLOG GET \d+|TTL")
 #: What PHP would do more than read by.
 PHP_WRITES = re.compile(
-    r"\b(file_put_contents|unlink|rename|mkdir|rmdir|touch|chmod|copy|exec|system|passthru|popen|proc_open)\(|`|eval"
+    r"\b(file_put_contents|unlink|rename|mkdir|rmdir|touch|chmod|copy|exec|system|passthru|popen|proc_open)\(|`|(?<!>)\beval\("
 )
 
 
@@ -116,6 +118,12 @@ def may_change(text: str) -> str:
             return f"{words[0]} is no reader"
         if words[:1] == ["uniq"] and words[1:] != ["-c"]:
             return "uniq writes to the second file that it is given"
+        if words[:1] == ["sudo"]:
+            if words[:4] != ["sudo", "-n", "--", "supervisorctl"]:
+                return "sudo starts anything"
+            words = words[3:]
+        if words[:1] == ["supervisorctl"] and words[1:] != ["status"]:
+            return "supervisorctl starts and stops"
     return ""
 
 
@@ -240,10 +248,25 @@ def test_what_php_is_told_changes_nothing() -> None:
     for text in READING_PHP:
         does_more = r"unlink|file_put_contents|exec\((?!\"(begin|rollback))|insert |update |delete |terminate"
         assert not re.search(does_more, text)
+        assert not re.search(r"->(call|delete|flush|forget|insert|later|push|release|truncate|update)\(", text)
+        assert not re.search(r"redis\.call\('(?!(LLEN|LINDEX|SCAN|ZCARD|ZCOUNT|ZRANGE)')", text)
 
 
 @pytest.mark.parametrize(
-    "text", ["rm x", "head x >y", "head $(rm x)", "head x; rm x", "head x | tee y", "head `rm x`", "head x && rm x"]
+    "text",
+    [
+        "rm x",
+        "head x >y",
+        "head $(rm x)",
+        "head x; rm x",
+        "head x | tee y",
+        "head `rm x`",
+        "head x && rm x",
+        "supervisorctl stop x",
+        "supervisorctl",
+        "sudo -n -- rm x",
+        "sudo -n -- supervisorctl restart x",
+    ],
 )
 def test_a_script_that_does_more_is_noticed(text: str) -> None:
     assert may_change(text)

@@ -19,6 +19,7 @@ from tests.lab import (
     test_failed_deployment,
     test_failed_deployment_in_place,
     test_maintenance_page,
+    test_queue_backlog,
     test_redis_down,
     test_rotation,
 )
@@ -40,6 +41,8 @@ for release in (
     *test_maintenance_page.REPAIRED,
 ):
     SENT.setdefault(release.fault, set()).add(release.sent)
+for backlog in test_queue_backlog.REPAIRED:
+    SENT.setdefault(backlog.fault, set()).add(backlog.sent)
 
 TASK_KINDS = {kind.kind for kind in TASKS}
 CHECKS = tuple(kind for kind in KINDS if issubclass(kind, Check) and not issubclass(kind, Task))
@@ -81,6 +84,12 @@ def test_every_fault_of_a_database_that_fails_has_its_lab_test() -> None:
 def test_every_fault_of_redis_has_its_lab_test() -> None:
     tested = {case.fault for case in test_redis_down.REPAIRED} | {case.fault for case in test_redis_down.REFUSED}
     assert {fault.name for fault in FAULTS if fault.scenario == test_redis_down.SCENARIO} == tested
+
+
+def test_every_fault_of_a_backlog_has_its_lab_test() -> None:
+    repaired = {case.fault for case in test_queue_backlog.REPAIRED}
+    refused = {case.fault for case in test_queue_backlog.REFUSED}
+    assert repaired | refused == {fault.name for fault in FAULTS if fault.scenario == test_queue_backlog.SCENARIO}
 
 
 def test_every_kind_a_fault_names_and_every_fault_a_lab_test_repairs_is_there() -> None:

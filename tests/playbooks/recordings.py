@@ -42,6 +42,8 @@ RECORDED = (
     ("failed-deployment-rollback", "bad-release-after-migration"),
     ("redis-down", "redis-full"),
     ("redis-down", "redis-wrong-password"),
+    ("queue-backlog", "workers-stopped"),
+    ("queue-backlog", "jobs-slow"),
 )
 
 

@@ -176,7 +176,14 @@ def test_nobody_gets_all_of_roots_rights_as_single_commands(inventory: str, caps
 
 @pytest.mark.parametrize(
     "scenario",
-    ["application-down", "database-connection-failure", "failed-deployment-rollback", "disk-full", "redis-down"],
+    [
+        "application-down",
+        "database-connection-failure",
+        "failed-deployment-rollback",
+        "disk-full",
+        "queue-backlog",
+        "redis-down",
+    ],
 )
 @pytest.mark.skipif(shutil.which("visudo") is None, reason="sudo is not installed: apt-get install sudo")
 def test_sudo_and_sh_take_the_single_commands(

@@ -63,7 +63,7 @@ def told(*paths: str, playbooks: Sequence[str | Path] = (shipped_playbooks(),)) 
         ("{disk-full: gentle, disc: gentle}", "5:39: unknown scenario in policy.unattended 'disc': did you mean 'disk'?"),
         ("{disk: destructive}", "5:20: policy.unattended has 'disk', an alias, which counts for nothing: write 'disk-full'"),
         ('{"": gentle}', "5:20: unknown scenario in policy.unattended '': is its playbook among --playbooks?"),
-        ("{queue-backlog: gentle}", "5:20: unknown scenario in policy.unattended 'queue-backlog': is its playbook among --playbooks?"),
+        ("{print-backlog: gentle}", "5:20: unknown scenario in policy.unattended 'print-backlog': is its playbook among --playbooks?"),
     ],
 )  # fmt: skip
 def test_lint_tells_every_scenario_of_a_policy_that_there_is_not(unattended: str, message: str | None) -> None:
@@ -71,16 +71,16 @@ def test_lint_tells_every_scenario_of_a_policy_that_there_is_not(unattended: str
 
 
 def test_lint_knows_the_scenarios_of_all_playbooks_that_it_is_given_broken_ones_too() -> None:
-    file = inventory("{queue-backlog: gentle, disk-full: gentle, stuck: gentle}")
-    playbook("queue-backlog", "stuck")
+    file = inventory("{print-backlog: gentle, disk-full: gentle, stuck: gentle}")
+    playbook("print-backlog", "stuck")
     assert [one.partition(": ")[0] for one in told(file)] == ["hosts.yml:5:20", "hosts.yml:5:62"]
-    alias = ["hosts.yml:5:62: policy.unattended has 'stuck', an alias, which counts for nothing: write 'queue-backlog'"]
-    assert told(file, "queue-backlog.yml") == alias
-    assert told(file, playbooks=(shipped_playbooks(), "queue-backlog.yml")) == alias
-    with Path("queue-backlog.yml").open("a") as broken:
+    alias = ["hosts.yml:5:62: policy.unattended has 'stuck', an alias, which counts for nothing: write 'print-backlog'"]
+    assert told(file, "print-backlog.yml") == alias
+    assert told(file, playbooks=(shipped_playbooks(), "print-backlog.yml")) == alias
+    with Path("print-backlog.yml").open("a") as broken:
         broken.write("setps: []\n")
-    assert told(file, "queue-backlog.yml")[:1] == alias
-    assert told(file, playbooks=(shipped_playbooks(), "queue-backlog.yml")) == alias  # not judged, only known
+    assert told(file, "print-backlog.yml")[:1] == alias
+    assert told(file, playbooks=(shipped_playbooks(), "print-backlog.yml")) == alias  # not judged, only known
     assert told(file, playbooks=()) == []  # nobody can tell
 
 
@@ -117,9 +117,9 @@ def test_what_many_hosts_inherit_is_told_once_and_what_one_has_at_its_own_place(
 def test_lint_tells_a_contact_whom_a_slip_of_the_hand_keeps_from_being_called(
     contacts: str, message: str | None
 ) -> None:
-    playbook("queue-backlog")
+    playbook("print-backlog")
     file = inventory("{}", f"    # whom\n    contacts: {contacts}\n")
-    found = told(file, playbooks=(shipped_playbooks(), "queue-backlog.yml"))
+    found = told(file, playbooks=(shipped_playbooks(), "print-backlog.yml"))
     assert found == ([] if message is None else [f"hosts.yml:{message}"])
 
 
@@ -152,7 +152,7 @@ def test_a_run_refuses_a_ceiling_that_may_have_been_meant_for_its_scenario(unatt
     "unattended",
     [
         "{disk-full: gentle, disk-fu: gentle}",
-        "{queue-backlog: gentle}",
+        "{print-backlog: gentle}",
         "{disk-slow: gentle}",
         "{memory-full: gentle}",
         '{"": gentle}',

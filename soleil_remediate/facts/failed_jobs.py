@@ -1,0 +1,138 @@
+"""Jobs that failed: how many, of which classes, by which exceptions.
+
+What jobs are about is customers' data, and so may be what exceptions say: neither leaves the host.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from soleil_remediate.command import Command, Output, Query
+from soleil_remediate.errors import FactError
+from soleil_remediate.facts.application import PATIENCE, START, STARTING, ask_php, told
+from soleil_remediate.facts.queues import class_name, number, plain
+from soleil_remediate.secrecy import redacted
+from soleil_remediate.units import Duration
+
+#: So many of the newest are told one by one.
+NEWEST = 1000
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+#: Tell how many jobs have failed, and the newest of them one by one, of each its class and its exception's.
+_FAILED = (
+    START
+    + r"""
+$failed = (array) $config["queue.failed"];
+$driver = $failed["driver"] ?? (empty($failed["table"]) ? "null" : "database");
+if (! in_array($driver, ["database", "database-uuids"], true)) {
+    tell(["driver" => $driver, "total" => null, "jobs" => []]);
+    exit(0);
+}
+try {
+    $of = $app["db"]->connection($failed["database"] ?? null);
+    $table = fn () => $of->table($failed["table"] ?? "failed_jobs");
+    $name = $driver === "database" ? "id" : "uuid";
+    $raw = fn ($text) => new Illuminate\Database\Query\Expression($text);
+    $jobs = [];
+    $columns = ["id", $name, "connection", "queue", "failed_at", $raw("substr(payload, 1, 2000) as payload"),
+        $raw("substr(exception, 1, 300) as exception")];
+    foreach ($table()->orderByDesc("id")->limit(NEWEST)->select($columns)->get() as $one) {
+        $named = preg_match('/"displayName": ?("(?:[^"\\\\]|\\\\.)*")/', $one->payload, $found);
+        preg_match('/^[A-Za-z_][\w\\\\]*/', $one->exception, $raised);
+        $jobs[] = [(string) $one->$name, $named ? (string) json_decode($found[1]) : "", $raised[0] ?? "",
+            (string) $one->connection, (string) $one->queue, max(0, time() - (int) strtotime($one->failed_at))];
+    }
+    tell(["driver" => $driver, "total" => $table()->count(), "jobs" => $jobs]);
+} catch (Throwable $error) {
+    tell(["driver" => $driver] + why($error));
+}
+"""
+).replace("NEWEST", str(NEWEST))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedJob:
+    """One job that failed.
+
+    Args:
+        name: By which it is retried: a UUID, or with the driver ``database`` a number.
+        job_class: Its class, or what it calls itself.
+        exception: The class of what ended it.
+        connection: Where it was.
+        queue: Likewise.
+        age: How long ago it failed, in seconds.
+    """
+
+    name: str
+    job_class: str
+    exception: str
+    connection: str
+    queue: str
+    age: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedJobs:
+    """The jobs of an application that failed.
+
+    Args:
+        driver: How they are kept.
+        total: How many there are; ``None`` where they are kept in a way that is not read here.
+        newest: The newest :data:`NEWEST` of them, the newest first.
+    """
+
+    driver: str
+    total: int | None
+    newest: tuple[FailedJob, ...] = ()
+
+    @property
+    def has_uuids(self) -> bool:
+        """Each keeps its name when it fails again, so that what becomes of it can be told."""
+        return self.driver == "database-uuids"
+
+    def of(self, classes: Iterable[str]) -> tuple[FailedJob, ...]:
+        """Return those of some classes, the oldest first."""
+        wanted = frozenset(classes)
+        return tuple(one for one in reversed(self.newest) if one.job_class in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFailedJobs(Query[FailedJobs]):
+    """The jobs of an application that failed; its own code reads them, as *user*."""
+
+    root: PurePosixPath
+    user: str
+
+    @property
+    def command(self) -> Command:
+        return ask_php(self.user, Duration(STARTING + 3 * PATIENCE), _FAILED, "failed-jobs", self.root)
+
+    def parse(self, output: Output) -> FailedJobs:
+        (found,) = told(output, 1)
+        if "why" in found:
+            why = redacted(" ".join(f"{found['class']}: {found['why']}".split()))[:300]
+            raise FactError(f"jobs that failed cannot be read: {why}")
+        try:
+            newest = tuple(_failed(one) for one in found["jobs"])
+        except TypeError as error:
+            raise ValueError(f"not what was to be told: {error}") from None
+        total = None if found["total"] is None else number(found["total"])
+        return FailedJobs(driver=plain(found["driver"]), total=total, newest=newest)
+
+
+def _failed(found: Sequence[object]) -> FailedJob:
+    name, job_class, exception, connection, queue, age = found
+    if not (isinstance(name, str) and (_UUID.fullmatch(name) or re.fullmatch(r"\d{1,20}", name))):
+        raise ValueError("no name of a failed job")
+    return FailedJob(
+        name=name,
+        job_class=class_name(plain(job_class)),
+        exception=class_name(plain(exception)),
+        connection=plain(connection),
+        queue=plain(queue),
+        age=number(age),
+    )

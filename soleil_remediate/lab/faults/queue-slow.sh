@@ -1,0 +1,10 @@
+# about: thousands of jobs wait, and the workers that run are too slow for them
+# scenario: queue-backlog
+# kinds: queue.draining queue.drained workers.add
+# ends: eased
+# shellcheck disable=SC2016  # PHP's variables
+export_job 'usleep((int) (1e6 * $this->seconds));'
+dispatch_exports 7000 0.25
+[ "$(waiting)" -gt 6900 ] || fail "$(waiting) jobs wait"
+sleep 1
+[ "$(taken)" = 2 ] || fail "nobody works"

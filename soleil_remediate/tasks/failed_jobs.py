@@ -1,0 +1,218 @@
+"""Retry jobs that failed: those of some classes, one first, then the others one by one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import ClassVar
+
+from soleil_remediate.command import Command, Reader
+from soleil_remediate.errors import FactError, Unplannable
+from soleil_remediate.facts.application import START, STARTING
+from soleil_remediate.facts.failed_jobs import FailedJob, FailedJobs, ReadFailedJobs
+from soleil_remediate.facts.queue_workers import ReadWorkers
+from soleil_remediate.facts.queues import Backlog, counting, refuse_unless_application
+from soleil_remediate.facts.together import together
+from soleil_remediate.plan import Change, Plan, Risk, Undo
+from soleil_remediate.rights import Right, Use
+from soleil_remediate.task import Task
+from soleil_remediate.units import Duration
+
+#: Retry the failed jobs whose UUIDs stand from $argv[5] on: the first, and once it is seen to have gone well within
+#: $argv[4] seconds the others, $argv[3] seconds apart. Whatever fails again ends it. queue:retry itself ends with 0
+#: whatever becomes of it, also where it knows no such job: so each must be gone from the list afterwards.
+RETRY = (
+    START.replace("exit(0)", "exit(75)").replace('tell(["started" => true]);\n', "")
+    + r"""
+function say($text) { fwrite($GLOBALS["answer"], $text . "\n"); }
+function fail($text, $status = 1) { fwrite(fopen("php://stderr", "w"), $text . "\n"); exit($status); }
+[$pause, $patience] = [(float) $argv[3], (float) $argv[4]];
+$failer = $app["queue.failer"];
+$artisan = $app->make("Illuminate\Contracts\Console\Kernel");
+$raised = fn ($job) => preg_match('/^[A-Za-z_][\w\\\\]*/', (string) $job->exception, $found) ? $found[0] : "an error";
+$left = $queues = $retried = [];
+try {
+    foreach (array_slice($argv, 5) as $id) {
+        if ($job = $failer->find($id)) $left[$id] = [$job->connection, $job->queue];
+    }
+} catch (Throwable $error) {
+    fail("jobs that failed cannot be read (" . get_class($error) . "): nothing was done", 75);
+}
+if (! $left) fail("none of them is in the list any more: nothing was done", 75);
+function again($retried) { // the first of them that stands in the list again
+    global $failer, $raised;
+    foreach ($retried as $id) if ($job = $failer->find($id)) return "$id failed again: " . $raised($job);
+    return "";
+}
+function ended($queues, $retried, $patience) { // whether all of them were done in time; one that failed again ends it
+    global $app;
+    for ($until = microtime(true) + $patience; microtime(true) < $until; usleep(500000)) {
+        if (again($retried)) return true;
+        $size = 0;
+        foreach ($queues as [$connection, $queue]) $size += $app["queue"]->connection($connection)->size($queue);
+        if ($size) continue;
+        usleep(1000000); // a job is taken from its queue a moment before it is put into the list
+        return true;
+    }
+    return false;
+}
+$before = count($left);
+try {
+    foreach ($left as $id => $from) {
+        if ($retried) usleep((int) (1000000 * $pause));
+        $artisan->call("queue:retry", ["id" => [$id]]);
+        $retried[] = $id;
+        $queues[implode("=", $from)] = $from;
+        if (count($retried) === 1) {
+            $is_done = ended($queues, $retried, $patience);
+            $why = "whether it went well was not seen in $patience s, so the others were left";
+            if (! $is_done) fail("1 of $before retried; $why");
+        }
+        if ($why = again($retried)) fail(count($retried) . " of $before retried; $why; the others were left");
+    }
+    $is_done = ended($queues, $retried, $patience);
+    if ($why = again($retried)) fail("all $before retried; $why");
+} catch (Throwable $error) {
+    fail(count($retried) . " of $before retried; then it ended (" . get_class($error) . "), and the others were left");
+}
+$so_far = "and not all of them are done yet; none has failed again so far";
+say("$before retried, " . ($is_done ? "none of them failed again" : $so_far));
+"""
+)
+
+#: So long the first may take, and all of them to the last; in seconds.
+_PATIENCE = 60
+#: With more that wait, a job that is retried waits behind them: what becomes of it would not be seen.
+_FEW = 100
+_CLASSES = re.compile(r"[A-Za-z_]\w*(\\[A-Za-z_]\w*)*(,[A-Za-z_]\w*(\\[A-Za-z_]\w*)*)*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryFailedJobs(Task[tuple[FailedJobs | FactError, Backlog | FactError]]):
+    """Retry jobs that failed, of the classes that somebody names, once what they failed of is over.
+
+    A retry does everything that the job does: a mail is sent, money moves. So there is no retry of all: only what was
+    in the list when the plan was made, by its UUID, of these classes, no older than *younger_than*, at most *most* of
+    them, the oldest first. One is retried alone and has to go well; then the others, one by one. The first that fails
+    again ends it. Afterwards none of them may be in the list any more.
+
+    Args:
+        root: The folder that holds artisan, or the link to it.
+        user: Whom PHP runs as.
+        classes: Whole names of classes, separated by commas, such as ``App\\Jobs\\SendBookingMail``. Without any, none.
+        most: So many at most; from 1 to 100.
+        younger_than: What failed exactly so long ago, or longer, is left alone: what it is about may be over.
+        pause: What lies between one and the next; at most a minute.
+
+    Raises:
+        Unplannable: They have no UUIDs, the queue does not move, or it has too much to do to see what becomes of them.
+    """
+
+    kind = "queue.retry"
+    risk: ClassVar[Risk] = Risk.DESTRUCTIVE
+
+    root: PurePosixPath
+    user: str = "www-data"
+    classes: str | None = None
+    most: int = 25
+    younger_than: Duration = Duration(86400)
+    pause: Duration = Duration(1)
+
+    def __post_init__(self) -> None:
+        refuse_unless_application(self.root, self.user)
+        if self.classes is not None and not _CLASSES.fullmatch(self.classes):
+            raise ValueError(
+                f"classes must be whole names of classes, separated by commas, not {self.classes[:80]!r}: there is no "
+                f"retry of all"
+            )
+        if not 1 <= self.most <= 100:
+            raise ValueError("most must be from 1 to 100")
+        if self.pause > 60:
+            raise ValueError("pause must be at most 1 min")
+
+    def aim(self) -> str:
+        return f"no failed job of {self.classes or 'the classes that are named'}"
+
+    async def read(self, host: Reader) -> tuple[FailedJobs | FactError, Backlog | FactError]:
+        programs, (failed,) = await together(
+            host.ask(ReadWorkers(self.root)), host.ask_each((ReadFailedJobs(self.root, self.user),))
+        )
+        (backlog,) = await host.ask_each((counting(self.root, self.user, programs),))
+        return failed, backlog
+
+    def rights(self) -> tuple[Right, ...]:
+        return (Right(self.user),)
+
+    def plan(self, seen: tuple[FailedJobs | FactError, Backlog | FactError]) -> Plan:
+        failed, backlog = seen
+        if self.classes is None:
+            return Plan.nothing("no class was named whose failed jobs may be retried")
+        if isinstance(failed, FactError):
+            raise Unplannable(f"it cannot be known what failed: {failed}")
+        if failed.total is None or (failed.newest and not failed.has_uuids):
+            raise Unplannable(
+                f"jobs that failed are kept by the driver {failed.driver}, without a name that stays theirs. By hand, "
+                f"as {self.user} in {self.root}: php artisan queue:failed, then queue:retry with the number of one"
+            )
+        names = self.classes.split(",")
+        found = [one for one in failed.of(names) if one.age < self.younger_than]
+        if not found:
+            return Plan.nothing(f"no job of {' or '.join(names)} has failed within {self.younger_than}")
+        chosen = found[: self.most]
+        self._refuse_unless_seen(backlog, chosen)
+        return Plan.of(self._retry(chosen, len(found)), because=_in_words(found))
+
+    def _refuse_unless_seen(self, backlog: Backlog | FactError, chosen: list[FailedJob]) -> None:
+        """Refuse where nobody would see what becomes of the first.
+
+        Raises:
+            Unplannable: That is so.
+        """
+        if isinstance(backlog, FactError) or backlog.error:
+            why = backlog if isinstance(backlog, FactError) else backlog.error
+            raise Unplannable(f"it cannot be known what waits before them: {why}")
+        if backlog.is_down:
+            raise Unplannable("the application is in maintenance mode, in which workers take nothing; end that first")
+        used = {(one.connection, one.queue) for one in chosen}
+        for queue in backlog.queues:
+            if (queue.connection, queue.name) not in used or not queue.after.ready:
+                continue
+            if not queue.has_moved and queue.rate <= 0:
+                raise Unplannable(
+                    f"{queue.after.ready} wait in queue {queue.name}, {queue.in_words}: repair that first"
+                )
+            if queue.after.ready > _FEW:
+                raise Unplannable(
+                    f"{queue.after.ready} wait in queue {queue.name}, before which a retried job would come last: "
+                    f"again once there are no more than {_FEW}"
+                )
+
+    def _retry(self, chosen: list[FailedJob], found: int) -> Change:
+        words = ("php", "--", "retry", str(self.root), f"{float(self.pause):g}", str(_PATIENCE))
+        count = len(chosen)
+        return Change(
+            summary=f"retry {count} failed job{'s' if count > 1 else ''} of {found}, one first: {_in_words(chosen)}",
+            command=Command(
+                (*words, *(one.name for one in chosen)),
+                user=self.user,
+                stdin=RETRY,
+                deadline=Duration(STARTING + 2 * _PATIENCE + count * (self.pause + 2) + 30),
+            ),
+            risk=self.risk,
+            undo=Undo.none("what a job did is not taken back"),
+            before=f"{count} in the list of failed jobs",
+            after="none of them there; each done once more, the first alone",
+            loses="what the list says they failed of; and whatever they do is done once more, mails and money included",
+            keeps="every other failed job",
+            uses=(Use(user=self.user),),
+        )
+
+
+def _in_words(jobs: list[FailedJob]) -> str:
+    """Return how many of which class failed of what, and how long ago."""
+    groups = Counter((one.job_class, one.exception) for one in jobs)
+    said = [f"{count} {job_class} ({exception})" for (job_class, exception), count in groups.most_common(5)]
+    rest = "" if len(groups) <= 5 else f" and {len(groups) - 5} others"
+    return f"{', '.join(said)}{rest}, {Duration(jobs[-1].age)} to {Duration(jobs[0].age)} ago"

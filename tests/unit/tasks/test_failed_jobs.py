@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from pathlib import PurePosixPath as Path
+from typing import Any
+
+import pytest
+
+from soleil_remediate.errors import FactError, Unplannable
+from soleil_remediate.facts.failed_jobs import FailedJob, FailedJobs
+from soleil_remediate.facts.queues import Backlog
+from soleil_remediate.plan import Risk
+from soleil_remediate.rights import Right
+from soleil_remediate.tasks.failed_jobs import RETRY, RetryFailedJobs
+from soleil_remediate.units import Duration
+from tests.unit.facts.queues import backlog, queue
+
+EXPORT, MAIL = "App\\Jobs\\Export", "App\\Jobs\\Mail"
+NOTHING_WAITS = backlog(queue(0, 0))
+
+
+def task(**others: Any) -> RetryFailedJobs:
+    return RetryFailedJobs(**{"root": Path("/srv/app"), "user": "soleil", "classes": EXPORT, **others})
+
+
+def uuid(number: int) -> str:
+    return f"01234567-89ab-cdef-0123-{number:012x}"
+
+
+def job(number: int, job_class: str = EXPORT, *, age: int = 60, exception: str = "RuntimeException") -> FailedJob:
+    return FailedJob(
+        name=uuid(number), job_class=job_class, exception=exception, connection="redis", queue="default", age=age
+    )
+
+
+def failed(*newest: FailedJob, **others: Any) -> FailedJobs:
+    return FailedJobs(**{"driver": "database-uuids", "total": len(newest), "newest": newest, **others})
+
+
+def test_only_what_was_seen_of_the_named_classes_is_retried_the_oldest_first_by_its_uuid() -> None:
+    seen = failed(job(4, age=10), job(3, MAIL, age=20), job(2, age=30), job(1, age=90000))
+    plan = task().plan((seen, NOTHING_WAITS))
+    (change,) = plan.changes
+    assert change.command.words == ("php", "--", "retry", "/srv/app", "1", "60", uuid(2), uuid(4))
+    assert (change.command.user, change.command.stdin) == ("soleil", RETRY)
+    assert (change.risk, change.undo.command) == (Risk.DESTRUCTIVE, None)
+    assert task().rights() == (Right("soleil"),)
+    assert (task().aim(), task(classes=None).aim()) == (
+        "no failed job of App\\Jobs\\Export",
+        "no failed job of the classes that are named",
+    )
+    assert plan.because == "2 App\\Jobs\\Export (RuntimeException), 10 s to 30 s ago"
+    assert change.summary == f"retry 2 failed jobs of 2, one first: {plan.because}"
+
+
+def test_it_is_so_many_at_most() -> None:
+    (change,) = task(most=1, classes=f"{MAIL},{EXPORT}").plan((failed(job(2), job(1, MAIL)), NOTHING_WAITS)).changes
+    assert change.command.words[6:] == (uuid(1),)
+    assert change.summary.startswith("retry 1 failed job of 2, one first: 1 App\\Jobs\\Mail")
+
+
+def test_many_groups_are_told_in_few_words() -> None:
+    many = failed(*(job(number, exception=f"E{number}") for number in range(7)))
+    assert " and 2 others, 1 min to 1 min ago" in task().plan((many, NOTHING_WAITS)).because
+
+
+@pytest.mark.parametrize(
+    "given, seen, because",
+    [
+        ({"classes": None}, failed(job(1)), "no class was named whose failed jobs may be retried"),
+        ({"classes": None}, FactError("no"), "no class was named whose failed jobs may be retried"),
+        ({}, failed(), "no job of App\\Jobs\\Export has failed within 1 d"),
+        ({}, failed(job(1, MAIL)), "no job of App\\Jobs\\Export has failed within 1 d"),
+        ({"younger_than": Duration(60)}, failed(job(1)), "no job of App\\Jobs\\Export has failed within 1 min"),
+        ({}, failed(driver="database"), "no job of App\\Jobs\\Export has failed within 1 d"),
+    ],
+)
+def test_there_is_nothing_to_retry(given: dict[str, Any], seen: FailedJobs | FactError, because: str) -> None:
+    plan = task(**given).plan((seen, NOTHING_WAITS))
+    assert (plan.changes, plan.because) == ((), because)
+
+
+@pytest.mark.parametrize(
+    "seen, waits, why",
+    [
+        (FactError("no table"), NOTHING_WAITS, "it cannot be known what failed: no table"),
+        (failed(job(1), driver="database"), NOTHING_WAITS, "kept by the driver database, without a name that stays"),
+        (failed(driver="dynamodb", total=None), NOTHING_WAITS, "kept by the driver dynamodb"),
+        (failed(job(1)), FactError("php is not there"), "what waits before them: php is not there"),
+        (failed(job(1)), backlog(error="refused"), "what waits before them: refused"),
+        (failed(job(1)), backlog(queue(0, 0), is_down=True), "maintenance mode"),
+        (failed(job(1)), backlog(queue(9, 9)), "9 wait in queue default, none was taken in 4 s: repair that first"),
+        (
+            failed(job(1)),
+            backlog(queue(200, 101)),
+            "101 wait in queue default, before which a retried job would come last",
+        ),
+    ],
+)
+def test_where_nobody_would_see_what_becomes_of_it_none_is_retried(
+    seen: FailedJobs | FactError, waits: Backlog | FactError, why: str
+) -> None:
+    with pytest.raises(Unplannable, match=why):
+        task().plan((seen, waits))
+
+
+@pytest.mark.parametrize(
+    "waits", [backlog(queue(200, 100)), backlog(queue(9, 9, has_moved=True)), backlog(queue(900, 900, name="other"))]
+)
+def test_a_queue_that_moves_and_another_one_stand_in_nobodys_way(waits: Backlog) -> None:
+    assert task().plan((failed(job(1)), waits)).changes
+
+
+@pytest.mark.parametrize(
+    "given, why",
+    [
+        ({"classes": "all"}, None),
+        ({"classes": ""}, "there is no retry of all"),
+        ({"classes": "*"}, "there is no retry of all"),
+        ({"classes": "App\\Jobs\\*"}, "there is no retry of all"),
+        ({"classes": "A,"}, "there is no retry of all"),
+        ({"most": 0}, "most must be from 1 to 100"),
+        ({"most": 101}, "most must be from 1 to 100"),
+        ({"pause": Duration(61)}, "pause must be at most 1 min"),
+    ],
+)
+def test_what_is_to_be_retried_is_named_and_little(given: dict[str, Any], why: str | None) -> None:
+    if why is None:  # a class could be called so; it is looked for as one
+        assert task(**given).plan((failed(job(1)), NOTHING_WAITS)).changes == ()
+        return
+    with pytest.raises(ValueError, match=why):
+        task(**given)
