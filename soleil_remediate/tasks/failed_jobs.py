@@ -22,7 +22,8 @@ from soleil_remediate.units import Duration
 
 #: Retry the failed jobs whose UUIDs stand from $argv[5] on: the first, and once it is seen to have gone well within
 #: $argv[4] seconds the others, $argv[3] seconds apart. Whatever fails again ends it. queue:retry itself ends with 0
-#: whatever becomes of it, also where it knows no such job: so each must be gone from the list afterwards.
+#: whatever becomes of it, also where it knows no such job: so each must be gone from the list afterwards. Each is
+#: locked in the list meanwhile, so that nobody else retries it too, and that it can fail again only after it has gone.
 RETRY = (
     START.replace("exit(0)", "exit(75)").replace('tell(["started" => true]);\n', "")
     + r"""
@@ -58,11 +59,17 @@ function ended($queues, $retried, $patience) { // whether all of them were done 
     }
     return false;
 }
+$settings = (array) $config["queue.failed"];
+$list = $app["db"]->connection($settings["database"] ?? null);
+$take = fn ($id) => $list->transaction(function () use ($artisan, $id, $list, $settings) {
+    $rows = $list->table($settings["table"] ?? "failed_jobs")->where("uuid", $id)->lockForUpdate();
+    return $rows->first(["uuid"]) !== null && $artisan->call("queue:retry", ["id" => [$id]]) === 0;
+});
 $before = count($left);
 try {
     foreach ($left as $id => $from) {
         if ($retried) usleep((int) (1000000 * $pause));
-        $artisan->call("queue:retry", ["id" => [$id]]);
+        if (! $take($id)) continue; // somebody else has retried it
         $retried[] = $id;
         $queues[implode("=", $from)] = $from;
         if (count($retried) === 1) {
@@ -72,13 +79,14 @@ try {
         }
         if ($why = again($retried)) fail(count($retried) . " of $before retried; $why; the others were left");
     }
+    if (! $retried) fail("somebody else has retried them: nothing was done", 75);
     $is_done = ended($queues, $retried, $patience);
-    if ($why = again($retried)) fail("all $before retried; $why");
+    if ($why = again($retried)) fail(count($retried) . " of $before retried; $why");
 } catch (Throwable $error) {
     fail(count($retried) . " of $before retried; then it ended (" . get_class($error) . "), and the others were left");
 }
 $so_far = "and not all of them are done yet; none has failed again so far";
-say("$before retried, " . ($is_done ? "none of them failed again" : $so_far));
+say(count($retried) . " retried, " . ($is_done ? "none of them failed again" : $so_far));
 """
 )
 

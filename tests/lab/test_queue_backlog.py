@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -242,6 +243,21 @@ def test_what_failed_is_done_once_each_and_nothing_else_is(rehearsal: Rehearsal)
     done = rehearsal.host.shell("cat /srv/soleil/shared/storage/app/exports/done").splitlines()
     assert done == before[:4]
     assert rehearsal.host.shell(listed).splitlines() == before[4:]
+
+
+def test_two_that_retry_at_once_retry_each_job_once(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("jobs-failed", jobs=4)
+    seen = rehearsal.preview(classes=EXPORT).preview
+    assert seen is not None
+    ((_, step),) = seen.pending
+    (command,) = [change.command for change in step.plan.changes]
+    rehearsal.host.run("tee", "/tmp/retry", stdin=str(command.stdin).encode()).checked()
+
+    words = f"setpriv --reuid www-data --regid www-data --init-groups {shlex.join(command.words)} </tmp/retry"
+    rehearsal.host.shell(f"for n in 1 2 3; do {words} & done; wait")
+
+    done = rehearsal.host.shell("cat /srv/soleil/shared/storage/app/exports/done").splitlines()
+    assert sorted(done) == sorted(command.words[6:])
 
 
 def test_failed_jobs_are_shown_by_class_and_nothing_of_what_they_are_about(rehearsal: Rehearsal) -> None:
