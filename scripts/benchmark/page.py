@@ -26,8 +26,8 @@ PAGE = """\
 
 Written by `scripts/bench`; run it for figures of your own machine. All tools reach the same hosts of the lab, on the
 same machine, as the same user with the same key, and are as strict about host keys. Sides that are compared run in
-turn, after one turn that does not count: median (fastest to slowest), and the median of the ratios turn by turn. What
-takes minutes is timed in fewer turns, all of which count. Parts may be measured at different times, each in one go.
+turn, after one turn that does not count: median (fastest to slowest), and the median of the ratios turn by turn. Of
+what takes minutes every turn counts. Parts may be measured at different times, each in one go.
 
 {parts}
 """
