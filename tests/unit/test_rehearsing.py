@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from scripts.rehearsal import FIGURES, PAGE, page
 from soleil_remediate.cli.rehearsing import Table
 from soleil_remediate.errors import ExitStatus, UnknownName
 from soleil_remediate.lab import Lab
@@ -80,3 +82,14 @@ def test_a_fault_is_chosen_by_its_scenario_or_by_its_name() -> None:
 def test_a_fault_that_is_not_there_is_refused_with_those_that_are(scenario: str, fault: str, told: str) -> None:
     with pytest.raises(UnknownName, match=told):
         faults_about(Lab(), scenario, fault)
+
+
+def test_the_page_has_a_line_for_every_fault_of_a_scenario_and_each_ended_as_it_has_to() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    lines = {line.split(" | ")[0].removeprefix("| "): line for line in text.splitlines()}
+    known = [fault for fault in faults() if fault.scenario]
+    missing = [fault.name for fault in known if f"| {fault.scenario} |" not in lines.get(fault.name, "")]
+    assert missing == [], "scripts/rehearse --rest"
+    assert "| NO |" not in text
+    assert "| SENT |" not in text
+    assert page(known, json.loads(FIGURES.read_text(encoding="utf-8"))) == text, "scripts/rehearse writes it"

@@ -1,0 +1,164 @@
+"""Rehearse faults of the lab, and write docs/rehearsal.md. Started by scripts/rehearse."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from soleil_remediate.errors import ExitStatus
+from soleil_remediate.events import as_data
+from soleil_remediate.lab import Lab
+from soleil_remediate.lab.faulting import Ending, Fault
+from soleil_remediate.record import Runs
+from soleil_remediate.rehearsing import faults_about, rehearse
+from soleil_remediate.units import Duration
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGE = DOCS / "rehearsal.md"
+#: What came of each fault, so that some of them can be rehearsed anew.
+FIGURES = DOCS / "rehearsal.json"
+
+_HEAD = """\
+# Rehearsal
+
+Every fault that a scenario is about, on a real Debian host of the lab: broken with it, diagnosed, repaired by that
+scenario, proven, and run once more. Written by `scripts/rehearse`; `soleil-remediate rehearse --all` prints the same on
+your own machine, and `tests/lab` holds every fault to it. What each of them is stands in [the lab](lab.md).
+
+Measured on {when}, {machine}.
+Seconds are from the moment in which the host was broken to the proof that it is not any more, with the diagnosis and
+everything that is saved first: {total} for all {count}.
+
+*found*: a diagnosis sees it. *first*: it tells the right scenario before all others. *ended*: fixed; eased, where
+something is left to a person; by hand, where nothing that can be sent would help, nothing was sent, and what to do is
+said; well, where users do not suffer and it only stands in the way of repairs. *again*: a second run sends nothing.
+
+"""
+
+_MATRIX = """
+## What a diagnosis tells first
+
+Rows are what the faults are about, columns what was told first, numbers are faults.
+
+"""
+
+_BESIDE = """
+Beside the diagonal, and meant to be: where a scenario has nothing that it may do by itself, the symptom's own is told
+first and says what a person has to decide; and where a symptom has its cause elsewhere, the cause's is.
+
+"""
+
+
+def main() -> int:
+    """Rehearse, write the page, and end with 1 where anything is not as it has to be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="only faults that these are about")
+    parser.add_argument("--rest", action="store_true", help="only faults of which nothing is known yet")
+    options = parser.parse_args()
+    lab, kept, is_right = Lab(f"rehearsal-{os.getpid()}"), _kept(), True
+    chosen = [fault for scenario in options.scenarios or [""] for fault in faults_about(lab, scenario)]
+    chosen = [fault for fault in chosen if not (options.rest and fault.name in kept)]
+    try:
+        lab.up(["web1"])
+        with TemporaryDirectory() as folder:
+            for number, fault in enumerate(chosen, 1):
+                if number > 1:
+                    lab.reset("web1")
+                done = rehearse(fault, lab, runs=Runs(Path(folder)))
+                kept[fault.name] = as_data(done) | {"measured": f"{datetime.now(UTC):%Y-%m-%d}", "machine": _machine()}
+                is_right = is_right and not done.amiss
+                said = "; ".join(done.amiss) or f"{fault.ends.value}, {done.took}"
+                print(f"{number}/{len(chosen)} {fault.name}: {said}", flush=True)
+                _write(faults_about(lab), kept)
+    finally:
+        lab.down()
+    return int(ExitStatus.OK if is_right else ExitStatus.NOT_FIXED)
+
+
+def _write(faults: Sequence[Fault], kept: Mapping[str, Mapping[str, Any]]) -> None:
+    """Keep what is there so far, and write the page about it."""
+    known = [fault for fault in faults if fault.name in kept]
+    figures = {fault.name: kept[fault.name] for fault in known}
+    FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(page(known, figures), encoding="utf-8")
+
+
+def _kept() -> dict[str, Any]:
+    return dict(json.loads(FIGURES.read_text(encoding="utf-8"))) if FIGURES.exists() else {}
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB"
+
+
+def page(faults: Sequence[Fault], figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the page about all of them.
+
+    Args:
+        faults: Those that it is about.
+        figures: What came of each, by its name.
+    """
+    done = list(figures.values())
+    days = sorted({one["measured"] for one in done})
+    head = _HEAD.format(
+        when=" to ".join(dict.fromkeys((days[0], days[-1]))),
+        machine=", ".join(dict.fromkeys(one["machine"] for one in done)),
+        total=Duration(sum(one["took"] for one in done)),
+        count=len(done),
+    )
+    rows = [
+        (
+            one["fault"],
+            one["scenario"],
+            "-" if one["ends"] == Ending.WELL.value else _yes(is_so=one["is_found"]),
+            _yes(is_so=one["is_first_right"]),
+            one["verdict"].lower() if one["amiss"] else one["ends"],
+            "SENT" if one["sent_again"] else "silent",
+            f"{one['took']:.1f}",
+        )
+        for one in done
+    ]
+    titles = ("fault", "scenario", "found", "first", "ended", "again", "seconds")
+    return head + _table(titles, rows) + _MATRIX + _matrix(done) + _BESIDE + _notes(faults)
+
+
+def _matrix(done: Sequence[Mapping[str, Any]]) -> str:
+    counts = Counter((one["scenario"], one["first"] or "nothing") for one in done)
+    scenarios = sorted({scenario for scenario, _ in counts})
+    columns = [*scenarios, *sorted({first for _, first in counts} - {*scenarios, "nothing"}), "nothing"]
+    rows = [(name, *(str(counts[name, first] or "") for first in columns)) for name in scenarios]
+    return _table(("about", *columns), rows)
+
+
+def _notes(faults: Sequence[Fault]) -> str:
+    well = ", ".join(f"`{one.name}`" for one in faults if one.ends is Ending.WELL)
+    lines = [
+        f"- Nothing is told, rightly, of {well}: users do not suffer.",
+        *(
+            f"- `{one.name}` is about {one.scenario}, and {one.first} is told first."
+            for one in faults
+            if one.first != one.scenario
+        ),
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _yes(*, is_so: bool) -> str:
+    return "yes" if is_so else "NO"
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
