@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 CACHE = Path("/var/cache/soleil-lab")
 SHIPPED_INVENTORY = Path(__file__).parents[2] / "inventory/lab.yml"
-SCENARIOS = {playbook.stem for playbook in (Path(__file__).parents[2] / "playbooks").glob("*.yml")}
+PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
+SCENARIOS = {playbook.stem for playbook in PLAYBOOKS.glob("*.yml")}
+ROUTINES = {routine.stem for routine in (PLAYBOOKS / "routines").glob("*.yml")}
 BOOT = "cat /proc/sys/kernel/random/boot_id"
 
 
@@ -414,7 +416,7 @@ def test_every_fault_of_a_disk_is_looked_at_here() -> None:
 
 def test_every_fault_says_what_it_is_about() -> None:
     for fault in faults():
-        assert fault.scenario in SCENARIOS
+        assert fault.scenario in SCENARIOS if not fault.routine else fault.routine in ROUTINES
         assert fault.about
 
 
