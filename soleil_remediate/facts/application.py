@@ -190,11 +190,6 @@ class DatabaseUsed:
     name: str
     user: str
 
-    @property
-    def is_local(self) -> bool:
-        """Whether it is on the application's own host, by its address."""
-        return is_local(self.host)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisUsed:

@@ -73,6 +73,11 @@ def test_a_console_that_says_nothing_intelligible_is_unknown(table: Output, what
     assert what in str(seen.pooler_state)
 
 
+def test_a_console_that_does_not_tell_its_pools_is_unknown() -> None:
+    seen = database(application=POOLED, units=RUNNING, pools=NOT_THERE)
+    assert isinstance(seen.pooler_state, FactError)
+
+
 @pytest.mark.parametrize("host, is_here", [("10.88.0.11", True), ("10.88.0.12", False), ("db1", False), ("", True)])
 def test_an_address_of_the_hosts_own_is_the_host(host: str, is_here: bool) -> None:
     own = said("Main:\n  |-- 10.88.0.11\n     /32 host LOCAL\n")

@@ -107,6 +107,7 @@ def test_a_cluster_that_is_down_is_started_and_no_other_one() -> None:
             "PostgreSQL 15/main is run by patroni, which alone may start or restart",
         ),
         ({"units": units(cluster="active")}, "somebody started or stopped it beside systemd"),
+        ({"unit": NOT_THERE}, "what systemd makes of postgresql@15-main.service cannot be known"),
         (
             {"units": said(units_shown())},
             "somebody wants it so (start.conf). If that is over: pg_ctlcluster 15 main start",
@@ -117,7 +118,8 @@ def test_a_cluster_that_must_not_or_cannot_start_is_left_alone_with_the_reason(
     answers: dict[str, Output], why: str
 ) -> None:
     defaults = {"clusters": clusters("down"), "units": units(cluster="inactive"), "reply": NO}
-    assert why in refusal(START, database(**{**defaults, **answers}))
+    # The first rule that fits counts.
+    assert why in refusal(START, database(**{**answers, **defaults, **answers}))
 
 
 # ---- who keeps others out --------------------------------------------------------------------------------------------
