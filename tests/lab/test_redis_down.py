@@ -180,8 +180,8 @@ def test_no_password_is_told_or_seen_among_the_processes_or_left_on_the_host(
         report = rehearsal.remediate()
 
     assert report.sent == ()
-    # Laravel hands all of .env to what a worker of the application's own starts, its key among it: none of ours.
-    processes = [one.decode() for one in seen if b"APP_KEY=" not in one]
+    # Laravel hands all of .env to what supervisor's workers start: theirs, and none of ours.
+    processes = [one.decode() for one in seen if b"SUPERVISOR_ENABLED=" not in one]
     told = "".join((str(report), *(str(line) for line in rehearsal.record()), *processes))
     assert "redis" in told
     assert [secret for secret in SECRETS if secret in told] == []
