@@ -36,12 +36,12 @@ run_programs() {
                 FATAL | EXITED | BACKOFF) root supervisorctl start "$(in_group "$name")" </dev/null || : ;;
             esac
         done
-        turns=50 waits=' (STARTING|BACKOFF|EXITED) '
-        while [ "$turns" -gt 0 ] && root supervisorctl status "$program:*" 2>/dev/null | grep -qE "$waits"; do
+        turns=50 # what was seen last is what is judged: a worker that is started anew may end between two looks
+        while said=$(root supervisorctl status "$program:*" 2>&1 | grep -vE ' (RUNNING|STOPPED) ' || :)
+            [ "$turns" -gt 0 ] && printf '%s' "$said" | grep -qE ' (STARTING|BACKOFF|EXITED) '; do
             turns=$((turns - 1))
             sleep 0.2
         done
-        said=$(root supervisorctl status "$program:*" 2>&1 | grep -vE ' (RUNNING|STOPPED) ' || :)
         if [ -z "$said" ]; then echo "$program runs"; else note "$program does not run: $(last "$said")"; fi
     done
 }

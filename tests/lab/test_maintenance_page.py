@@ -111,7 +111,8 @@ def test_a_page_that_was_left_up_is_a_fault_and_is_ended_once_the_release_answer
 
     report = rehearsal.remediate()
     assert isinstance(report.outcome, Fixed), report.outcome
-    assert tuple(step.kind for step in report.steps if isinstance(step.outcome, StepRemedied)) == case.sent
+    remedied = tuple(step.kind for step in report.steps if isinstance(step.outcome, StepRemedied))
+    assert remedied == case.sent, report.steps
     assert [sent.change.summary for sent in report.sent] == [ENDS]
     assert answers(rehearsal) == "200"
 

@@ -198,7 +198,9 @@ def test_workers_that_die_since_redis_is_down_are_no_fault_of_theirs(rehearsal: 
     rehearsal.host.shell("systemctl stop redis-server; sleep 8")
     report = rehearsal.remediate()
     assert isinstance(report.outcome, NotFixed)
-    assert "dies again and again" in report.outcome.why
+    # Where the machine is busy, supervisor may never see one run for a second, and gives up on it.
+    assert re.search("dies again and again|is FATAL", report.outcome.why), report.outcome.why
+    assert "Connection refused" in report.outcome.why
     assert report.sent == ()
 
 
