@@ -74,6 +74,7 @@ REPAIRED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REPAIRED, ids=lambda case: case.fault)
 def test_an_application_that_is_down_is_seen_repaired_and_proven_and_a_second_run_sends_nothing(
     rehearsal: Rehearsal, case: Rehearsed
@@ -134,6 +135,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.fault)
 def test_what_a_restart_would_not_help_is_said_and_nothing_is_sent(rehearsal: Rehearsal, case: Refused) -> None:
     rehearsal.host.break_with(case.fault)

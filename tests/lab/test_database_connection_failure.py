@@ -104,6 +104,7 @@ REPAIRED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REPAIRED, ids=lambda case: case.fault)
 def test_a_database_that_fails_is_seen_repaired_and_proven_and_a_second_run_sends_nothing(
     rehearsal: Rehearsal, case: Rehearsed
@@ -174,6 +175,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: "-".join((case.fault, *case.options.values())))
 def test_what_nothing_here_may_repair_is_said_precisely_and_nothing_is_sent(
     rehearsal: Rehearsal, case: Refused

@@ -74,6 +74,7 @@ REPAIRED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REPAIRED, ids=lambda case: case.fault)
 def test_a_full_disk_is_seen_repaired_and_proven_and_a_second_run_sends_nothing(
     rehearsal: Rehearsal, case: Rehearsed

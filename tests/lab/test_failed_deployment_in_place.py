@@ -54,6 +54,7 @@ def why_undecided(report: HostReport) -> str:
     return why
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REPAIRED, ids=lambda case: case.fault)
 def test_the_commit_before_is_named_checked_out_by_its_owner_and_proven_and_a_second_run_sends_nothing(
     rehearsal: Rehearsal, case: Rehearsed

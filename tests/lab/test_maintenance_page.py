@@ -102,6 +102,7 @@ def test_users_see_the_maintenance_page_and_then_the_older_release(rehearsal: Re
     assert rehearsal.host.shell("supervisorctl status 'soleil-worker:*' | grep -c RUNNING") == "2"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REPAIRED, ids=lambda case: case.fault)
 def test_a_page_that_was_left_up_is_a_fault_and_is_ended_once_the_release_answers(
     rehearsal: Rehearsal, case: Rehearsed

@@ -82,6 +82,7 @@ REPAIRED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REPAIRED, ids=lambda case: case.fault)
 def test_a_backlog_is_seen_worked_off_and_proven_and_a_second_run_sends_nothing(
     rehearsal: Rehearsal, case: Rehearsed
@@ -139,6 +140,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.fault)
 def test_what_would_not_help_is_said_and_nothing_is_sent(rehearsal: Rehearsal, case: Refused) -> None:
     rehearsal.host.break_with(case.fault)

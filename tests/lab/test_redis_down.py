@@ -80,6 +80,7 @@ REPAIRED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REPAIRED, ids=lambda case: case.fault)
 def test_a_redis_that_fails_the_application_is_seen_repaired_and_proven_and_a_second_run_sends_nothing(
     rehearsal: Rehearsal, case: Rehearsed
@@ -153,6 +154,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: f"{case.fault}{''.join(case.options.values())}")
 def test_what_nothing_here_would_help_is_said_and_nothing_is_sent(rehearsal: Rehearsal, case: Refused) -> None:
     rehearsal.host.break_with(case.fault, **case.options)

@@ -26,7 +26,6 @@ pytestmark = pytest.mark.lab
 MOST_ROUND_TRIPS = {"bad-checkout": 4}
 
 
-@pytest.mark.long  # every fault has a test of its scenario's as well
 @pytest.mark.parametrize("fault", faults_about(Lab()), ids=lambda fault: fault.name)
 def test_a_fault_is_found_and_told_first_and_ends_as_it_has_to(web1: LabHost, fault: Fault, tmp_path: Path) -> None:
     done = rehearse(fault, web1.lab, runs=Runs(tmp_path))
