@@ -38,7 +38,9 @@ everything that is saved first: {total} for all {count}.
 
 *found*: a diagnosis sees it. *first*: it tells the right scenario before all others. *ended*: fixed; eased, where
 something is left to a person; by hand, where nothing that can be sent would help, nothing was sent, and what to do is
-said; well, where users do not suffer and it only stands in the way of repairs. *again*: a second run sends nothing.
+said; no further, where all that may be sent did not help, and it goes no further by itself; well, where users do not
+suffer and it only stands in the way of repairs. *again*: a second run sends nothing. *undone*: where all that was sent
+can be taken back, it was, and the fault was there again.
 
 """
 
@@ -122,11 +124,12 @@ def page(faults: Sequence[Fault], figures: Mapping[str, Mapping[str, Any]]) -> s
             _yes(is_so=one["is_first_right"]),
             one["verdict"].lower() if one["amiss"] else one["ends"],
             "SENT" if one["sent_again"] else "silent",
+            {None: "-", True: "red", False: "NOT RED"}[one["is_red_again"]],
             f"{one['took']:.1f}",
         )
         for one in done
     ]
-    titles = ("fault", "scenario", "found", "first", "ended", "again", "seconds")
+    titles = ("fault", "scenario", "found", "first", "ended", "again", "undone", "seconds")
     return head + _table(titles, rows) + _MATRIX + _matrix(done) + _BESIDE + _notes(faults)
 
 

@@ -42,8 +42,15 @@ class Checked:
         return tuple(one for one in self.checks if one.verdict.health is health)
 
     @property
+    def is_unchecked(self) -> bool:
+        """Whether this host calls for none of the routine's checks: that is not to be well."""
+        return self.end is None and not self.checks and bool(self.left_out)
+
+    @property
     def exit_status(self) -> ExitStatus:
         """Work found where anything is at fault, or cannot be known: what is unknown is never called healthy."""
         if self.end is not None:
             return self.end.exit_status
+        if self.is_unchecked:
+            return ExitStatus.USAGE
         return ExitStatus.OK if len(self.of(Health.HEALTHY)) == len(self.checks) else WorkFound.exit_status

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from soleil_remediate.clock import Clock, SystemClock
+from soleil_remediate.decisions import sent_by
+from soleil_remediate.delivery import Delivery
 from soleil_remediate.diagnosing import diagnose
-from soleil_remediate.errors import UnknownName
+from soleil_remediate.errors import RemediateError, UnknownName
+from soleil_remediate.events import HostSettled, RunEnded, RunResumed
 from soleil_remediate.findings import Diagnosis
+from soleil_remediate.fleet import operator
 from soleil_remediate.gates import PolicyGate
-from soleil_remediate.host_outcomes import Eased, Fixed, NotNeeded
+from soleil_remediate.host import Host
+from soleil_remediate.host_outcomes import Eased, Fixed, NotFixed, NotNeeded
 from soleil_remediate.lab import Fault, Lab
 from soleil_remediate.lab.faulting import Ending
 from soleil_remediate.record import Runs
-from soleil_remediate.remediation import open_remediation
-from soleil_remediate.report import HostReport
+from soleil_remediate.remediation import Remediation, open_remediation
+from soleil_remediate.report import HostReport, RunReport
+from soleil_remediate.state import state_folder
+from soleil_remediate.stopping import Stop
 from soleil_remediate.task import Health
+from soleil_remediate.transports import Session
+from soleil_remediate.transports.ways import EachItsWay
 from soleil_remediate.units import Duration
 
 #: What a run says at its end where all is as the fault's file has it.
-_OUTCOMES: dict[Ending, type[Fixed | Eased | NotNeeded]] = {
+_OUTCOMES: dict[Ending, type[Fixed | Eased | NotFixed | NotNeeded]] = {
     Ending.FIXED: Fixed,
     Ending.EASED: Eased,
+    Ending.NO_FURTHER: NotFixed,
     Ending.WELL: NotNeeded,
 }
 
@@ -44,6 +54,8 @@ class Rehearsed:
         sent: The kinds of what it sent, in order.
         again: What a second run says.
         sent_again: The kinds of what that sent: nothing is right.
+        is_red_again: Whether the symptom is back once all was taken back that the repair had sent; ``None`` where not
+            all of that can be taken back, or there is nothing.
         took: From the moment in which the host was broken to the end of the repair, diagnosis and proof among it.
         amiss: What is not as it has to be; nothing where all is.
     """
@@ -59,6 +71,7 @@ class Rehearsed:
     sent: tuple[str, ...]
     again: str
     sent_again: tuple[str, ...]
+    is_red_again: bool | None
     took: Duration
     amiss: tuple[str, ...]
 
@@ -88,11 +101,12 @@ def rehearse(
     runs: Runs | None = None,
     clock: Clock | None = None,
 ) -> Rehearsed:
-    """Break a pristine host with a fault, diagnose, repair and prove it, and run the same scenario once more.
+    """Break a pristine host with a fault, diagnose, repair and prove it, run the same scenario once more, and undo it.
 
     Args:
         fault: One of the lab's.
-        lab: It is up; the host is pristine, and broken or repaired afterwards.
+        lab: It is up; the host is pristine, and broken or repaired afterwards. Only a repair of which all can be taken
+            back is undone; then the fault is there again.
         host: Its name there.
         playbooks: Files and folders of playbooks besides the shipped ones.
         runs: Where the records of both runs are kept; this user's own place unless given.
@@ -102,13 +116,19 @@ def rehearse(
         LabError: The host could not be broken.
         UnknownName: There is no such host, or no scenario of that name.
     """
-    clock, folders = clock or SystemClock(), tuple(playbooks)
+    clock, runs, folders = clock or SystemClock(), runs or Runs(state_folder()), tuple(playbooks)
     lab.break_host(host, fault.name)
     began = clock.monotonic()
     (found,) = diagnose(hosts=host, inventory=lab.inventory, playbooks=folders)
-    report = _run(fault, lab, host, folders, runs)
+    remediation = open_remediation(scenario=fault.scenario, hosts=host, inventory=lab.inventory, playbooks=folders)
+    run, report = _run(remediation, runs)
     took = Duration(clock.monotonic() - began)
-    again = _run(fault, lab, host, folders, runs)
+    _, again = _run(remediation, runs)
+    is_red_again, stays = None, ""
+    if report.sent and all(one.change.undo.command is not None for one in report.sent):
+        stays = _take_back(run, report, runs, clock)
+        seen = remediation.preview().hosts[0].preview
+        is_red_again = seen is not None and seen.standing.symptom_health is Health.FAULTY
     first = found.faulty[0].scenario if found.faulty else ""
     return Rehearsed(
         fault=fault.name,
@@ -122,14 +142,65 @@ def rehearse(
         sent=report.kinds_sent,
         again=again.outcome.word,
         sent_again=again.kinds_sent,
+        is_red_again=is_red_again,
         took=took,
-        amiss=tuple(_amiss(fault, found, report, again)),
+        amiss=(*_amiss(fault, found, report, again), *_not_undone(stays, is_red_again=is_red_again)),
     )
 
 
-def _run(fault: Fault, lab: Lab, host: str, playbooks: tuple[str | Path, ...], runs: Runs | None) -> HostReport:
-    remediation = open_remediation(scenario=fault.scenario, hosts=host, inventory=lab.inventory, playbooks=playbooks)
-    return remediation.remediate(gate=PolicyGate(says_yes=True), runs=runs).hosts[0]
+def _run(remediation: Remediation, runs: Runs) -> tuple[str, HostReport]:
+    report = remediation.remediate(gate=PolicyGate(says_yes=True), runs=runs)
+    return report.run, report.hosts[0]
+
+
+@dataclass(slots=True)
+class _Way:
+    """The way to one host for as long as what was sent to it is taken back."""
+
+    host: Host
+    session: Session
+
+    def reopen(self) -> Session:
+        """Connect anew, with the lock."""
+        self.session.close()
+        self.session = _opened(self.host)
+        return self.session
+
+
+def _opened(host: Host) -> Session:
+    session = EachItsWay().open(host, within=host.connection.connect_within)
+    session.claim(operator())
+    return session
+
+
+def _take_back(run: str, report: HostReport, runs: Runs, clock: Clock) -> str:
+    """Take back all that a run sent to one host, the last first, and note it in that run's record.
+
+    Returns:
+        Why not all of it was taken back; empty where it was.
+    """
+    with runs.reopen(runs.history(run), clock) as record:
+        record.write(RunResumed(operator=operator()))
+        way, why = _Way(report.host, _opened(report.host)), ""
+        delivery = Delivery(run=run, line=way, copies=record, clock=clock, say=record.write, stop=Stop())
+        try:
+            for index, step in reversed([*enumerate(report.steps)]):
+                for one in reversed(sent_by(step.outcome)):
+                    delivery.take_back(one, step.kind, index, [])
+        except RemediateError as error:
+            why = str(error)
+        finally:
+            way.session.close()
+        outcome = NotFixed(why=why or "what was sent was taken back again")
+        record.write(HostSettled(host=report.host.name, outcome=outcome))
+        record.write(RunEnded(report=RunReport(run=run, scenario="", hosts=(replace(report, outcome=outcome),))))
+    return why
+
+
+def _not_undone(why: str, *, is_red_again: bool | None) -> Iterable[str]:
+    # What goes back to what was broken may well end with an error: that the host is red again is what counts.
+    if is_red_again is False:
+        yield f"the repair was taken back, and nothing is wrong with the host{f' ({why})' if why else ''}"
 
 
 def _is_found(found: Diagnosis, fault: Fault) -> bool:
@@ -151,6 +222,8 @@ def _amiss(fault: Fault, found: Diagnosis, report: HostReport, again: HostReport
     if fault.ends is Ending.BY_HAND:
         if report.sent or report.outcome.exit_status == 0:
             yield f"{report.outcome.word} is not left to a person: {report.outcome.why}"
+    elif fault.ends is Ending.NO_FURTHER and not report.sent:
+        yield f"nothing was sent: {report.outcome.why}"
     elif not isinstance(report.outcome, _OUTCOMES[fault.ends]):
         yield f"{report.outcome.word} is not {_OUTCOMES[fault.ends].word}: {report.outcome.why}"
     if again.was_touched or again.may_have_changed:

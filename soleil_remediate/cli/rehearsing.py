@@ -21,8 +21,8 @@ from soleil_remediate.units import Duration
 #: Which host of the lab is broken and repaired.
 _HOST = "web1"
 
-_TITLES = ("found", "first", "ended", "again", "after")
-_WIDTHS = (7, 7, 11, 10, 0)
+_TITLES = ("found", "first", "ended", "again", "undone", "after")
+_WIDTHS = (7, 7, 11, 8, 8, 0)
 _INDENT = 4
 
 
@@ -79,6 +79,7 @@ class Table:
             _yes(done.ends, is_so=done.is_first_right),
             done.ends.value if not done.amiss else done.verdict.lower(),
             "silent" if not done.sent_again else "SENT",
+            {None: "-", True: "red", False: "NOT RED"}[done.is_red_again],
             str(done.took),
         )
         page.line((self._cells(done.fault, *cells), BAD if done.amiss else ""))

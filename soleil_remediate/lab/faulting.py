@@ -22,6 +22,7 @@ class Ending(Enum):
     FIXED = "fixed"
     EASED = "eased"  # users no longer suffer, and something is left to a person
     BY_HAND = "by hand"  # nothing is sent, and it is said what a person has to do
+    NO_FURTHER = "no further"  # what may be sent was, it did not help, and by itself it goes no further
     WELL = "well"  # users do not suffer: it stands in the way of repairs
 
 

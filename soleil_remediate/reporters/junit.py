@@ -218,6 +218,8 @@ def _routine_suite(checked: Checked, routine: str, about: dict[str, str]) -> _Su
         cases.append(_Case(name=f"left out: {one.kind}", ending="skipped", type="LeftOut", says=says))
     if end is not None:
         cases.append(_Case(name=_VERDICT, ending="error", type=type(end).__name__, says=f"{end.word}: {end.why}"))
+    if checked.is_unchecked:
+        cases.append(_Case(name=_VERDICT, ending="error", type="Unchecked", says="every check is left out here"))
     return _Suite(
         name=name,
         about=f"{name}.{routine}",

@@ -72,11 +72,13 @@ def _verdict(checked: Sequence[Checked], duties: Sequence[DutySeen]) -> str:
     faulty = sum(len(one.of(Health.FAULTY)) for one in checked)
     unknown = sum(len(one.of(Health.UNKNOWN)) for one in checked)
     missed = sum(one.end is not None for one in checked)
+    unchecked = sum(one.is_unchecked for one in checked)
     due = sum(one.is_due for one in duties)
     said = [
         f"{faulty} at fault" if faulty else "",
         f"{unknown} unknown" if unknown else "",
         f"{counted(missed, 'host')} not looked at" if missed else "",
+        f"nothing checked on {counted(unchecked, 'host')}" if unchecked else "",
         f"{due} due by hand" if due else "",
     ]
     return joined(said) or ("all is well that was looked at" if checked else "nothing of it is due")

@@ -48,6 +48,7 @@ class Rehearsed:
 REPAIRED = [
     Rehearsed(fault="bad-release", options=(("what", "exception"),), sent=("release.rollback",)),
     Rehearsed(fault="bad-release", options=(("what", "syntax"),), sent=("release.rollback",)),
+    Rehearsed(fault="bad-release-crash-loop", options=(), sent=("release.rollback",)),
 ]
 
 
@@ -92,7 +93,7 @@ def _owned_by_root(rehearsal: Rehearsal) -> str:
     return rehearsal.host.shell(f"find {BASE} -user root | sort")
 
 
-@pytest.mark.parametrize("case", REPAIRED, ids=lambda case: "-".join(value for _, value in case.options))
+@pytest.mark.parametrize("case", REPAIRED, ids=lambda case: "-".join([case.fault, *dict(case.options).values()]))
 def test_the_older_release_is_named_served_again_and_proven_and_a_second_run_sends_nothing(
     rehearsal: Rehearsal, case: Rehearsed
 ) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from soleil_remediate.host_outcomes import NotFixed
 from soleil_remediate.lab import Fault, Lab
 from soleil_remediate.lab.faulting import Ending, fault_named
 from soleil_remediate.record import Runs
@@ -32,6 +33,12 @@ def test_a_fault_is_found_and_told_first_and_ends_as_it_has_to(web1: LabHost, fa
 
     assert done.amiss == ()
     assert 0 < done.round_trips <= MOST_ROUND_TRIPS.get(fault.name, 3)
+    if done.is_red_again:  # what was taken back is said by the record of the run that had sent it
+        (told,) = [run for run in Runs(tmp_path).list() if run.verdict == NotFixed.word]
+        lines = Runs(tmp_path).read(told.run)
+        taken_back = [line["takes_back"] for line in lines if line["type"] == "ChangeIntended" and line["takes_back"]]
+        sent = [line["operation"] for line in lines if line["type"] == "ChangeIntended" and not line["takes_back"]]
+        assert taken_back == sent[::-1]
 
 
 def test_what_does_not_end_as_it_has_to_is_told(web1: LabHost, tmp_path: Path) -> None:
@@ -52,8 +59,8 @@ def test_a_rehearsal_by_the_command_line_brings_up_a_lab_and_takes_it_down_again
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     titles, row, gap, end = done.stdout.splitlines()
-    assert titles.split() == ["fault", "found", "first", "ended", "again", "after"]
-    assert re.fullmatch(r"php-fpm-killed +yes +yes +fixed +silent +[0-9.]+ s", row)
+    assert titles.split() == ["fault", "found", "first", "ended", "again", "undone", "after"]
+    assert re.fullmatch(r"php-fpm-killed +yes +yes +fixed +silent +red +[0-9.]+ s", row)
     assert re.match(r"1 fault, each as it has to be · [0-9.]+ s from broken to repaired, in all · exit 0", end)
     assert gap == ""
     assert Lab(f"{lab.name}-rehearsal").status() == []

@@ -264,4 +264,12 @@ def test_the_health_of_a_check_is_that_of_its_verdict(routine: Routine, host: Sc
     let(host, "/srv/two", "bad")
     found = checked(routine, host)
     assert [len(found.of(health)) for health in Health] == [1, 1, 0]
-    assert replace(found, checks=()).exit_status == 0
+    assert replace(found, checks=(), left_out=()).exit_status == 0, "a routine may be of duties only"
+
+
+def test_a_host_on_which_every_check_is_left_out_is_not_called_well(routine: Routine, host: ScriptedHost) -> None:
+    bare = replace(checked(routine, host), checks=())
+    page = routine_page(routine, (bare,), (), Invocation(inventory="production.yml"), bare.exit_status, 80)
+    assert page.text.splitlines()[-1] == "nothing checked on 1 host · exit 2"
+    root = parsed(junit_routine("check", routine, (bare,), (), ended=NOW))
+    assert [_ending(case) for case in root.iter("testcase")] == ["skipped", "error"]

@@ -28,10 +28,13 @@ GOOD = Rehearsed(
     sent=("service.start",),
     again="NOT NEEDED",
     sent_again=(),
+    is_red_again=True,
     took=Duration(6.25),
     amiss=(),
 )
-WELL = replace(GOOD, fault="run-full", ends=Ending.WELL, is_found=False, first="", verdict="NOT NEEDED", sent=())
+WELL = replace(
+    GOOD, fault="run-full", ends=Ending.WELL, is_found=False, first="", verdict="NOT NEEDED", sent=(), is_red_again=None
+)
 BAD = replace(
     GOOD,
     fault="bad-release-after-migration",
@@ -40,10 +43,12 @@ BAD = replace(
     verdict="NOT FIXED",
     again="FIXED",
     sent_again=("service.start",),
+    is_red_again=False,
     amiss=(
         "a diagnosis tells disk-full first, not application-down",
         "NOT FIXED is not FIXED: /api/health/live still answers 502, and nobody knows why that is so",
         "a second run sends service.start: it is fixed",
+        "the repair was taken back, and nothing is wrong with the host",
     ),
 )
 
@@ -92,4 +97,5 @@ def test_the_page_has_a_line_for_every_fault_of_a_scenario_and_each_ended_as_it_
     assert missing == [], "scripts/rehearse --rest"
     assert "| NO |" not in text
     assert "| SENT |" not in text
+    assert "| NOT RED |" not in text
     assert page(known, json.loads(FIGURES.read_text(encoding="utf-8"))) == text, "scripts/rehearse writes it"

@@ -204,6 +204,35 @@ break_controller() {
 # break_routes FOLDER: a syntax error, so that nothing of Laravel begins
 break_routes() { echo "Route::get('/rooms'," >>"$1/routes/api.php"; }
 
+# workers_die FOLDER: queue workers of that release end before they take a job, a little after they were started
+workers_die() {
+  cat >"$1/app/Providers/AppServiceProvider.php" <<'PHP'
+<?php
+namespace App\Providers;
+class AppServiceProvider extends \Illuminate\Support\ServiceProvider {
+    public function register() {}
+    public function boot() {
+        \Queue::looping(function () {
+            sleep(2);
+            fwrite(STDERR, "no answer from the licence server licence.example\n");
+            exit(1);
+        });
+    }
+}
+PHP
+}
+
+# die_again_and_again: wait until supervisor has seen the workers die some times, and starts them all the same
+die_again_and_again() {
+  local tries=0
+  until [ "$(grep -c 'exited: soleil-worker_00 (exit status 1; not expected)' /var/log/supervisor/supervisord.log)" -ge 3 ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 150 ] || fail "the workers do not die again and again"
+    sleep 0.2
+  done
+  ! supervisorctl status 'soleil-worker:*' | grep -q FATAL || fail "supervisor has given them up"
+}
+
 # answers STATUS: what the application answers by now
 answers() {
   local tries=0
