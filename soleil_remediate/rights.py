@@ -68,6 +68,9 @@ class Use:
         return is_program and re.fullmatch(right.arguments, " ".join(self.words[1:])) is not None
 
 
+#: To ask supervisor how its programs are.
+SEE_PROGRAMS = Right("root", SUPERVISORCTL, "status")
+
 #: Where root installs what tests a configuration without a trace: no text of a login's own is then run as root.
 TESTER = "/usr/local/lib/soleil-remediate/without-a-trace"
 #: What tests a configuration, as Debian's own units start these programs, and nothing else: while looking, and by a
@@ -89,10 +92,14 @@ def to_act_on(unit: str, *verbs: str) -> tuple[Right, ...]:
     """Return the rights to tell systemd *verbs* about a unit whose name may hold ``*`` and ``?``, and to test it."""
     one_word = {"*": "[0-9A-Za-z_.@-]*", "?": "[0-9A-Za-z_.@-]"}
     name = "".join(one_word.get(letter) or re.escape(letter).replace(r"\-", "-") for letter in unit)
+    return (*(Right("root", SYSTEMCTL, f"{verb} -- {name}") for verb in (*verbs, "reset-failed")), *to_test(unit))
+
+
+def to_test(*units: str) -> tuple[Right, ...]:
+    """Return the rights to test the configurations of units whose names may hold ``*`` and ``?``."""
     tests = {"nginx": TEST_NGINX, "php": TEST_PHP_FPM, "redis": TEST_REDIS}
-    return (
-        *(Right("root", SYSTEMCTL, f"{verb} -- {name}") for verb in (*verbs, "reset-failed")),
-        *(right for start, rights in tests.items() if unit.startswith(start) for right in rights),
+    return tuple(
+        right for unit in units for start, rights in tests.items() if unit.startswith(start) for right in rights
     )
 
 

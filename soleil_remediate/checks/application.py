@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import Reader, refuse_unless_user
 from soleil_remediate.facts.application import Application, ReadApplication
+from soleil_remediate.rights import Right
 from soleil_remediate.task import Check, Measure, Verdict
 
 
@@ -35,6 +36,9 @@ class DebugOff(Check[Application]):
 
     async def read(self, host: Reader) -> Application:
         return await host.ask(ReadApplication(self.root, self.user))
+
+    def reads_with(self) -> tuple[Right, ...]:
+        return (Right(self.user),)
 
     def judge(self, seen: Application) -> Verdict:
         source = "cached configuration" if seen.is_cached else "configuration"

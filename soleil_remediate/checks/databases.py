@@ -14,6 +14,7 @@ from soleil_remediate.facts.locks import AskLocks, LockWait
 from soleil_remediate.facts.poolers import OWNER, UNIT, PoolerState
 from soleil_remediate.facts.postgresql import COUNT_SESSIONS, Activity, Readiness
 from soleil_remediate.facts.services import Unit
+from soleil_remediate.rights import Right
 from soleil_remediate.task import Check, Measure, Verdict
 from soleil_remediate.units import Duration
 
@@ -332,6 +333,9 @@ class DatabaseAnswers(Check[Database]):
     async def read(self, host: Reader) -> Database:
         return await read_database(host, self.root, self.user)
 
+    def reads_with(self) -> tuple[Right, ...]:
+        return (Right(self.user),)
+
     def aim(self) -> str:
         return "the application gets an answer from its database"
 
@@ -385,6 +389,9 @@ class DatabaseUnblocked(Check[tuple[LockWait, ...] | None]):
 
     async def read(self, host: Reader) -> tuple[LockWait, ...] | None:
         return await host.ask(AskLocks(self.root, self.user))
+
+    def reads_with(self) -> tuple[Right, ...]:
+        return (Right(self.user),)
 
     def aim(self) -> str:
         return f"nobody waits longer than {self.longer_than} for an idle transaction"

@@ -8,6 +8,7 @@ from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.http import Response, read_page, refuse_unless_askable
 from soleil_remediate.facts.services import Services, read_services, refuse_unless_unit
+from soleil_remediate.rights import Right, to_test
 from soleil_remediate.task import Check, Measure, Verdict
 from soleil_remediate.units import Duration
 
@@ -91,6 +92,9 @@ class ServiceConfigured(Check[Services]):
 
     async def read(self, host: Reader) -> Services:
         return await read_services(host, self.units, tested=self.units)
+
+    def reads_with(self) -> tuple[Right, ...]:
+        return to_test(*self.units)
 
     def judge(self, seen: Services) -> Verdict:
         broken, unknown, good = [], [], []

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from soleil_remediate.command import Reader
 from soleil_remediate.facts.queue_workers import ReadWorkers
 from soleil_remediate.facts.queues import Backlog, Connection, Limits, Queue, count_jobs, refuse_unless_application
+from soleil_remediate.rights import Right
 from soleil_remediate.task import Check, Measure, Verdict
 from soleil_remediate.units import Duration
 
@@ -47,6 +48,9 @@ class QueueDraining(Check[Backlog]):
     async def read(self, host: Reader) -> Backlog:
         return await _read(host, self.root, self.user)
 
+    def reads_with(self) -> tuple[Right, ...]:
+        return (Right(self.user),)
+
     def judge(self, seen: Backlog) -> Verdict:
         limits = Limits(most=self.most, oldest=self.oldest, within=self.within)
         return _judge(seen, [queue for queue in seen.queues if limits.is_too_slow(queue)], limits)
@@ -80,6 +84,9 @@ class QueueDrained(Check[Backlog]):
 
     async def read(self, host: Reader) -> Backlog:
         return await _read(host, self.root, self.user)
+
+    def reads_with(self) -> tuple[Right, ...]:
+        return (Right(self.user),)
 
     def judge(self, seen: Backlog) -> Verdict:
         limits = Limits(most=self.most, oldest=self.oldest, within=Duration(0))

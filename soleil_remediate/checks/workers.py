@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from soleil_remediate.command import Reader
 from soleil_remediate.facts.queue_workers import Life, Worker, Workers, read_workers
 from soleil_remediate.facts.queues import refuse_unless_application
+from soleil_remediate.rights import SEE_PROGRAMS, Right
 from soleil_remediate.task import Check, Measure, Verdict
 
 
@@ -38,6 +39,9 @@ class WorkersRunning(Check[Workers]):
 
     async def read(self, host: Reader) -> Workers:
         return await read_workers(host, self.root)
+
+    def reads_with(self) -> tuple[Right, ...]:
+        return (SEE_PROGRAMS,)
 
     def judge(self, seen: Workers) -> Verdict:
         if not seen.programs:

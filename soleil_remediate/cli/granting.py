@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from soleil_remediate.catalog import load_catalog
 from soleil_remediate.cli.call import Call
-from soleil_remediate.cli.choosing import chosen_hosts, chosen_scenarios
+from soleil_remediate.cli.choosing import chosen_hosts, chosen_scenarios, playbook_folders
 from soleil_remediate.errors import ConfigError, ExitStatus
 from soleil_remediate.facts.services import ALONE, WITHOUT_A_TRACE
 from soleil_remediate.host import Host, Mode
-from soleil_remediate.loading.binding import bind_all, parse_inputs
+from soleil_remediate.loading import load_routines
+from soleil_remediate.loading.binding import bind_all, bind_routine, parse_inputs
 from soleil_remediate.rights import TESTER, Right, together
-from soleil_remediate.scenario import Case, Scenario
+from soleil_remediate.scenario import Routine, Step
+from soleil_remediate.task import Reading
 
 _INSTALL = """\
 # Install it on the host as root, from a file whose text was checked:
@@ -27,7 +32,7 @@ _MEANS = """\
 #: For root to run: the rules, and what a login needs besides.
 _NARROW = """\
 # For root to read, and to run there: sh FILE; once more does no harm.
-# For the changes of {kinds}.
+# For {what}.
 # {login} may then do as somebody else what is listed here. Together with rules that it has from elsewhere and that want
 # a password, these do not work: nothing is changed then.
 {about}set -eu
@@ -48,6 +53,23 @@ shift
 chmod 0755 {tester}.new
 mv -f {tester}.new {tester}
 
+{memory}# So that {login} can read what services log.
+usermod -aG adm,systemd-journal {login}
+
+# What sudo allows: checked before it counts.
+rules=/etc/sudoers.d/soleil-remediate-{login}-{file}
+cat >"$rules.new" <<'END'
+Defaults:{login} listpw=all
+{rules}
+END
+chmod 0440 "$rules.new"
+visudo -cf "$rules.new"
+mv -f "$rules.new" "$rules"
+former=/etc/sudoers.d/soleil-remediate
+[ ! -e "$former" ] || echo "REMOVE $former: it may allow a shell of root's" >&2"""
+
+#: What changes need, and looking does not.
+_MEMORY = """\
 # The host's lock, which {login} may take, and where it remembers what it did; also after a restart.
 folders=/etc/tmpfiles.d/soleil-remediate-{login}.conf
 cat >"$folders" <<'END'
@@ -58,20 +80,7 @@ d /run/soleil-remediate/logins/{login} 0755 {login} -
 END
 systemd-tmpfiles --create "$folders"
 
-# So that {login} can read what services log.
-usermod -aG adm,systemd-journal {login}
-
-# What sudo allows: checked before it counts.
-rules=/etc/sudoers.d/soleil-remediate-{login}-{what}
-cat >"$rules.new" <<'END'
-Defaults:{login} listpw=all
-{rules}
-END
-chmod 0440 "$rules.new"
-visudo -cf "$rules.new"
-mv -f "$rules.new" "$rules"
-former=/etc/sudoers.d/soleil-remediate
-[ ! -e "$former" ] || echo "REMOVE $former: it may allow a shell of root's" >&2"""
+"""
 
 _ALL_OF = """\
 # {user} runs the application, or its code is theirs: whoever may release it has these rights already.
@@ -91,28 +100,43 @@ _OTHERS = re.compile(r"[^A-Za-z0-9_-]")
 _ESCAPED_IN_ARGUMENTS, _BACKSLASH = re.compile(r"([,:=])"), r"\\\1"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Need:
+    """What rules are for.
+
+    Args:
+        name: Of the scenario, or of the routine.
+        what: What of it, in words.
+        steps: By host, where single commands are wanted: its changes.
+        asking: Likewise: whatever asks it anything.
+    """
+
+    name: str
+    what: str
+    steps: Mapping[str, Sequence[Step]] = field(default_factory=dict)
+    asking: Mapping[str, Sequence[Reading[Any]]] = field(default_factory=dict)
+
+
 def sudoers(call: Call) -> ExitStatus:
-    """Print what sudoers has to say for a scenario, once for each login that the chosen hosts have. Asks no host.
+    """Print what sudoers has to say for a scenario or a routine, once for each login of the hosts. Asks no host.
 
     Raises:
         ConfigError: The inventory names no login for a host, or the scenario cannot be bound to one.
     """
-    found, catalog = chosen_scenarios(call)
-    scenario = found.find(call.text("scenario"))
     hosts, inventory = chosen_hosts(call)
-    without = {host.name: why for host in hosts if (why := _why_none(host)) is not None}
+    routine = load_routines(playbook_folders(call), load_catalog()).get(call.text("scenario"))
+    without = {host.name: why for host in hosts if (why := _why_none(host, changes=routine is None)) is not None}
     narrow = [host for host in hosts if host.connection.is_narrow and host.name not in without]
     select = None if inventory is None else inventory.meant_by
-    cases = bind_all(scenario, narrow, parse_inputs(scenario, call.many("set")), catalog, select) if narrow else ()
+    need = _of_scenario(call, narrow, select) if routine is None else _of_routine(call, routine, narrow)
     parts: dict[str, list[Host]] = {}
     for host in hosts:
         if host.name in without:
             text = f"# {without[host.name]}"
         elif host.connection.is_narrow:
-            its_own = [case for case in cases if case.host.listed_name == host.name]
-            text = "\n".join(_narrow(host, scenario, its_own))
+            text = "\n".join(_narrow(host, need))
         else:
-            text = "\n".join(_all_of_roots(host, scenario))
+            text = "\n".join(_all_of_roots(host, need))
         parts.setdefault(text, []).append(host)
     scripts = {frozenset(host.machine for host in its) for its in parts.values() if its[0] in narrow}
     if len(scripts) > 1:
@@ -120,19 +144,49 @@ def sudoers(call: Call) -> ExitStatus:
         raise ConfigError(f"{one} and {another} need different scripts: have each printed alone, by --host")
     for at, (text, its) in enumerate(parts.items()):
         names = ", ".join(dict.fromkeys(host.machine for host in its))
-        sys.stdout.write(("\n" if at else "") + f"# {scenario.name} on {names}\n{text}\n")
+        sys.stdout.write(("\n" if at else "") + f"# {need.name} on {names}\n{text}\n")
     return ExitStatus.OK
 
 
-def _why_none(host: Host) -> str | None:
+def _of_scenario(call: Call, narrow: Sequence[Host], select: Callable[[str], Iterable[Host]] | None) -> _Need:
+    found, catalog = chosen_scenarios(call)
+    scenario = found.find(call.text("scenario"))
+    cases = bind_all(scenario, narrow, parse_inputs(scenario, call.many("set")), catalog, select) if narrow else ()
+    its = {host.name: [case for case in cases if case.host.listed_name == host.name] for host in narrow}
+    steps = (*scenario.steps, *(step for stage in scenario.stages for step in stage.steps))
+    return _Need(
+        name=scenario.name,
+        what=f"the changes of {_kinds(step.kind for step in steps)}",
+        steps={name: [step for case in one for step in case.steps] for name, one in its.items()},
+        asking={
+            name: [one for case in its[name] for one in (*case.healthy_when, *case.goal, *case.beyond, *case.evidence)]
+            for name in its
+        },
+    )
+
+
+def _of_routine(call: Call, routine: Routine, narrow: Sequence[Host]) -> _Need:
+    catalog, inputs = load_catalog(), parse_inputs(routine, call.many("set"))
+    return _Need(
+        name=routine.name,
+        what=f"the checks of {_kinds(use.kind for use in routine.checks)}",
+        asking={host.name: bind_routine(routine, host, inputs, catalog)[0] for host in narrow},
+    )
+
+
+def _why_none(host: Host, *, changes: bool) -> str | None:
     """Return why *host* needs no rule; ``None`` where it needs one.
+
+    Args:
+        changes: Whether it would be for changes; looking is allowed everywhere.
 
     Raises:
         ConfigError: The inventory names no login.
     """
-    if not host.is_listed or host.policy.mode is Mode.OBSERVE:
-        why = "mode: observe" if host.is_listed else "it stands in no inventory"
-        return f"no rule: nothing may be changed there ({why})"
+    if not host.is_listed:
+        return "no rule: nothing may be changed there (it stands in no inventory)"
+    if changes and host.policy.mode is Mode.OBSERVE:
+        return "no rule: nothing may be changed there (mode: observe)"
     login = host.connection.user
     if login is None:
         raise ConfigError(f"{host.name}: the inventory does not say who logs in there: write ansible_user")
@@ -143,41 +197,39 @@ def _why_none(host: Host) -> str | None:
     return None
 
 
-def _all_of_roots(host: Host, scenario: Scenario) -> Iterator[str]:
+def _all_of_roots(host: Host, need: _Need) -> Iterator[str]:
     login = host.connection.user or ""
-    steps = (*scenario.steps, *(step for stage in scenario.stages for step in stage.steps))
-    yield _for(step.kind for step in steps)
+    yield f"# For {need.what}."
     yield _INSTALL
     yield _MEANS.format(login=login)
     tag = "" if host.connection.become_password is not None else "NOPASSWD: "
     yield f"{_escaped(login)} ALL=(root) {tag}/usr/bin/sh"
 
 
-def _narrow(host: Host, scenario: Scenario, cases: list[Case]) -> Iterator[str]:
+def _narrow(host: Host, need: _Need) -> Iterator[str]:
     login = host.connection.user or ""
-    steps = [step for case in cases for step in case.steps]
-    asking = [one for case in cases for one in (*case.healthy_when, *case.goal, *case.beyond, *case.evidence)]
+    steps, asking = need.steps.get(host.name, ()), need.asking[host.name]
     if _PLAIN.fullmatch(login) is None:
         raise ConfigError(f"{host.name}: sudo: narrow wants a login of small letters, digits, _ and -, not {login!a}")
-    possible = [step for step in steps if step.task.rights() is not None]
+    possible = [step.task for step in steps if step.task.rights() is not None]
     impossible = [step.task.kind for step in steps if step.task.rights() is None]
     if impossible:
-        yield f"# NOT DONE BY SINGLE COMMANDS, they need all of root's rights: {', '.join(dict.fromkeys(impossible))}."
+        yield f"# NOT DONE BY SINGLE COMMANDS, they need all of root's rights: {_kinds(impossible)}."
         yield "# What they would do is seen in a preview, with --commands also as commands for root."
-    if not possible:
+    if steps and not possible:
         return
-    asking += [step.task for step in possible]
-    rights = together([*(step.task.rights() for step in possible), *(one.reads_with() for one in asking)])
+    rights = together([*(task.rights() for task in possible), *(one.reads_with() for one in (*asking, *possible))])
     whole = list(dict.fromkeys(right.user for right in rights if not right.program))
     if "root" in whole:
         raise ConfigError(f"{host.name}: the application runs as root there, and single commands of root's are all")
     yield _NARROW.format(
         login=login,
-        kinds=", ".join(dict.fromkeys(step.task.kind for step in possible)),
+        what=f"the changes of {_kinds(task.kind for task in possible)}" if possible else need.what,
         about="".join(
             _ITS_OWN.format(login=login) if user == login else _ALL_OF.format(user=user, login=login) for user in whole
         ),
-        what=_OTHERS.sub("-", f"{scenario.name}-{host.app_name}" if "/" in host.name else scenario.name),
+        memory=_MEMORY.format(login=login) if possible else "",
+        file=_OTHERS.sub("-", f"{need.name}-{host.app_name}" if "/" in host.name else need.name),
         rules="\n".join(rule(login, right) for right in rights),
         tester=TESTER,
         tester_folder=TESTER.rpartition("/")[0],
@@ -195,8 +247,8 @@ def rule(login: str, right: Right) -> str:
     return f"{_escaped(login)} ALL=({_escaped(right.user)}) {where}NOPASSWD: {command}"
 
 
-def _for(kinds: Iterable[str]) -> str:
-    return f"# For the changes of {', '.join(dict.fromkeys(kinds))}."
+def _kinds(kinds: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(kinds))
 
 
 def _escaped(name: str) -> str:

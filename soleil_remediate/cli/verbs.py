@@ -220,7 +220,7 @@ VERBS: tuple[Verb, ...] = (
         "sudoers",
         "Print the rules by which sudo lets a login repair, for a file in /etc/sudoers.d.",
         "granting:sudoers",
-        words=(Word("scenario", "which scenario"),),
+        words=(Word("scenario", "which scenario, or which routine"),),
         options=(HOST, ALL_HOSTS, INVENTORY, PLAYBOOKS, SET),
         example="disk-full --host web1",
         more="All of root's rights, or single commands where the inventory has sudo: narrow. Installs nothing.",

@@ -18,14 +18,13 @@ from soleil_remediate.facts.resources import ReadResources, Resources
 from soleil_remediate.facts.services import ShowUnits, Unit
 from soleil_remediate.facts.together import together
 from soleil_remediate.plan import Change, Plan, Risk, Undo
-from soleil_remediate.rights import SUPERVISORCTL, Right, Use
+from soleil_remediate.rights import SEE_PROGRAMS, SUPERVISORCTL, Right, Use
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.task import Task
 from soleil_remediate.tasks.working import ADD, END, RESTART, START, STOP
 from soleil_remediate.units import ByteSize, Duration, MiB
 
 _NAME = "[0-9A-Za-z_][0-9A-Za-z_.-]*"
-_LOOK = Right("root", SUPERVISORCTL, "status")
 _START = Right("root", SUPERVISORCTL, f"start {_NAME}:{_NAME}")
 _STOP = Right("root", SUPERVISORCTL, f"stop {_NAME}:{_NAME}")
 
@@ -139,7 +138,7 @@ class StartWorkers(Task[WorkersSeen]):
         return await _read(host, self.root, self.user)
 
     def rights(self) -> tuple[Right, ...]:
-        return (Right(self.user), _LOOK, _START, _STOP)
+        return (Right(self.user), SEE_PROGRAMS, _START, _STOP)
 
     def plan(self, seen: WorkersSeen) -> Plan:
         workers = seen.workers
@@ -218,7 +217,7 @@ class RestartWorkers(Task[WorkersSeen]):
         return await _read(host, self.root, self.user)
 
     def rights(self) -> tuple[Right, ...]:
-        return (Right(self.user), _LOOK)
+        return (Right(self.user), SEE_PROGRAMS)
 
     def plan(self, seen: WorkersSeen) -> Plan:
         running = [one for one in seen.workers.that(Life.RUNS) if one.worker.is_queue_work or one.worker.is_horizon]

@@ -17,7 +17,7 @@ from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import Fixed, NotFixed, NotNeeded, Refusal, WouldFix
 from soleil_remediate.plan import Change
 from soleil_remediate.seen import Preview
-from soleil_remediate.step_outcomes import StepPending, StepRemedied, StepUndecided
+from soleil_remediate.step_outcomes import StepHealthy, StepPending, StepRemedied, StepUndecided
 from soleil_remediate.task import Table
 from tests.lab.rehearsals import Rehearsal
 
@@ -50,6 +50,8 @@ REPAIRED = [
     Rehearsed(fault="bad-release", options=(("what", "syntax"),), sent=("release.rollback",)),
     Rehearsed(fault="bad-release-crash-loop", options=(), sent=("release.rollback",)),
 ]
+
+NO_FURTHER = [Rehearsed(fault="bad-release-after-another", options=(), sent=("release.rollback",))]
 
 
 class YesToAll:
@@ -174,6 +176,28 @@ def test_an_older_release_that_is_bad_as_well_is_not_passed_over_by_itself_and_t
     assert isinstance(further.outcome, Fixed), further.outcome
     assert _release_that_answers(rehearsal) == "20251231000000"
     assert _marked(rehearsal) == [OLD, BAD]
+
+
+@pytest.mark.parametrize("case", NO_FURTHER, ids=lambda case: case.fault)
+def test_where_the_only_older_release_fails_as_well_it_goes_no_further_and_says_what_is_wrong(
+    rehearsal: Rehearsal, case: Rehearsed
+) -> None:
+    rehearsal.host.break_with(case.fault)
+    report = rehearsal.remediate()
+    assert isinstance(report.outcome, NotFixed), report.outcome
+    assert report.kinds_sent == case.sent
+    assert "/api/health/live answers 500" in report.outcome.why
+    assert rehearsal.eyes().file(f"{BASE}/current").linked_to == f"{BASE}/releases/{OLD}"
+    before = rehearsal.untouched_state()
+
+    again = rehearsal.remediate()
+    assert isinstance(again.outcome, NotFixed)
+    assert again.sent == ()
+    assert again.preview is not None
+    (step,) = [step for step in again.preview.steps if step.kind == "release.rollback"]
+    assert isinstance(step.outcome, StepHealthy)
+    assert f"release {OLD} is served, and {BAD} is marked bad: that is as far back as it goes" in step.outcome.why
+    assert rehearsal.untouched_state() == before
 
 
 def test_a_full_disk_is_no_obstacle(rehearsal: Rehearsal) -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from soleil_remediate import HostReport, PolicyGate, Runs, cli, open_remediation
+from soleil_remediate.checking import check
 from soleil_remediate.host_outcomes import Fixed, NotFixed, NotNeeded, Refusal
 from soleil_remediate.step_outcomes import StepUndecided
+from soleil_remediate.task import Health
 from soleil_remediate.transports.ssh import SshTransport
 from soleil_remediate.units import Duration
 
@@ -90,6 +92,19 @@ def test_a_cluster_is_started_by_the_printed_rules(narrow: Narrow, capsys: pytes
     assert isinstance(report.outcome, Fixed), report
     assert _sent(report) == ["postgresql.start"]
     assert isinstance(narrow.remediate("database-connection-failure").outcome, NotNeeded)
+
+
+def test_a_routine_is_checked_by_the_printed_rules(narrow: Narrow, capsys: pytest.CaptureFixture[str]) -> None:
+    narrow.host.shell("rm -f /etc/sudoers.d/deploy")
+    (before,) = check(routine="daily", hosts="web1", inventory=narrow.inventory)
+    unknown = {one.kind for one in before.of(Health.UNKNOWN)}
+    assert {"debug.off", "database.answers", "redis.answering", "queue.drained"} <= unknown
+
+    narrow.install("daily", capsys)
+
+    (after,) = check(routine="daily", hosts="web1", inventory=narrow.inventory)
+    assert {one.kind for one in after.of(Health.UNKNOWN)} == {"backup.recent"}, "its folder is root's alone"
+    assert after.of(Health.FAULTY) == ()
 
 
 def test_a_redis_is_started_by_the_printed_rules_and_one_that_could_not_start_is_not(

@@ -37,6 +37,7 @@ for redis in test_redis_down.REPAIRED:
     SENT.setdefault(redis.fault, set()).add(redis.sent)
 for release in (
     *test_failed_deployment.REPAIRED,
+    *test_failed_deployment.NO_FURTHER,
     *test_failed_deployment_in_place.REPAIRED,
     *test_maintenance_page.REPAIRED,
 ):

@@ -73,6 +73,15 @@ def test_a_host_without_a_login_is_told_where_to_write_one(inventory: str, capsy
     assert "whoever: the inventory does not say who logs in there: write ansible_user" in capsys.readouterr().err
 
 
+def test_a_routine_gets_its_rule_also_where_nothing_may_be_changed(
+    inventory: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["sudoers", "daily", "--inventory", inventory, "--host", "web1,db1"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("# daily on web1, db1\n# For the checks of page.served, page.reached, ")
+    assert "\ndeploy ALL=(root) NOPASSWD: /usr/bin/sh\n" in said
+
+
 NARROW = """\
 all:
   vars: {ansible_user: deploy, sudo: narrow, app: {name: shop, root: /srv/shop/current}}
@@ -102,6 +111,18 @@ def test_single_commands_are_listed_where_the_inventory_wants_no_more(
     assert f"<<'END'{RULES}END" in said
     assert "# For the changes of release.rollback, checkout.rollback." in said
     assert "a+ /run/soleil-remediate - - - - u:deploy:rx" in said
+
+
+def test_for_a_routine_only_what_asks_is_allowed(inventory: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(inventory).write_text(NARROW)
+    assert cli.main(["sudoers", "daily", "--inventory", inventory, "--host", "web1"]) == 0
+    said = capsys.readouterr().out
+    assert "# For the checks of page.served, page.reached, " in said
+    rules = [line for line in said.splitlines() if " ALL=(" in line]
+    assert "deploy ALL=(www-data) NOPASSWD: ALL" in rules
+    assert not [line for line in rules if re.search("reload|restart|start", line)]
+    assert "/run/soleil-remediate" not in said, "who only looks takes no lock"
+    assert "rules=/etc/sudoers.d/soleil-remediate-deploy-daily\n" in said
 
 
 def test_two_applications_of_one_machine_have_rules_in_a_file_each(
