@@ -105,6 +105,8 @@ class Delivery:
             OutcomeUnknown: It was sent, and nobody knows what became of it.
         """
         self._check(is_to_finish=is_to_finish)
+        if change.is_over_new_connection:
+            self.line.reopen()
         saved, receipt = self._save(change.preserve, step, number) if change.preserve else (None, None)
         self._check(is_to_finish=is_to_finish)
         command = replace(change.command, stdin=receipt) if receipt else change.command

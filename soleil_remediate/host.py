@@ -152,6 +152,7 @@ class Host:
         connection: How it is reached.
         groups: The groups it belongs to, nearest last.
         group_sizes: How many machines stand in each group of its inventory.
+        neighbours: The addresses of all hosts of its inventory, its own among them.
         variables: What the inventory says about it, merged; templates see it as ``vars``.
         app: The application's profile; templates see it as ``app``.
         app_name: The application's name; empty where the inventory has no application.
@@ -165,6 +166,7 @@ class Host:
     connection: Connection
     groups: tuple[str, ...] = ()
     group_sizes: Mapping[str, int] = field(default_factory=nothing)
+    neighbours: tuple[str, ...] = ()
     variables: Mapping[str, Any] = field(default_factory=nothing)
     app: Mapping[str, Any] = field(default_factory=nothing)
     app_name: str = ""

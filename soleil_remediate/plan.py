@@ -143,6 +143,8 @@ class Change:
         downtime: What users notice.
         preserve: What is saved off the host first.
         is_roots: It takes all of root's rights, whatever rights its task names.
+        is_over_new_connection: It is sent over a connection that was opened after the change before it, so that it
+            proves that the host can still be reached.
         uses: What of its task's rights it takes; sudo is asked about each beforehand where it allows single commands.
         relieves: Which faults it eases; a change that eases none of those seen is not sent. Empty where the task's own
             reading is the only judge.
@@ -160,6 +162,7 @@ class Change:
     preserve: Preserve | None = None
     relieves: tuple[Relief, ...] = ()
     is_roots: bool = field(default=False, compare=False)
+    is_over_new_connection: bool = False
     uses: tuple[Use, ...] = field(default=(), compare=False)
 
     def digest(self, host: str, kind: str) -> str:

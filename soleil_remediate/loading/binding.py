@@ -282,6 +282,7 @@ def _builder(part: Scenario | Routine, host: Host, inputs: Mapping[str, Any], ca
             "name": host.listed_name,
             "address": host.connection.address,
             "environment": host.policy.environment,
+            "neighbours": host.neighbours,
         },
         "vars": host.variables,
     }

@@ -9,7 +9,7 @@ of ``group_vars/`` comes after all group variables in the inventory. A later val
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +147,8 @@ class _Tree:
             self._refuse_too_many(len(hosts), self._host_origins[name])
         if not self._hosts and not len(self._problems):
             self._problems.add(root.origin, "there is no host in this inventory")
-        return Targets(tuple(hosts), frozen(members))
+        neighbours = tuple(dict.fromkeys(host.connection.address for host in hosts))
+        return Targets(tuple(replace(host, neighbours=neighbours) for host in hosts), frozen(members))
 
     def _group(self, name: str, node: Node, origin: Origin) -> None:
         if mistake := name_mistake(name):

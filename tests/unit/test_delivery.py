@@ -186,6 +186,21 @@ def test_a_change_is_intended_sent_and_answered_in_this_order(desk: Desk) -> Non
     ]
 
 
+def test_what_waits_for_a_new_connection_is_sent_over_one_that_was_opened_since(desk: Desk) -> None:
+    desk.send(replace(CHANGE, is_over_new_connection=True))
+    assert desk.line.log == ["reopen", "ChangeIntended", "send", "ChangeAnswered"]
+    assert len(desk.sent) == 1
+
+
+@pytest.mark.parametrize("trouble", [ConnectionLost("web1: gone"), HostLocked("somebody else")])
+def test_what_waits_for_a_new_connection_is_not_sent_where_there_is_none(desk: Desk, trouble: RemediateError) -> None:
+    desk.line.reopening = [trouble]
+    with pytest.raises(type(trouble)):
+        desk.send(replace(CHANGE, is_over_new_connection=True))
+    assert nothing_was_sent(desk)
+    assert desk.heard == []
+
+
 def test_the_intent_is_on_disk_when_the_change_is_sent(desk: Desk, tmp_path: Path) -> None:
     on_disk: list[str] = []
 
