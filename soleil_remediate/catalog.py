@@ -27,6 +27,7 @@ from soleil_remediate.checks.health import PageServed, ServiceConfigured
 from soleil_remediate.checks.maintenance import MaintenanceEnded
 from soleil_remediate.checks.queues import QueueDrained, QueueDraining
 from soleil_remediate.checks.redis import RedisAnswering, RedisWritable
+from soleil_remediate.checks.traffic import LimitsFair, TrafficCalm
 from soleil_remediate.checks.workers import WorkersRunning
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
@@ -35,8 +36,10 @@ from soleil_remediate.looks.queues import QueueFailed, QueueSizes, WorkersOvervi
 from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlowLog, RedisUses
 from soleil_remediate.looks.releases import ReleaseList
 from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
+from soleil_remediate.looks.traffic import AddressBlocked, LimiterOverview, TrafficTalkers
 from soleil_remediate.plan import Risk
 from soleil_remediate.task import Check, Look, Reading, Task
+from soleil_remediate.tasks.addresses import BlockAddress
 from soleil_remediate.tasks.backups import PruneBackups
 from soleil_remediate.tasks.caches import ClearCache
 from soleil_remediate.tasks.checkouts import RollBackCheckout
@@ -49,6 +52,7 @@ from soleil_remediate.tasks.databases import (
 )
 from soleil_remediate.tasks.failed_jobs import RetryFailedJobs
 from soleil_remediate.tasks.journals import VacuumJournal
+from soleil_remediate.tasks.limiters import ClearLimiter
 from soleil_remediate.tasks.logs import TruncateLog
 from soleil_remediate.tasks.octane import ReloadOctane
 from soleil_remediate.tasks.open_files import ReopenFile
@@ -117,6 +121,13 @@ BUILT_IN: tuple[KindClass, ...] = (
     RaiseRedisMemory,
     RestartRedis,
     ClearCache,
+    TrafficCalm,
+    LimitsFair,
+    TrafficTalkers,
+    LimiterOverview,
+    AddressBlocked,
+    ClearLimiter,
+    BlockAddress,
     WorkersRunning,
     QueueDraining,
     QueueDrained,

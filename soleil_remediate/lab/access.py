@@ -132,6 +132,7 @@ def inventory_text(groups: Mapping[str, Iterable[tuple[str, str]]], private_key:
         "        database-connection-failure: destructive",
         "        failed-deployment-rollback: disruptive",
         "        queue-backlog: destructive",
+        "        rate-limit-breach: destructive",
         "        redis-down: destructive",
         "  children:",
     ]

@@ -29,6 +29,7 @@ from soleil_remediate.looks.queues import QueueFailed, QueueSizes, WorkersOvervi
 from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlowLog, RedisUses
 from soleil_remediate.looks.releases import ReleaseList
 from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
+from soleil_remediate.looks.traffic import AddressBlocked, LimiterOverview, TrafficTalkers
 from soleil_remediate.plan import Change
 from soleil_remediate.task import Look, Reading, Task
 from soleil_remediate.units import Duration, MiB, Percent
@@ -39,6 +40,8 @@ from tests.unit.facts.from_here import MET, OWN
 from tests.unit.facts.redis import ANSWERS as REDIS
 from tests.unit.facts.redis import SHOP
 from tests.unit.facts.services import NGINX, PHP_FPM, RESOURCES, SOCKETS, unit_shown, units_shown
+from tests.unit.facts.traffic import ANSWERS as TRAFFIC
+from tests.unit.facts.traffic import ATTACKER
 
 LOOKS: tuple[type[Reading[Any]], ...] = (
     DiskOverview,
@@ -61,6 +64,9 @@ LOOKS: tuple[type[Reading[Any]], ...] = (
     QueueSizes,
     QueueFailed,
     WorkersOverview,
+    TrafficTalkers,
+    LimiterOverview,
+    AddressBlocked,
 )
 
 #: Every kind that comes with the product.
@@ -132,6 +138,7 @@ _IDLE_SESSIONS = [session(pid=pid, state="idle", since=600 + pid) for pid in ran
 
 #: What one host answers, by a part of the command that asks; the first that fits counts.
 ANSWERS: tuple[tuple[str, Output], ...] = (
+    *TRAFFIC,
     *REDIS,
     ("stdout_logfile", said(_WORKERS)),
     ("sample-programs", said(f"{_STATES}status 3\n\0{_STATES}status 3\n\0")),
@@ -355,6 +362,13 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "redis-memory.raise": {"root": SHOP},
     "redis.restart": {"root": SHOP},
     "cache.clear": {"root": SHOP, "sure": "yes"},
+    "traffic.calm": {},
+    "limits.fair": {},
+    "traffic.talkers": {},
+    "limiter.overview": {"root": SHOP, "customer": "7"},
+    "address.blocked": {},
+    "limiter.clear": {"root": SHOP, "customer": "7"},
+    "address.block": {"address": ATTACKER, "never": ("10.0.0.1", "web2.example")},
     "workers.running": {"root": Path(_DOWN)},
     "queue.draining": {"root": Path(_SLOW)},
     "queue.drained": {"root": Path(_SLOW)},

@@ -49,7 +49,9 @@ READERS: dict[str, re.Pattern[str]] = {
         r"|[0-9a-f]{40}|/.*|vendor/.*|public/.*)$).*"
     ),
     "grep": re.compile(r"(?!)"),
-    "nft": re.compile(r"(?!(--stateless|list|ruleset)$).*"),
+    "getent": re.compile(r"(?!(ahosts|--|[A-Za-z0-9][A-Za-z0-9._-]*)$).*"),
+    "nft": re.compile(r"(?!(--stateless|-j|list|ruleset|table|inet|soleil_remediate)$).*"),
+    "printenv": re.compile(r"(?!SSH_CONNECTION$).*"),
     "/usr/bin/pg_lsclusters": re.compile(r"(?!--no-header$).*"),
     "pg_isready": re.compile(r"(?!--(host|port|timeout)=.*).*"),
     "psql": re.compile(
@@ -220,6 +222,8 @@ def test_a_change_would_be_noticed_among_the_reads(kind: type[Reading[Any]]) -> 
         ("psql", "--command=RESUME"),
         ("psql", "--dbname=host=/x port=5432 dbname=postgres connect_timeout=3"),
         ("nft", "flush", "ruleset"),
+        ("nft", "-j", "delete", "table", "inet", "soleil_remediate"),
+        ("nft", "-f", "/tmp/rules"),
         ("curl", "-d", "x=1", "http://localhost/"),
         ("systemctl", "restart", "nginx.service"),
         ("systemctl", "show", "--now", "nginx.service"),

@@ -20,6 +20,7 @@ from tests.lab import (
     test_failed_deployment_in_place,
     test_maintenance_page,
     test_queue_backlog,
+    test_rate_limit_breach,
     test_redis_down,
     test_rotation,
 )
@@ -44,6 +45,8 @@ for release in (
     SENT.setdefault(release.fault, set()).add(release.sent)
 for backlog in test_queue_backlog.REPAIRED:
     SENT.setdefault(backlog.fault, set()).add(backlog.sent)
+for breach in test_rate_limit_breach.REPAIRED:
+    SENT.setdefault(breach.fault, set()).add(breach.sent)
 
 TASK_KINDS = {kind.kind for kind in TASKS}
 CHECKS = tuple(kind for kind in KINDS if issubclass(kind, Check) and not issubclass(kind, Task))
@@ -91,6 +94,12 @@ def test_every_fault_of_a_backlog_has_its_lab_test() -> None:
     repaired = {case.fault for case in test_queue_backlog.REPAIRED}
     refused = {case.fault for case in test_queue_backlog.REFUSED}
     assert repaired | refused == {fault.name for fault in FAULTS if fault.scenario == test_queue_backlog.SCENARIO}
+
+
+def test_every_fault_of_a_limit_has_its_lab_test() -> None:
+    repaired = {case.fault for case in test_rate_limit_breach.REPAIRED}
+    refused = {case.fault for case in test_rate_limit_breach.REFUSED}
+    assert repaired | refused == {fault.name for fault in FAULTS if fault.scenario == test_rate_limit_breach.SCENARIO}
 
 
 def test_every_kind_a_fault_names_and_every_fault_a_lab_test_repairs_is_there() -> None:

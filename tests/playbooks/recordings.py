@@ -44,6 +44,8 @@ RECORDED = (
     ("redis-down", "redis-wrong-password"),
     ("queue-backlog", "workers-stopped"),
     ("queue-backlog", "jobs-slow"),
+    ("rate-limit-breach", "address-hammering"),
+    ("rate-limit-breach", "behind-proxy"),
 )
 
 

@@ -656,7 +656,7 @@ def test_a_hosts_name_in_a_scenarios_place_is_noticed(soleil: Soleil, inventory:
     assert said.status == ExitStatus.USAGE
     assert said.err == (
         "web1 is a host and no scenario; there is: application-down, database-connection-failure, disk-full, "
-        "failed-deployment-rollback, queue-backlog, redis-down. Write\n"
+        "failed-deployment-rollback, queue-backlog, rate-limit-breach, redis-down. Write\n"
         "  soleil-remediate preview --scenario SCENARIO "
         f"--host web1 --inventory {inventory}\n"
     )

@@ -10,16 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soleil_remediate.catalog import Catalog
+from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import ConfigError, PlaybookError, UnknownName
 from soleil_remediate.host import Host, Origin
-from soleil_remediate.loading import ad_hoc_host, bind, load_inventory, load_scenarios, parse_inputs
+from soleil_remediate.loading import (
+    ad_hoc_host,
+    bind,
+    load_inventory,
+    load_scenarios,
+    parse_inputs,
+    shipped_playbooks,
+)
 from soleil_remediate.loading.binding import INPUT_LIMIT
 from soleil_remediate.looks.services import LogNewest
 from soleil_remediate.plan import Plan
 from soleil_remediate.scenario import Input, LeftOut, Scenario, Severity
 from soleil_remediate.task import Check, Task, Verdict
+from soleil_remediate.tasks.addresses import BlockAddress
 from soleil_remediate.units import ByteSize, Duration, MiB, Percent
 
 
@@ -107,6 +115,13 @@ def taken(argument: str, *, inputs: str = "", given: tuple[str, ...] = (), host:
 
 
 # ---- binding ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_playbook_knows_the_addresses_of_all_hosts_of_its_inventory() -> None:
+    loaded = load_scenarios([shipped_playbooks()], load_catalog()).find("rate-limit-breach")
+    case = bind(loaded, web1(), parse_inputs(loaded, ()), load_catalog())
+    (block,) = (step.task for step in case.steps if isinstance(step.task, BlockAddress))
+    assert block.never == ("10.0.0.1", "db1")
 
 
 @pytest.mark.parametrize(

@@ -390,3 +390,67 @@ until_supervisor() {
     sleep 0.2
   done
 }
+
+# throttle_bookings LIMIT: the page of bookings is limited to so many requests in ten minutes for each user, who is told by a
+# token as "1-1" (user 1), and for each address where nobody is logged in
+throttle_bookings() {
+  cat >/srv/soleil/current/routes/api.php <<PHP
+<?php
+use App\Http\Controllers\{HealthController, BookingController};
+use App\Models\PersonalAccessToken;
+use Illuminate\Cache\RateLimiting\Limit;
+use Illuminate\Support\Facades\{Auth, RateLimiter, Route};
+config(['auth.guards.api' => ['driver' => 'tokens', 'provider' => 'users'], 'auth.defaults.guard' => 'api']);
+Auth::viaRequest('tokens', fn (\$request) => optional(PersonalAccessToken::where('tokenable_type', App\Models\User::class)
+    ->firstWhere('token', hash('sha256', (string) \$request->bearerToken())))->tokenable);
+RateLimiter::for('api', fn (\$request) => Limit::perMinutes(10, $1)->by(optional(\$request->user())->id ?: \$request->ip()));
+Route::get('/health/live', [HealthController::class, 'live']);
+Route::get('/health/ready', [HealthController::class, 'ready']);
+Route::get('/health/full', [HealthController::class, 'full']);
+Route::get('/bookings', [BookingController::class, 'index'])->middleware('throttle:api');
+Route::post('/bookings', [BookingController::class, 'store'])->middleware('throttle:$1,10');
+PHP
+  systemctl reload php8.2-fpm
+  local tries=0
+  until curl -s -o /dev/null -D - -m 5 http://localhost/api/bookings | grep -qi "^x-ratelimit-limit: $1"; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 50 ] || fail "bookings are not limited"
+    sleep 0.2
+  done
+}
+
+# strangers ADDRESS...: another machine with these addresses of the internet, as the namespace "strangers"; they are of
+# AS112 (RFC 7535), which sends nobody anything, and nothing of them leaves this host
+strangers() {
+  local address
+  ip netns add strangers
+  ip link add strangers0 type veth peer name eth0 netns strangers
+  ip link set strangers0 up
+  ip address add 192.31.196.1/24 dev strangers0
+  ip -6 address add 2620:4f:8000::1/64 dev strangers0 nodad
+  ip -n strangers link set lo up
+  ip -n strangers link set eth0 up
+  for address; do
+    case $address in
+      *:*) ip -n strangers -6 address add "$address/64" dev eth0 nodad ;;
+      *) ip -n strangers address add "$address/24" dev eth0 ;;
+    esac
+  done
+}
+
+# as_strangers WORD...: a command there
+as_strangers() { ip netns exec strangers "$@"; }
+
+# go_on_asking SECONDS URL FROM AGENT...: eight times a second, from there, until then; each agent in turn
+go_on_asking() {
+  # shellcheck disable=SC2016  # the shell's own variables
+  systemd-run --quiet --collect --unit=lab-asking --property=RuntimeMaxSec="$1" ip netns exec strangers sh -c '
+    url=$1 from=$2
+    shift 2
+    while :; do
+      for agent; do
+        curl -s -g -o /dev/null -m 2 --interface "$from" -A "$agent" -H "Connection: close" "$url" || :
+        sleep 0.1
+      done
+    done' sh "${@:2}"
+}
