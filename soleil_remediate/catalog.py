@@ -25,6 +25,7 @@ from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
 from soleil_remediate.checks.from_here import PageReached
 from soleil_remediate.checks.health import PageServed, ServiceConfigured
 from soleil_remediate.checks.maintenance import MaintenanceEnded
+from soleil_remediate.checks.memory import MemoryAvailable, OomKillOver
 from soleil_remediate.checks.queues import QueueDrained, QueueDraining
 from soleil_remediate.checks.redis import RedisAnswering, RedisWritable
 from soleil_remediate.checks.traffic import LimitsFair, TrafficCalm
@@ -32,6 +33,7 @@ from soleil_remediate.checks.workers import WorkersRunning
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
+from soleil_remediate.looks.memory import MemoryOverview, MemoryProcesses, OomKillList
 from soleil_remediate.looks.queues import QueueFailed, QueueSizes, WorkersOverview
 from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlowLog, RedisUses
 from soleil_remediate.looks.releases import ReleaseList
@@ -54,6 +56,7 @@ from soleil_remediate.tasks.failed_jobs import RetryFailedJobs
 from soleil_remediate.tasks.journals import VacuumJournal
 from soleil_remediate.tasks.limiters import ClearLimiter
 from soleil_remediate.tasks.logs import TruncateLog
+from soleil_remediate.tasks.memory import ReloadLeakingPhp, RestartLeakingUnit, RestartLeakingWorkers
 from soleil_remediate.tasks.octane import ReloadOctane
 from soleil_remediate.tasks.open_files import ReopenFile
 from soleil_remediate.tasks.packages import CleanPackageCache
@@ -138,6 +141,14 @@ BUILT_IN: tuple[KindClass, ...] = (
     RestartWorkers,
     AddWorkers,
     RetryFailedJobs,
+    MemoryAvailable,
+    OomKillOver,
+    MemoryOverview,
+    MemoryProcesses,
+    OomKillList,
+    RestartLeakingWorkers,
+    ReloadLeakingPhp,
+    RestartLeakingUnit,
 )
 
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*")

@@ -83,9 +83,22 @@ _LIMITS = (
 _NO_LIMIT = 2**62
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryLimit:
+    """What the container that a host is may take of its machine's memory.
+
+    Args:
+        limit: So much in all.
+        left: So much more; files that are merely kept in memory, and were not used lately, count as left.
+    """
+
+    limit: ByteSize
+    left: ByteSize
+
+
 @dataclass(frozen=True, slots=True)
-class ReadMemoryLimit(Query["ByteSize | None"]):
-    """How much more memory the container that the host is may take; ``None`` where it has no limit, or is none."""
+class ReadMemoryLimit(Query["MemoryLimit | None"]):
+    """How much memory the container that the host is may take; ``None`` where it has no limit, or is none."""
 
     # 2: not all of the files are there
     expects = frozenset({0, 1, 2})
@@ -95,7 +108,7 @@ class ReadMemoryLimit(Query["ByteSize | None"]):
     def command(self) -> Command:
         return Command(("grep", "-s", "-H", "-E", r"^([0-9]+|max)$|^(total_)?inactive_file ", "--", *_LIMITS))
 
-    def parse(self, output: Output) -> ByteSize | None:
+    def parse(self, output: Output) -> MemoryLimit | None:
         if output.stderr:
             raise ValueError(output.error_text)
         found: dict[str, str] = {}
@@ -111,5 +124,7 @@ class ReadMemoryLimit(Query["ByteSize | None"]):
         for limit, used, freed in (_LIMITS[:3], _LIMITS[3:]):
             if found.get(limit, "max") != "max" and int(found[limit]) < _NO_LIMIT:
                 taken = int(found[used]) - int(found.get(freed, "0"))
-                return ByteSize(max(0, int(found[limit]) - max(0, taken)))
+                return MemoryLimit(
+                    limit=ByteSize(int(found[limit])), left=ByteSize(max(0, int(found[limit]) - max(0, taken)))
+                )
         return None

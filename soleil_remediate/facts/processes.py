@@ -278,11 +278,11 @@ def _process(pid: int, text: str, cgroups: Iterable[str]) -> Process:
     begin, end = text.index("("), text.rindex(")")
     fields = text[end + 1 :].split()
     return Process(
-        pid=pid, parent=int(fields[1]), started=int(fields[19]), name=text[begin + 1 : end], unit=_unit(cgroups)
+        pid=pid, parent=int(fields[1]), started=int(fields[19]), name=text[begin + 1 : end], unit=unit_in(cgroups)
     )
 
 
-def _unit(cgroups: Iterable[str]) -> str | None:
+def unit_in(cgroups: Iterable[str]) -> str | None:
     """Return the innermost service or scope among a process's control groups (cgroups(7))."""
     for line in cgroups:
         hierarchy, controllers, path = line.split(":", 2)

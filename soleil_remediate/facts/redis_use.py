@@ -14,7 +14,7 @@ from soleil_remediate.errors import FactError
 from soleil_remediate.facts.application import Application, AskRedis, ReadApplication, RedisUsed, Reply
 from soleil_remediate.facts.files import FileStat, FindNamed
 from soleil_remediate.facts.from_here import Address, OwnAddresses
-from soleil_remediate.facts.limits import Process, ReadMemoryLimit, ReadProcessState, ShowProcesses
+from soleil_remediate.facts.limits import MemoryLimit, Process, ReadMemoryLimit, ReadProcessState, ShowProcesses
 from soleil_remediate.facts.redis import (
     AskServer,
     ReadRedisConfigurations,
@@ -190,7 +190,7 @@ async def read_redis(host: Reader, root: PurePosixPath, user: str, units: str) -
         servers=servers,
         own=own,
         resources=resources,
-        room=room,
+        room=room.left if isinstance(room, MemoryLimit) else room,
     )
 
 

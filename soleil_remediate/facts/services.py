@@ -183,6 +183,25 @@ def _seconds(text: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadFolders(Query[Mapping[str, str]]):
+    """Where loaded units work, by their names; empty for one that has no folder of its own."""
+
+    units: tuple[str, ...]
+
+    @property
+    def command(self) -> Command:
+        return Command(("systemctl", "show", "--property=Id,WorkingDirectory", "--", _ALWAYS, *self.units))
+
+    def parse(self, output: Output) -> Mapping[str, str]:
+        found = {}
+        for block in output.text.strip("\n").split("\n\n"):
+            said = dict(line.split("=", 1) for line in block.splitlines())
+            found[said["Id"]] = said.get("WorkingDirectory", "").lstrip("!")  # with it, the folder need not be there
+        del found[_ALWAYS]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class ListUnitFiles(Query[Mapping[str, str]]):
     """Every unit that could be started, loaded or not, by its name: whether it is enabled, disabled or masked."""
 
@@ -355,6 +374,11 @@ class Services:
     def matching(self, *patterns: str) -> tuple[Unit, ...]:
         """Return those that some of the names stand for."""
         return tuple(unit for unit in self.units if any(fnmatchcase(unit.name, one) for one in patterns))
+
+
+def is_unit(name: str) -> bool:
+    """Whether this is a service's own name, as systemctl takes it."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9:_.@\\-]*\.service", name) is not None and len(name) <= 255
 
 
 def refuse_unless_unit(*patterns: str) -> None:

@@ -134,6 +134,7 @@ def inventory_text(groups: Mapping[str, Iterable[tuple[str, str]]], private_key:
         "        queue-backlog: destructive",
         "        rate-limit-breach: destructive",
         "        redis-down: destructive",
+        "        memory-exhaustion: disruptive",
         "  children:",
     ]
     for group, hosts in groups.items():

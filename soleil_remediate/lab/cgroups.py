@@ -60,6 +60,23 @@ class ControlGroup:
         for folder in self.folders():
             folder.mkdir(parents=True, exist_ok=True)
 
+    def limit_memory(self, size: int) -> None:
+        """Give the host so many bytes of memory and no more; it sees that limit itself. It goes with the group.
+
+        Raises:
+            LabError: It has no group to which that can be said, or holds more by now.
+        """
+        if _is_version_2():
+            group = self.folders()[0]
+            payload = group / "payload"  # where systemd-nspawn puts a host, which sees nothing above that
+            file = (payload if payload.is_dir() else group) / "memory.max"
+        else:
+            file = ROOT / "memory" / self.lab / self.host / "memory.limit_in_bytes"
+        try:
+            file.write_text(f"{size:d}\n")
+        except OSError as e:
+            raise LabError(f"{self.host} cannot be given {size:d} bytes of memory by {file}: {e.strerror}") from e
+
     def launcher(self) -> list[str]:
         """Return the words to put before a command so that it runs in this group.
 

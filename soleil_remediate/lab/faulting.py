@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from soleil_remediate.errors import ConfigError, UnknownName
+from soleil_remediate.units import ByteSize
 
 FOLDER = Path(__file__).parent / "faults"
 
@@ -39,6 +40,7 @@ class Fault:
             where it only stands in a repair's way.
         ends: How that scenario ends.
         first: What a diagnosis tells first: that scenario, or a symptom's where there is nothing that it may do.
+        memory: So many bytes of memory, and no more, the host is given before; 0 where it keeps the machine's.
         options: By name, the value it has where none is given; the script finds it as ``$OPTION_NAME``.
         file: The script.
     """
@@ -50,6 +52,7 @@ class Fault:
     kinds: tuple[str, ...]
     ends: Ending
     first: str
+    memory: int
     options: Mapping[str, str]
     file: Path
 
@@ -95,7 +98,7 @@ def _read(file: Path) -> Fault:
     header: dict[str, str] = {}
     options: dict[str, str] = {}
     for line in file.read_text().splitlines():
-        match = re.fullmatch(r"# (about|scenario|routine|kinds|ends|first|option): ?(.*)", line)
+        match = re.fullmatch(r"# (about|scenario|routine|kinds|ends|first|memory|option): ?(.*)", line)
         if match and match[1] == "option":
             name, _, value = match[2].split(" ", 1)[0].partition("=")
             options[name] = value
@@ -120,6 +123,7 @@ def _read(file: Path) -> Fault:
         kinds=tuple(header["kinds"].split()),
         ends=endings[ends],
         first=header.get("first", header.get("scenario", "")),
+        memory=ByteSize.parse(header["memory"]) if "memory" in header else 0,
         options=options,
         file=file,
     )

@@ -237,7 +237,10 @@ class Lab:
             UnknownName: There is no such fault, host or option.
             LabError: The script failed, or did not see its own fault; the message has its last lines.
         """
-        script = faulting.fault_named(fault).script(options)
+        known = faulting.fault_named(fault)
+        script = known.script(options)
+        if known.memory:
+            self._limit_memory(name, known.memory)
         # The whole script is read before any of it runs: no command in it may eat the rest from standard input.
         answer = self.run(name, ["bash", "-c", 'exec bash -c "$(cat)" </dev/null'], stdin=script, timeout=180)
         if answer.returncode:
@@ -247,6 +250,10 @@ class Lab:
             )
 
     # -- inside
+
+    def _limit_memory(self, name: str, size: int) -> None:
+        with self._one(name, _untold) as host:
+            host.group.limit_memory(size)
 
     @contextmanager
     def _changing(self, on_progress: Progress) -> Iterator[None]:

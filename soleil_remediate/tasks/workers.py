@@ -29,9 +29,9 @@ _START = Right("root", SUPERVISORCTL, f"start {_NAME}:{_NAME}")
 _STOP = Right("root", SUPERVISORCTL, f"stop {_NAME}:{_NAME}")
 
 #: So long a worker must run to count as running; those that die at once do so within a second or two.
-_PROVEN = 5
+PROVEN = 5
 #: So long one may go on with the job that it has, when it was asked to end.
-_PATIENCE = 60
+PATIENCE = 60
 #: What supervisor may take to start one, or to stop it.
 _SUPERVISOR = 30
 
@@ -173,16 +173,16 @@ class StartWorkers(Task[WorkersSeen]):
         names = [_full(one.after.name) for one in down]
         log = next(iter(worker.logs), "")
         pairs = [word for one in down for word in (one.after.name, one.after.state)]
-        deadline = Duration(len(down) * _SUPERVISOR + _PROVEN + 30)
+        deadline = Duration(len(down) * _SUPERVISOR + PROVEN + 30)
         return Change(
             summary=f"start {len(down)} of {worker.name}",
-            command=Command(START.bind(_PROVEN, log, *pairs), deadline=deadline),
+            command=Command(START.bind(PROVEN, log, *pairs), deadline=deadline),
             risk=self.risk,
             undo=Undo.by(
                 Command(STOP.bind(*names), deadline=Duration(len(down) * _SUPERVISOR + 30)), "they are stopped again"
             ),
             before=", ".join(dict.fromkeys(one.after.state for one in down)),
-            after=f"RUNNING, and still so {_PROVEN} s later",
+            after=f"RUNNING, and still so {PROVEN} s later",
             uses=(Use(("supervisorctl", "status")), *(Use(("supervisorctl", "start", name)) for name in names)),
         )
 
@@ -242,13 +242,13 @@ class RestartWorkers(Task[WorkersSeen]):
             Change(
                 summary=f"let {len(running)} workers end and be started anew",
                 command=Command(
-                    RESTART.bind(self.root, self.user, _PATIENCE, _PROVEN, *pairs),
-                    deadline=Duration(_PATIENCE + _PROVEN + 90),
+                    RESTART.bind(self.root, self.user, PATIENCE, PROVEN, *pairs),
+                    deadline=Duration(PATIENCE + PROVEN + 90),
                 ),
                 risk=self.risk,
                 undo=Undo.none("the processes of before are gone, and what they had in memory"),
                 before=f"{sum(queue.after.ready for queue in idle)} wait in {names}, none is taken",
-                after=f"other processes than before, which run for {_PROVEN} s",
+                after=f"other processes than before, which run for {PROVEN} s",
                 keeps="every job; one that is under way is ended well",
                 downtime="queues stand still for some seconds",
                 uses=(Use(user=self.user), Use(("supervisorctl", "status"))),
@@ -431,12 +431,12 @@ class AddWorkers(Task[HelpSeen]):
     def _add(self, queue: Queue, worker: Worker, units: Sequence[str], backlog: Backlog) -> Change:
         words = self._words(queue, worker, backlog)
         root = worker.directory or str(self.root)
-        command = ADD.bind(self.user, root, self.lasts, _PROVEN, len(units), *units, *words)
+        command = ADD.bind(self.user, root, self.lasts, PROVEN, len(units), *units, *words)
         return Change(
             summary=f"add {len(units)} worker{'s' if len(units) > 1 else ''} for queue {queue.name}",
-            command=Command(command, deadline=Duration(60 + _PROVEN)),
+            command=Command(command, deadline=Duration(60 + PROVEN)),
             risk=self.risk,
-            undo=Undo.by(Command(END.bind(*units), deadline=Duration(_PATIENCE + 30)), "they end after their job"),
+            undo=Undo.by(Command(END.bind(*units), deadline=Duration(PATIENCE + 30)), "they end after their job"),
             before=f"{queue.after.ready} wait, {queue.in_words}",
             after=f"{len(units)} more until the queue is empty, for {self.lasts} at most",
             keeps="supervisor's workers",

@@ -25,6 +25,7 @@ from soleil_remediate.facts.rollbacks import Artisan, PretendRollback, ReadBatch
 from soleil_remediate.look import look
 from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
+from soleil_remediate.looks.memory import MemoryOverview, MemoryProcesses, OomKillList
 from soleil_remediate.looks.queues import QueueFailed, QueueSizes, WorkersOverview
 from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlowLog, RedisUses
 from soleil_remediate.looks.releases import ReleaseList
@@ -32,11 +33,12 @@ from soleil_remediate.looks.services import LogNewest, ResourceOverview, Service
 from soleil_remediate.looks.traffic import AddressBlocked, LimiterOverview, TrafficTalkers
 from soleil_remediate.plan import Change
 from soleil_remediate.task import Look, Reading, Task
-from soleil_remediate.units import Duration, MiB, Percent
+from soleil_remediate.units import ByteSize, Duration, MiB, Percent
 from tests.unit.facts.answers import captured, complaint, log_sample, record, said
 from tests.unit.facts.application import DESCRIBED, STARTED
 from tests.unit.facts.databases import ACTIVITY, CLUSTERS, POOLER, described, session, told
 from tests.unit.facts.from_here import MET, OWN
+from tests.unit.facts.memory import killed, process, sampled
 from tests.unit.facts.redis import ANSWERS as REDIS
 from tests.unit.facts.redis import SHOP
 from tests.unit.facts.services import NGINX, PHP_FPM, RESOURCES, SOCKETS, unit_shown, units_shown
@@ -60,6 +62,9 @@ LOOKS: tuple[type[Reading[Any]], ...] = (
     RedisOverview,
     RedisUses,
     RedisSlowLog,
+    MemoryOverview,
+    MemoryProcesses,
+    OomKillList,
     RedisFallback,
     QueueSizes,
     QueueFailed,
@@ -136,9 +141,27 @@ _STUCK = session(pid=71, state="idle in transaction", since=900, transaction=900
 _WAITING = session(pid=72, state="active", since=60, is_waiting=True, blocked_by=[71], first_word="SELECT")
 _IDLE_SESSIONS = [session(pid=pid, state="idle", since=600 + pid) for pid in range(80, 90)]
 
+#: What holds the memory of one host: php-fpm's workers, and queue workers.
+_HOLDERS = sampled(
+    process(60, "php-fpm8.2", parent=1, uid=0),
+    process(61, "php-fpm8.2", parent=60, held=1_500_000),
+    process(71, "php", parent=40, held=1_500_000, group="/system.slice/supervisor.service"),
+    later={61: 1_600_000},
+)
+
 #: What one host answers, by a part of the command that asks; the first that fits counts.
 ANSWERS: tuple[tuple[str, Output], ...] = (
     *TRAFFIC,
+    (
+        "/sys/fs/cgroup/memory.max",
+        said(f"/sys/fs/cgroup/memory.max:{2**32}\n/sys/fs/cgroup/memory.current:{3 * 2**30}\n", status=2),
+    ),
+    ("sample-processes", _HOLDERS),
+    ("/proc/pressure/memory", said("full avg10=1.00 avg60=0.50 avg300=0.25 total=1234\n")),
+    ("getent passwd", said("root:x:0:0:root:/root:/bin/bash\n", status=2)),
+    ("--grep=Killed process", said(killed(61, at=_NOW - 60))),
+    ("^oom_kill", said("/proc/vmstat:oom_kill 1\n", status=2)),
+    ("Id,WorkingDirectory", said("Id=basic.target\n\nWorkingDirectory=\nId=php8.2-fpm.service\n")),
     *REDIS,
     ("stdout_logfile", said(_WORKERS)),
     ("sample-programs", said(f"{_STATES}status 3\n\0{_STATES}status 3\n\0")),
@@ -302,6 +325,9 @@ RARE: tuple[Query[Any], ...] = (
     PretendRollback(_ARTISAN, ("2026_01_02_000001_add_floor",)),
 )
 
+#: By which one host has too little memory.
+_SHORT = {"least": Percent(50), "enough": ByteSize(2**40)}
+
 _PLAYBOOK: dict[str, dict[str, Any]] = {
     "disk.writable": {"user": "www-data"},
     "disk.used": {"below": Percent(80)},
@@ -379,6 +405,14 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "workers.restart": {"root": Path(_IDLE)},
     "workers.add": {"root": Path(_SLOW)},
     "queue.retry": {"root": Path(_DONE), "classes": "App\\Jobs\\Export"},
+    "memory.available": {},
+    "oom-kill.over": {"units": ("nginx.service", "php*-fpm.service")},
+    "memory.overview": {},
+    "memory.processes": {"root": Path(_IDLE)},
+    "oom-kill.list": {},
+    "leaking-workers.restart": {"root": Path(_IDLE), **_SHORT},
+    "leaking-php.reload": {"unit": "php8.2-fpm.service", **_SHORT},
+    "leaking-unit.restart": {"root": Path(_IDLE), **_SHORT},
 }
 
 

@@ -32,7 +32,10 @@ READERS: dict[str, re.Pattern[str]] = {
     ),
     # It reads its configuration and stops at a setting that it cannot know.
     "redis-server": re.compile(rf"(?!/.*|--{NO_SETTING}$).*"),
-    "journalctl": re.compile(r"(?!--(no-pager|output=\w+|output-fields=\w+|unit=.*|lines=\d+)$).*"),
+    "journalctl": re.compile(
+        r"(?!(--(no-pager|output=\w+|output-fields=[\w,]+|unit=.*|lines=\d+|since=-\d+s|grep=.*)|\+|[A-Z_]+=\w+)$).*"
+    ),
+    "getent": re.compile(r"(?!(passwd|\d+)$).*"),
     "nginx": re.compile(r"(?!-[tcp]$|/).*"),
     "php-fpm": re.compile(r"(?!-[ty]$|--fpm-config$|/).*"),
     "systemctl": re.compile(r"(?!(show|list-unit-files|--|--property=.*|--no-legend|--plain|.*\.(service|target))$).*"),

@@ -19,6 +19,7 @@ from tests.lab import (
     test_failed_deployment,
     test_failed_deployment_in_place,
     test_maintenance_page,
+    test_memory_exhaustion,
     test_queue_backlog,
     test_rate_limit_breach,
     test_redis_down,
@@ -36,6 +37,8 @@ for database in test_database_connection_failure.REPAIRED:
     SENT.setdefault(database.fault, set()).add(database.sent)
 for redis in test_redis_down.REPAIRED:
     SENT.setdefault(redis.fault, set()).add(redis.sent)
+for memory in test_memory_exhaustion.REPAIRED:
+    SENT.setdefault(memory.fault, set()).add(memory.sent)
 for release in (
     *test_failed_deployment.REPAIRED,
     *test_failed_deployment.NO_FURTHER,
@@ -100,6 +103,12 @@ def test_every_fault_of_a_limit_has_its_lab_test() -> None:
     repaired = {case.fault for case in test_rate_limit_breach.REPAIRED}
     refused = {case.fault for case in test_rate_limit_breach.REFUSED}
     assert repaired | refused == {fault.name for fault in FAULTS if fault.scenario == test_rate_limit_breach.SCENARIO}
+
+
+def test_every_fault_of_memory_has_its_lab_test() -> None:
+    tested = {case.fault for case in test_memory_exhaustion.REPAIRED}
+    tested |= {case.fault for case in test_memory_exhaustion.REFUSED}
+    assert {fault.name for fault in FAULTS if fault.scenario == test_memory_exhaustion.SCENARIO} == tested
 
 
 def test_every_kind_a_fault_names_and_every_fault_a_lab_test_repairs_is_there() -> None:

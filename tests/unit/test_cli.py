@@ -24,6 +24,7 @@ from soleil_remediate.cli.endings import ended
 from soleil_remediate.cli.usage import GROUPS, PAGE, verb_page
 from soleil_remediate.cli.verbs import BY_NAME, MISLEADING, VERBS, Verb
 from soleil_remediate.errors import ExitStatus
+from soleil_remediate.loading import shipped_playbooks
 from soleil_remediate.secrecy import learn
 from tests.unit.reporters import junit_schema
 from tests.unit.reporters.actions_runner import obeyed
@@ -654,9 +655,9 @@ def test_runs_are_listed_and_shown(soleil: Soleil, inventory: str) -> None:
 def test_a_hosts_name_in_a_scenarios_place_is_noticed(soleil: Soleil, inventory: str) -> None:
     said = soleil("preview", "web1", "--inventory", inventory)
     assert said.status == ExitStatus.USAGE
+    names = ", ".join(sorted(file.stem for file in shipped_playbooks().glob("*.yml")))
     assert said.err == (
-        "web1 is a host and no scenario; there is: application-down, database-connection-failure, disk-full, "
-        "failed-deployment-rollback, queue-backlog, rate-limit-breach, redis-down. Write\n"
+        f"web1 is a host and no scenario; there is: {names}. Write\n"
         "  soleil-remediate preview --scenario SCENARIO "
         f"--host web1 --inventory {inventory}\n"
     )

@@ -454,3 +454,50 @@ go_on_asking() {
       done
     done' sh "${@:2}"
 }
+
+# memory_left: how many MiB the host's own limit leaves; files that are merely kept in memory count as left
+memory_left() {
+  local at=/sys/fs/cgroup limit used
+  if [ -e $at/memory/memory.limit_in_bytes ]; then
+    at=$at/memory limit=$at/memory.limit_in_bytes used=$at/memory.usage_in_bytes
+  else
+    limit=$at/memory.max used=$at/memory.current
+  fi
+  limit=$(cat "$limit") used=$(cat "$used")
+  [ "$limit" != max ] && [ "$limit" -lt 1000000000000 ] || fail "the host has no limit of its own"
+  echo $(((limit - used + $(sed -n 's/^\(total_\)\{0,1\}inactive_file //p' "$at/memory.stat" | tail -n 1)) / 1024 / 1024))
+}
+
+# leak_page: a page of the application's in php-fpm that loses 8 MiB of its worker's memory with each request, as an
+# extension does that leaks; nobody knows of it but us
+leak_page() {
+  echo 'ffi.enable = true' >/etc/php/8.2/fpm/conf.d/99-lab-ffi.ini
+  cat >/srv/soleil/current/public/report.php <<'PHP'
+<?php
+$c = FFI::cdef("void *malloc(size_t n); void *memset(void *at, int with, size_t n);");
+for ($n = 0; $n < (int) ($_GET["times"] ?? 1); $n++) $c->memset($c->malloc(8 << 20), 1, 8 << 20);
+echo "done\n";
+PHP
+  systemctl reload php8.2-fpm
+  until_answer live 200
+}
+
+# kernel_says TEXT: into the journal in the kernel's name; a host of the lab does not get the kernel's own messages
+kernel_says() { logger -t kernel -- "$1"; }
+
+# killed_for_want_of_memory: how many processes of the host the kernel has killed so
+killed_for_want_of_memory() {
+  local file=/sys/fs/cgroup/memory/memory.oom_control
+  [ -e $file ] || file=/sys/fs/cgroup/memory.events
+  sed -n 's/^oom_kill //p' $file
+}
+
+# until_short: wait until a tenth of the 1 GiB that the host has is not left any more
+until_short() {
+  local tries=0
+  until [ "$(memory_left)" -lt 100 ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ] || fail "$(memory_left) MiB are still left"
+    sleep 0.1
+  done
+}

@@ -4,8 +4,8 @@ import pytest
 
 from soleil_remediate.command import Output
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.limits import Process, ReadMemoryLimit, ReadProcessState, ShowProcesses
-from soleil_remediate.units import MiB
+from soleil_remediate.facts.limits import MemoryLimit, Process, ReadMemoryLimit, ReadProcessState, ShowProcesses
+from soleil_remediate.units import ByteSize, MiB
 from tests.unit.facts.answers import ask_here, said
 
 SHOW, LIMIT, STATE = ShowProcesses(("redis*.service",)), ReadMemoryLimit(), ReadProcessState(71)
@@ -47,7 +47,8 @@ def test_what_a_process_does() -> None:
     ],
 )
 def test_how_much_more_a_container_may_take(answer: Output, room: int | None) -> None:
-    assert LIMIT.answer(answer) == room
+    limit = LIMIT.answer(answer)
+    assert limit == (None if room is None else MemoryLimit(limit=ByteSize(1000), left=ByteSize(room)))
 
 
 @pytest.mark.parametrize(
@@ -59,4 +60,5 @@ def test_a_limit_that_cannot_be_read_is_not_known(answer: Output) -> None:
 
 
 def test_this_machines_own_limit_can_be_read() -> None:
-    assert ask_here(LIMIT) is None or ask_here(LIMIT) >= 0
+    limit = ask_here(LIMIT)
+    assert limit is None or limit.left <= limit.limit
