@@ -26,6 +26,7 @@ from soleil_remediate.host_outcomes import (
     WrongInput,
 )
 from soleil_remediate.plan import Plan
+from soleil_remediate.report import HostReport
 from soleil_remediate.rights import Use
 from soleil_remediate.scenario import Step
 from soleil_remediate.seen import CheckSeen, EvidenceSeen, Standing
@@ -45,6 +46,7 @@ from soleil_remediate.step_outcomes import (
 )
 from soleil_remediate.stopping import StopRequested
 from soleil_remediate.task import Check, Forecast, Health, Look, Text, Verdict
+from soleil_remediate.units import Duration
 
 _NOTHING = re.compile(r"othing was (sent|begun|changed)")
 
@@ -286,6 +288,27 @@ def eased(after: Standing, rest: str = "") -> Eased:
     is_missed = after.goal_health is Health.FAULTY
     goal = "the goal is not met" if is_missed else "whether the goal is met cannot be known"
     return Eased(why=f"the symptom is gone, {goal}: {after.why(after.goal_health)}{rest}")
+
+
+def stands_after(report: HostReport, last: Standing | None, why: str, after: Duration) -> HostOutcome:
+    """Return the verdict on a host that was watched after its run.
+
+    Args:
+        report: How it ended.
+        last: How it stood when it was looked at last; ``None`` where it could not be looked at.
+        why: What that look said.
+        after: How long after the end of the run that was.
+    """
+    health = Health.UNKNOWN if last is None else last.symptom_health
+    first = f"{report.outcome.word} at first"
+    if health is Health.FAULTY:
+        return NotFixed(why=f"{first}, and at fault within {after}: {why}. Nothing more was sent")
+    if health is Health.UNKNOWN or last is None:
+        unknown = f"{first}; how it stands {after} later cannot be known: {why}"
+        return Unproven(why=unknown) if report.was_touched else NotFixed(why=unknown)
+    if not report.was_touched:
+        return _well(last)
+    return Fixed(why=last.why(Health.HEALTHY)) if last.goal_health is Health.HEALTHY else eased(last)
 
 
 def _untouched(now: Standing | None, steps: Sequence[StepSeen], error: RemediateError | None) -> HostOutcome:

@@ -19,6 +19,7 @@ from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.seen import Preview, Standing
 from soleil_remediate.step_outcomes import SavedCopy, StepOutcome
+from soleil_remediate.task import Health
 from soleil_remediate.units import ByteSize, Duration
 
 
@@ -242,6 +243,45 @@ class RunEnded:
     report: RunReport
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchStarted:
+    """The run is done, and hosts are looked at again every so often; nothing is sent.
+
+    Args:
+        hosts: Which.
+        lasts: How long.
+        every: How long is waited from one look to the next.
+    """
+
+    hosts: tuple[str, ...]
+    lasts: Duration
+    every: Duration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostWatched:
+    """A host that is watched was looked at for the first time, or stands otherwise than at the look before."""
+
+    host: str
+    health: Health
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchEnded:
+    """Nobody watches any longer.
+
+    Args:
+        report: What became of the run by the last look at each host.
+        stopped: Who ended it before its time: ``Ctrl-C``, or a signal's name; empty where nobody did.
+        took: How long it was.
+    """
+
+    report: RunReport
+    stopped: str
+    took: Duration
+
+
 Event: TypeAlias = (
     RunStarted
     | HostSeen
@@ -261,6 +301,9 @@ Event: TypeAlias = (
     | StepEnded
     | HostEnded
     | RunEnded
+    | WatchStarted
+    | HostWatched
+    | WatchEnded
 )
 
 

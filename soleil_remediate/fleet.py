@@ -52,6 +52,8 @@ from soleil_remediate.stages import hindrance, in_order
 from soleil_remediate.stopping import Signals, Stop, StopRequested
 from soleil_remediate.task import Health
 from soleil_remediate.transports import Transport
+from soleil_remediate.units import Duration
+from soleil_remediate.watching import Watching, refuse_unless_watchable
 
 #: Where a job in CI says who began it and which it is: the variable that is ``true`` there, its name, and two others.
 _JOBS = (
@@ -119,6 +121,7 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
     brake: Brake = released,
     called: Called | None = None,
     failed: Sequence[tuple[str, str]] = (),
+    watch: Duration | None = None,
 ) -> RunReport:
     """Look at every host at once, ask the gate once, change batch after batch, and prove what became of each host.
 
@@ -138,11 +141,16 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
         brake: Keeps whatever has not been sent yet from being sent, at any moment: the inventory's switch.
         called: Goes into the record, so that somebody can go on with it.
         failed: Hosts of a run that this one goes on with, which count as failed here, and how each ended, in a word.
+        watch: So long the hosts that ended well are looked at again afterwards, and what the last look says counts. A
+            signal ends that at once; nothing is sent.
 
     Raises:
+        ValueError: *watch* is too short or too long; no host was looked at.
         Frozen: Somebody froze the inventory before: no host was even looked at.
         RecordNotWritten: No record could be begun, so no host was even looked at.
     """
+    if watch is not None:
+        refuse_unless_watchable(watch)
     brake()
     clock = clock or SystemClock()
     signals, run = Signals(Stop(), clock), new_run()
@@ -162,7 +170,8 @@ def remediate(  # noqa: PLR0913  # all by name, and all but four have a default
             failed=failed,
         ) as fleet,
     ):
-        return fleet.remediate(gate, called or Called())
+        report = fleet.remediate(gate, called or Called())
+        return report if watch is None else fleet.watch(report, watch)
 
 
 class _Fleet:
@@ -189,6 +198,7 @@ class _Fleet:
         self._record = record
         self._rollout = rollout
         self._failed_before = tuple(failed)
+        self._transport = transport
         self._inbox = Inbox(listener, signals, record)
         self._signals = signals
         self._stop = signals.stop
@@ -256,6 +266,15 @@ class _Fleet:
         if approval is not None:
             self._change(pending, approval, gate)
         return self._end()
+
+    def watch(self, report: RunReport, lasts: Duration) -> RunReport:
+        for run in self._runs:
+            run.close()  # each look has a session of its own
+        watching = Watching(self._cases, transport=self._transport, signals=self._signals, inbox=self._inbox)
+        ended = watching.watch(report, lasts)
+        if self._inbox.listeners_bug is not None:
+            raise self._inbox.listeners_bug
+        return ended
 
     @property
     def _seen(self) -> list[tuple[int, Preview]]:

@@ -26,6 +26,8 @@ FORMAT = 2
 
 #: What ends a host, in a run and after it.
 _ENDS = ("HostEnded", "HostSettled")
+#: What may follow the end of a run without making it less of an end.
+_WATCHED = ("WatchStarted", "HostWatched", "WatchEnded")
 _NEVER_BEGUN = "never-begun"
 #: What a host may say of a change after which nobody has to wonder.
 _KNOWN = ("done", _NEVER_BEGUN)
@@ -305,7 +307,8 @@ class _Reader:
                     self._read(json.loads(raw))
                 except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
                     raise ConfigError(f"{path}:{number}: this is no line of a record ({error})") from error
-        if self.lines and self.lines[-1]["type"] == "RunEnded":
+        told = [line["type"] for line in self.lines if line["type"] not in _WATCHED]
+        if (told and told[-1] == "RunEnded") or (self.lines and self.lines[-1]["type"] == "WatchEnded"):
             self.ending = Ending.ENDED
         elif is_held:
             self.ending = Ending.RUNNING

@@ -28,6 +28,13 @@ The journal of run 1a2b3c4d is ``runs/1a2b3c4d.jsonl`` below the state folder. I
                      stood at the last look since the first change, or null; forecasts, when it is at fault again
     RunEnded         exit_status; verdicts, how many hosts ended with each; sent, how many changes succeeded
 
+Where its hosts are watched afterwards (``--watch``), more follows, and nothing is sent any more::
+
+    WatchStarted     hosts (their names), lasts, every
+    HostWatched      host, health, why: at the first look, and whenever that is another one than before
+    HostSettled      host, outcome: by the last look, where it ended otherwise than its HostEnded says
+    WatchEnded       exit_status, verdicts, stopped (by whom, or nothing), took
+
 Whoever resumes the run later goes on in the same file, as often as somebody does::
 
     RunResumed       operator
@@ -72,8 +79,9 @@ from typing import Any, Self
 from soleil_remediate.clock import Clock
 from soleil_remediate.copies import NewCopy, copies_of
 from soleil_remediate.errors import ConfigError, Refused, UnknownName
-from soleil_remediate.events import CopyProgress, Event, HostEnded, HostSeen, RunEnded, StepEnded, as_data
+from soleil_remediate.events import CopyProgress, Event, HostEnded, HostSeen, RunEnded, StepEnded, WatchEnded, as_data
 from soleil_remediate.history import FORMAT, History, RunSummary, hold, read_history, summary, take
+from soleil_remediate.report import RunReport
 from soleil_remediate.state import open_private, remedy_for
 
 _RUN = re.compile(r"[0-9a-f]{8}", re.ASCII)
@@ -284,12 +292,18 @@ def _line(event: Event, seen: Mapping[str, int]) -> dict[str, Any]:
             about = {"host": report.host, "outcome": report.outcome, "seen": seen.get(report.host.name)}
             data |= as_data(about | {"after": report.after, "forecasts": report.forecasts, "took": report.took})
         case RunEnded(report=report):
-            verdicts = Counter(host.outcome.word for host in report.hosts)
             sent = sum(len(host.sent) for host in report.hosts)
-            data |= as_data({"exit_status": report.exit_status, "verdicts": verdicts, "sent": sent})
+            data |= _verdicts(report) | {"sent": sent}
+        case WatchEnded(report=report):
+            data |= _verdicts(report) | as_data({"stopped": event.stopped, "took": event.took})
         case _:
             data |= as_data(event)
     return data
+
+
+def _verdicts(report: RunReport) -> dict[str, Any]:
+    verdicts = Counter(host.outcome.word for host in report.hosts)
+    return {"exit_status": int(report.exit_status), "verdicts": dict(verdicts)}
 
 
 def _create(name: str, folder: int, first: str) -> int:

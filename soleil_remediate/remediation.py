@@ -31,6 +31,7 @@ from soleil_remediate.state import state_folder
 from soleil_remediate.transports import Transport
 from soleil_remediate.transports.ssh import SshTransport
 from soleil_remediate.transports.ways import EachItsWay
+from soleil_remediate.units import Duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,13 @@ class Remediation:
         return fleet.preview(self.cases, transport=self.transport, peers=self.peers, rollout=rollout, listener=listener)
 
     def remediate(
-        self, *, gate: Gate, runs: Runs | None = None, rollout: Rollout | None = None, listener: Listener = ignore
+        self,
+        *,
+        gate: Gate,
+        runs: Runs | None = None,
+        rollout: Rollout | None = None,
+        listener: Listener = ignore,
+        watch: Duration | None = None,
     ) -> RunReport:
         """Look, ask the gate once, change batch after batch, and prove what became of each host.
 
@@ -65,8 +72,11 @@ class Remediation:
             runs: Where the record is kept; this user's own place unless given.
             rollout: How the changes spread; one host after another, until the first that fails, unless given.
             listener: Told every event, in this thread.
+            watch: So long the hosts that ended well are looked at again afterwards, every so often, and what the last
+                look says counts: one that is at fault again ends not fixed, and nothing more is sent to it.
 
         Raises:
+            ValueError: *watch* is too short or too long: no host was even looked at.
             Frozen: Somebody froze the inventory: no host was even looked at.
             RecordNotWritten: No record could be begun, so no host was even looked at.
         """
@@ -81,6 +91,7 @@ class Remediation:
             listener=listener,
             brake=self.brake,
             called=self.called,
+            watch=watch,
         )
 
 

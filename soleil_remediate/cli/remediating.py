@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -27,6 +28,8 @@ from soleil_remediate.rollout import Rollout
 from soleil_remediate.scenario import Case
 from soleil_remediate.state import state_folder
 from soleil_remediate.transports.ways import EachItsWay
+from soleil_remediate.units import Duration
+from soleil_remediate.watching import refuse_unless_watchable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,9 @@ def remediate(call: Call) -> ExitStatus:
     """Look, show, ask, repair, and prove it."""
     if call.has("yes") and call.text("approve"):
         raise ConfigError("--yes and --approve both answer the gate: keep one of the two")
+    if call.has("dry_run") and call.text("watch"):
+        raise ConfigError("--watch looks again after a run, and --dry-run begins none: keep one of the two")
+    watch_of(call)
     rollout, cases = chosen_rollout(call), chosen_cases(call)
     if call.has("dry_run"):
         _, listener = _reporter(call, cases, is_dry=True)
@@ -83,8 +89,25 @@ def go_on(call: Call, cases: Sequence[Case], before: Before | None = None) -> Ex
         brake=brake(call),
         called=called(call, resumes=before.report.run if before else ""),
         failed=before.failed if before else (),
+        watch=watch_of(call),
     )
     return _ended(call, cases, report, is_dry=False, before=before)
+
+
+def watch_of(call: Call) -> Duration | None:
+    """Return how long hosts are watched after the run; ``None`` where nobody wants that.
+
+    Raises:
+        ConfigError: It is no time, or none that anybody would watch for.
+    """
+    if not (text := call.text("watch")):
+        return None
+    try:
+        lasts = Duration.parse(re.sub(r"(?<=[0-9 ])m$", "min", text.strip()))
+        refuse_unless_watchable(lasts)
+    except ValueError as error:
+        raise ConfigError(f"--watch: {error}") from None
+    return lasts
 
 
 def _look(call: Call, cases: Sequence[Case], rollout: Rollout, listener: Callable[[Event], None]) -> ExitStatus:

@@ -133,6 +133,7 @@ VERBS: tuple[Verb, ...] = (
             Option("dry-run", "", "look and show the plan only; the same as preview"),
             Option("yes", "", "say yes, up to what the inventory's policy allows"),
             Option("approve", "PLAN", "say yes to exactly the plan that a preview printed"),
+            Option("watch", "TIME", "look again for so long afterwards, such as 15m; red again ends with 1"),
             *_MANY,
             RUN_OUTPUT,
             COMMANDS,

@@ -21,17 +21,21 @@ from soleil_remediate.events import (
     HostEnded,
     HostSeen,
     HostSettled,
+    HostWatched,
     RolloutPlanned,
     RunEnded,
     RunResumed,
     RunStarted,
     StepEnded,
     StopHeard,
+    WatchEnded,
+    WatchStarted,
 )
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.batches import Tally, batch_in_words, ended_in_words, put_doubts, was_tried
 from soleil_remediate.reporters.endings import put_forecasts, put_next, put_proof, put_saved, put_verdict, was_touched
 from soleil_remediate.reporters.fleet_endings import put_fleet_ending
+from soleil_remediate.reporters.fleets import put_hosts, put_total
 from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.overviews import Overview
 from soleil_remediate.reporters.page import Page, joined
@@ -42,6 +46,7 @@ from soleil_remediate.reporters.steps import answer_in_words, progress_in_words,
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview
 from soleil_remediate.step_outcomes import StepHealthy, StepSkipped
+from soleil_remediate.task import Health
 from soleil_remediate.units import Duration
 
 #: What is told of one host by itself, unless there are many.
@@ -133,6 +138,12 @@ class ConsoleReporter:
                 pass  # they tell of a run that is over
             case RunEnded():
                 self._tell_end(event.report)
+            case WatchStarted():
+                self._tell_watch(event)
+            case HostWatched():
+                self._tell_watched(event)
+            case WatchEnded():
+                self._tell_watch_end(event)
             case _:
                 assert_never(event)
 
@@ -281,6 +292,37 @@ class ConsoleReporter:
                 is_dry=self._is_dry,
                 is_everything=self._is_verbose,
             )
+        self.screen.show(page)
+
+    def _tell_watch(self, event: WatchStarted) -> None:
+        self.screen.say("")
+        self._tell(f"watching for {event.lasts}, a look every {event.every}; Ctrl-C ends it. Nothing more is sent")
+
+    def _tell_watched(self, event: HostWatched) -> None:
+        match event.health:
+            case Health.HEALTHY:
+                self._tell(f"well: {event.why}", event.host)
+            case Health.FAULTY:
+                self._tell(f"AT FAULT: {event.why}", event.host)
+            case Health.UNKNOWN:
+                self._tell(f"unknown: {event.why}", event.host)
+            case _:
+                assert_never(event.health)
+
+    def _tell_watch_end(self, event: WatchEnded) -> None:
+        ended = f"ended by {event.stopped} after {event.took}" if event.stopped else f"watched for {event.took}"
+        self._tell(ended)
+        page = Page(self.screen.width)
+        page.gap()
+        report = event.report
+        if len(report.hosts) == 1:
+            put_verdict(page, report.hosts[0], "")
+            if report.exit_status:
+                put_next(page, report.hosts[0], self._scenario, self._again, self._overview.run)
+        else:
+            put_hosts(page, [(host.host.name, host.outcome, host.preview) for host in report.hosts])
+            page.gap()
+            put_total(page, report)
         self.screen.show(page)
 
     def _put_host(self, page: Page, host: HostReport) -> None:

@@ -170,6 +170,18 @@ def _quantity(kind: str, value: object) -> str:
     return str(value)
 
 
+def _watched(line: Mapping[str, Any]) -> str:
+    """Return what was seen of hosts after the run was done."""
+    match line["type"]:
+        case "WatchStarted":
+            return f"watching {', '.join(line['hosts'])} for {Duration(line['lasts'])}, every {Duration(line['every'])}"
+        case "HostWatched":
+            return f"seen: {line['health']}, {line['why']}"
+        case _:
+            ended = f", ended by {line['stopped']}" if line["stopped"] else ""
+            return f"watched for {Duration(line['took'])}{ended}"
+
+
 def _said(line: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> str:  # noqa: C901, PLR0911, PLR0912  # one a kind
     host = f"{line['host']}  " if "host" in line else ""
     match line.get("type"):
@@ -215,6 +227,8 @@ def _said(line: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> str:  #
             outcome = line["outcome"]
             why = outcome.get("why") or ""
             return f"{host}step {line['step'] + 1} {line['kind']}: {outcome['type'].removeprefix('Step')}. {why}"
+        case "WatchStarted" | "HostWatched" | "WatchEnded":
+            return f"{host}{_watched(line)}"
         case "HostEnded":
             outcome = line["outcome"]
             return f"{host}{outcome['verdict']}: {outcome['why']}"

@@ -19,16 +19,20 @@ from soleil_remediate.events import (
     HostEnded,
     HostSeen,
     HostSettled,
+    HostWatched,
     RolloutPlanned,
     RunEnded,
     RunResumed,
     RunStarted,
     StepEnded,
     StopHeard,
+    WatchEnded,
+    WatchStarted,
 )
 from soleil_remediate.host_outcomes import MaybeChanged, NotFixed, NotReached
 from soleil_remediate.report import RunReport
 from soleil_remediate.step_outcomes import StepRemedied
+from soleil_remediate.task import Health
 from soleil_remediate.units import Duration, MiB
 from tests.unit.reporters.samples import CUT_LOG, LOG, RUN, SAVED, SENT, fixed_report, preview, report
 
@@ -75,6 +79,16 @@ def events(*, until: int | None = None) -> Sequence[Event]:
         RunEnded(report=RunReport(run=RUN, scenario="disk-full", hosts=(fixed, fixed, SILENT))),
     ]
     return said[:until]
+
+
+def watched() -> Sequence[Event]:
+    """What is added when web1 is watched afterwards: it stays well until somebody ends the watch."""
+    whole = RunReport(run=RUN, scenario="disk-full", hosts=(fixed_report(),))
+    return (
+        WatchStarted(hosts=("web1",), lasts=Duration(900), every=Duration(30)),
+        HostWatched(host="web1", health=Health.HEALTHY, why="/srv is 27 %"),
+        WatchEnded(report=whole, stopped="Ctrl-C", took=Duration(125)),
+    )
 
 
 def resumed() -> Sequence[Event]:

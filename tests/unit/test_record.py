@@ -177,7 +177,7 @@ def test_a_record_that_is_not_written_refuses_and_does_not_fail(record: Record) 
 def whole(runs: Runs, record: Record) -> Path:
     """A record with every sort of line."""
     with record:
-        for event in (*recorded.events(), *recorded.resumed()):
+        for event in (*recorded.events(), *recorded.watched(), *recorded.resumed()):
             record.write(event)
     return file_of(runs)
 

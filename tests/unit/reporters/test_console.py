@@ -28,11 +28,14 @@ from soleil_remediate.events import (
     HostClaimed,
     HostEnded,
     HostSeen,
+    HostWatched,
     RolloutPlanned,
     RunEnded,
     RunStarted,
     StepEnded,
     StopHeard,
+    WatchEnded,
+    WatchStarted,
 )
 from soleil_remediate.host_outcomes import (
     Crashed,
@@ -67,7 +70,7 @@ from soleil_remediate.step_outcomes import (
     StepUndecided,
     StepUnknown,
 )
-from soleil_remediate.task import Forecast, Measure, Table, Text, Verdict
+from soleil_remediate.task import Forecast, Health, Measure, Table, Text, Verdict
 from soleil_remediate.units import Duration, MiB
 from tests import tiny
 from tests.unit.reporters.approved import approve
@@ -165,6 +168,15 @@ def answers(outcome: StepRemedied | StepStillFaulty | StepFailed | StepUnknown) 
     status = 1 if isinstance(outcome, StepFailed) else 0
     says = "fallocate: not supported" if status else ""
     return [ChangeAnswered(host="web1", operation=SENT.operation, exit_status=status, says=says, took=Duration(1.2))]
+
+
+def watching(*names: str) -> WatchStarted:
+    return WatchStarted(hosts=names or ("web1",), lasts=Duration(900), every=Duration(30))
+
+
+def watch_ended(*reports: HostReport, stopped: str = "", took: float = 900) -> WatchEnded:
+    whole = RunReport(run=RUN, scenario="disk-full", hosts=reports)
+    return WatchEnded(report=whole, stopped=stopped, took=Duration(took))
 
 
 # --- one host ---------------------------------------------------------------------------------------------------------
@@ -882,3 +894,41 @@ def test_prose_keeps_to_the_width(width: int) -> None:
 def test_every_verdict_ends_with_the_exit_status_of_the_process() -> None:
     one = report(NotNeeded(why="all is well"), seen=healthy_preview())
     assert f"exit {int(ExitStatus.OK)}" in told(seen_and_ended(one))
+
+
+# --- watched afterwards -----------------------------------------------------------------------------------------------
+
+
+def test_a_host_that_is_watched_and_stays_well() -> None:
+    fixed = fixed_report()
+    seen = HostWatched(host="web1", health=Health.HEALTHY, why="/srv is 27 %")
+    events = [*seen_and_ended(fixed), watching(), seen, watch_ended(fixed, stopped="Ctrl-C", took=125)]
+    approve("watched", told(events))
+
+
+def test_a_host_that_is_watched_and_is_at_fault_again() -> None:
+    fixed = fixed_report()
+    again = replace(fixed, outcome=NotFixed(why="FIXED at first, and at fault within 4 min: /srv is 100 %"))
+    events = [
+        *seen_and_ended(fixed),
+        watching(),
+        HostWatched(host="web1", health=Health.HEALTHY, why="/srv is 27 %"),
+        HostWatched(host="web1", health=Health.UNKNOWN, why="web1 does not answer"),
+        HostWatched(host="web1", health=Health.FAULTY, why="/srv is 100 %"),
+        watch_ended(again, took=240),
+    ]
+    approve("watched-again", told(events))
+
+
+def test_several_hosts_that_are_watched() -> None:
+    one, two = fixed_report(), replace(fixed_report(), host=host("web2"))
+    again = replace(two, outcome=NotFixed(why="FIXED at first, and at fault within 4 min: /srv is 100 %"))
+    events = [
+        started("web1", "web2"),
+        *ended(one, two),
+        watching("web1", "web2"),
+        HostWatched(host="web1", health=Health.HEALTHY, why="/srv is 27 %"),
+        HostWatched(host="web2", health=Health.FAULTY, why="/srv is 100 %"),
+        watch_ended(one, again),
+    ]
+    approve("watched-several", told(events, names=("web1", "web2")))
