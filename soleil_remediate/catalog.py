@@ -28,11 +28,14 @@ from soleil_remediate.checks.maintenance import MaintenanceEnded
 from soleil_remediate.checks.memory import MemoryAvailable, OomKillOver
 from soleil_remediate.checks.queues import QueueDrained, QueueDraining
 from soleil_remediate.checks.redis import RedisAnswering, RedisWritable
+from soleil_remediate.checks.requests import RequestsServed
 from soleil_remediate.checks.traffic import LimitsFair, TrafficCalm
 from soleil_remediate.checks.workers import WorkersRunning
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
+from soleil_remediate.looks.dependencies import DependencyOverview
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
+from soleil_remediate.looks.errors import ErrorsLogged, RequestsFailing
 from soleil_remediate.looks.memory import MemoryOverview, MemoryProcesses, OomKillList
 from soleil_remediate.looks.queues import QueueFailed, QueueSizes, WorkersOverview
 from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlowLog, RedisUses
@@ -149,6 +152,10 @@ BUILT_IN: tuple[KindClass, ...] = (
     RestartLeakingWorkers,
     ReloadLeakingPhp,
     RestartLeakingUnit,
+    RequestsServed,
+    RequestsFailing,
+    ErrorsLogged,
+    DependencyOverview,
 )
 
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*")

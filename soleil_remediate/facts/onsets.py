@@ -32,10 +32,11 @@ _BY_CHANCE, _FEW, _MINUTES = 0.01, 4, 2
 _EARLY, _LATE = 5 * _MINUTE, 15 * _MINUTE
 
 _LINE = """'^[^["]*[[][^]"]*[]] "[^"]*" """
-#: What is answered well while no request of a user is: this host's own questions, such as those of a health check or
-#: of this program, those of a balancer or monitor, files that a web server answers with, and what a browser asks first.
-_NO_PROOF = (
-    "^(127[.]|::1 |::ffff:127[.])",
+#: What this host asks itself, as a health check does, or this program.
+OWN = "^(127[.]|::1 |::ffff:127[.])"
+#: What is answered well while no request of a user is: what a balancer or monitor asks for, files that a web server
+#: answers with, and what a browser asks first.
+NO_PROOF = (
     '^[^"]*"OPTIONS ',
     '^[^"]*"[A-Z]+ [^ ?"]*health',
     '^[^"]*"[A-Z]+ ([^ ?"]*/)?(alive|heartbeat|live|livez|ping|ready|readyz|status|up)/?[ ?]',
@@ -127,7 +128,7 @@ class ReadOnset(Query[Onset]):
     @property
     def command(self) -> Command:
         return Command(
-            COUNT_BY_MINUTE.bind(self.log, int(_END), "|".join(_NO_PROOF)), deadline=Duration(5), is_slow=True
+            COUNT_BY_MINUTE.bind(self.log, int(_END), "|".join((OWN, *NO_PROOF))), deadline=Duration(5), is_slow=True
         )
 
     def parse(self, output: Output) -> Onset:

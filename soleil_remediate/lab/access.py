@@ -131,6 +131,7 @@ def inventory_text(groups: Mapping[str, Iterable[tuple[str, str]]], private_key:
         "        application-down: disruptive",
         "        database-connection-failure: destructive",
         "        failed-deployment-rollback: disruptive",
+        "        high-error-rate: disruptive",
         "        queue-backlog: destructive",
         "        rate-limit-breach: destructive",
         "        redis-down: destructive",

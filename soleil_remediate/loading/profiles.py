@@ -21,6 +21,8 @@ An application's profile::
         live: /api/health/live            # a page for which PHP is enough
         page: /api/health/ready           # one that needs what users need, the database above all, and no login
         origin: http://127.0.0.1:8080     # where nginx listens on the host; default: the usual ports
+      third_parties:                      # what it calls on and others run: is it reached from the host?
+        - https://api.payments.example/
 """
 
 from __future__ import annotations
@@ -84,6 +86,12 @@ def _url(text: str) -> str:
     return text
 
 
+def _third_party(text: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+(?:/[A-Za-z0-9._~/-]*)?", text):
+        raise ValueError("must be an http or https address without a password, and without a query, which may hold one")
+    return text
+
+
 def _network(text: str) -> str:
     try:
         ipaddress.ip_network(text)
@@ -141,6 +149,7 @@ class Profile(Section):
     url: Annotated[str, AfterValidator(_url)] | None = None
     front: tuple[Annotated[str, AfterValidator(_network)], ...] | None = None
     ca: Annotated[str, AfterValidator(_file)] | None = None
+    third_parties: tuple[Annotated[str, AfterValidator(_third_party)], ...] | None = None
     health: Health = Field(default_factory=Health)
 
     def values(self, folder: Path = Path("/")) -> Mapping[str, Any]:
@@ -165,6 +174,7 @@ NO_PROFILE: Mapping[str, Any] = frozen(
         "url": None,
         "front": None,
         "ca": None,
+        "third_parties": None,
         "health": frozen(Health()),
     }
 )

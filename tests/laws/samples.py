@@ -24,7 +24,9 @@ from soleil_remediate.facts.processes import OpenFile, ReadMounts
 from soleil_remediate.facts.rollbacks import Artisan, PretendRollback, ReadBatches
 from soleil_remediate.look import look
 from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
+from soleil_remediate.looks.dependencies import DependencyOverview
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
+from soleil_remediate.looks.errors import ErrorsLogged, RequestsFailing
 from soleil_remediate.looks.memory import MemoryOverview, MemoryProcesses, OomKillList
 from soleil_remediate.looks.queues import QueueFailed, QueueSizes, WorkersOverview
 from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlowLog, RedisUses
@@ -72,6 +74,9 @@ LOOKS: tuple[type[Reading[Any]], ...] = (
     TrafficTalkers,
     LimiterOverview,
     AddressBlocked,
+    RequestsFailing,
+    ErrorsLogged,
+    DependencyOverview,
 )
 
 #: Every kind that comes with the product.
@@ -147,6 +152,12 @@ _HOLDERS = sampled(
     process(61, "php-fpm8.2", parent=60, held=1_500_000),
     process(71, "php", parent=40, held=1_500_000, group="/system.slice/supervisor.service"),
     later={61: 1_600_000},
+)
+
+#: Every third request of a minute failed.
+_REQUESTS = "".join(
+    f'203.0.113.7 - - [23/Nov/2026:09:59:{second:02} +0000] "GET /rooms HTTP/1.1" {200 if second % 3 else 500} \n'
+    for second in range(60)
 )
 
 #: What one host answers, by a part of the command that asks; the first that fits counts.
@@ -233,6 +244,10 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
             "newest\n 1 23/Nov/2026:09:59 +0000\nend\n"
         ),
     ),
+    ("read-requests", said(f"{_REQUESTS}end\n")),
+    ("find-errors", said("[2026-11-23 09:59:00] production.ERROR: \nend\n")),
+    (".git/logs/HEAD", said(status=1, stderr=complaint(f"{_LINK}/.git/logs"))),
+    ("curl --disable --silent --show-error --globoff --head", said("HTTP/1.1 401 Unauthorized\n\n401")),
     ("storage/framework/down", said(status=1, stderr=complaint("/srv/web/current/storage/framework/down"))),
     ("journalctl", said('{"MESSAGE":"Main process exited, code=killed, status=9/KILL"}\n')),
     ("--header Host:", said("<h1>400 Bad Request</h1>\n400\t\t0")),
@@ -404,6 +419,10 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "workers.start": {"root": Path(_DOWN)},
     "workers.restart": {"root": Path(_IDLE)},
     "workers.add": {"root": Path(_SLOW)},
+    "requests.served": {"root": Path(_LINK), "page": "/ready"},
+    "requests.failing": {"root": Path(_LINK), "page": "/ready"},
+    "errors.logged": {"logs": (Path(_APP_LOG),)},
+    "dependency.overview": {"root": SHOP, "third_parties": ("https://a.test/",)},
     "queue.retry": {"root": Path(_DONE), "classes": "App\\Jobs\\Export"},
     "memory.available": {},
     "oom-kill.over": {"units": ("nginx.service", "php*-fpm.service")},

@@ -23,7 +23,7 @@ from tests.laws.samples import KINDS, RARE, changes_of, commands_of, sample
 READERS: dict[str, re.Pattern[str]] = {
     "ask-from-here": re.compile(r"(?!)"),  # one GET and nothing else; tests/contract/test_from_here.py sees to it
     "curl": re.compile(
-        r"-(?!-(disable|silent|show-error|globoff|insecure|noproxy|max-time|connect-to|write-out|http1\.1|header|url)$).*"
+        r"-(?!-(disable|silent|show-error|globoff|head|insecure|noproxy|max-time|connect-to|write-out|http1\.1|header|url)$).*"
         r"|@.*|.*%output.*"
     ),
     "php": re.compile(
@@ -35,7 +35,6 @@ READERS: dict[str, re.Pattern[str]] = {
     "journalctl": re.compile(
         r"(?!(--(no-pager|output=\w+|output-fields=[\w,]+|unit=.*|lines=\d+|since=-\d+s|grep=.*)|\+|[A-Z_]+=\w+)$).*"
     ),
-    "getent": re.compile(r"(?!(passwd|\d+)$).*"),
     "nginx": re.compile(r"(?!-[tcp]$|/).*"),
     "php-fpm": re.compile(r"(?!-[ty]$|--fpm-config$|/).*"),
     "systemctl": re.compile(r"(?!(show|list-unit-files|--|--property=.*|--no-legend|--plain|.*\.(service|target))$).*"),
@@ -52,7 +51,7 @@ READERS: dict[str, re.Pattern[str]] = {
         r"|[0-9a-f]{40}|/.*|vendor/.*|public/.*)$).*"
     ),
     "grep": re.compile(r"(?!)"),
-    "getent": re.compile(r"(?!(ahosts|--|[A-Za-z0-9][A-Za-z0-9._-]*)$).*"),
+    "getent": re.compile(r"(?!(ahosts|passwd|\d+|--|[A-Za-z0-9][A-Za-z0-9._-]*)$).*"),
     "nft": re.compile(r"(?!(--stateless|-j|list|ruleset|table|inet|soleil_remediate)$).*"),
     "printenv": re.compile(r"(?!SSH_CONNECTION$).*"),
     "/usr/bin/pg_lsclusters": re.compile(r"(?!--no-header$).*"),

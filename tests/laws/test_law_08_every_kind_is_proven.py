@@ -18,6 +18,7 @@ from tests.lab import (
     test_disk_full,
     test_failed_deployment,
     test_failed_deployment_in_place,
+    test_high_error_rate,
     test_maintenance_page,
     test_memory_exhaustion,
     test_queue_backlog,
@@ -50,6 +51,8 @@ for backlog in test_queue_backlog.REPAIRED:
     SENT.setdefault(backlog.fault, set()).add(backlog.sent)
 for breach in test_rate_limit_breach.REPAIRED:
     SENT.setdefault(breach.fault, set()).add(breach.sent)
+for errors in test_high_error_rate.REPAIRED:
+    SENT.setdefault(errors.fault, set()).add(errors.sent)
 
 TASK_KINDS = {kind.kind for kind in TASKS}
 CHECKS = tuple(kind for kind in KINDS if issubclass(kind, Check) and not issubclass(kind, Task))
@@ -109,6 +112,12 @@ def test_every_fault_of_memory_has_its_lab_test() -> None:
     tested = {case.fault for case in test_memory_exhaustion.REPAIRED}
     tested |= {case.fault for case in test_memory_exhaustion.REFUSED}
     assert {fault.name for fault in FAULTS if fault.scenario == test_memory_exhaustion.SCENARIO} == tested
+
+
+def test_every_fault_of_a_high_error_rate_has_its_lab_test() -> None:
+    repaired = {case.fault for case in test_high_error_rate.REPAIRED}
+    refused = {case.fault for case in test_high_error_rate.REFUSED}
+    assert repaired | refused == {fault.name for fault in FAULTS if fault.scenario == test_high_error_rate.SCENARIO}
 
 
 def test_every_kind_a_fault_names_and_every_fault_a_lab_test_repairs_is_there() -> None:

@@ -40,6 +40,8 @@ RECORDED = (
     ("application-down", "postgresql-killed"),
     ("failed-deployment-rollback", "bad-release"),
     ("failed-deployment-rollback", "bad-release-after-migration"),
+    ("high-error-rate", "release-fails-a-third"),
+    ("high-error-rate", "errors-of-redis"),
     ("redis-down", "redis-full"),
     ("redis-down", "redis-wrong-password"),
     ("memory-exhaustion", "php-fpm-leaks"),

@@ -167,6 +167,15 @@ def test_the_version_is_said(soleil: Soleil) -> None:
         ("scenarios --output junit", "--output 'junit': there are console and json"),
         ("preview disk-full --host h -o xml", "--output 'xml': there are console, json, junit and github"),
         ("remediate --yes --approve 12 --scenario disk-full", "--yes and --approve both answer the gate"),
+        (
+            "remediate --scenario disk-full --host h --watch 15",
+            "--watch: '15' is no duration: write a time such as 30 min",
+        ),
+        ("remediate --scenario disk-full --host h --watch 2d", "--watch: hosts are watched for 1 s to 1 d, not 2 d"),
+        (
+            "remediate --scenario disk-full --host h --watch 15m --dry-run",
+            "--watch looks again after a run, and --dry-run",
+        ),
         ("remediate --scenario disk-full --host h --serial 1,x", "--serial: 'x' is no size of a batch: write a number"),
         ("remediate --scenario disk-full --host h --max-fail=-1", "--max-fail: '-1' is no number of hosts"),
         ("remediate --scenario disk-full --host h --dry-run --forks 0", "--forks: 1 to 1000 hosts at once, not 0"),

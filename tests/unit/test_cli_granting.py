@@ -201,6 +201,7 @@ def test_nobody_gets_all_of_roots_rights_as_single_commands(inventory: str, caps
         "application-down",
         "database-connection-failure",
         "failed-deployment-rollback",
+        "high-error-rate",
         "disk-full",
         "queue-backlog",
         "rate-limit-breach",

@@ -346,6 +346,7 @@ def test_a_profile_says_what_it_does_not_know_and_what_follows() -> None:
         "url": None,
         "front": None,
         "ca": None,
+        "third_parties": None,
         "health": {"live": "/api/health/live", "page": "/api/health/ready", "origin": None},
     }
     assert variables("ansible_host: 10.0.0.1").app == {}
@@ -621,6 +622,7 @@ def test_groups_may_lie_in_each_other_however_deep() -> None:
         ("app: {root: /a, backups: {path: /b/c, patterns: []}}", "6:57: app.backups.patterns must name at least one pattern: an empty list would make every file a backup, or none"),
         ("app: {root: /a, backups: {path: /b/c, patterns: [a/b]}}", "6:58: app.backups.patterns[1] must be a pattern of file names such as *.sql.gz, not 'a/b'"),
         ("app: {root: /a, backups: {path: /b/c, patterns: [-rf*]}}", "6:58: app.backups.patterns[1] must be a pattern of file names such as *.sql.gz, not '-rf*'"),
+        ("app: {root: /a, third_parties: ['https://x.example/?key=7']}", "6:41: app.third_parties[1] must be an http or https address without a password, and without a query, which may hold one"),
         ("app: {root: /a, front: [10.0.0.1/8]}", "6:33: app.front[1] must be an IP address or a network such as 203.0.113.0/24: 10.0.0.1/8 has host bits set"),
         ("app: {root: /a, ca: ''}", "6:29: app.ca must be a path on this machine, not ''"),
         ("app: {root: /a, url: 'https://u:p@x/'}", "6:30: app.url must be an http or https address without a password, not 'https://u:p@x/'"),
@@ -657,7 +659,7 @@ def test_mistakes_in_what_is_said_about_a_host(text: str, message: str) -> None:
         ("policies: {environment: x}", "6:19: unknown section 'policies': did you mean 'policy'?"),
         ("ap: {root: /srv/a}", "6:13: unknown section 'ap': did you mean 'app'?"),
         ("aps: {soleil: {root: /srv/a}}", "6:14: unknown section 'aps': did you mean 'apps'?"),
-        ("app: {soleil: {root: /srv/a}}", "6:14: app needs 'root'\nhosts.yml:6:15: unknown key in app 'soleil': known: backups, ca, front, health, logs, name, root, url, user"),
+        ("app: {soleil: {root: /srv/a}}", "6:14: app needs 'root'\nhosts.yml:6:15: unknown key in app 'soleil': known: backups, ca, front, health, logs, name, root, third_parties, url, user"),
     ],
 )  # fmt: skip
 def test_a_section_that_is_misspelt_is_no_variable_of_somebody_else(text: str, message: str) -> None:

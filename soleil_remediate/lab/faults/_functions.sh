@@ -84,13 +84,45 @@ access_lines() {
   growing "$1" "${2:-now}" '203.0.113.7 - - [' '%d/%b/%Y:%T %z' "] \"GET /api/bookings?page=$RANDOM HTTP/1.1\" 200 1874 \"-\" \"Mozilla/5.0 (X11; Linux x86_64)\""
 }
 
-# logged STATUS FROM UNTIL: what nginx logs of requests between two times, one every ten seconds
+# logged STATUSES FROM UNTIL: what nginx logs of requests between two times, one every ten seconds, with these in turn
 logged() {
   perl -MPOSIX=strftime -e '
-    my ($status, $time, $until) = @ARGV;
-    for (; $time < $until; $time += 10) {
+    my ($statuses, $time, $until) = @ARGV;
+    my @statuses = split " ", $statuses;
+    for (my $n = 0; $time < $until; $time += 10) {
+      my $status = $statuses[$n++ % @statuses];
       print strftime("203.0.113.7 - - [%d/%b/%Y:%T +0000] \"GET /api/bookings HTTP/1.1\" $status 42 \"-\" \"Mozilla/5.0\"\n", gmtime $time);
     }' "$1" "$(date -d "$2" +%s)" "$(date -d "$3" +%s)" >>/var/log/nginx/access.log
+}
+
+# users: somebody asks for bookings fifteen times a second, for ten minutes at most; from the host's own address, as a
+# neighbour of it would. Every third request is about room 3.
+users() {
+  local address
+  read -r address _ < <(hostname -I)
+  systemd-run --quiet --collect --unit=lab-users --property=RuntimeMaxSec=600 \
+    curl --silent --max-time 5 --rate 15/s --output /dev/null "http://$address/api/bookings?n=[1-2000]&room={1,2,3}"
+}
+
+# until_failing: wait until requests of these users fail, and others do not, and so many came in that it can be told
+until_failing() {
+  local tries=0 before newest
+  sleep 4
+  before=$(wc -l </var/log/nginx/access.log)
+  until newest=$(tail -n "+$((before + 1))" /var/log/nginx/access.log) && [ "$(wc -l <<<"$newest")" -ge 30 ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ] || fail "users hardly ask for anything"
+    sleep 0.2
+  done
+  grep -q 'room=3 HTTP/1.1" 500 ' <<<"$newest" || fail "no request fails"
+  grep -q 'room=[12] HTTP/1.1" 200 ' <<<"$newest" || fail "every request fails"
+}
+
+# break_bookings FOLDER STATEMENT: what PHP does before it answers whoever asks for bookings of room 3
+break_bookings() {
+  sed -i "/public function index()/{n;s/{/{ if (request('room') === '3') { $2 }/}" \
+    "$1/app/Http/Controllers/BookingController.php"
+  grep -qF "request('room')" "$1/app/Http/Controllers/BookingController.php" || fail "the controller is as it was"
 }
 
 # write_lines FILE: go on writing to it as a process that holds it open, a numbered line every 0.2 s, also while the disk is full
