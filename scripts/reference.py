@@ -185,8 +185,11 @@ def _reads_as(value: ByteSize | Duration | Percent, text: str) -> bool:
 
 
 def _flow(value: object) -> str:
-    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
-    return text.removesuffix("\n").removesuffix("\n...")
+    # A text stands in a list first: between braces, where it is used, a comma in it would end it.
+    whole = [value] if isinstance(value, str) else value
+    text: str = yaml.safe_dump(whole, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
+    text = text.removesuffix("\n").removesuffix("\n...")
+    return text.removeprefix("[").removesuffix("]") if isinstance(value, str) else text
 
 
 # ---- what a person sees of it ---------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias, get_type_hints
 
 from soleil_remediate.checks.application import DebugOff
 from soleil_remediate.checks.backups import BackupRecent
+from soleil_remediate.checks.bookings import BookingsApart, BookingsGuarded
 from soleil_remediate.checks.databases import DatabaseAnswers, DatabaseUnblocked
 from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
 from soleil_remediate.checks.from_here import PageReached
@@ -32,6 +33,7 @@ from soleil_remediate.checks.requests import RequestsServed
 from soleil_remediate.checks.traffic import LimitsFair, TrafficCalm
 from soleil_remediate.checks.workers import WorkersRunning
 from soleil_remediate.errors import ConfigError, UnknownName
+from soleil_remediate.looks.bookings import BookingsChoices, BookingsGuards, BookingsLogWindow, BookingsOverlaps
 from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
 from soleil_remediate.looks.dependencies import DependencyOverview
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
@@ -46,6 +48,7 @@ from soleil_remediate.plan import Risk
 from soleil_remediate.task import Check, Look, Reading, Task
 from soleil_remediate.tasks.addresses import BlockAddress
 from soleil_remediate.tasks.backups import PruneBackups
+from soleil_remediate.tasks.bookings import AddBookingConstraint
 from soleil_remediate.tasks.caches import ClearCache
 from soleil_remediate.tasks.checkouts import RollBackCheckout
 from soleil_remediate.tasks.databases import (
@@ -156,6 +159,13 @@ BUILT_IN: tuple[KindClass, ...] = (
     RequestsFailing,
     ErrorsLogged,
     DependencyOverview,
+    BookingsApart,
+    BookingsGuarded,
+    BookingsOverlaps,
+    BookingsGuards,
+    BookingsLogWindow,
+    BookingsChoices,
+    AddBookingConstraint,
 )
 
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*")

@@ -128,6 +128,7 @@ def inventory_text(groups: Mapping[str, Iterable[tuple[str, str]]], private_key:
         "      environment: lab",
         "      unattended:",
         "        disk-full: destructive",
+        "        double-booking: destructive",
         "        application-down: disruptive",
         "        database-connection-failure: destructive",
         "        failed-deployment-rollback: disruptive",

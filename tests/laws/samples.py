@@ -23,6 +23,7 @@ from soleil_remediate.facts.poolers import AskPooler
 from soleil_remediate.facts.processes import OpenFile, ReadMounts
 from soleil_remediate.facts.rollbacks import Artisan, PretendRollback, ReadBatches
 from soleil_remediate.look import look
+from soleil_remediate.looks.bookings import BookingsChoices, BookingsGuards, BookingsLogWindow, BookingsOverlaps
 from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
 from soleil_remediate.looks.dependencies import DependencyOverview
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
@@ -38,6 +39,7 @@ from soleil_remediate.task import Look, Reading, Task
 from soleil_remediate.units import ByteSize, Duration, MiB, Percent
 from tests.unit.facts.answers import captured, complaint, log_sample, record, said
 from tests.unit.facts.application import DESCRIBED, STARTED
+from tests.unit.facts.bookings import DOUBLE, UNGUARDED, WINDOW, bookings_told
 from tests.unit.facts.databases import ACTIVITY, CLUSTERS, POOLER, described, session, told
 from tests.unit.facts.from_here import MET, OWN
 from tests.unit.facts.memory import killed, process, sampled
@@ -77,6 +79,10 @@ LOOKS: tuple[type[Reading[Any]], ...] = (
     RequestsFailing,
     ErrorsLogged,
     DependencyOverview,
+    BookingsOverlaps,
+    BookingsGuards,
+    BookingsLogWindow,
+    BookingsChoices,
 )
 
 #: Every kind that comes with the product.
@@ -159,6 +165,8 @@ _REQUESTS = "".join(
     f'203.0.113.7 - - [23/Nov/2026:09:59:{second:02} +0000] "GET /rooms HTTP/1.1" {200 if second % 3 else 500} \n'
     for second in range(60)
 )
+#: A hotel's bookings: once with overlaps, once with nothing that refuses them.
+_HOTEL = "/srv/hotel"
 
 #: What one host answers, by a part of the command that asks; the first that fits counts.
 ANSWERS: tuple[tuple[str, Output], ...] = (
@@ -174,6 +182,9 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     ("^oom_kill", said("/proc/vmstat:oom_kill 1\n", status=2)),
     ("Id,WorkingDirectory", said("Id=basic.target\n\nWorkingDirectory=\nId=php8.2-fpm.service\n")),
     *REDIS,
+    (f"php -- bookings {_HOTEL}/double", bookings_told(DOUBLE)),
+    (f"php -- bookings {_HOTEL}/unguarded", bookings_told(UNGUARDED)),
+    (f"{_HOTEL}.log", said(WINDOW)),
     ("stdout_logfile", said(_WORKERS)),
     ("sample-programs", said(f"{_STATES}status 3\n\0{_STATES}status 3\n\0")),
     ("-path /srv/queue-", said()),
@@ -432,6 +443,13 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "leaking-workers.restart": {"root": Path(_IDLE), **_SHORT},
     "leaking-php.reload": {"unit": "php8.2-fpm.service", **_SHORT},
     "leaking-unit.restart": {"root": Path(_IDLE), **_SHORT},
+    "bookings.apart": {"root": Path(f"{_HOTEL}/double")},
+    "bookings.guarded": {"root": Path(f"{_HOTEL}/double")},
+    "bookings.overlaps": {"root": Path(f"{_HOTEL}/double")},
+    "bookings.guards": {"root": Path(f"{_HOTEL}/double")},
+    "bookings.log-window": {"root": Path(f"{_HOTEL}/double"), "logs": (Path(f"{_HOTEL}.log"),)},
+    "bookings.choices": {"root": Path(f"{_HOTEL}/double")},
+    "booking-constraint.add": {"root": Path(f"{_HOTEL}/unguarded")},
 }
 
 

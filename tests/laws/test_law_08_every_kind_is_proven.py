@@ -16,6 +16,7 @@ from tests.lab import (
     test_application_down,
     test_database_connection_failure,
     test_disk_full,
+    test_double_booking,
     test_failed_deployment,
     test_failed_deployment_in_place,
     test_high_error_rate,
@@ -40,6 +41,8 @@ for redis in test_redis_down.REPAIRED:
     SENT.setdefault(redis.fault, set()).add(redis.sent)
 for memory in test_memory_exhaustion.REPAIRED:
     SENT.setdefault(memory.fault, set()).add(memory.sent)
+for double in test_double_booking.REPAIRED:
+    SENT.setdefault(double.fault, set()).add(double.sent)
 for release in (
     *test_failed_deployment.REPAIRED,
     *test_failed_deployment.NO_FURTHER,
@@ -94,6 +97,13 @@ def test_every_fault_of_a_database_that_fails_has_its_lab_test() -> None:
 def test_every_fault_of_redis_has_its_lab_test() -> None:
     tested = {case.fault for case in test_redis_down.REPAIRED} | {case.fault for case in test_redis_down.REFUSED}
     assert {fault.name for fault in FAULTS if fault.scenario == test_redis_down.SCENARIO} == tested
+
+
+def test_every_fault_of_a_double_booking_has_its_lab_test() -> None:
+    repaired = {case.fault for case in test_double_booking.REPAIRED}
+    tested = repaired | {case.fault for case in test_double_booking.REFUSED}
+    own = {fault.name for fault in FAULTS if fault.scenario == test_double_booking.SCENARIO}
+    assert own == tested | {"booking-constraint-other-form"}
 
 
 def test_every_fault_of_a_backlog_has_its_lab_test() -> None:

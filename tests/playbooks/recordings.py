@@ -51,6 +51,8 @@ RECORDED = (
     ("queue-backlog", "jobs-slow"),
     ("rate-limit-breach", "address-hammering"),
     ("rate-limit-breach", "behind-proxy"),
+    ("double-booking", "bookings-overlap-unguarded"),
+    ("double-booking", "booking-constraint-missing"),
 )
 
 

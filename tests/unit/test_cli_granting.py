@@ -203,6 +203,7 @@ def test_nobody_gets_all_of_roots_rights_as_single_commands(inventory: str, caps
         "failed-deployment-rollback",
         "high-error-rate",
         "disk-full",
+        "double-booking",
         "queue-backlog",
         "rate-limit-breach",
         "redis-down",

@@ -277,6 +277,9 @@ answers() {
 
 # migrate_bookings FOLDER NAME STATEMENT BACK: a migration that changes bookings, and run; BACK is what its down() does
 migrate_bookings() {
+  case $3 in
+    *"'status'"*) in_soleil 'alter table bookings drop constraint if exists no_overlapping_bookings' ;; # it needs the column
+  esac
   cat >"$1/database/migrations/$2.php" <<PHP
 <?php
 use Illuminate\Database\Migrations\Migration; use Illuminate\Database\Schema\Blueprint; use Illuminate\Support\Facades\Schema;
@@ -532,4 +535,26 @@ until_short() {
     [ "$tries" -lt 100 ] || fail "$(memory_left) MiB are still left"
     sleep 0.1
   done
+}
+
+# in_soleil STATEMENT: what the superuser says in the application's database
+in_soleil() { as_postgres -d soleil -c "$1"; }
+
+# book ROOM FROM UNTIL STATUS: a booking, made just now in a transaction of its own; in days from today
+book() {
+  in_soleil "insert into bookings (room_id, user_id, check_in, check_out, status, created_at, updated_at)
+    values ($1, 1, current_date + $2, current_date + $3, '$4', now(), now())"
+}
+
+# unguard_bookings: no constraint refuses overlapping bookings any more
+unguard_bookings() {
+  in_soleil 'alter table bookings drop constraint no_overlapping_bookings'
+  [ "$(in_soleil "select count(*) from pg_constraint where conrelid = 'bookings'::regclass and contype = 'x'")" = 0 ]
+}
+
+# overlapping: how many pairs of bookings hold one room at the same time
+overlapping() {
+  in_soleil "select count(*) from bookings a join bookings b on a.room_id = b.room_id and a.id < b.id
+    and daterange(a.check_in, a.check_out) && daterange(b.check_in, b.check_out)
+    where a.status in ('pending', 'confirmed') and b.status in ('pending', 'confirmed')"
 }
