@@ -25,6 +25,7 @@ from soleil_remediate.checks.databases import DatabaseAnswers, DatabaseUnblocked
 from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
 from soleil_remediate.checks.from_here import PageReached
 from soleil_remediate.checks.health import PageServed, ServiceConfigured
+from soleil_remediate.checks.mail import MailAnswering, MailSent
 from soleil_remediate.checks.maintenance import MaintenanceEnded
 from soleil_remediate.checks.memory import MemoryAvailable, OomKillOver
 from soleil_remediate.checks.queues import QueueDrained, QueueDraining
@@ -38,6 +39,7 @@ from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, Data
 from soleil_remediate.looks.dependencies import DependencyOverview
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
 from soleil_remediate.looks.errors import ErrorsLogged, RequestsFailing
+from soleil_remediate.looks.mail import MailConfiguration
 from soleil_remediate.looks.memory import MemoryOverview, MemoryProcesses, OomKillList
 from soleil_remediate.looks.queues import QueueFailed, QueueSizes, WorkersOverview
 from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlowLog, RedisUses
@@ -62,6 +64,7 @@ from soleil_remediate.tasks.failed_jobs import RetryFailedJobs
 from soleil_remediate.tasks.journals import VacuumJournal
 from soleil_remediate.tasks.limiters import ClearLimiter
 from soleil_remediate.tasks.logs import TruncateLog
+from soleil_remediate.tasks.mail import SendTestMail
 from soleil_remediate.tasks.memory import ReloadLeakingPhp, RestartLeakingUnit, RestartLeakingWorkers
 from soleil_remediate.tasks.octane import ReloadOctane
 from soleil_remediate.tasks.open_files import ReopenFile
@@ -166,6 +169,10 @@ BUILT_IN: tuple[KindClass, ...] = (
     BookingsLogWindow,
     BookingsChoices,
     AddBookingConstraint,
+    MailAnswering,
+    MailSent,
+    MailConfiguration,
+    SendTestMail,
 )
 
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*")

@@ -137,6 +137,7 @@ def inventory_text(groups: Mapping[str, Iterable[tuple[str, str]]], private_key:
         "        rate-limit-breach: destructive",
         "        redis-down: destructive",
         "        memory-exhaustion: disruptive",
+        "        email-delivery-failure: destructive",
         "  children:",
     ]
     for group, hosts in groups.items():

@@ -134,7 +134,7 @@ class Host:
     def _personalise(self, public_key: str) -> None:
         etc = self.root / "etc"
         (etc / "hostname").write_text(f"{self.name}\n")
-        (etc / "hosts").write_text(f"127.0.0.1 localhost {self.name}\n{self.subnet.gateway} mail.lab\n")
+        (etc / "hosts").write_text(f"127.0.0.1 localhost {self.name} mail.lab\n")
         identity = self.folder / "machine-id"
         if not identity.exists():
             identity.write_text(os.urandom(16).hex() + "\n")

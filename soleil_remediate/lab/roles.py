@@ -46,10 +46,10 @@ DISKS = (
 
 WEB = Role(
     name="web",
-    about="the whole application: nginx, php-fpm, PostgreSQL, Redis, supervisor, cron, disks of its own",
+    about="the whole application: nginx, php-fpm, PostgreSQL, Redis, supervisor, cron, a mail sink, disks of its own",
     before_first=10,
     most=80,
-    units=("nginx", "php8.2-fpm", "postgresql", "redis-server", "supervisor", "cron"),
+    units=("nginx", "php8.2-fpm", "postgresql", "redis-server", "supervisor", "cron", "mail-sink"),
     disks=DISKS,
     serves=True,
 )

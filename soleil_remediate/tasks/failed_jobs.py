@@ -6,12 +6,13 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.application import START, STARTING
 from soleil_remediate.facts.failed_jobs import FailedJob, FailedJobs, ReadFailedJobs
+from soleil_remediate.facts.mail import AskMail, Mailing, is_of_mail
 from soleil_remediate.facts.queue_workers import ReadWorkers
 from soleil_remediate.facts.queues import Backlog, counting, refuse_unless_application
 from soleil_remediate.facts.together import together
@@ -42,10 +43,12 @@ try {
     fail("jobs that failed cannot be read (" . get_class($error) . "): nothing was done", 75);
 }
 if (! $left) fail("none of them is in the list any more: nothing was done", 75);
+$settings = (array) $config["queue.failed"];
+$list = $app["db"]->connection($settings["database"] ?? null);
 function again($retried) { // the first of them that stands in the list again
-    global $failer, $raised;
-    foreach ($retried as $id) if ($job = $failer->find($id)) return "$id failed again: " . $raised($job);
-    return "";
+    global $list, $settings, $raised;
+    $job = $list->table($settings["table"] ?? "failed_jobs")->whereIn("uuid", $retried)->first(["uuid", "exception"]);
+    return $job ? "$job->uuid failed again: " . $raised($job) : "";
 }
 function ended($queues, $retried, $patience) { // whether all of them were done in time; one that failed again ends it
     global $app;
@@ -59,8 +62,6 @@ function ended($queues, $retried, $patience) { // whether all of them were done 
     }
     return false;
 }
-$settings = (array) $config["queue.failed"];
-$list = $app["db"]->connection($settings["database"] ?? null);
 $take = fn ($id) => $list->transaction(function () use ($artisan, $id, $list, $settings) {
     $rows = $list->table($settings["table"] ?? "failed_jobs")->where("uuid", $id)->lockForUpdate();
     return $rows->first(["uuid"]) !== null && $artisan->call("queue:retry", ["id" => [$id]]) === 0;
@@ -92,13 +93,21 @@ say(count($retried) . " retried, " . ($is_done ? "none of them failed again" : $
 
 #: So long the first may take, and all of them to the last; in seconds.
 _PATIENCE = 60
+#: So long all that lies between them may take.
+_PAUSES = Duration(7200)
+#: So long a mail server may take to let the application in.
+_MAIL_SERVER = Duration(5)
 #: With more that wait, a job that is retried waits behind them: what becomes of it would not be seen.
 _FEW = 100
 _CLASSES = re.compile(r"[A-Za-z_]\w*(\\[A-Za-z_]\w*)*(,[A-Za-z_]\w*(\\[A-Za-z_]\w*)*)*")
 
 
+#: What failed, what waits in the queues, and for jobs that send mail, whether that would go out.
+Seen: TypeAlias = tuple[FailedJobs | FactError, Backlog | FactError, Mailing | FactError | None]
+
+
 @dataclass(frozen=True, kw_only=True)
-class RetryFailedJobs(Task[tuple[FailedJobs | FactError, Backlog | FactError]]):
+class RetryFailedJobs(Task[Seen]):
     """Retry jobs that failed, of the classes that somebody names, once what they failed of is over.
 
     A retry does everything that the job does: a mail is sent, money moves. So there is no retry of all: only what was
@@ -110,12 +119,15 @@ class RetryFailedJobs(Task[tuple[FailedJobs | FactError, Backlog | FactError]]):
         root: The folder that holds artisan, or the link to it.
         user: Whom PHP runs as.
         classes: Whole names of classes, separated by commas, such as ``App\\Jobs\\SendBookingMail``. Without any, none.
-        most: So many at most; from 1 to 100.
+        most: So many at most; from 1 to 500.
         younger_than: What failed exactly so long ago, or longer, is left alone: what it is about may be over.
-        pause: What lies between one and the next; at most a minute.
+        pause: What lies between one and the next: the rate. At most a minute, and for *most* of them two hours.
+        sends: ``mail``: only what failed because its mail could not be handed over, and only while the mail server lets
+            the application in. A mail that went out all the same goes out twice.
 
     Raises:
-        Unplannable: They have no UUIDs, the queue does not move, or it has too much to do to see what becomes of them.
+        Unplannable: They have no UUIDs, the queue does not move, it has too much to do to see what becomes of them, or
+            the mail that they send would not go out.
     """
 
     kind = "queue.retry"
@@ -127,6 +139,7 @@ class RetryFailedJobs(Task[tuple[FailedJobs | FactError, Backlog | FactError]]):
     most: int = 25
     younger_than: Duration = Duration(86400)
     pause: Duration = Duration(1)
+    sends: str | None = None
 
     def __post_init__(self) -> None:
         refuse_unless_application(self.root, self.user)
@@ -135,26 +148,31 @@ class RetryFailedJobs(Task[tuple[FailedJobs | FactError, Backlog | FactError]]):
                 f"classes must be whole names of classes, separated by commas, not {self.classes[:80]!r}: there is no "
                 f"retry of all"
             )
-        if not 1 <= self.most <= 100:
-            raise ValueError("most must be from 1 to 100")
+        if not 1 <= self.most <= 500:
+            raise ValueError("most must be from 1 to 500")
         if self.pause > 60:
             raise ValueError("pause must be at most 1 min")
+        if self.most * self.pause > _PAUSES:
+            raise ValueError(f"{self.most} with {self.pause} between them take longer than {_PAUSES}: fewer, or faster")
+        if self.sends not in {None, "mail"}:
+            raise ValueError(f"sends must be mail, or not be given, not {self.sends[:40]!r}")
 
     def aim(self) -> str:
         return f"no failed job of {self.classes or 'the classes that are named'}"
 
-    async def read(self, host: Reader) -> tuple[FailedJobs | FactError, Backlog | FactError]:
-        programs, (failed,) = await together(
-            host.ask(ReadWorkers(self.root)), host.ask_each((ReadFailedJobs(self.root, self.user),))
+    async def read(self, host: Reader) -> Seen:
+        about_mail = (AskMail(self.root, self.user),) if self.sends and self.classes else ()
+        programs, (failed, *mail) = await together(
+            host.ask(ReadWorkers(self.root)), host.ask_each((ReadFailedJobs(self.root, self.user), *about_mail))
         )
         (backlog,) = await host.ask_each((counting(self.root, self.user, programs),))
-        return failed, backlog
+        return failed, backlog, mail[0] if mail else None
 
     def rights(self) -> tuple[Right, ...]:
         return (Right(self.user),)
 
-    def plan(self, seen: tuple[FailedJobs | FactError, Backlog | FactError]) -> Plan:
-        failed, backlog = seen
+    def plan(self, seen: Seen) -> Plan:
+        failed, backlog, mail = seen
         if self.classes is None:
             return Plan.nothing("no class was named whose failed jobs may be retried")
         if isinstance(failed, FactError):
@@ -165,12 +183,18 @@ class RetryFailedJobs(Task[tuple[FailedJobs | FactError, Backlog | FactError]]):
                 f"as {self.user} in {self.root}: php artisan queue:failed, then queue:retry with the number of one"
             )
         names = self.classes.split(",")
-        found = [one for one in failed.of(names) if one.age < self.younger_than]
+        found = [one for one in failed.of(names) if one.age < self.younger_than and self._is_meant(one)]
         if not found:
-            return Plan.nothing(f"no job of {' or '.join(names)} has failed within {self.younger_than}")
+            of = " of its mail" if self.sends else ""
+            return Plan.nothing(f"no job of {' or '.join(names)} has failed{of} within {self.younger_than}")
         chosen = found[: self.most]
+        if self.sends:
+            _refuse_unless_mail_goes(mail)
         self._refuse_unless_seen(backlog, chosen)
         return Plan.of(self._retry(chosen, len(found)), because=_in_words(found))
+
+    def _is_meant(self, job: FailedJob) -> bool:
+        return self.sends is None or is_of_mail(job.exception)
 
     def _refuse_unless_seen(self, backlog: Backlog | FactError, chosen: list[FailedJob]) -> None:
         """Refuse where nobody would see what becomes of the first.
@@ -200,8 +224,10 @@ class RetryFailedJobs(Task[tuple[FailedJobs | FactError, Backlog | FactError]]):
     def _retry(self, chosen: list[FailedJob], found: int) -> Change:
         words = ("php", "--", "retry", str(self.root), f"{float(self.pause):g}", str(_PATIENCE))
         count = len(chosen)
+        rate = f", then one every {self.pause}" if self.sends and count > 1 else ""
         return Change(
-            summary=f"retry {count} failed job{'s' if count > 1 else ''} of {found}, one first: {_in_words(chosen)}",
+            summary=f"retry {count} failed job{'s' if count > 1 else ''} of {found}, one first{rate}: "
+            f"{_in_words(chosen)}",
             command=Command(
                 (*words, *(one.name for one in chosen)),
                 user=self.user,
@@ -212,9 +238,26 @@ class RetryFailedJobs(Task[tuple[FailedJobs | FactError, Backlog | FactError]]):
             undo=Undo.none("what a job did is not taken back"),
             before=f"{count} in the list of failed jobs",
             after="none of them there; each done once more, the first alone",
-            loses="what the list says they failed of; and whatever they do is done once more, mails and money included",
+            loses="what the list says they failed of; and whatever they do is done once more, mails and money included"
+            + ("; a mail that went out before its job failed goes out twice" if self.sends else ""),
             keeps="every other failed job",
             uses=(Use(user=self.user),),
+        )
+
+
+def _refuse_unless_mail_goes(mail: Mailing | FactError | None) -> None:
+    """Refuse to do again what would fail again.
+
+    Raises:
+        Unplannable: The mail would not go out, or that cannot be known.
+    """
+    if mail is None or isinstance(mail, FactError):
+        raise Unplannable(f"it cannot be known whether mail would go out: {mail}")
+    if why := mail.why_refused(_MAIL_SERVER):
+        raise Unplannable(f"they would fail again: {why}; repair that first")
+    if mail.why_unknown:
+        raise Unplannable(
+            f"{mail.why_unknown}. Once a mail is seen to go out: queue-backlog --set classes=… retries without asking"
         )
 
 

@@ -28,6 +28,7 @@ from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, Data
 from soleil_remediate.looks.dependencies import DependencyOverview
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
 from soleil_remediate.looks.errors import ErrorsLogged, RequestsFailing
+from soleil_remediate.looks.mail import MailConfiguration
 from soleil_remediate.looks.memory import MemoryOverview, MemoryProcesses, OomKillList
 from soleil_remediate.looks.queues import QueueFailed, QueueSizes, WorkersOverview
 from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlowLog, RedisUses
@@ -42,6 +43,9 @@ from tests.unit.facts.application import DESCRIBED, STARTED
 from tests.unit.facts.bookings import DOUBLE, UNGUARDED, WINDOW, bookings_told
 from tests.unit.facts.databases import ACTIVITY, CLUSTERS, POOLER, described, session, told
 from tests.unit.facts.from_here import MET, OWN
+from tests.unit.facts.mail import ANSWERED as LET_IN
+from tests.unit.facts.mail import CONFIGURED as MAIL
+from tests.unit.facts.mail import told as mail_told
 from tests.unit.facts.memory import killed, process, sampled
 from tests.unit.facts.redis import ANSWERS as REDIS
 from tests.unit.facts.redis import SHOP
@@ -83,6 +87,7 @@ LOOKS: tuple[type[Reading[Any]], ...] = (
     BookingsGuards,
     BookingsLogWindow,
     BookingsChoices,
+    MailConfiguration,
 )
 
 #: Every kind that comes with the product.
@@ -201,6 +206,8 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
         f"php -- failed-jobs {_DONE}",
         said(f"{STARTED}{json.dumps({'driver': 'database-uuids', 'total': 1, 'jobs': [_FAILED_JOB]})}\n"),
     ),
+    ("php -- mail", mail_told(MAIL, LET_IN)),
+    ("php -- last-test-mail", mail_told({"driver": "redis", "state": "none", "age": 0})),
     ("php -- database /srv/queue", said(f'{STARTED}{{"answered":true,"milliseconds":3,"class":"","why":""}}\n')),
     ("-- basic.target soleil-remediate-worker", said(units_shown())),
     ("/etc/supervisor", said("/etc/supervisor/conf.d/web.conf\0[program:web]\n")),
@@ -434,6 +441,10 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "requests.failing": {"root": Path(_LINK), "page": "/ready"},
     "errors.logged": {"logs": (Path(_APP_LOG),)},
     "dependency.overview": {"root": SHOP, "third_parties": ("https://a.test/",)},
+    "mail.answering": {"root": Path(_DONE)},
+    "mail.sent": {"root": Path(_DONE)},
+    "mail.configuration": {"root": Path(_DONE)},
+    "test-mail.send": {"root": Path(_DONE), "to": "oncall@soleil.example"},
     "queue.retry": {"root": Path(_DONE), "classes": "App\\Jobs\\Export"},
     "memory.available": {},
     "oom-kill.over": {"units": ("nginx.service", "php*-fpm.service")},

@@ -17,6 +17,7 @@ from tests.lab import (
     test_database_connection_failure,
     test_disk_full,
     test_double_booking,
+    test_email_delivery_failure,
     test_failed_deployment,
     test_failed_deployment_in_place,
     test_high_error_rate,
@@ -56,6 +57,8 @@ for breach in test_rate_limit_breach.REPAIRED:
     SENT.setdefault(breach.fault, set()).add(breach.sent)
 for errors in test_high_error_rate.REPAIRED:
     SENT.setdefault(errors.fault, set()).add(errors.sent)
+for mail in test_email_delivery_failure.REPAIRED:
+    SENT.setdefault(mail.fault, set()).add(mail.sent)
 
 TASK_KINDS = {kind.kind for kind in TASKS}
 CHECKS = tuple(kind for kind in KINDS if issubclass(kind, Check) and not issubclass(kind, Task))
@@ -128,6 +131,13 @@ def test_every_fault_of_a_high_error_rate_has_its_lab_test() -> None:
     repaired = {case.fault for case in test_high_error_rate.REPAIRED}
     refused = {case.fault for case in test_high_error_rate.REFUSED}
     assert repaired | refused == {fault.name for fault in FAULTS if fault.scenario == test_high_error_rate.SCENARIO}
+
+
+def test_every_fault_of_mail_has_its_lab_test() -> None:
+    repaired = {case.fault for case in test_email_delivery_failure.REPAIRED}
+    refused = {case.fault for case in test_email_delivery_failure.REFUSED}
+    own = {fault.name for fault in FAULTS if fault.scenario == test_email_delivery_failure.SCENARIO}
+    assert own == repaired | refused
 
 
 def test_every_kind_a_fault_names_and_every_fault_a_lab_test_repairs_is_there() -> None:

@@ -53,6 +53,8 @@ RECORDED = (
     ("rate-limit-breach", "behind-proxy"),
     ("double-booking", "bookings-overlap-unguarded"),
     ("double-booking", "booking-constraint-missing"),
+    ("email-delivery-failure", "mail-jobs-failed"),
+    ("email-delivery-failure", "mail-wrong-password"),
 )
 
 

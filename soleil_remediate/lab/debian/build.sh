@@ -13,7 +13,8 @@ mount -t proc proc "$root/proc"
 mount -t tmpfs tmpfs "$root/run"
 mount -t tmpfs tmpfs "$root/dev/shm"
 mkdir "$root/run/lab"
-cp -r "$source/app" "$source/debian/configure.sh" "$source/debian/application.sh" "$root/run/lab/"
+cp -r "$source/app" "$source/debian/configure.sh" "$source/debian/application.sh" \
+  "$source/debian/mail_sink.py" "$root/run/lab/"
 chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
   bash /run/lab/configure.sh </dev/null
 umount "$root/dev/shm" "$root/run" "$root/proc"

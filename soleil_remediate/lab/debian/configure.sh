@@ -45,6 +45,24 @@ SystemKeepFree=1
 SystemMaxFileSize=16M
 EOF
 
+# In place of a mail server: see mail_sink.py.
+install -m 755 /run/lab/mail_sink.py /usr/local/sbin/mail-sink
+install -d -m 750 -o mail -g mail /var/mail/sink
+printf 'greeting=220 mail.lab ESMTP\ndelay=0\nuser=soleil\npassword=lab-mail-secret\n' > /etc/mail-sink.conf
+chown mail:mail /etc/mail-sink.conf
+chmod 640 /etc/mail-sink.conf
+cat > /lib/systemd/system/mail-sink.service <<'EOF'
+[Unit]
+Description=a stand-in for a mail server, which keeps what it is sent in /var/mail/sink
+
+[Service]
+ExecStart=/usr/bin/python3 /usr/local/sbin/mail-sink 2525
+User=mail
+
+[Install]
+WantedBy=multi-user.target
+EOF
+
 sed -i 's/^#\?max_connections.*/max_connections = 40/' /etc/postgresql/15/main/postgresql.conf
 mkdir -p /run/php /run/postgresql
 chown postgres: /run/postgresql

@@ -383,6 +383,9 @@ as_application() { (cd /srv/soleil/current && setpriv --reuid www-data --regid w
 # mail_nowhere: mails are sent to nobody, and that goes well; workers started before know nothing of it
 mail_nowhere() { sed -i 's/^MAIL_MAILER=.*/MAIL_MAILER=array/' /srv/soleil/shared/.env; }
 
+# mail_sink NAME VALUE: a setting of the mail server's, which counts from the next connection on
+mail_sink() { sed -i "s/^$1=.*/$1=$2/" /etc/mail-sink.conf; }
+
 # waiting, taken: how many jobs wait in the queue, and how many some worker has taken and not done yet
 waiting() { redis-cli llen soleil_database_queues:default; }
 taken() { redis-cli zcard soleil_database_queues:default:reserved; }

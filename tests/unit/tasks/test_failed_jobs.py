@@ -5,14 +5,19 @@ from typing import Any
 
 import pytest
 
+from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.failed_jobs import FailedJob, FailedJobs
+from soleil_remediate.facts.mail import Mailing
 from soleil_remediate.facts.queues import Backlog
 from soleil_remediate.plan import Risk
 from soleil_remediate.rights import Right
 from soleil_remediate.tasks.failed_jobs import RETRY, RetryFailedJobs
 from soleil_remediate.units import Duration
-from tests.unit.facts.queues import backlog, queue
+from tests.unit.facts.answers import said, see
+from tests.unit.facts.mail import ANSWERED, CONFIGURED, NOBODY, SLOW, by, mailing, refusing
+from tests.unit.facts.mail import told as told_of_mail
+from tests.unit.facts.queues import backlog, connected, queue, told
 
 EXPORT, MAIL = "App\\Jobs\\Export", "App\\Jobs\\Mail"
 NOTHING_WAITS = backlog(queue(0, 0))
@@ -38,7 +43,7 @@ def failed(*newest: FailedJob, **others: Any) -> FailedJobs:
 
 def test_only_what_was_seen_of_the_named_classes_is_retried_the_oldest_first_by_its_uuid() -> None:
     seen = failed(job(4, age=10), job(3, MAIL, age=20), job(2, age=30), job(1, age=90000))
-    plan = task().plan((seen, NOTHING_WAITS))
+    plan = task().plan((seen, NOTHING_WAITS, None))
     (change,) = plan.changes
     assert change.command.words == ("php", "--", "retry", "/srv/app", "1", "60", uuid(2), uuid(4))
     assert (change.command.user, change.command.stdin) == ("soleil", RETRY)
@@ -53,14 +58,16 @@ def test_only_what_was_seen_of_the_named_classes_is_retried_the_oldest_first_by_
 
 
 def test_it_is_so_many_at_most() -> None:
-    (change,) = task(most=1, classes=f"{MAIL},{EXPORT}").plan((failed(job(2), job(1, MAIL)), NOTHING_WAITS)).changes
+    (change,) = (
+        task(most=1, classes=f"{MAIL},{EXPORT}").plan((failed(job(2), job(1, MAIL)), NOTHING_WAITS, None)).changes
+    )
     assert change.command.words[6:] == (uuid(1),)
     assert change.summary.startswith("retry 1 failed job of 2, one first: 1 App\\Jobs\\Mail")
 
 
 def test_many_groups_are_told_in_few_words() -> None:
     many = failed(*(job(number, exception=f"E{number}") for number in range(7)))
-    assert " and 2 others, 1 min to 1 min ago" in task().plan((many, NOTHING_WAITS)).because
+    assert " and 2 others, 1 min to 1 min ago" in task().plan((many, NOTHING_WAITS, None)).because
 
 
 @pytest.mark.parametrize(
@@ -75,7 +82,7 @@ def test_many_groups_are_told_in_few_words() -> None:
     ],
 )
 def test_there_is_nothing_to_retry(given: dict[str, Any], seen: FailedJobs | FactError, because: str) -> None:
-    plan = task(**given).plan((seen, NOTHING_WAITS))
+    plan = task(**given).plan((seen, NOTHING_WAITS, None))
     assert (plan.changes, plan.because) == ((), because)
 
 
@@ -100,14 +107,14 @@ def test_where_nobody_would_see_what_becomes_of_it_none_is_retried(
     seen: FailedJobs | FactError, waits: Backlog | FactError, why: str
 ) -> None:
     with pytest.raises(Unplannable, match=why):
-        task().plan((seen, waits))
+        task().plan((seen, waits, None))
 
 
 @pytest.mark.parametrize(
     "waits", [backlog(queue(200, 100)), backlog(queue(9, 9, has_moved=True)), backlog(queue(900, 900, name="other"))]
 )
 def test_a_queue_that_moves_and_another_one_stand_in_nobodys_way(waits: Backlog) -> None:
-    assert task().plan((failed(job(1)), waits)).changes
+    assert task().plan((failed(job(1)), waits, None)).changes
 
 
 @pytest.mark.parametrize(
@@ -118,14 +125,78 @@ def test_a_queue_that_moves_and_another_one_stand_in_nobodys_way(waits: Backlog)
         ({"classes": "*"}, "there is no retry of all"),
         ({"classes": "App\\Jobs\\*"}, "there is no retry of all"),
         ({"classes": "A,"}, "there is no retry of all"),
-        ({"most": 0}, "most must be from 1 to 100"),
-        ({"most": 101}, "most must be from 1 to 100"),
+        ({"most": 0}, "most must be from 1 to 500"),
+        ({"most": 501}, "most must be from 1 to 500"),
         ({"pause": Duration(61)}, "pause must be at most 1 min"),
     ],
 )
 def test_what_is_to_be_retried_is_named_and_little(given: dict[str, Any], why: str | None) -> None:
     if why is None:  # a class could be called so; it is looked for as one
-        assert task(**given).plan((failed(job(1)), NOTHING_WAITS)).changes == ()
+        assert task(**given).plan((failed(job(1)), NOTHING_WAITS, None)).changes == ()
         return
     with pytest.raises(ValueError, match=why):
         task(**given)
+
+
+SWIFT = "Swift_TransportException"
+
+
+def mails(**others: Any) -> RetryFailedJobs:
+    return task(**{"classes": MAIL, "sends": "mail", **others})
+
+
+def test_of_jobs_that_send_mail_only_what_failed_of_its_mail_is_retried_at_a_rate() -> None:
+    seen = failed(job(3, MAIL, exception=SWIFT), job(2, MAIL), job(1, MAIL, exception=SWIFT))
+    (change,) = mails(pause=Duration(2)).plan((seen, NOTHING_WAITS, mailing())).changes
+    assert change.command.words == ("php", "--", "retry", "/srv/app", "2", "60", uuid(1), uuid(3))
+    assert change.summary.startswith("retry 2 failed jobs of 2, one first, then one every 2 s: 2 App\\Jobs\\Mail")
+    assert change.loses.endswith("; a mail that went out before its job failed goes out twice")
+    (alone,) = mails(most=1).plan((seen, NOTHING_WAITS, mailing())).changes
+    assert alone.summary.startswith("retry 1 failed job of 2, one first: ")
+    nothing = mails().plan((failed(job(2, MAIL)), NOTHING_WAITS, mailing(NOBODY)))
+    assert nothing.because == "no job of App\\Jobs\\Mail has failed of its mail within 1 d"
+
+
+@pytest.mark.parametrize(
+    "mail, why",
+    [
+        (None, "it cannot be known whether mail would go out"),
+        (FactError("no PHP"), "it cannot be known whether mail would go out: no PHP"),
+        (mailing(NOBODY), r"they would fail again: no mail server .*\(Connection refused\); repair that first"),
+        (mailing(refusing()), "they would fail again: the mail server .* refuses the application's login"),
+        (mailing(SLOW), "they would fail again: .*over 5 s"),
+        (by(""), "they would fail again: .*is not configured"),
+        (by("log"), "sends its mail to nobody"),
+        (by("ses"), "mail goes by ses, .*Once a mail is seen to go out: queue-backlog --set classes=…"),
+    ],
+)
+def test_no_mail_is_sent_again_while_it_is_not_seen_that_it_would_go_out(
+    mail: Mailing | FactError | None, why: str
+) -> None:
+    with pytest.raises(Unplannable, match=why):
+        mails().plan((failed(job(1, MAIL, exception=SWIFT)), NOTHING_WAITS, mail))
+
+
+@pytest.mark.parametrize("given, asks", [({}, True), ({"sends": None}, False), ({"classes": None}, False)])
+def test_the_mail_server_is_asked_only_for_jobs_that_send_mail(given: dict[str, Any], asks: bool) -> None:
+    rules = (
+        ("php -- mail", told_of_mail(CONFIGURED, ANSWERED)),
+        ("php -- failed-jobs", told({"driver": "database-uuids", "total": 0, "jobs": []})),
+        ("php -- queues", told({"is_down": False, "default": "redis", "connections": {"redis": connected()}})),
+        ("supervisor", said(status=1)),
+    )
+    found = see(mails(**given).read(Reader()), *rules)
+    assert (found[2] is not None) is asks
+
+
+@pytest.mark.parametrize(
+    "given, why",
+    [
+        ({"sends": "money"}, "sends must be mail, or not be given"),
+        ({"most": 500, "pause": Duration(15)}, "500 with 15 s between them take longer than 2 h"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(given: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        task(**given)
+    assert task(most=500, pause=Duration(14)).most == 500
