@@ -31,6 +31,7 @@ from soleil_remediate.checks.memory import MemoryAvailable, OomKillOver
 from soleil_remediate.checks.queues import QueueDrained, QueueDraining
 from soleil_remediate.checks.redis import RedisAnswering, RedisWritable
 from soleil_remediate.checks.requests import RequestsServed
+from soleil_remediate.checks.security import AddressHarmless, IncidentOver, TokensUnshared
 from soleil_remediate.checks.traffic import LimitsFair, TrafficCalm
 from soleil_remediate.checks.workers import WorkersRunning
 from soleil_remediate.errors import ConfigError, UnknownName
@@ -44,6 +45,7 @@ from soleil_remediate.looks.memory import MemoryOverview, MemoryProcesses, OomKi
 from soleil_remediate.looks.queues import QueueFailed, QueueSizes, WorkersOverview
 from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlowLog, RedisUses
 from soleil_remediate.looks.releases import ReleaseList
+from soleil_remediate.looks.security import AddressRefused, TokensUses
 from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
 from soleil_remediate.looks.traffic import AddressBlocked, LimiterOverview, TrafficTalkers
 from soleil_remediate.plan import Risk
@@ -60,6 +62,7 @@ from soleil_remediate.tasks.databases import (
     StartCluster,
     StartPooler,
 )
+from soleil_remediate.tasks.evidence import CollectEvidence
 from soleil_remediate.tasks.failed_jobs import RetryFailedJobs
 from soleil_remediate.tasks.journals import VacuumJournal
 from soleil_remediate.tasks.limiters import ClearLimiter
@@ -73,6 +76,7 @@ from soleil_remediate.tasks.redis import RaiseRedisMemory, RestartRedis
 from soleil_remediate.tasks.releases import RollBackRelease
 from soleil_remediate.tasks.rotations import RotateLog
 from soleil_remediate.tasks.services import ReloadNginx, StartService
+from soleil_remediate.tasks.tokens import RevokeTokens
 from soleil_remediate.tasks.unwell import ReloadService, RestartService
 from soleil_remediate.tasks.workers import AddWorkers, RestartWorkers, StartWorkers
 
@@ -173,6 +177,13 @@ BUILT_IN: tuple[KindClass, ...] = (
     MailSent,
     MailConfiguration,
     SendTestMail,
+    TokensUnshared,
+    AddressHarmless,
+    IncidentOver,
+    TokensUses,
+    AddressRefused,
+    CollectEvidence,
+    RevokeTokens,
 )
 
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*")

@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from soleil_remediate.errors import FactError, Frozen, NotOnHost, Refused, RemediateError, Unplannable, Unreachable
+from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.incidents import MARK, Incident
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import (
     Eased,
@@ -46,7 +48,7 @@ from soleil_remediate.step_outcomes import (
 )
 from soleil_remediate.stopping import StopRequested
 from soleil_remediate.task import Check, Forecast, Health, Look, Text, Verdict
-from soleil_remediate.units import Duration
+from soleil_remediate.units import ByteSize, Duration
 
 _NOTHING = re.compile(r"othing was (sent|begun|changed)")
 
@@ -83,7 +85,7 @@ def uses_of(steps: Sequence[Step], seen: Sequence[Any]) -> Iterator[Use]:
                     yield from change.uses
 
 
-def decide(
+def decide(  # noqa: PLR0913  # all but three by name, and each is seen elsewhere
     step: Step,
     seen: Any,
     standing: Standing,
@@ -92,6 +94,7 @@ def decide(
     need: Health,
     is_tentative: bool = False,
     refused: frozenset[Use] = frozenset(),
+    incident: Incident | FactError | None = None,
 ) -> StepPending | StepHealthy | StepSkipped | StepUndecided:
     """Decide what a step would do about what was seen, where the host stands as it does.
 
@@ -104,6 +107,7 @@ def decide(
             steps that always run do, however far the goal is; where it cannot be known, none does.
         is_tentative: An earlier step would be sent first.
         refused: What sudo would not allow the login there.
+        incident: The one that is open there, or why that cannot be known; asked only where a step clears up.
     """
     why_not = _why_not(step, standing, need)
     if why_not:
@@ -119,10 +123,22 @@ def decide(
     helpful = relevant(plan, standing.faults)
     if not helpful.changes:
         return StepSkipped(why=helpful.because)
+    if step.task.clears and incident is not None:
+        return StepUndecided(why=_kept_for(incident))
     if why_not := _why_not_here(step, helpful, host, refused):
         return StepUndecided(why=why_not)
     digests = tuple(change.digest(host.name, step.task.kind) for change in helpful.changes)
     return StepPending(plan=helpful, digests=digests, is_tentative=is_tentative)
+
+
+def _kept_for(incident: Incident | FactError) -> str:
+    """Return why nothing that may be evidence is cleared away."""
+    if isinstance(incident, FactError):
+        return f"it cannot be known whether an incident is open, of which this may be evidence: {incident}"
+    return (
+        f"incident {incident.name} is open since {as_text(incident.since)} UTC, and this may be evidence of it. By "
+        f"hand, once whoever leads it has decided that it is over: sudo rm {MARK}"
+    )
 
 
 def _why_not_here(step: Step, plan: Plan, host: Host, refused: frozenset[Use]) -> str:
@@ -138,6 +154,9 @@ def _why_not_here(step: Step, plan: Plan, host: Host, refused: frozenset[Use]) -
     for change in plan.changes:
         if change.preserve is not None and change.preserve.size > limit:
             return f"saving {change.preserve.path} first takes {change.preserve.size}, evidence_limit is {limit}"
+        gathered = ByteSize(sum(one.size for one in change.gathers))
+        if gathered > limit:
+            return f"what is to be saved first is about {gathered}, evidence_limit is {limit}"
     return ""
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from soleil_remediate.clock import Clock
@@ -24,7 +26,7 @@ from soleil_remediate.errors import (
 )
 from soleil_remediate.events import ChangeAnswered, ChangeIntended, ChangeUnanswered, CopyProgress, CopySaved, Event
 from soleil_remediate.freezing import Brake, released
-from soleil_remediate.plan import Change, Preserve, Undo
+from soleil_remediate.plan import Change, Gather, Preserve, Undo
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.state import remedy_for
 from soleil_remediate.step_outcomes import SavedCopy, Sent
@@ -108,6 +110,8 @@ class Delivery:
         if change.is_over_new_connection:
             self.line.reopen()
         saved, receipt = self._save(change.preserve, step, number) if change.preserve else (None, None)
+        if change.gathers:
+            receipt = self._gather(change, step, number)
         self._check(is_to_finish=is_to_finish)
         command = replace(change.command, stdin=receipt) if receipt else change.command
         operation = self.operation(step, number)
@@ -262,43 +266,77 @@ class Delivery:
         except HostLocked:
             return self.line.session, False
 
-    def _save(self, preserve: Preserve, step: int, number: int) -> tuple[SavedCopy, str]:
-        """Return the copy, and what the change must be told about it."""
-        host = self.line.session.host.name
-        try:
-            new = self.copies.create_copy(f"{host}-{step}-{number}-{preserve.path.name}")
-        except OSError as error:
-            why = f"the copy of {preserve.path} cannot be created here: {error.strerror}"
-            raise EvidenceNotStored(f"{why}. To go on: {remedy_for(error)}") from error
-        with new:
-            saved = self._stream(preserve, new, step)
-            copy = SavedCopy(path=new.path, size=saved.size, stored=saved.stored, sha256=saved.sha256)
-            self.say(CopySaved(host=host, step=step, copy=copy))
-        return copy, saved.receipt
+    def _save(self, what: Preserve | Gather, step: int, number: int, before: int = 0) -> tuple[SavedCopy, str]:
+        """Return the copy, and what the change must be told about it; *before* it, so much was saved for the change."""
+        with self._new_copy(what, what.file_name, step, number) as new:
+            saved = self._stream(what, new, step, before)
+            return self._saved(new, saved, step), saved.receipt
 
-    def _stream(self, preserve: Preserve, new: NewCopy, step: int) -> Saved:
+    def _gather(self, change: Change, step: int, number: int) -> str:
+        """Save what a change wants to be gathered, and a manifest of it; return what the change must be told."""
+        manifest, size = "", 0
+        for one in change.gathers:
+            copy, _ = self._save(one, step, number, size)
+            size += copy.size
+            manifest += f"{copy.sha256} {copy.size:d} {one.name}\n"
+        text = manifest.encode()
+        stored = gzip.compress(text, mtime=0)
+        with self._new_copy("the manifest", "manifest", step, number) as new:
+            try:
+                new.file.write(stored)
+                new.finish()
+            except OSError as error:
+                raise _not_stored("the manifest", new, error) from error
+            saved = Saved(
+                size=ByteSize(len(text)),
+                stored=ByteSize(len(stored)),
+                sha256=hashlib.sha256(text).hexdigest(),
+                tail_sha256="",
+            )
+            self._saved(new, saved, step)
+        return manifest
+
+    def _new_copy(self, what: object, name: str, step: int, number: int) -> NewCopy:
+        try:
+            return self.copies.create_copy(f"{self.line.session.host.name}-{step}-{number}-{name}")
+        except OSError as error:
+            why = f"the copy of {what} cannot be created here: {error.strerror}"
+            raise EvidenceNotStored(f"{why}. To go on: {remedy_for(error)}") from error
+
+    def _saved(self, new: NewCopy, saved: Saved, step: int) -> SavedCopy:
+        copy = SavedCopy(path=new.path, size=saved.size, stored=saved.stored, sha256=saved.sha256)
+        self.say(CopySaved(host=self.line.session.host.name, step=step, copy=copy))
+        return copy
+
+    def _stream(self, what: Preserve | Gather, new: NewCopy, step: int, before: int) -> Saved:
         host = self.line.session.host.name
         limit = self.line.session.host.policy.evidence_limit
+        path = what.path if isinstance(what, Preserve) else PurePosixPath(what.name)
 
-        def check(size: ByteSize) -> None:
-            if size > limit:
-                raise EvidenceNotStored(f"the copy of {preserve.path} is {size}, the policy allows {limit}")
+        def check(size: int) -> None:
+            if before + size > limit:
+                whole = ByteSize(before + size)
+                raise EvidenceNotStored(f"the copy of {what} is {whole}{more}, the policy allows {limit}")
 
         def on_progress(copied: ByteSize) -> None:
             self.stop.check()
             check(copied)  # it may have grown since it was planned
-            self.say(CopyProgress(host=host, step=step, path=preserve.path, copied=copied, total=preserve.size))
+            self.say(CopyProgress(host=host, step=step, path=path, copied=copied, total=what.size))
 
-        check(preserve.size)
+        more = f" with the {ByteSize(before)} before it" if before else ""
+        check(what.size)
         try:
-            saved = self.line.session.save(preserve, new.file, on_progress)
+            saved = self.line.session.save(what, new.file, on_progress)
             check(saved.size)
             new.finish()
         except OSError as error:
-            raise EvidenceNotStored(
-                f"the copy of {preserve.path} cannot be stored here: {error.strerror} ({_room(new.path.parent)})"
-            ) from error
+            raise _not_stored(what, new, error) from error
         return saved
+
+
+def _not_stored(what: object, new: NewCopy, error: OSError) -> EvidenceNotStored:
+    room = _room(new.path.parent)
+    return EvidenceNotStored(f"the copy of {what} cannot be stored here: {error.strerror} ({room})")
 
 
 def _room(folder: Path) -> str:

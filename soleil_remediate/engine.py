@@ -290,7 +290,15 @@ class HostRun:
             RemediateError: Nothing more may be sent; what this step sent is noted.
         """
         refused = self._allowed.refused
-        decided = decide(step, looked.of(index), looked.standing, self.host, need=need, refused=refused)
+        decided = decide(
+            step,
+            looked.of(index),
+            looked.standing,
+            self.host,
+            need=need,
+            refused=refused,
+            incident=looked.incident,
+        )
         if not isinstance(decided, StepPending):
             self._end_step(index, step, decided)
             return looked

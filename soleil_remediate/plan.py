@@ -110,6 +110,42 @@ class Preserve:
     identity: FileIdentity
     size: ByteSize = field(compare=False)
 
+    @property
+    def file_name(self) -> str:
+        """What the copy is called here, without its ending."""
+        return self.path.name
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gather:
+    """What a command says on the host, saved off it complete and with a matching checksum before a change may be sent.
+
+    Nothing of it is written on the host. The change's command then reads one line for each on its standard input: the
+    SHA-256, how many bytes, in decimal, and the name. Beside the copies lies a manifest of the same lines.
+
+    Args:
+        name: What the copy is called here, and who asks for it by: letters, digits, dots and dashes.
+        about: What it is, for people.
+        command: What says it; it only reads, and ends with 0 once all was said.
+        size: About how much that is, for the estimate of time and space only.
+    """
+
+    name: str
+    about: str = field(compare=False)
+    command: Command
+    size: ByteSize = field(compare=False)
+
+    @property
+    def file_name(self) -> str:
+        """What the copy is called here, without its ending."""
+        return self.name
+
+    def __str__(self) -> str:
+        return self.about
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relief:
@@ -142,6 +178,7 @@ class Change:
         keeps: What stays as it was, where that is worth saying.
         downtime: What users notice.
         preserve: What is saved off the host first.
+        gathers: What is asked and saved off the host first; not together with *preserve*.
         is_roots: It takes all of root's rights, whatever rights its task names.
         is_over_new_connection: It is sent over a connection that was opened after the change before it, so that it
             proves that the host can still be reached.
@@ -160,6 +197,7 @@ class Change:
     keeps: str = field(default="", compare=False)
     downtime: str = field(default="none", compare=False)
     preserve: Preserve | None = None
+    gathers: tuple[Gather, ...] = ()
     relieves: tuple[Relief, ...] = ()
     is_roots: bool = field(default=False, compare=False)
     is_over_new_connection: bool = False
@@ -168,10 +206,10 @@ class Change:
     def digest(self, host: str, kind: str) -> str:
         """Return what an approval of this change on *host* is about, as 16 hexadecimal digits.
 
-        Host, kind, command, risk, undo and which file is saved first are in it. Of a secret only that there is one.
+        Host, kind, command, risk, undo and what is saved first are in it. Of a secret only that there is one.
         """
         undo, saved = self.undo.command, self.preserve
-        about = [
+        about: list[object] = [
             host,
             kind,
             _words(self.command),
@@ -179,6 +217,8 @@ class Change:
             undo and _words(undo),
             saved and [str(saved.path), str(saved.identity)],
         ]
+        if self.gathers:
+            about.append([[one.name, _words(one.command)] for one in self.gathers])
         text = json.dumps(about, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -10,6 +10,7 @@ from soleil_remediate.allowed import Allowed
 from soleil_remediate.command import Read, Reader
 from soleil_remediate.decisions import decide, foresee, judge, show
 from soleil_remediate.errors import FactError, NotOnHost
+from soleil_remediate.facts.incidents import Incident, ReadIncident
 from soleil_remediate.rights import Use
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import CheckSeen, EvidenceSeen, Preview, Standing
@@ -29,6 +30,7 @@ class Seen:
         steps: What the task of each step read, from that one on.
         evidence: What each look read.
         misnamed: Names that the checks were given and the host has not.
+        incident: The incident that is open on the host; asked only where a step clears something away.
     """
 
     standing: Standing
@@ -36,6 +38,7 @@ class Seen:
     steps: tuple[Any, ...]
     evidence: tuple[Any, ...]
     misnamed: tuple[NotOnHost, ...]
+    incident: Incident | FactError | None = None
 
     def of(self, index: int) -> Any:
         """Return what the task of a step read."""
@@ -47,10 +50,11 @@ def _checks(case: Case) -> tuple[Check[Any], ...]:
 
 
 def reads_of(case: Case, first: int = 0, evidence: Sequence[Look[Any]] = ()) -> list[Read[Any]]:
-    """Return what is asked: by the checks, *evidence* and every step from *first* on."""
+    """Return what is asked: by the checks, *evidence* and every step from *first* on, and whether any may clear up."""
     reader = Reader()
-    tasks = (step.task for step in case.steps[first:])
-    return [reading.read(reader) for reading in (*_checks(case), *evidence, *tasks)]
+    tasks = [step.task for step in case.steps[first:]]
+    reads: list[Read[Any]] = [reading.read(reader) for reading in (*_checks(case), *evidence, *tasks)]
+    return [*reads, reader.ask(ReadIncident())] if any(task.clears for task in tasks) else reads
 
 
 def seen_by(
@@ -68,14 +72,16 @@ def seen_by(
     """
     checks = _checks(case)
     rest = len(checks) + len(evidence)
+    steps, incident = results[rest : rest + len(case.steps) - first], results[rest + len(case.steps) - first :]
     judged: tuple[CheckSeen, ...] = tuple(judge(check, one) for check, one in zip(checks, results, strict=False))
     split, end = len(case.healthy_when), len(case.healthy_when) + len(case.goal)
     return Seen(
         standing=Standing(symptom=judged[:split], goal=judged[split:end], beyond=judged[end:], scope=scope),
         first=first,
-        steps=tuple(results[rest:]),
+        steps=tuple(steps),
         evidence=tuple(results[len(checks) : rest]),
         misnamed=tuple(one for one in results[: len(checks)] if isinstance(one, NotOnHost)),
+        incident=incident[0] if incident else None,
     )
 
 
@@ -124,6 +130,7 @@ def _foreseen(case: Case, seen: Seen, standing: Standing, refused: frozenset[Use
             need=standing.symptom_health,
             is_tentative=is_tentative,
             refused=refused,
+            incident=seen.incident,
         )
         is_tentative = is_tentative or isinstance(outcome, StepPending)
         steps.append(StepSeen(kind=step.task.kind, outcome=outcome))

@@ -182,9 +182,11 @@ class Task(Check[Seen]):
 
     Attributes:
         divides: Hosts of a group differ for their users where it is done on some of them alone.
+        clears: It clears away what may be evidence of an incident: nothing of it is sent while one is open on the host.
     """
 
     divides: ClassVar[bool] = False
+    clears: ClassVar[bool] = False
 
     @abstractmethod
     def plan(self, seen: Seen) -> Plan:

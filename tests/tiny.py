@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.host import Connection, Host, Origin, Policy, nothing
-from soleil_remediate.plan import Change, FileIdentity, Plan, Preserve, Relief, Risk, Script, Undo
+from soleil_remediate.plan import Change, FileIdentity, Gather, Plan, Preserve, Relief, Risk, Script, Undo
 from soleil_remediate.scenario import Case, Scenario, Severity, Step
 from soleil_remediate.task import Check, Look, Table, Task, Verdict
 from soleil_remediate.transports.scripted import ScriptedHost
@@ -87,6 +87,7 @@ class PutFile(Task[str | None]):
     only_from: tuple[str, ...] = ()
     risk: Risk = Risk.GENTLE
     saved: bool = False
+    gathers: tuple[Gather, ...] = ()
     relieves: tuple[str, ...] = ()
 
     async def read(self, host: Reader) -> str | None:
@@ -109,6 +110,7 @@ class PutFile(Task[str | None]):
             before=str(seen),
             after=word,
             preserve=Preserve(path=self.path, identity=IDENTITY, size=KiB(1)) if self.saved else None,
+            gathers=self.gathers,
             relieves=tuple(Relief(subject=subject, amount="a word") for subject in self.relieves),
         )
 

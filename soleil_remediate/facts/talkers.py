@@ -107,7 +107,11 @@ class Traffic:
     @property
     def recent(self) -> tuple[Request, ...]:
         """Those of the last minute, but for what was asked for by who is blocked since."""
-        return tuple(one for one in self.requests if one.at > self.now - MINUTE and not self._is_over(one))
+        return self.lately(Duration(MINUTE))
+
+    def lately(self, within: Duration) -> tuple[Request, ...]:
+        """Return those of so lately, but for what was asked for by who is blocked since."""
+        return tuple(one for one in self.requests if one.at > self.now - within and not self._is_over(one))
 
     def _is_over(self, request: Request) -> bool:
         # One second: it may have been answered while the block began.

@@ -138,6 +138,7 @@ def inventory_text(groups: Mapping[str, Iterable[tuple[str, str]]], private_key:
         "        redis-down: destructive",
         "        memory-exhaustion: disruptive",
         "        email-delivery-failure: destructive",
+        "        security-incident: destructive",
         "  children:",
     ]
     for group, hosts in groups.items():

@@ -302,4 +302,4 @@ def _pending_by_hand(page: Page, report: HostReport, again: Invocation) -> None:
 
 
 def _is_long(change: Change) -> bool:
-    return change.preserve is not None or len(str(change.command)) > 160
+    return change.preserve is not None or bool(change.gathers) or len(str(change.command)) > 160

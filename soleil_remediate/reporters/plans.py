@@ -13,6 +13,7 @@ from soleil_remediate.reporters.page import HEADING, PURPLE, RED, Page, counted,
 from soleil_remediate.reporters.visible import shown_word, typed, visible
 from soleil_remediate.seen import Preview, plan_of
 from soleil_remediate.step_outcomes import StepDeclined, StepHealthy, StepPending, StepSeen, StepSkipped, StepUndecided
+from soleil_remediate.units import ByteSize
 
 #: Colour says "look here" and nothing else.
 STYLES = {Risk.GENTLE: "", Risk.DISRUPTIVE: PURPLE, Risk.DESTRUCTIVE: RED}
@@ -114,10 +115,13 @@ def put_change(page: Page, change: Change, detail: Detail = Detail.FULL) -> None
         undo = f"none: {undo}"
     loses = "" if change.loses == "nothing" else change.loses
     if detail >= Detail.LEAST:
-        saves = "saved first" if change.preserve is not None else ""
+        saves = "saved first" if change.preserve is not None or change.gathers else ""
         page.prose(joined([saves, loses and f"loses {loses}", f"undo {undo}"]), _INDENT, at_most=3)
         return
     saves = "" if change.preserve is None else f"{change.preserve.size} off the host first, gzip, checksum compared"
+    if change.gathers:
+        about = ByteSize(sum(one.size for one in change.gathers))
+        saves = f"about {about} off the host first, gzip, checksums compared: {', '.join(map(str, change.gathers))}"
     for label, text in (("keep", change.keeps), ("save", saves), ("loses", loses), ("undo", undo)):
         if text:
             _put_labelled(page, label, text, at_most)
@@ -177,6 +181,13 @@ def put_by_hand(page: Page, host: Host, change: Change, name: str) -> None:
         page.line("BYTES_SAVED=")
         _comment(page, "and go on there; without the number nothing happens:")
         page.line('[ "${BYTES_SAVED:?save it first}" -ge 0 ] && echo "$BYTES_SAVED" | \\')
+    if change.gathers:
+        _comment(page, "first save, off the host, what each of these prints:")
+        for one in change.gathers:
+            _comment(page, f"{one.name}: {one}")
+            for line in typed(one.command):
+                page.line(line)
+        _comment(page, "then this; it reads a line of each on its standard input: SHA256 BYTES NAME")
     for line in typed(change.command):
         page.line(line)
 

@@ -128,6 +128,7 @@ class PruneBackups(Task[BackupsSeen]):
     kind = "backup.prune"
     rounds = 2
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
+    clears: ClassVar[bool] = True
 
     directory: PurePosixPath
     keep: int = 3

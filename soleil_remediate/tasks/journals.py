@@ -51,6 +51,7 @@ class VacuumJournal(Task[Journal]):
     kind = "journal.vacuum"
     rounds = 1
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
+    clears: ClassVar[bool] = True
 
     to: ByteSize
 

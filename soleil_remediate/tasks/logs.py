@@ -103,6 +103,7 @@ class TruncateLog(Task[LogsSeen]):
     kind = "log.truncate"
     rounds = 2
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
+    clears: ClassVar[bool] = True
 
     path: PurePosixPath
     larger_than: ByteSize

@@ -165,6 +165,7 @@ class ReopenFile(Task[tuple[DeletedFile, ...]]):
     kind = "open-file.reopen"
     rounds = 2
     risk: ClassVar[Risk] = Risk.GENTLE
+    clears: ClassVar[bool] = True
 
     larger_than: ByteSize = MiB(1)
 

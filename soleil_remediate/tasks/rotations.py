@@ -68,6 +68,7 @@ class RotateLog(Task[RotationsSeen]):
     kind = "log.rotate"
     rounds = 1
     risk: ClassVar[Risk] = Risk.DISRUPTIVE
+    clears: ClassVar[bool] = True
 
     path: PurePosixPath
     larger_than: ByteSize

@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 from soleil_remediate.command import Command, Output
 from soleil_remediate.errors import FactError
 from soleil_remediate.host import Host
-from soleil_remediate.plan import Preserve
+from soleil_remediate.plan import Gather, Preserve
 from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.units import ByteSize, Duration
 
@@ -172,14 +172,14 @@ class Session(Protocol):
                 lock.
         """
 
-    def save(self, preserve: Preserve, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> Saved:
-        """Stream a file's bytes, gzip-compressed at the source, into *into*; nothing is written on the host.
+    def save(self, what: Preserve | Gather, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> Saved:
+        """Stream bytes, gzip-compressed at the source, into *into*; nothing is written on the host.
 
-        The file is opened once and without following links, and must be the one that *preserve* names.
-        *on_progress* gets the number of the file's bytes that have arrived so far.
+        A file is opened once and without following links, and must be the one that *what* names; a command is run once,
+        and must end with 0. *on_progress* gets the number of bytes that have arrived so far, uncompressed.
 
         Raises:
-            EvidenceNotStored: It is another file by now, cannot be read, or the checksums differ.
+            EvidenceNotStored: It is another file by now, cannot be read, ended badly, or the checksums differ.
             OSError: *into* could not be written.
             Unreachable: The connection is gone; nothing was changed.
         """

@@ -1,4 +1,6 @@
-"""A file's bytes on their way off a host: compressed there, decompressed and summed here, never all in memory."""
+"""Bytes of a file or of a command on their way off a host: compressed there, decompressed and summed here,
+never all in memory.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,10 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from soleil_remediate.errors import EvidenceNotStored
-from soleil_remediate.plan import Preserve, Script
+from soleil_remediate.plan import Gather, Preserve, Script
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.transports import Saved
-from soleil_remediate.transports.shell import Kept
+from soleil_remediate.transports.shell import Kept, whole
 from soleil_remediate.units import ByteSize, KiB, MiB
 
 #: How much is decompressed at once, however much the host packed into few bytes.
@@ -40,10 +42,19 @@ echo "size $size" >&2
 )
 
 
-def copying(preserve: Preserve) -> str:
-    """Return the shell's text that copies what *preserve* names: gzip on standard output, the rest on the other."""
-    seconds = 600 + preserve.size // _SLOWEST
-    words = _COPY.bind(preserve.path, preserve.identity)
+#: The same for what a command says: how it ended is told last, since a pipe forgets that.
+_SAYING = (
+    """( { { { %s; echo "status $?" >&2; } | tee /dev/fd/5 | nice -n 10 gzip -1 >&4; } 5>&1 | sha256sum >&2; } 4>&1 """
+    ") 9<&-"
+)
+
+
+def copying(what: Preserve | Gather) -> str:
+    """Return the shell's text that copies *what* is named: gzip on standard output, the rest on the other."""
+    if isinstance(what, Gather):
+        return _SAYING % whole(what.command)
+    seconds = 600 + what.size // _SLOWEST
+    words = _COPY.bind(what.path, what.identity)
     return f"( exec timeout -k 5 {seconds} {shlex.join(words)} ) </dev/null 9<&-"
 
 
@@ -51,13 +62,13 @@ class Copy:
     """Takes the compressed bytes as they come and hands them on; decompresses them only to count and sum.
 
     Args:
-        preserve: What is copied.
+        what: What is copied.
         into: Where the compressed bytes go; its errors are not caught.
         on_progress: Gets the number of the file's bytes that have arrived so far.
     """
 
-    def __init__(self, preserve: Preserve, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> None:
-        self._preserve = preserve
+    def __init__(self, what: Preserve | Gather, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> None:
+        self._what = what
         self._into = into
         self._on_progress = on_progress
         self._unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
@@ -96,14 +107,14 @@ class Copy:
             raise self._refused("its copy was cut short")
         if status:
             raise self._refused(said.strip().splitlines()[-1][-200:] if said.strip() else f"exit status {status}")
-        size = re.search(r"^size (\d{1,20})$", said, re.MULTILINE)
+        size = self._size_told(said)
         digest = re.search(r"^([0-9a-f]{64})  -$", said, re.MULTILINE)
-        if size is None or digest is None:
+        if digest is None:
             raise self._refused(f"the host named no checksum: {' '.join(said.split())[-200:]}")
         if not self._unzip.eof or self._unzip.unused_data:
             raise self._refused("the compressed stream has no proper end")
-        if self._size != int(size[1]):
-            raise self._refused(f"it changed while it was copied: {self._size} of {size[1]} bytes")
+        if self._size != size:
+            raise self._refused(f"it changed while it was copied: {self._size} of {size} bytes")
         if digest[1] != self._sum.hexdigest():
             raise self._refused("the checksums differ")
         return Saved(
@@ -113,5 +124,19 @@ class Copy:
             tail_sha256=hashlib.sha256(self._tail).hexdigest(),
         )
 
+    def _size_told(self, said: str) -> int:
+        """Return how long it is, as the host said before; of what a command says only its end is known."""
+        if isinstance(self._what, Gather):
+            ended = re.findall(r"^status (\d{1,3})$", said, re.MULTILINE)[-1:]
+            if ended != ["0"]:
+                lines = [line for line in said.splitlines() if not re.fullmatch(r"status \d+|[0-9a-f]{64}  -|", line)]
+                why = f"exit status {ended[0]}" if ended else "nobody knows how it ended"
+                raise self._refused(f"{why}: {lines[-1][-200:]}" if lines else why)
+            return self._size
+        size = re.search(r"^size (\d{1,20})$", said, re.MULTILINE)
+        if size is None:
+            raise self._refused(f"the host named no checksum: {' '.join(said.split())[-200:]}")
+        return int(size[1])
+
     def _refused(self, why: str) -> EvidenceNotStored:
-        return EvidenceNotStored(f"{self._preserve.path} was not saved: {why}. Nothing was changed")
+        return EvidenceNotStored(f"{self._what} was not saved: {why}. Nothing was changed")

@@ -31,7 +31,7 @@ from soleil_remediate.errors import (
     Unreachable,
 )
 from soleil_remediate.host import Host
-from soleil_remediate.plan import FileIdentity, Preserve
+from soleil_remediate.plan import FileIdentity, Gather, Preserve
 from soleil_remediate.transports import Access, HostKey, Operation, Progress, Saved
 from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.evidence import TAIL
@@ -115,6 +115,7 @@ class ScriptedHost:
     _reads: list[_Rule] = field(default_factory=list, init=False)
     _changes: list[_Rule] = field(default_factory=list, init=False)
     _files: dict[PurePosixPath, _File] = field(default_factory=dict, init=False)
+    _said: dict[str, bytes] = field(default_factory=dict, init=False)
     _operations: dict[str, Operation] = field(default_factory=dict, init=False)
     _holder: ScriptedSession | None = field(default=None, init=False)
     _restarts: int = field(default=0, init=False)
@@ -137,6 +138,10 @@ class ScriptedHost:
     def has_file(self, path: PurePosixPath, content: bytes, identity: FileIdentity) -> None:
         """Let *path* be a file that can be saved as evidence."""
         self._files[path] = _File(identity=identity, content=content)
+
+    def says(self, name: str, content: bytes) -> None:
+        """Let *content* be what is said where something of that name is gathered as evidence."""
+        self._said[name] = content
 
     def restart(self) -> None:
         """Forget every operation and who holds the lock, as a host does that restarts."""
@@ -207,6 +212,16 @@ class ScriptedHost:
             why = "it is no plain file any more" if file is None else "another file has its name now"
             raise EvidenceNotStored(f"{path} was not saved: {why}. Nothing was changed")
         return file.content
+
+    def gathered(self, name: str) -> bytes:
+        """Return what is said where something is gathered.
+
+        Raises:
+            EvidenceNotStored: Nothing is.
+        """
+        if name not in self._said:
+            raise EvidenceNotStored(f"{name} was not saved: nothing is said. Nothing was changed")
+        return self._said[name]
 
     def _rule(self, what: str, rules: Sequence[_Rule], command: Command) -> _Rule:
         for rule in reversed(rules):
@@ -301,15 +316,18 @@ class ScriptedSession:
         self._go()
         return self._scripted.became_of(operation, memory)
 
-    def save(self, preserve: Preserve, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> Saved:
-        """Write the prepared file, gzip-compressed, into *into*.
+    def save(self, what: Preserve | Gather, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> Saved:
+        """Write the prepared file, or what was prepared to be said, gzip-compressed, into *into*.
 
         Raises:
-            EvidenceNotStored: No such file was prepared, or it is another one.
+            EvidenceNotStored: No such file was prepared, or it is another one; or nothing is said.
             Unreachable: The host was prepared so.
         """
         self._go()
-        content = self._scripted.file(preserve.path, preserve.identity)
+        if isinstance(what, Gather):
+            content = self._scripted.gathered(what.name)
+        else:
+            content = self._scripted.file(what.path, what.identity)
         stored = gzip.compress(content, mtime=0)
         into.write(stored)
         on_progress(ByteSize(len(content)))

@@ -24,7 +24,7 @@ from soleil_remediate.errors import (
     Unreachable,
 )
 from soleil_remediate.host import Host
-from soleil_remediate.plan import Preserve
+from soleil_remediate.plan import Gather, Preserve
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.transports import Access, HostKey, Operation, Progress, Saved
 from soleil_remediate.transports.becoming import Becoming, Link
@@ -440,28 +440,28 @@ class ShellSession:
 
     # -- evidence -----------------------------------------------------------------------------------------------------
 
-    def save(self, preserve: Preserve, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> Saved:
-        """Stream a file's bytes, gzip-compressed at the source, into *into*; nothing is written on the host.
+    def save(self, what: Preserve | Gather, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> Saved:
+        """Stream bytes, gzip-compressed at the source, into *into*; nothing is written on the host.
 
         Raises:
-            EvidenceNotStored: It is another file by now, cannot be read, or the checksums differ.
+            EvidenceNotStored: It is another file by now, cannot be read, ended badly, or the checksums differ.
             OSError: *into* could not be written.
             Unreachable: The connection is gone; nothing was changed.
         """
         self._round_trips += 1
         shell = self._new_shell()
         if shell is None:
-            raise EvidenceNotStored(f"{self._host.name} gives no second channel, so {preserve.path} cannot be copied")
-        copy = Copy(preserve, into, on_progress)
+            raise EvidenceNotStored(f"{self._host.name} gives no second channel, so {what} cannot be copied")
+        copy = Copy(what, into, on_progress)
         try:
-            question = shell.run(copying(preserve), out=copy, err=copy.said, within=Duration(7 * 86400))
+            question = shell.run(copying(what), out=copy, err=copy.said, within=Duration(7 * 86400))
             quiet_since, arrived = self._clock(), -1
             while shell.pending and not shell.has_ended:
                 self._turn([shell], wait=False)
                 if copy.stored != arrived:
                     quiet_since, arrived = self._clock(), copy.stored
                 elif self._clock() - quiet_since > _SILENCE:
-                    raise ConnectionLost(f"{self._host.name} sent nothing more of {preserve.path} for {_SILENCE}")
+                    raise ConnectionLost(f"{self._host.name} sent nothing more of {what} for {_SILENCE}")
                 if shell.pending:
                     self._link.wait(1)
             return copy.saved(question.status)

@@ -325,13 +325,8 @@ class Shell:
 
     def ask(self, command: Command) -> Question:
         """Ask *command*: in a shell of its own, without the host's lock, under its deadline."""
-        text = f"( {'exec ' if command.user is None else ''}{_under_deadline(command, 1)} )"
-        if command.stdin is None:
-            text += " </dev/null 9<&-"
-        else:  # printf is a builtin: its text stands in no argument list and in no file
-            text = f"{{ printf -- {shlex.quote(printf_format(command.stdin))} | {text}; }} 9<&-"
         kept = Kept(command.output_limit), Kept(command.output_limit)
-        return self.run(text, out=kept[0], err=kept[1], within=command.deadline)
+        return self.run(whole(command), out=kept[0], err=kept[1], within=command.deadline)
 
     def run(self, text: str, *, out: Sink, err: Sink, within: Duration) -> Question:
         """Give the shell *text* to run as it stands; for constant text with quoted arguments only."""
@@ -468,6 +463,15 @@ def script(command: Command) -> str:
     """Return *command* as a script of its own, under its deadline; its standard input is another matter."""
     line = _under_deadline(command, 5)
     return f"exec {line}" if command.user is None else AS_USER + line
+
+
+def whole(command: Command) -> str:
+    """Return what a session's shell is to run so that *command* is run, with its standard input, without the lock."""
+    text = f"( {'exec ' if command.user is None else ''}{_under_deadline(command, 1)} )"
+    if command.stdin is None:
+        return f"{text} </dev/null 9<&-"
+    # printf is a builtin: its text stands in no argument list and in no file
+    return f"{{ printf -- {shlex.quote(printf_format(command.stdin))} | {text}; }} 9<&-"
 
 
 def printf_format(stdin: str | Secret) -> str:

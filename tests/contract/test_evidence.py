@@ -10,10 +10,11 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from soleil_remediate.command import Command
 from soleil_remediate.errors import EvidenceNotStored, Unreachable
-from soleil_remediate.plan import FileIdentity, Preserve
+from soleil_remediate.plan import FileIdentity, Gather, Preserve
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
-from soleil_remediate.units import ByteSize
+from soleil_remediate.units import ByteSize, Duration
 from tests.contract.conftest import Bed, in_background, ssh_host, through
 from tests.contract.tcp import proxy
 from tests.sshd import IS_ROOT, Sshd
@@ -148,3 +149,38 @@ def test_nothing_is_written_on_the_host(reached: Bed, sshd: Sshd) -> None:
         sshd.inside("find", "/run", str(reached.folder), "-newermt", "@0", "-printf", "%p %s\n").stdout.splitlines()
     )
     assert before == after
+
+
+SAYS = 'printf \'%s\' "$1"; head -c 300000 /dev/zero; cat; echo noise >&2; exit "$2"'
+
+
+def saying(word: str, *, ends: int = 0, stdin: str | None = None, user: str | None = None) -> Gather:
+    command = Command(("sh", "-c", SAYS, "says", word, str(ends)), stdin=stdin, user=user, deadline=Duration(10))
+    return Gather(name="what.is-said", about="what is said", command=command, size=ByteSize(1))
+
+
+@pytest.mark.parametrize("stdin", [None, "it's 100% $(read)\\n"])
+def test_what_a_command_says_is_saved_whole(bed: Bed, stdin: str | None) -> None:
+    content = b"it's a $(log)" + b"\0" * 300_000 + (stdin or "").encode()
+    if isinstance(bed.transport, ScriptedTransport):
+        host = ScriptedHost("web1")
+        host.says("what.is-said", content)
+        bed.transport = ScriptedTransport(host)
+    into = io.BytesIO()
+    saved = bed.open().save(saying("it's a $(log)", stdin=stdin), into, lambda _: None)
+    assert gzip.decompress(into.getvalue()) == content
+    assert (saved.size, saved.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+
+
+def test_what_a_command_says_that_ends_badly_is_not_taken_for_all_of_it(bed: Bed) -> None:
+    why = "nothing is said" if isinstance(bed.transport, ScriptedTransport) else "exit status 3: noise"
+    with pytest.raises(EvidenceNotStored, match=rf"was not saved: {why}\. Nothing was changed"):
+        bed.open().save(saying("x", ends=3), io.BytesIO(), lambda _: None)
+
+
+def test_a_command_that_takes_too_long_is_not_taken_for_all_of_it(reached: Bed) -> None:
+    slow = Gather(
+        name="slow", about="a slow one", command=Command(("sleep", "9"), deadline=Duration(0.5)), size=ByteSize(1)
+    )
+    with pytest.raises(EvidenceNotStored, match=r"a slow one was not saved: exit status 124\. Nothing"):
+        reached.open().save(slow, io.BytesIO(), lambda _: None)

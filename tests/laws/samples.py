@@ -33,6 +33,7 @@ from soleil_remediate.looks.memory import MemoryOverview, MemoryProcesses, OomKi
 from soleil_remediate.looks.queues import QueueFailed, QueueSizes, WorkersOverview
 from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlowLog, RedisUses
 from soleil_remediate.looks.releases import ReleaseList
+from soleil_remediate.looks.security import AddressRefused, TokensUses
 from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
 from soleil_remediate.looks.traffic import AddressBlocked, LimiterOverview, TrafficTalkers
 from soleil_remediate.plan import Change
@@ -88,6 +89,8 @@ LOOKS: tuple[type[Reading[Any]], ...] = (
     BookingsLogWindow,
     BookingsChoices,
     MailConfiguration,
+    TokensUses,
+    AddressRefused,
 )
 
 #: Every kind that comes with the product.
@@ -186,6 +189,10 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     ("--grep=Killed process", said(killed(61, at=_NOW - 60))),
     ("^oom_kill", said("/proc/vmstat:oom_kill 1\n", status=2)),
     ("Id,WorkingDirectory", said("Id=basic.target\n\nWorkingDirectory=\nId=php8.2-fpm.service\n")),
+    ("soleil-remediate-incident", said("d\t\n")),
+    ("php -- account", said(STARTED + '{"ids":["1"],"tokens":3,"used":1700000000,"sessions":"redis"}\n')),
+    ("php -- uses", said(STARTED + '{"table":"audit_logs","is_there":true,"lacks":[],"users":[]}\n')),
+    ("/var/log/auth.log", said(record("/var/log/auth.log", size=MiB(1)))),
     *REDIS,
     (f"php -- bookings {_HOTEL}/double", bookings_told(DOUBLE)),
     (f"php -- bookings {_HOTEL}/unguarded", bookings_told(UNGUARDED)),
@@ -362,6 +369,13 @@ RARE: tuple[Query[Any], ...] = (
 _SHORT = {"least": Percent(50), "enough": ByteSize(2**40)}
 
 _PLAYBOOK: dict[str, dict[str, Any]] = {
+    "tokens.unshared": {"root": Path("/srv/app"), "account": "1"},
+    "address.harmless": {},
+    "incident.over": {},
+    "tokens.uses": {"root": Path("/srv/app")},
+    "address.refused": {},
+    "evidence.collect": {"root": Path("/srv/app"), "incident": "INC-42"},
+    "tokens.revoke": {"root": Path("/srv/app"), "account": "1", "incident": "INC-42"},
     "disk.writable": {"user": "www-data"},
     "disk.used": {"below": Percent(80)},
     "disk.inodes": {"below": Percent(80)},

@@ -56,3 +56,8 @@ def test_a_plan_says_why(kind: type[Task[Any]]) -> None:
     task = sample(kind)
     assert isinstance(task, Task)
     assert task.plan(seen_by(task)).because
+
+
+def test_what_may_be_evidence_of_an_incident_is_cleared_away_by_these_alone() -> None:
+    clearing = {kind.kind for kind in TASKS if kind.clears}
+    assert clearing == {"log.truncate", "log.rotate", "journal.vacuum", "backup.prune", "open-file.reopen"}

@@ -27,6 +27,7 @@ from tests.lab import (
     test_rate_limit_breach,
     test_redis_down,
     test_rotation,
+    test_security_incident,
 )
 from tests.laws.samples import KINDS, TASKS
 
@@ -59,6 +60,9 @@ for errors in test_high_error_rate.REPAIRED:
     SENT.setdefault(errors.fault, set()).add(errors.sent)
 for mail in test_email_delivery_failure.REPAIRED:
     SENT.setdefault(mail.fault, set()).add(mail.sent)
+
+for incident in test_security_incident.REPAIRED:
+    SENT.setdefault(incident.fault, set()).add(incident.sent)
 
 TASK_KINDS = {kind.kind for kind in TASKS}
 CHECKS = tuple(kind for kind in KINDS if issubclass(kind, Check) and not issubclass(kind, Task))
@@ -138,6 +142,11 @@ def test_every_fault_of_mail_has_its_lab_test() -> None:
     refused = {case.fault for case in test_email_delivery_failure.REFUSED}
     own = {fault.name for fault in FAULTS if fault.scenario == test_email_delivery_failure.SCENARIO}
     assert own == repaired | refused
+
+
+def test_every_fault_of_an_incident_has_its_lab_test() -> None:
+    tested = {case.fault for case in test_security_incident.REPAIRED} | {"incident-left-open"}
+    assert {fault.name for fault in FAULTS if fault.scenario == test_security_incident.SCENARIO} == tested
 
 
 def test_every_kind_a_fault_names_and_every_fault_a_lab_test_repairs_is_there() -> None:

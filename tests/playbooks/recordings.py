@@ -49,6 +49,7 @@ RECORDED = (
     ("memory-exhaustion", "oom-kill"),
     ("queue-backlog", "workers-stopped"),
     ("queue-backlog", "jobs-slow"),
+    ("security-incident", "tokens-shared"),
     ("rate-limit-breach", "address-hammering"),
     ("rate-limit-breach", "behind-proxy"),
     ("double-booking", "bookings-overlap-unguarded"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from soleil_remediate.command import Reader
+from soleil_remediate.command import Command, Reader
 from soleil_remediate.decisions import (
     conclude,
     decide,
@@ -22,6 +23,7 @@ from soleil_remediate.decisions import (
     verify,
 )
 from soleil_remediate.errors import ConfigError, ConnectionLost, Declined, FactError, HostKeyRejected, Unplannable
+from soleil_remediate.facts.incidents import MARK, Incident
 from soleil_remediate.host_outcomes import (
     Eased,
     Fixed,
@@ -35,7 +37,7 @@ from soleil_remediate.host_outcomes import (
     Unproven,
     WouldFix,
 )
-from soleil_remediate.plan import Change, Plan
+from soleil_remediate.plan import Change, Gather, Plan
 from soleil_remediate.record import RecordNotWritten
 from soleil_remediate.rights import Right, Use
 from soleil_remediate.scenario import Step
@@ -56,7 +58,7 @@ from soleil_remediate.step_outcomes import (
 )
 from soleil_remediate.stopping import StopRequested
 from soleil_remediate.task import Forecast, Health, Table, Text, Verdict
-from soleil_remediate.units import Duration, KiB, MiB
+from soleil_remediate.units import ByteSize, Duration, KiB, MiB
 from tests import tiny
 
 GREEN, DARK = Verdict.healthy("all is well"), Verdict.unknown("nobody can tell")
@@ -251,6 +253,46 @@ def test_a_copy_of_exactly_the_limit_is_allowed_and_a_byte_more_is_not(limit: in
     if not is_pending:
         assert isinstance(outcome, StepUndecided)
         assert "evidence_limit" in outcome.why
+
+
+@pytest.mark.parametrize("limit, is_pending", [(KiB(2), True), (KiB(2) - 1, False)])
+def test_what_is_gathered_is_bounded_all_together(limit: int, is_pending: bool) -> None:
+    parts = tuple(Gather(name=name, about=name, command=Command((name,)), size=KiB(1)) for name in "ab")
+    outcome = decided(step(tiny.PutFile(gathers=parts)), evidence_limit=ByteSize(limit))
+    assert isinstance(outcome, StepPending) is is_pending
+    if not is_pending:
+        assert isinstance(outcome, StepUndecided)
+        assert outcome.why == "what is to be saved first is about 2 KiB, evidence_limit is 2.0 KiB"
+
+
+# --- what may be evidence of an incident ------------------------------------------------------------------------------
+
+
+class Clear(tiny.PutFile):
+    kind = "file.clear"
+    clears = True
+
+
+OPEN = Incident(name="INC-42", since=1_700_000_000)
+
+
+@pytest.mark.parametrize(
+    "incident, why",
+    [
+        (OPEN, f"incident INC-42 is open since 2023-11-14 22:13 UTC, .* sudo rm {MARK}"),
+        (FactError("needs root"), "it cannot be known whether an incident is open, .*: needs root"),
+    ],
+)
+def test_nothing_is_cleared_away_while_an_incident_is_open_or_may_be(incident: Incident | FactError, why: str) -> None:
+    def decide_about(task: tiny.PutFile, seen: str) -> object:
+        return decide(step(task), seen, RED, tiny.host(), need=Health.FAULTY, incident=incident)
+
+    outcome = decide_about(Clear(), "bad")
+    assert isinstance(outcome, StepUndecided)
+    assert re.match(why, outcome.why)
+    assert isinstance(decide_about(Clear(), "good"), StepHealthy)
+    assert isinstance(decide_about(tiny.PutFile(), "bad"), StepPending)
+    assert isinstance(decided(step(Clear())), StepPending)
 
 
 # --- only what eases what is wrong ------------------------------------------------------------------------------------

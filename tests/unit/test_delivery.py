@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from soleil_remediate.command import Command, Output
-from soleil_remediate.copies import copies_of
+from soleil_remediate.copies import NewCopy, copies_of
 from soleil_remediate.delivery import PATIENCE, Delivery
 from soleil_remediate.errors import (
     AnswerNotRecorded,
@@ -35,7 +35,7 @@ from soleil_remediate.events import (
     Event,
 )
 from soleil_remediate.host import Host
-from soleil_remediate.plan import Change, FileIdentity, Preserve, Risk
+from soleil_remediate.plan import Change, FileIdentity, Gather, Preserve, Risk
 from soleil_remediate.record import Record, RecordNotWritten, Runs
 from soleil_remediate.step_outcomes import Sent
 from soleil_remediate.stopping import Stop, StopRequested
@@ -71,10 +71,10 @@ class Wire(ScriptedSession):
             return found
         return super().outcome(operation, memory=memory)
 
-    def save(self, preserve: Preserve, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> Saved:
+    def save(self, what: Preserve | Gather, into: BinaryIO, on_progress: Callable[[ByteSize], None]) -> Saved:
         self.line.log.append("save")
         self.line.before_saving()
-        return super().save(preserve, into, on_progress)
+        return super().save(what, into, on_progress)
 
 
 @dataclass
@@ -162,6 +162,13 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 CHANGE: Change = tiny.PutFile(risk=Risk.DESTRUCTIVE).plan("bad").changes[0]
+GATHERED: Change = replace(
+    CHANGE,
+    gathers=tuple(
+        Gather(name=name, about=f"the {name}", command=Command((name,)), size=ByteSize(10))
+        for name in ("sockets", "logs")
+    ),
+)
 SAVED: Change = tiny.PutFile(risk=Risk.DESTRUCTIVE, saved=True).plan("bad").changes[0]
 
 
@@ -603,3 +610,67 @@ def test_a_refusal_always_means_that_nothing_was_sent(desk: Desk, kind: type, tr
     if isinstance(caught, Refused):
         assert desk.line.scripted.sent == []
     assert len(desk.line.scripted.sent) == len(desk.sent)
+
+
+# --- gathered first ---------------------------------------------------------------------------------------------------
+
+
+def gathering(desk: Desk) -> tuple[str, ...]:
+    """Let both parts be said, and return what a manifest says of them."""
+    said = {"sockets": b"tcp\n" * 3, "logs": LOG}
+    for name, content in said.items():
+        desk.line.scripted.says(name, content)
+    return tuple(f"{sha256(content).hexdigest()} {len(content)} {name}\n" for name, content in said.items())
+
+
+def test_what_is_gathered_is_here_with_its_manifest_before_the_change_is_even_intended(desk: Desk) -> None:
+    manifest = "".join(gathering(desk))
+    desk.send(GATHERED)
+    copies = ["save", "CopySaved", "save", "CopySaved", "CopySaved"]
+    assert desk.line.log == [*copies, "ChangeIntended", "send", "ChangeAnswered"]
+    found = {path.name: gzip.decompress(path.read_bytes()) for path in desk.copies}
+    assert found == {
+        "web1-2-1-sockets.gz": b"tcp\n" * 3,
+        "web1-2-1-logs.gz": LOG,
+        "web1-2-1-manifest.gz": manifest.encode(),
+    }
+    assert {stat.S_IMODE(path.stat().st_mode) for path in desk.copies} == {0o600}
+    told = [event.copy for event in desk.heard if isinstance(event, CopySaved)]
+    assert {copy.sha256 for copy in told} == {sha256(content).hexdigest() for content in found.values()}
+    assert [command.stdin for command in desk.line.scripted.sent] == [manifest]
+
+
+def test_where_one_part_is_not_said_nothing_is_sent(desk: Desk) -> None:
+    desk.line.scripted.says("sockets", b"tcp\n")
+    with pytest.raises(EvidenceNotStored, match="logs was not saved"):
+        desk.send(GATHERED)
+    assert nothing_was_sent(desk)
+
+
+@pytest.mark.parametrize("limit, is_refused", [(12 + len(LOG) - 1, True), (12 + len(LOG), False)])
+def test_the_policys_limit_is_for_all_parts_together(desk: Desk, limit: int, is_refused: bool) -> None:
+    gathering(desk)
+    host_with(desk, limit)
+    if not is_refused:
+        desk.send(GATHERED)
+        return
+    with pytest.raises(
+        EvidenceNotStored, match=r"the copy of the logs is .* with the 12 B before it, the policy allows"
+    ):
+        desk.send(GATHERED)
+    assert nothing_was_sent(desk)
+
+
+def test_a_manifest_that_cannot_be_written_refuses_the_change(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    gathering(desk)
+    finish = NewCopy.finish
+
+    def full(copy: NewCopy) -> None:
+        if "manifest" in copy.path.name:
+            raise OSError(28, "No space left on device")
+        finish(copy)
+
+    monkeypatch.setattr(NewCopy, "finish", full)
+    with pytest.raises(EvidenceNotStored, match=r"the copy of the manifest cannot be stored here: No space left"):
+        desk.send(GATHERED)
+    assert nothing_was_sent(desk)

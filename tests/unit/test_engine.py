@@ -20,6 +20,7 @@ from soleil_remediate.errors import (
     Unreachable,
 )
 from soleil_remediate.events import ChangeAnswered, ChangeIntended, Event, HostClaimed, HostSeen, StepEnded
+from soleil_remediate.facts.incidents import ReadIncident
 from soleil_remediate.host import Host, Mode
 from soleil_remediate.host_outcomes import (
     Eased,
@@ -175,6 +176,32 @@ def test_a_preview_asks_everything_in_one_batch_and_sends_nothing(bench: Bench) 
     assert bench.web1.sent == []
     assert bench.web1.owners == []
     assert [type(event) for event in bench.heard] == [HostSeen]
+
+
+class Clear(PutFile):
+    kind = "file.clear"
+    clears = True
+
+
+@pytest.mark.parametrize("mark, words", [("d\t\n", ["good"]), ("d\t\nl\tINC-42@1700000000\n", [])])
+def test_where_a_step_clears_something_away_it_is_asked_first_whether_an_incident_is_open(
+    bench: Bench, mark: str, words: list[str]
+) -> None:
+    query = ReadIncident()
+    bench.web1.on_read(lambda command: command == query.command, Output(exit_status=0, stdout=mark.encode()))
+    bench.remedy(tiny.case(Clear()))
+    assert tiny.words_sent(bench.web1) == words
+    assert {command for batch in bench.web1.asked for command in batch} >= {query.command}
+
+
+def test_an_incident_that_was_opened_since_the_preview_keeps_what_was_approved_from_being_cleared(bench: Bench) -> None:
+    def marked(text: bytes) -> None:
+        query = ReadIncident()
+        bench.web1.on_read(lambda command: command == query.command, Output(exit_status=0, stdout=text))
+
+    marked(b"d\t\n")
+    bench.remedy(tiny.case(Clear()), between=lambda: marked(b"d\t\nl\tINC-42@1700000000\n"))
+    assert tiny.words_sent(bench.web1) == []
 
 
 def test_a_preview_shows_what_was_seen_and_what_each_step_would_do(bench: Bench) -> None:

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soleil_remediate.command import Command, Secret
-from soleil_remediate.plan import Change, FileIdentity, Plan, Preserve, Relief, Risk, Script, Undo, plan_digest
+from soleil_remediate.plan import Change, FileIdentity, Gather, Plan, Preserve, Relief, Risk, Script, Undo, plan_digest
 from soleil_remediate.units import ByteSize, Duration, MiB, Percent
 
+GATHER = Gather(name="journal", about="the journal", command=Command(("journalctl",)), size=MiB(1))
 COMMAND = Command(("truncate", "-s", "0", "/log"))
 PRESERVE = Preserve(path=PurePosixPath("/log"), identity=FileIdentity(7, 12), size=MiB(3))
 CHANGE = Change(
@@ -73,6 +74,7 @@ def test_what_is_only_evidence_of_the_moment_changes_neither_digest_nor_plan(dif
         {"preserve": None},
         {"preserve": replace(PRESERVE, identity=FileIdentity(7, 13))},
         {"preserve": replace(PRESERVE, path=PurePosixPath("/other"))},
+        {"gathers": (GATHER,)},
     ],
     ids=str,
 )
@@ -175,3 +177,13 @@ def test_an_undo_is_a_command_or_a_reason() -> None:
     assert Undo.by(COMMAND, "put back").command is COMMAND
     assert Undo.none("gone").command is None
     assert Undo.none("gone").says == "gone"
+
+
+def test_what_is_gathered_first_is_part_of_the_approval_and_how_much_it_is_is_not() -> None:
+    change = replace(CHANGE, gathers=(GATHER,))
+    for same in (replace(GATHER, size=MiB(9)), replace(GATHER, about="x")):
+        assert replace(CHANGE, gathers=(same,)).digest("web1", "k") == change.digest("web1", "k")
+    for other in (replace(GATHER, name="x"), replace(GATHER, command=Command(("cat", "/x")))):
+        assert replace(CHANGE, gathers=(other,)).digest("web1", "k") != change.digest("web1", "k")
+    assert (GATHER.file_name, str(GATHER)) == ("journal", "the journal")
+    assert (PRESERVE.file_name, str(PRESERVE)) == ("log", "/log")

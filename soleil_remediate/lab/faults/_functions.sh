@@ -561,3 +561,27 @@ overlapping() {
     and daterange(a.check_in, a.check_out) && daterange(b.check_in, b.check_out)
     where a.status in ('pending', 'confirmed') and b.status in ('pending', 'confirmed')"
 }
+
+# api_of_users: an API that lets in by a token of its table alone, as Laravel Sanctum does, and writes down who came from
+# where into a table of its own; the token of user 1 that is called t1 is "1-1"
+api_of_users() {
+  as_postgres -d soleil -c 'create table audit_logs (id bigserial primary key, user_id bigint not null,
+    action text not null, ip_address inet not null, created_at timestamp not null); alter table audit_logs owner to soleil'
+  cat >>/srv/soleil/current/routes/api.php <<'PHP'
+Route::get('/me', function (Illuminate\Http\Request $request) {
+    $token = App\Models\PersonalAccessToken::firstWhere('token', hash('sha256', (string) $request->bearerToken()));
+    if (! $token) return response()->json(['message' => 'Unauthenticated.'], 401);
+    $token->forceFill(['last_used_at' => now()])->save();
+    Illuminate\Support\Facades\DB::table('audit_logs')->insert(['user_id' => $token->tokenable_id, 'action' => 'me',
+        'ip_address' => $request->ip(), 'created_at' => now()]);
+    return response()->json(['id' => $token->tokenable_id]);
+});
+PHP
+  systemctl reload php8.2-fpm
+  local tries=0
+  until [ "$(curl -s -o /dev/null -m 5 -w '%{http_code}' http://localhost/api/me)" = 401 ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 50 ] || fail "the API of users does not answer"
+    sleep 0.2
+  done
+}

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from soleil_remediate.command import Command
-from soleil_remediate.plan import Script
+from soleil_remediate.plan import Gather, Script
 from soleil_remediate.reporters.page import Page
-from soleil_remediate.reporters.plans import login, put_by_hand
+from soleil_remediate.reporters.plans import Detail, login, put_by_hand, put_change
+from soleil_remediate.units import MiB
 from tests.unit.reporters.samples import CUT_LOG, host
 
 #: Cuts a file by what it reads, whatever that is: the guard has to stand before it.
@@ -90,3 +91,28 @@ def test_what_saves_it_prints_how_much_it_saved(log: Path) -> None:
         "ssh deploy@192.0.2.11 'sudo gzip -c /srv/soleil/shared/storage/logs/laravel.log' \\",
         "  > web1-laravel.log.gz && gzip -dc web1-laravel.log.gz | wc -c",
     ]
+
+
+GATHERED = replace(
+    CUT_LOG,
+    preserve=None,
+    gathers=(
+        Gather(name="sockets", about="connections", command=Command(("ss", "-a")), size=MiB(1)),
+        Gather(name="journal", about="the journal", command=Command(("journalctl",)), size=MiB(2)),
+    ),
+)
+
+
+def test_what_is_gathered_first_is_said_in_full_and_in_short_and_by_hand() -> None:
+    page = Page(200)
+    put_change(page, GATHERED)
+    assert "about 3 MiB off the host first, gzip, checksums compared: connections, the journal" in page.text
+    short = Page(200)
+    put_change(short, GATHERED, Detail.LEAST)
+    assert "saved first" in short.text
+    typed = Page(200)
+    put_by_hand(typed, host(), GATHERED, "1 evidence.collect")
+    lines = typed.text.splitlines()
+    assert lines.index("# sockets: connections") + 1 == lines.index("ss -a")
+    assert "journalctl" in lines
+    assert "# then this; it reads a line of each on its standard input: SHA256 BYTES NAME" in lines
