@@ -25,13 +25,16 @@ from soleil_remediate.checks.databases import DatabaseAnswers, DatabaseUnblocked
 from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
 from soleil_remediate.checks.from_here import PageReached
 from soleil_remediate.checks.health import PageServed, ServiceConfigured
+from soleil_remediate.checks.latency import PageQuick
 from soleil_remediate.checks.mail import MailAnswering, MailSent
 from soleil_remediate.checks.maintenance import MaintenanceEnded
 from soleil_remediate.checks.memory import MemoryAvailable, OomKillOver
+from soleil_remediate.checks.php_fpm import PhpFpmFree
 from soleil_remediate.checks.queues import QueueDrained, QueueDraining
 from soleil_remediate.checks.redis import RedisAnswering, RedisWritable
 from soleil_remediate.checks.requests import RequestsServed
 from soleil_remediate.checks.security import AddressHarmless, IncidentOver, TokensUnshared
+from soleil_remediate.checks.statements import StatementUnqueued
 from soleil_remediate.checks.traffic import LimitsFair, TrafficCalm
 from soleil_remediate.checks.workers import WorkersRunning
 from soleil_remediate.errors import ConfigError, UnknownName
@@ -40,6 +43,7 @@ from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, Data
 from soleil_remediate.looks.dependencies import DependencyOverview
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
 from soleil_remediate.looks.errors import ErrorsLogged, RequestsFailing
+from soleil_remediate.looks.hit_rates import CacheHitRate
 from soleil_remediate.looks.mail import MailConfiguration
 from soleil_remediate.looks.memory import MemoryOverview, MemoryProcesses, OomKillList
 from soleil_remediate.looks.queues import QueueFailed, QueueSizes, WorkersOverview
@@ -47,6 +51,8 @@ from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlow
 from soleil_remediate.looks.releases import ReleaseList
 from soleil_remediate.looks.security import AddressRefused, TokensUses
 from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
+from soleil_remediate.looks.slow_logs import LogSlow
+from soleil_remediate.looks.statements import StatementLongest
 from soleil_remediate.looks.traffic import AddressBlocked, LimiterOverview, TrafficTalkers
 from soleil_remediate.plan import Risk
 from soleil_remediate.task import Check, Look, Reading, Task
@@ -55,6 +61,7 @@ from soleil_remediate.tasks.backups import PruneBackups
 from soleil_remediate.tasks.bookings import AddBookingConstraint
 from soleil_remediate.tasks.caches import ClearCache
 from soleil_remediate.tasks.checkouts import RollBackCheckout
+from soleil_remediate.tasks.config_caches import BuildConfigCache
 from soleil_remediate.tasks.databases import (
     EndIdleSessions,
     EndIdleTransactions,
@@ -76,6 +83,7 @@ from soleil_remediate.tasks.redis import RaiseRedisMemory, RestartRedis
 from soleil_remediate.tasks.releases import RollBackRelease
 from soleil_remediate.tasks.rotations import RotateLog
 from soleil_remediate.tasks.services import ReloadNginx, StartService
+from soleil_remediate.tasks.statements import CancelStatements, EndStatements
 from soleil_remediate.tasks.tokens import RevokeTokens
 from soleil_remediate.tasks.unwell import ReloadService, RestartService
 from soleil_remediate.tasks.workers import AddWorkers, RestartWorkers, StartWorkers
@@ -184,6 +192,15 @@ BUILT_IN: tuple[KindClass, ...] = (
     AddressRefused,
     CollectEvidence,
     RevokeTokens,
+    PageQuick,
+    StatementUnqueued,
+    PhpFpmFree,
+    StatementLongest,
+    LogSlow,
+    CacheHitRate,
+    BuildConfigCache,
+    CancelStatements,
+    EndStatements,
 )
 
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*")

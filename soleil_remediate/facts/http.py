@@ -12,8 +12,10 @@ from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
 
 #: What curl's exit status says where there was no answer: https://curl.se/docs/manpage.html#EXIT
-_REFUSED, _TIMED_OUT, _BROKEN = frozenset({7}), frozenset({28}), frozenset({52, 56})
+_REFUSED, TIMED_OUT, _BROKEN = frozenset({7}), frozenset({28}), frozenset({52, 56})
 _NO_TLS = frozenset({35})
+#: Every way in which curl ends that says something about the web server, and nothing about itself.
+CURL_ENDS = frozenset({0}) | _REFUSED | TIMED_OUT | _BROKEN | _NO_TLS
 #: What OpenSSL says of a certificate that it does not trust: X509_V_ERR_… in x509_vfy.h.
 _DISTRUST = {
     9: "it is not valid yet",
@@ -100,6 +102,24 @@ class Response:
         }.get(self.why, f"cannot be asked for: {self.says}")
 
 
+def curl(at: str, within: Duration) -> tuple[str, ...]:
+    """Return curl's words for a plain GET at *at*, ``HOST:PORT``; later than *within* is no answer."""
+    return (
+        "curl",
+        "--disable",  # root's own .curlrc has no say; must be the first
+        "--silent",
+        "--show-error",
+        "--globoff",
+        "--insecure",
+        "--noproxy",
+        "*",
+        "--max-time",
+        f"{within:.3f}",
+        "--connect-to",
+        f"::{at}",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class AskPage(Query[Response]):
     """One page, as the web server on this host serves it: by its public name, without asking any name server.
@@ -118,24 +138,13 @@ class AskPage(Query[Response]):
     at: str
     within: Duration
     headers: tuple[str, ...] = ()
-    expects = frozenset({0}) | _REFUSED | _TIMED_OUT | _BROKEN | _NO_TLS
+    expects = CURL_ENDS
 
     @property
     def command(self) -> Command:
         return Command(
             (
-                "curl",
-                "--disable",  # root's own .curlrc has no say; must be the first
-                "--silent",
-                "--show-error",
-                "--globoff",
-                "--insecure",
-                "--noproxy",
-                "*",
-                "--max-time",
-                f"{self.within:.3f}",
-                "--connect-to",
-                f"::{self.at}",
+                *curl(self.at, self.within),
                 "--write-out",
                 r"\n%{http_code}\t%{redirect_url}\t%{ssl_verify_result}",
                 *(word for header in self.headers for word in ("--http1.1", "--header", header)),
@@ -158,7 +167,7 @@ class AskPage(Query[Response]):
             wrong = int(verified)
             distrust = _DISTRUST.get(wrong, f"OpenSSL's error {wrong}") if wrong else ""
             return Response(status=int(code), location=location, excerpt=excerpt, distrust=distrust)
-        reasons = {"refused": _REFUSED, "too late": _TIMED_OUT, "broken off": _BROKEN, "no tls": _NO_TLS}
+        reasons = {"refused": _REFUSED, "too late": TIMED_OUT, "broken off": _BROKEN, "no tls": _NO_TLS}
         why = next(why for why, statuses in reasons.items() if output.exit_status in statuses)
         says = output.error_text.strip().partition(") ")[2] or output.error_text.strip()
         return Response(status=None, why=why, says=redacted(says)[:_EXCERPT])

@@ -139,6 +139,7 @@ def inventory_text(groups: Mapping[str, Iterable[tuple[str, str]]], private_key:
         "        memory-exhaustion: disruptive",
         "        email-delivery-failure: destructive",
         "        security-incident: destructive",
+        "        slow-response: disruptive",
         "  children:",
     ]
     for group, hosts in groups.items():

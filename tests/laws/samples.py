@@ -28,6 +28,7 @@ from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, Data
 from soleil_remediate.looks.dependencies import DependencyOverview
 from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
 from soleil_remediate.looks.errors import ErrorsLogged, RequestsFailing
+from soleil_remediate.looks.hit_rates import CacheHitRate
 from soleil_remediate.looks.mail import MailConfiguration
 from soleil_remediate.looks.memory import MemoryOverview, MemoryProcesses, OomKillList
 from soleil_remediate.looks.queues import QueueFailed, QueueSizes, WorkersOverview
@@ -35,6 +36,8 @@ from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlow
 from soleil_remediate.looks.releases import ReleaseList
 from soleil_remediate.looks.security import AddressRefused, TokensUses
 from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
+from soleil_remediate.looks.slow_logs import LogSlow
+from soleil_remediate.looks.statements import StatementLongest
 from soleil_remediate.looks.traffic import AddressBlocked, LimiterOverview, TrafficTalkers
 from soleil_remediate.plan import Change
 from soleil_remediate.task import Look, Reading, Task
@@ -51,6 +54,16 @@ from tests.unit.facts.memory import killed, process, sampled
 from tests.unit.facts.redis import ANSWERS as REDIS
 from tests.unit.facts.redis import SHOP
 from tests.unit.facts.services import NGINX, PHP_FPM, RESOURCES, SOCKETS, unit_shown, units_shown
+from tests.unit.facts.statements import (
+    CONFIG_CACHE,
+    HIT_RATE,
+    POOLS,
+    PROCESSES,
+    SLOW_LOGS,
+    statement,
+    unix_sockets,
+    work,
+)
 from tests.unit.facts.traffic import ANSWERS as TRAFFIC
 from tests.unit.facts.traffic import ATTACKER
 
@@ -91,6 +104,9 @@ LOOKS: tuple[type[Reading[Any]], ...] = (
     MailConfiguration,
     TokensUses,
     AddressRefused,
+    StatementLongest,
+    LogSlow,
+    CacheHitRate,
 )
 
 #: Every kind that comes with the product.
@@ -197,6 +213,15 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     (f"php -- bookings {_HOTEL}/double", bookings_told(DOUBLE)),
     (f"php -- bookings {_HOTEL}/unguarded", bookings_told(UNGUARDED)),
     (f"{_HOTEL}.log", said(WINDOW)),
+    ("from pg_stat_database", said(work(statement(), statement(pid=72, blocked_by=[71], waits_for="Lock: relation")))),
+    ("pid=,rss=,args=", said(PROCESSES)),
+    ("--include=*.conf", said(POOLS)),
+    ("watch-sockets", said(unix_sockets(2))),
+    ("Env::get", said(status=1)),
+    ("--fail-early", said("{}" * 8, stderr="200\t0.104000\n" * 8)),
+    ("php -- config-cache", said(f"{STARTED}{json.dumps(CONFIG_CACHE)}\n")),
+    ("php -- slow-logs", said(f"{STARTED}{json.dumps(SLOW_LOGS)}\n")),
+    ("php -- hit-rate", said(f"{STARTED}{json.dumps(HIT_RATE)}\n")),
     ("stdout_logfile", said(_WORKERS)),
     ("sample-programs", said(f"{_STATES}status 3\n\0{_STATES}status 3\n\0")),
     ("-path /srv/queue-", said()),
@@ -459,6 +484,15 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "mail.sent": {"root": Path(_DONE)},
     "mail.configuration": {"root": Path(_DONE)},
     "test-mail.send": {"root": Path(_DONE), "to": "oncall@soleil.example"},
+    "page.quick": {"page": "/ready", "url": "https://soleil.example/"},
+    "statement.unqueued": {"root": Path(f"{_DATABASES}/main")},
+    "php-fpm.free": {"root": Path(f"{_DATABASES}/main")},
+    "statement.longest": {"root": Path(f"{_DATABASES}/main")},
+    "log.slow": {"root": Path(f"{_DATABASES}/main")},
+    "cache.hit-rate": {"root": Path(f"{_DATABASES}/main")},
+    "config-cache.build": {"root": Path(f"{_DATABASES}/main")},
+    "statement.cancel": {"root": Path(f"{_DATABASES}/main")},
+    "statement.end": {"root": Path(f"{_DATABASES}/main")},
     "queue.retry": {"root": Path(_DONE), "classes": "App\\Jobs\\Export"},
     "memory.available": {},
     "oom-kill.over": {"units": ("nginx.service", "php*-fpm.service")},

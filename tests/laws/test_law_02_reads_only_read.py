@@ -23,7 +23,8 @@ from tests.laws.samples import KINDS, RARE, changes_of, commands_of, sample
 READERS: dict[str, re.Pattern[str]] = {
     "ask-from-here": re.compile(r"(?!)"),  # one GET and nothing else; tests/contract/test_from_here.py sees to it
     "curl": re.compile(
-        r"-(?!-(disable|silent|show-error|globoff|head|insecure|noproxy|max-time|connect-to|write-out|http1\.1|header|url)$).*"
+        r"-(?!-(disable|silent|show-error|globoff|head|insecure|noproxy|max-time|connect-to|fail-early|write-out|http1\.1|header"
+        r"|url)$).*"
         r"|@.*|.*%output.*"
     ),
     "php": re.compile(
@@ -55,6 +56,7 @@ READERS: dict[str, re.Pattern[str]] = {
     "nft": re.compile(r"(?!(--stateless|-j|list|ruleset|table|inet|soleil_remediate)$).*"),
     "printenv": re.compile(r"(?!SSH_CONNECTION$).*"),
     "/usr/bin/pg_lsclusters": re.compile(r"(?!--no-header$).*"),
+    "ps": re.compile(r"(?!(-(e|ww|o)|pid=,rss=,args=)$).*"),
     "pg_isready": re.compile(r"(?!--(host|port|timeout)=.*).*"),
     "psql": re.compile(
         r"(?!(--(no-psqlrc|no-password|quiet|no-align|tuples-only|set=ON_ERROR_STOP=1|pset=footer=off"
@@ -238,6 +240,7 @@ def test_a_change_would_be_noticed_among_the_reads(kind: type[Reading[Any]]) -> 
         (*ALONE, *WITHOUT_A_TRACE.bind("/usr/sbin/nginx", "-s", "reload")),
         (*ALONE, *WITHOUT_A_TRACE.bind("/usr/bin/redis-server", "/etc/redis/redis.conf", "--port", "1")),
         ("redis-cli", "FLUSHALL"),
+        ("ps", "--pid", "1"),
         WITHOUT_A_TRACE.bind("/usr/sbin/nginx", "-t"),
     ],
 )

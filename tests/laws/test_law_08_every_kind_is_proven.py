@@ -28,6 +28,7 @@ from tests.lab import (
     test_redis_down,
     test_rotation,
     test_security_incident,
+    test_slow_response,
 )
 from tests.laws.samples import KINDS, TASKS
 
@@ -52,6 +53,8 @@ for release in (
     *test_maintenance_page.REPAIRED,
 ):
     SENT.setdefault(release.fault, set()).add(release.sent)
+for slow in test_slow_response.REPAIRED:
+    SENT.setdefault(slow.fault, set()).add(slow.sent)
 for backlog in test_queue_backlog.REPAIRED:
     SENT.setdefault(backlog.fault, set()).add(backlog.sent)
 for breach in test_rate_limit_breach.REPAIRED:
@@ -147,6 +150,12 @@ def test_every_fault_of_mail_has_its_lab_test() -> None:
 def test_every_fault_of_an_incident_has_its_lab_test() -> None:
     tested = {case.fault for case in test_security_incident.REPAIRED} | {"incident-left-open"}
     assert {fault.name for fault in FAULTS if fault.scenario == test_security_incident.SCENARIO} == tested
+
+
+def test_every_fault_of_a_slow_site_has_its_lab_test() -> None:
+    repaired = {case.fault for case in test_slow_response.REPAIRED}
+    refused = {case.fault for case in test_slow_response.REFUSED}
+    assert repaired | refused == {fault.name for fault in FAULTS if fault.scenario == test_slow_response.SCENARIO}
 
 
 def test_every_kind_a_fault_names_and_every_fault_a_lab_test_repairs_is_there() -> None:

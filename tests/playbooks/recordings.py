@@ -56,6 +56,8 @@ RECORDED = (
     ("double-booking", "booking-constraint-missing"),
     ("email-delivery-failure", "mail-jobs-failed"),
     ("email-delivery-failure", "mail-wrong-password"),
+    ("slow-response", "lock-queue"),
+    ("slow-response", "n-plus-one"),
 )
 
 

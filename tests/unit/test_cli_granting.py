@@ -208,6 +208,7 @@ def test_nobody_gets_all_of_roots_rights_as_single_commands(inventory: str, caps
         "rate-limit-breach",
         "redis-down",
         "security-incident",
+        "slow-response",
     ],
 )
 @pytest.mark.skipif(shutil.which("visudo") is None, reason="sudo is not installed: apt-get install sudo")

@@ -585,3 +585,49 @@ PHP
     sleep 0.2
   done
 }
+
+# add_route PAGE BODY: a page of the application's, /api/PAGE, that does what the PHP text BODY says
+add_route() {
+  echo "Route::get('/$1', function () { $2 });" >>/srv/soleil/current/routes/api.php
+  systemctl reload php8.2-fpm # what it has compiled counts for two seconds more
+  until_answer live 200
+}
+
+# ask_for PAGE NUMBER: that many requests for /api/PAGE at once, each of which waits for its answer
+ask_for() {
+  # shellcheck disable=SC2016  # the inner shell's
+  systemd-run --quiet --collect --unit="lab-asking-for-$1" bash -c \
+    'for n in $(seq "$2"); do curl -s -o /dev/null -m 1000 "localhost/api/$1" & done; wait' bash "$1" "$2"
+}
+
+# until_working NUMBER CONDITION: wait until so many statements of the application's run that are so
+until_working() {
+  local tries=0
+  until [ "$(as_postgres -c "select count(*) from pg_stat_activity where usename = 'soleil' and state = 'active' and $2")" -ge "$1" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ] || fail "not $1 statements of which $2"
+    sleep 0.2
+  done
+}
+
+# queue_behind STATEMENT: a program changes all bookings, and goes on with that statement before it is done; whoever
+# confirms one waits for it, until php-fpm has nobody left
+queue_behind() {
+  # systemd would make one dollar of two
+  sessions holder 1 "do \$body\$ begin update bookings set status = status; $1 end \$body\$"
+  until_working 1 "query like 'do%'"
+  add_route confirm 'Illuminate\Support\Facades\DB::update("update bookings set status = status where room_id = 1");'
+  ask_for confirm 7
+  until_working 5 "wait_event_type = 'Lock'"
+}
+
+# takes MILLISECONDS: /api/health/ready takes longer than that, and is served
+takes() {
+  local took tries=0
+  until took=$(curl -s -o /dev/null -m 20 -w '%{http_code} %{time_total}' http://localhost/api/health/ready) &&
+    [ "${took% *}" = 200 ] && [ "$(printf '%.0f' "${took#* }e3")" -gt "$1" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 20 ] || fail "it takes $took, not $1 ms"
+    sleep 0.2
+  done
+}
