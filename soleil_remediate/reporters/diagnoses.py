@@ -55,12 +55,21 @@ def _put_host(page: Page, diagnosis: Diagnosis, again: Invocation) -> None:
         page.headline(
             (f"?  {one.scenario}", HEADING), f"cannot be known: {one.preview.standing.why(Health.UNKNOWN)}", 3
         )
-    for one in diagnosis.findings:
-        if one.health is Health.HEALTHY:
-            page.beside((f"ok {one.scenario} ", HEADING), _well(one), 3)
+    _put_healthy(page, diagnosis)
     for name, why in diagnosis.left_out:
         page.headline((f"-- {name}", HEADING), f"not looked for: {why}", 3)
     page.line((_verdict(diagnosis), BAD if diagnosis.exit_status else GOOD), f" · exit {int(diagnosis.exit_status)}")
+
+
+def _put_healthy(page: Page, diagnosis: Diagnosis) -> None:
+    """Say what is well: by name alone where something else is not, which is then what there is to read."""
+    healthy = [one for one in diagnosis.findings if one.health is Health.HEALTHY]
+    brief = [one for one in healthy if diagnosis.faulty and one.preview.standing.goal_health is Health.HEALTHY]
+    for one in healthy:
+        if one not in brief:
+            page.beside((f"ok {one.scenario} ", HEADING), _well(one), 3)
+    if brief:
+        page.beside(("ok ", HEADING), ", ".join(one.scenario for one in brief), 3)
 
 
 def _put_fault(page: Page, found: Finding, numbers: dict[str, int], again: Invocation) -> None:
