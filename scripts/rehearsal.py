@@ -112,7 +112,7 @@ def page(faults: Sequence[Fault], figures: Mapping[str, Mapping[str, Any]]) -> s
     days = sorted({one["measured"] for one in done})
     head = _HEAD.format(
         when=" to ".join(dict.fromkeys((days[0], days[-1]))),
-        machine=", ".join(dict.fromkeys(one["machine"] for one in done)),
+        machine="; ".join(dict.fromkeys(one["machine"] for one in done)),
         total=Duration(sum(one["took"] for one in done)),
         count=len(done),
     )
