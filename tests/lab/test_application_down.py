@@ -260,6 +260,7 @@ def test_a_service_that_systemd_refuses_to_start_again_so_soon_is_started(rehear
     assert answer(rehearsal, "ready") == "200"
 
 
+@pytest.mark.long
 def test_an_octane_that_is_said_to_reload_and_does_not_is_not_called_repaired(rehearsal: Rehearsal) -> None:
     rehearsal.host.break_with("octane-workers-hang", reload="lies")
 

@@ -122,6 +122,7 @@ def test_evidence_that_does_not_fit_here_refuses_the_change(web1: LabHost, tmp_p
     assert Rehearsal(web1, tmp_path / "state").byte_for_byte() == before
 
 
+@pytest.mark.long
 def test_a_log_swapped_for_a_symlink_at_full_speed_never_leads_elsewhere(rehearsal: Rehearsal) -> None:
     # on the very file system that is full, so that cutting it would help: only that it is another file saves it
     precious = "/srv/precious.log"

@@ -95,6 +95,7 @@ def _owned_by_root(rehearsal: Rehearsal) -> str:
     return rehearsal.host.shell(f"find {BASE} -user root | sort")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REPAIRED, ids=lambda case: "-".join([case.fault, *dict(case.options).values()]))
 def test_the_older_release_is_named_served_again_and_proven_and_a_second_run_sends_nothing(
     rehearsal: Rehearsal, case: Rehearsed
@@ -129,6 +130,7 @@ def test_the_older_release_is_named_served_again_and_proven_and_a_second_run_sen
     assert rehearsal.untouched_state() == after
 
 
+@pytest.mark.long
 def test_what_is_said_to_take_it_back_does_and_the_mark_stays(rehearsal: Rehearsal) -> None:
     rehearsal.host.break_with("bad-release")
     (sent,) = rehearsal.remediate().sent
@@ -153,6 +155,7 @@ def test_two_runs_at_once_go_back_once(rehearsal: Rehearsal, tmp_path: Path) -> 
     assert _marked(rehearsal) == [BAD]
 
 
+@pytest.mark.long
 def test_an_older_release_that_is_bad_as_well_is_not_passed_over_by_itself_and_that_is_said(
     rehearsal: Rehearsal,
 ) -> None:

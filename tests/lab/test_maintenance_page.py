@@ -123,7 +123,7 @@ def test_a_page_that_was_left_up_is_a_fault_and_is_ended_once_the_release_answer
     assert rehearsal.untouched_state() == after
 
 
-@pytest.mark.parametrize("broken", ["controller", "routes"])
+@pytest.mark.parametrize("broken", ["controller", pytest.param("routes", marks=pytest.mark.long)])
 def test_where_the_older_release_does_not_answer_either_users_go_on_seeing_the_page_until_it_does(
     rehearsal: Rehearsal, broken: str
 ) -> None:
@@ -150,6 +150,7 @@ def test_where_the_older_release_does_not_answer_either_users_go_on_seeing_the_p
     assert answers(rehearsal) == "200"
 
 
+@pytest.mark.long
 def test_should_nobody_come_back_the_host_itself_ends_the_page(rehearsal: Rehearsal) -> None:
     rehearsal.host.break_with("bad-release")
     words = _put_up(rehearsal, seconds="30")

@@ -196,6 +196,7 @@ def test_workers_are_started_by_the_printed_rules(narrow: Narrow, capsys: pytest
         assert (done.returncode, "a password is required" in done.stderr) == (1, True), (words, done)
 
 
+@pytest.mark.long
 def test_workers_are_restarted_by_the_printed_rules(narrow: Narrow, capsys: pytest.CaptureFixture[str]) -> None:
     narrow.install("queue-backlog", capsys)
     narrow.host.break_with("workers-paused")

@@ -206,6 +206,7 @@ def test_workers_that_die_since_redis_is_down_are_no_fault_of_theirs(rehearsal: 
     assert report.sent == ()
 
 
+@pytest.mark.long
 def test_workers_that_were_added_work_only_for_a_while_and_can_be_seen(rehearsal: Rehearsal) -> None:
     rehearsal.host.break_with("queue-slow")
 

@@ -242,6 +242,7 @@ def test_a_redis_that_hangs_and_could_not_start_again_is_left_alone(rehearsal: R
     assert "maxmemory-polcy: Bad directive" in undecided(report)
 
 
+@pytest.mark.long
 def test_a_restart_is_less_dangerous_where_every_write_is_logged(rehearsal: Rehearsal) -> None:
     rehearsal.host.shell(
         "sed -i 's/^appendonly .*/appendonly yes/' /etc/redis/redis.conf; systemctl restart redis-server; "

@@ -262,6 +262,7 @@ def test_a_migration_is_let_end_and_what_waits_for_an_idle_transaction_is_anothe
     assert any("soleil-remediate remediate --scenario database-connection-failure" in why for why in undecided)
 
 
+@pytest.mark.long
 def test_a_configuration_that_must_not_be_cached_is_left_alone(rehearsal: Rehearsal) -> None:
     """A closure in it cannot be cached; and code that reads .env itself would find nothing there any more."""
     rehearsal.host.break_with("cold-cache")
