@@ -121,12 +121,13 @@ def rehearse(
     began = clock.monotonic()
     (found,) = diagnose(hosts=host, inventory=lab.inventory, playbooks=folders)
     remediation = open_remediation(scenario=fault.scenario, hosts=host, inventory=lab.inventory, playbooks=folders)
-    run, report = _run(remediation, runs)
+    ran = _run(remediation, runs)
+    report = ran.hosts[0]
     took = Duration(clock.monotonic() - began)
-    _, again = _run(remediation, runs)
+    again = _run(remediation, runs).hosts[0]
     is_red_again, stays = None, ""
     if report.sent and all(one.change.undo.command is not None for one in report.sent):
-        stays = _take_back(run, report, runs, clock)
+        stays = _take_back(ran, runs, clock)
         seen = remediation.preview().hosts[0].preview
         is_red_again = seen is not None and seen.standing.symptom_health is Health.FAULTY
     first = found.faulty[0].scenario if found.faulty else ""
@@ -148,9 +149,8 @@ def rehearse(
     )
 
 
-def _run(remediation: Remediation, runs: Runs) -> tuple[str, HostReport]:
-    report = remediation.remediate(gate=PolicyGate(says_yes=True), runs=runs)
-    return report.run, report.hosts[0]
+def _run(remediation: Remediation, runs: Runs) -> RunReport:
+    return remediation.remediate(gate=PolicyGate(says_yes=True), runs=runs)
 
 
 @dataclass(slots=True)
@@ -173,16 +173,17 @@ def _opened(host: Host) -> Session:
     return session
 
 
-def _take_back(run: str, report: HostReport, runs: Runs, clock: Clock) -> str:
-    """Take back all that a run sent to one host, the last first, and note it in that run's record.
+def _take_back(ran: RunReport, runs: Runs, clock: Clock) -> str:
+    """Take back all that a run sent to its one host, the last first, and note it in that run's record.
 
     Returns:
         Why not all of it was taken back; empty where it was.
     """
-    with runs.reopen(runs.history(run), clock) as record:
+    (report,) = ran.hosts
+    with runs.reopen(runs.history(ran.run), clock) as record:
         record.write(RunResumed(operator=operator()))
         way, why = _Way(report.host, _opened(report.host)), ""
-        delivery = Delivery(run=run, line=way, copies=record, clock=clock, say=record.write, stop=Stop())
+        delivery = Delivery(run=ran.run, line=way, copies=record, clock=clock, say=record.write, stop=Stop())
         try:
             for index, step in reversed([*enumerate(report.steps)]):
                 for one in reversed(sent_by(step.outcome)):
@@ -193,7 +194,7 @@ def _take_back(run: str, report: HostReport, runs: Runs, clock: Clock) -> str:
             way.session.close()
         outcome = NotFixed(why=why or "what was sent was taken back again")
         record.write(HostSettled(host=report.host.name, outcome=outcome))
-        record.write(RunEnded(report=RunReport(run=run, scenario="", hosts=(replace(report, outcome=outcome),))))
+        record.write(RunEnded(report=replace(ran, hosts=(replace(report, outcome=outcome),))))
     return why
 
 

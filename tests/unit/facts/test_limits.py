@@ -61,4 +61,4 @@ def test_a_limit_that_cannot_be_read_is_not_known(answer: Output) -> None:
 
 def test_this_machines_own_limit_can_be_read() -> None:
     limit = ask_here(LIMIT)
-    assert limit is None or limit.left <= limit.limit
+    assert limit is None or 0 <= limit.left <= limit.limit
