@@ -20,9 +20,9 @@ from tests.canaries import CANARY, FORMS, IN_LINES, found_in
 from tests.contract.conftest import PASSWORD
 from tests.contract.controllers import ROOT, Desk, Said
 from tests.contract.leaky import PLAYBOOK
-from tests.contract.test_reads import watching_processes
 from tests.sshd import IS_ROOT, Sshd
 from tests.unit.reporters.ptys import Watched
+from tests.watching import watching_processes
 
 pytestmark = [
     pytest.mark.skipif(not IS_ROOT, reason="changes need root"),

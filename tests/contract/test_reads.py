@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 
@@ -16,6 +12,7 @@ from soleil_remediate.transports import Session
 from soleil_remediate.units import Duration, KiB
 from tests.contract.conftest import Bed, output, shown
 from tests.sshd import IS_ROOT, Sshd
+from tests.watching import watching_processes
 
 SECRET = "correct-horse-battery-staple"
 
@@ -326,25 +323,3 @@ def test_a_secret_is_in_no_file_when_its_command_has_ended(reached: Bed, sshd: S
     session.ask([Command(("cat",), stdin=Secret(SECRET))])
     session.send("op-secret", Command(("true",), stdin=Secret(SECRET)))
     assert sshd.inside("grep", "-rlF", "-e", SECRET, "/run", "/dev/shm").stdout == b""
-
-
-@contextmanager
-def watching_processes() -> Iterator[set[bytes]]:
-    """Collect what every process shows of its arguments and its environment, as fast as can be."""
-    seen: set[bytes] = set()
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.is_set():
-            for process in Path("/proc").glob("[0-9]*"):
-                for part in ("cmdline", "environ"):
-                    with suppress(OSError):
-                        seen.add((process / part).read_bytes().replace(b"\0", b" "))
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        thread.join()

@@ -17,8 +17,8 @@ from soleil_remediate.plan import FileIdentity, Preserve
 from soleil_remediate.transports import Access
 from soleil_remediate.units import ByteSize, Duration
 from tests.contract.conftest import LOGINS, PASSWORD, WITHIN, Bed, output
-from tests.contract.test_reads import watching_processes
 from tests.sshd import IS_ROOT, Sshd, private_sshd
+from tests.watching import watching_processes
 
 pytestmark = [
     pytest.mark.skipif(not IS_ROOT, reason="only root can let several users in"),

@@ -38,6 +38,11 @@ class LabHost:
     def address(self) -> str:
         return next(host.address for host in self.lab.status() if host.name == self.name)
 
+    @property
+    def network(self) -> str:
+        """Its network namespace, as ``/proc/PID/ns/net`` names it to everybody."""
+        return self.run("readlink", "/proc/self/ns/net").checked().stdout.strip()
+
     def break_with(self, fault: str, **options: object) -> None:
         self.lab.break_host(self.name, fault, **options)
 

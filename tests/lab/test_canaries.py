@@ -13,7 +13,7 @@ import pytest
 
 from soleil_remediate.errors import ExitStatus
 from tests.canaries import CANARY, FORMS, IN_LINES, found_in
-from tests.contract.test_reads import watching_processes
+from tests.watching import watching_processes
 
 if TYPE_CHECKING:
     from tests.lab.conftest import LabHost
@@ -69,7 +69,7 @@ def test_a_secret_that_the_applications_log_tells_is_told_by_no_one_else(web1: L
     web1.break_with("php-fpm-killed")
     desk = Desk(folder=tmp_path, host=web1)
 
-    with watching_processes() as seen:
+    with watching_processes(web1.network) as seen:
         looks = [
             desk.run("preview", "application-down", "--verbose", "--commands", *more) for more in ([], ["-o", "json"])
         ]

@@ -215,7 +215,7 @@ def test_mistakes_are_named(lab: Lab, untouched_web1: LabHost) -> None:
     with pytest.raises(UnknownName, match="bare1"):
         lab.up(["bar1"])
     with pytest.raises(UnknownName, match="web1"):
-        lab.reset("web2")
+        lab.reset("wbe1")
     with pytest.raises(UnknownName, match="laravel-log"):
         lab.break_host("web1", "laravel-logs")
     with pytest.raises(UnknownName, match="writer"):
