@@ -190,16 +190,21 @@ class PoolLoad:
 
 
 async def read_loads(host: Reader) -> tuple[PoolLoad, ...]:
-    """Ask how busy every pool is that has children; one round trip.
+    """Ask how busy every pool is that has children; two round trips, or one where none has.
 
     Raises:
         FactError: That cannot be told.
     """
-    running, pools, connected = await host.ask_all(ListProcesses(), ReadPools(), CountConnected())
+    running, pools = await host.ask_all(ListProcesses(), ReadPools())
     memory: dict[str, list[ByteSize]] = {}
     for one in running:
         if match := _CHILD.fullmatch(one.words):
             memory.setdefault(match[1], []).append(one.memory)
+    if not memory:
+        return ()
+    # In a round trip of its own, as it takes seconds: in a diagnosis that is the one in which workers and queues are
+    # watched too, and all are waited for together.
+    connected = await host.ask(CountConnected())
     names = Counter(pool.name for pool in pools if pool.listens in connected or not pool.listens.startswith("/"))
     if twice := [name for name in memory if names[name] > 1]:
         raise FactError(f"several versions of PHP have a pool {twice[0]}: whose children are whose cannot be told")
