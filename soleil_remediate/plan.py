@@ -206,7 +206,8 @@ class Change:
     def digest(self, host: str, kind: str) -> str:
         """Return what an approval of this change on *host* is about, as 16 hexadecimal digits.
 
-        Host, kind, command, risk, undo and what is saved first are in it. Of a secret only that there is one.
+        Host, kind, command, risk, undo, what is saved first and whether a new connection has to be opened before it are
+        in it. Of a secret only that there is one.
         """
         undo, saved = self.undo.command, self.preserve
         about: list[object] = [
@@ -219,6 +220,8 @@ class Change:
         ]
         if self.gathers:
             about.append([[one.name, _words(one.command)] for one in self.gathers])
+        if self.is_over_new_connection:
+            about.append("over a new connection")
         text = json.dumps(about, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -75,6 +75,7 @@ def test_what_is_only_evidence_of_the_moment_changes_neither_digest_nor_plan(dif
         {"preserve": replace(PRESERVE, identity=FileIdentity(7, 13))},
         {"preserve": replace(PRESERVE, path=PurePosixPath("/other"))},
         {"gathers": (GATHER,)},
+        {"is_over_new_connection": True},
     ],
     ids=str,
 )
