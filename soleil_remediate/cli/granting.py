@@ -11,13 +11,13 @@ from typing import Any
 from soleil_remediate.catalog import load_catalog
 from soleil_remediate.cli.call import Call
 from soleil_remediate.cli.choosing import chosen_hosts, chosen_scenarios, playbook_folders
-from soleil_remediate.errors import ConfigError, ExitStatus
+from soleil_remediate.errors import ConfigError, ExitStatus, UnknownName
 from soleil_remediate.facts.services import ALONE, WITHOUT_A_TRACE
 from soleil_remediate.host import Host, Mode
 from soleil_remediate.loading import load_routines
 from soleil_remediate.loading.binding import bind_all, bind_routine, parse_inputs
 from soleil_remediate.rights import TESTER, Right, together
-from soleil_remediate.scenario import Routine, Step
+from soleil_remediate.scenario import Routine, Scenario, Step
 from soleil_remediate.task import Reading
 
 _INSTALL = """\
@@ -121,14 +121,15 @@ def sudoers(call: Call) -> ExitStatus:
     """Print what sudoers has to say for a scenario or a routine, once for each login of the hosts. Asks no host.
 
     Raises:
-        ConfigError: The inventory names no login for a host, or the scenario cannot be bound to one.
+        ConfigError: It is neither, the inventory names no login for a host, or the scenario cannot be bound to one.
     """
     hosts, inventory = chosen_hosts(call)
-    routine = load_routines(playbook_folders(call), load_catalog()).get(call.text("scenario"))
+    found = _found(call)
+    routine = found if isinstance(found, Routine) else None
     without = {host.name: why for host in hosts if (why := _why_none(host, changes=routine is None)) is not None}
     narrow = [host for host in hosts if host.connection.is_narrow and host.name not in without]
     select = None if inventory is None else inventory.meant_by
-    need = _of_scenario(call, narrow, select) if routine is None else _of_routine(call, routine, narrow)
+    need = _of_routine(call, found, narrow) if isinstance(found, Routine) else _of_scenario(call, found, narrow, select)
     parts: dict[str, list[Host]] = {}
     for host in hosts:
         if host.name in without:
@@ -148,10 +149,30 @@ def sudoers(call: Call) -> ExitStatus:
     return ExitStatus.OK
 
 
-def _of_scenario(call: Call, narrow: Sequence[Host], select: Callable[[str], Iterable[Host]] | None) -> _Need:
-    found, catalog = chosen_scenarios(call)
-    scenario = found.find(call.text("scenario"))
-    cases = bind_all(scenario, narrow, parse_inputs(scenario, call.many("set")), catalog, select) if narrow else ()
+def _found(call: Call) -> Scenario | Routine:
+    """Return what is named.
+
+    Raises:
+        ConfigError: There is neither a scenario nor a routine of that name, or both.
+    """
+    name = call.text("scenario")
+    scenarios, catalog = chosen_scenarios(call)
+    routines = load_routines(playbook_folders(call), catalog)
+    if name not in routines:
+        if name not in scenarios.names:
+            raise UnknownName("scenario or routine", name, [*scenarios.names, *routines])
+        return scenarios.find(name)
+    if name in scenarios.names:
+        both = f"{scenarios.find(name).origin}, and a routine in {routines[name].origin}"
+        raise ConfigError(f"{name} is a scenario in {both}: rename one of them")
+    return routines[name]
+
+
+def _of_scenario(
+    call: Call, scenario: Scenario, narrow: Sequence[Host], select: Callable[[str], Iterable[Host]] | None
+) -> _Need:
+    inputs = parse_inputs(scenario, call.many("set"))
+    cases = bind_all(scenario, narrow, inputs, load_catalog(), select) if narrow else ()
     its = {host.name: [case for case in cases if case.host.listed_name == host.name] for host in narrow}
     steps = (*scenario.steps, *(step for stage in scenario.stages for step in stage.steps))
     return _Need(

@@ -25,6 +25,7 @@ from soleil_remediate.loading.groups import read_targets, read_variables
 from soleil_remediate.loading.inventory import Inventory, load_inventory
 from soleil_remediate.loading.playbooks import (
     PARTS,
+    ROUTINES,
     SIGNS,
     Playbook,
     check_explained,
@@ -33,7 +34,6 @@ from soleil_remediate.loading.playbooks import (
 )
 from soleil_remediate.loading.policies import KnownNames, check_names
 from soleil_remediate.loading.reaching import together
-from soleil_remediate.loading.routines import FOLDER as ROUTINES
 from soleil_remediate.loading.routines import read_routines
 from soleil_remediate.loading.uses import INPUT_TYPES
 from soleil_remediate.local_files import is_folder, names_in

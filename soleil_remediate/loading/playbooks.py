@@ -25,6 +25,9 @@ from soleil_remediate.plan import Risk
 from soleil_remediate.scenario import Escalation, Input, Scenario, Severity, Stage, Use
 from soleil_remediate.units import Duration
 
+#: The folder of routines within one of playbooks.
+ROUTINES = "routines"
+
 
 def _scenario_name(text: str) -> str:
     if not all(word.isascii() and word.isalnum() and word == word.lower() for word in text.split("-")):
@@ -231,7 +234,7 @@ def _files_at(place: str | Path, problems: Problems) -> list[str]:
         problems.add(start, f"this folder cannot be read: {error.strerror}")
         return []
     files = [name for name in names if name.endswith((".yml", ".yaml")) and not name.startswith(".")]
-    if not files:
+    if not files and not is_folder(Path(place) / ROUTINES):
         problems.add(start, "there is no playbook in this folder: they end in .yml")
     return [os.fspath(Path(place) / name) for name in files]
 

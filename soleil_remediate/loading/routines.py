@@ -11,6 +11,7 @@ from soleil_remediate.catalog import Catalog, Family
 from soleil_remediate.errors import ConfigError, PlaybookError
 from soleil_remediate.loading.documents import Problems, read_document
 from soleil_remediate.loading.playbooks import (
+    ROUTINES,
     HostPattern,
     InputName,
     InputSection,
@@ -24,9 +25,6 @@ from soleil_remediate.loading.validation import Prose, Section, frozen, read_mod
 from soleil_remediate.local_files import is_folder
 from soleil_remediate.scenario import Duty, Routine
 from soleil_remediate.units import Duration
-
-#: The folder of routines within one of playbooks.
-FOLDER = "routines"
 
 
 class _Duty(Section):
@@ -54,7 +52,7 @@ def load_routines(playbooks: Iterable[str | Path], catalog: Catalog) -> Mapping[
         UnknownName: The only mistake is a misspelt name.
     """
     problems = Problems(PlaybookError)
-    folders = [Path(place) / FOLDER for place in playbooks if is_folder(Path(place) / FOLDER)]
+    folders = [Path(place) / ROUTINES for place in playbooks if is_folder(Path(place) / ROUTINES)]
     found: dict[str, Routine] = {}
     for routine in read_routines(folders, catalog, problems):
         if routine.name in found:

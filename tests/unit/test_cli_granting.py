@@ -125,6 +125,31 @@ def test_for_a_routine_only_what_asks_is_allowed(inventory: str, capsys: pytest.
     assert "rules=/etc/sudoers.d/soleil-remediate-deploy-daily\n" in said
 
 
+@pytest.mark.parametrize(
+    "name, instead",
+    [("daly", "daily"), ("disk-ful", "disk-full"), ("zzz", None)],
+)
+def test_a_misspelt_name_may_have_meant_a_scenario_or_a_routine(
+    inventory: str, capsys: pytest.CaptureFixture[str], name: str, instead: str | None
+) -> None:
+    assert cli.main(["sudoers", name, "--inventory", inventory, "--host", "web1"]) == 2
+    said = capsys.readouterr().err
+    assert f"unknown scenario or routine {name!r}: " in said
+    assert (f"did you mean {instead!r}?" if instead else "known: ") in said
+
+
+def test_a_name_that_is_a_scenarios_and_a_routines_is_neither(
+    inventory: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "own/routines").mkdir(parents=True)
+    own = tmp_path / "own/routines/disk-full.yml"
+    own.write_text("routine: disk-full\ntitle: Ours\nduties:\n  - {duty: look, what: Look, every: 1d}\n")
+    words = ["sudoers", "disk-full", "--inventory", inventory, "--host", "web1", "--playbooks", str(tmp_path / "own")]
+    assert cli.main(words) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert re.search(rf"disk-full is a scenario in \S*disk-full\.yml:\S+, and a routine in {own}:\S+: rename one", said)
+
+
 def test_two_applications_of_one_machine_have_rules_in_a_file_each(
     inventory: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -446,6 +446,8 @@ def test_a_folder_without_playbooks_is_refused() -> None:
     Path("empty").mkdir()
     with pytest.raises(PlaybookError, match=r"^empty:1:1: there is no playbook in this folder: they end in \.yml$"):
         load_scenarios(["empty"], CATALOG)
+    Path("empty/routines").mkdir()
+    assert list(load_scenarios(["empty"], CATALOG)) == []
 
 
 def test_lint_tells_everything_in_every_file_and_raises_nothing() -> None:
