@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
-from soleil_remediate.command import Reader, refuse_unless_user
+from soleil_remediate.checks.of_application import OfApplication
+from soleil_remediate.command import Reader
 from soleil_remediate.facts.application import Application, ReadApplication
-from soleil_remediate.rights import Right
 from soleil_remediate.task import Check, Measure, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
-class DebugOff(Check[Application]):
+class DebugOff(OfApplication[Application], Check[Application]):
     """See whether debug mode is off: with it on, whoever meets an error sees code, queries and secrets.
 
     It is the configuration as it is loaded that counts, cached or not, and the application itself that says so. What
@@ -26,19 +25,8 @@ class DebugOff(Check[Application]):
     kind = "debug.off"
     rounds = 1
 
-    root: PurePosixPath
-    user: str = "www-data"
-
-    def __post_init__(self) -> None:
-        if not self.root.is_absolute() or ".." in self.root.parts:
-            raise ValueError(f"{self.root} must be absolute")
-        refuse_unless_user(self.user)
-
     async def read(self, host: Reader) -> Application:
         return await host.ask(ReadApplication(self.root, self.user))
-
-    def reads_with(self) -> tuple[Right, ...]:
-        return (Right(self.user),)
 
     def judge(self, seen: Application) -> Verdict:
         source = "cached configuration" if seen.is_cached else "configuration"

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from soleil_remediate.command import Reader
 from soleil_remediate.facts.backups import BackupsSeen, read_backups
 from soleil_remediate.facts.clocks import as_text
-from soleil_remediate.facts.files import FileStat
+from soleil_remediate.facts.files import FileStat, refuse_unless_absolute
 from soleil_remediate.task import Check, Measure, Verdict
 from soleil_remediate.units import ByteSize, Duration
 
@@ -37,8 +37,7 @@ class BackupRecent(Check[BackupsSeen]):
     names: tuple[str, ...] = ("*.sql", "*.sql.*", "*.dump", "*.dump.*", "*.tar", "*.tar.*", "*.tgz", "*.zip")
 
     def __post_init__(self) -> None:
-        if not self.directory.is_absolute() or ".." in self.directory.parts:
-            raise ValueError(f"{self.directory} must be absolute")
+        refuse_unless_absolute(self.directory)
         if not self.names or not all(self.names):
             raise ValueError("names must say what is a backup")
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
-from soleil_remediate.checks.databases import refuse_unless_application
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.ask_bookings import ReadBookings
 from soleil_remediate.facts.booking_rules import Rules
 from soleil_remediate.facts.bookings import Bookings, Counts, Overlap, Overlaps, Phase
 from soleil_remediate.facts.guards import Reach, beside, guards
-from soleil_remediate.rights import Right
-from soleil_remediate.task import Check, Measure, Reading, Seen, Verdict
+from soleil_remediate.task import Check, Measure, Seen, Verdict
 
 #: So many overlaps are told in one sentence.
 _FEW = 3
@@ -23,13 +21,11 @@ OPEN = (Phase.RUNNING, Phase.COMING)
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfBookings(Reading[Seen]):
+class OfBookings(OfApplication[Seen]):
     """What has to do with an application's bookings."""
 
     rounds = 1
 
-    root: PurePosixPath
-    user: str = "www-data"
     table: str = "bookings"
     room: str = "room_id"
     starts: str = "check_in"
@@ -39,7 +35,7 @@ class OfBookings(Reading[Seen]):
     free: str = "cancelled"
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
+        super().__post_init__()
         self.rules  # noqa: B018  # it refuses what is no name
 
     @property
@@ -53,9 +49,6 @@ class OfBookings(Reading[Seen]):
             holds=self.holds,
             free=self.free,
         )
-
-    def reads_with(self) -> tuple[Right, ...]:
-        return (Right(self.user),)
 
     @property
     def question(self) -> ReadBookings:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import PurePosixPath
 
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.databases import Database, Local, read_database
@@ -14,7 +14,6 @@ from soleil_remediate.facts.locks import AskLocks, LockWait
 from soleil_remediate.facts.poolers import OWNER, UNIT, PoolerState
 from soleil_remediate.facts.postgresql import COUNT_SESSIONS, Activity, Readiness
 from soleil_remediate.facts.services import Unit
-from soleil_remediate.rights import Right
 from soleil_remediate.task import Check, Measure, Verdict
 from soleil_remediate.units import Duration
 
@@ -310,7 +309,7 @@ def _who(activity: Activity) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatabaseAnswers(Check[Database]):
+class DatabaseAnswers(OfApplication[Database], Check[Database]):
     """See whether the application gets an answer from its database, and if it does not, what keeps it from it.
 
     The application's own code connects with its own credentials, as its own user, and selects 1; whatever database it
@@ -324,17 +323,8 @@ class DatabaseAnswers(Check[Database]):
 
     kind = "database.answers"
 
-    root: PurePosixPath
-    user: str = "www-data"
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
-
     async def read(self, host: Reader) -> Database:
         return await read_database(host, self.root, self.user)
-
-    def reads_with(self) -> tuple[Right, ...]:
-        return (Right(self.user),)
 
     def aim(self) -> str:
         return "the application gets an answer from its database"
@@ -364,7 +354,7 @@ def _in_ms(took: Duration) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatabaseUnblocked(Check[tuple[LockWait, ...] | None]):
+class DatabaseUnblocked(OfApplication[tuple[LockWait, ...] | None], Check[tuple[LockWait, ...] | None]):
     """See whether statements of the application wait for a lock that somebody holds who does nothing with it.
 
     A session that is idle in an open transaction keeps what it has locked until somebody ends it: everybody who needs
@@ -380,18 +370,10 @@ class DatabaseUnblocked(Check[tuple[LockWait, ...] | None]):
     kind = "database.unblocked"
     rounds = 1
 
-    root: PurePosixPath
-    user: str = "www-data"
     longer_than: Duration = Duration(10)
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
 
     async def read(self, host: Reader) -> tuple[LockWait, ...] | None:
         return await host.ask(AskLocks(self.root, self.user))
-
-    def reads_with(self) -> tuple[Right, ...]:
-        return (Right(self.user),)
 
     def aim(self) -> str:
         return f"nobody waits longer than {self.longer_than} for an idle transaction"
@@ -418,10 +400,3 @@ class DatabaseUnblocked(Check[tuple[LockWait, ...] | None]):
         if long:
             return Verdict.healthy(f"{waiting} statements wait for a lock, of sessions that work", measure)
         return Verdict.healthy(f"no statement waits for a lock for more than {self.longer_than}", measure)
-
-
-def refuse_unless_application(root: PurePosixPath, user: str) -> None:
-    """Raise ValueError where a folder is not named from the root of the host, or a user's name is none."""
-    if not root.is_absolute() or ".." in root.parts:
-        raise ValueError(f"{root} must be absolute")
-    AskLocks(root, user).command  # noqa: B018  # it refuses what is no user's name

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
 from soleil_remediate.facts.failed_jobs import FailedJob, FailedJobs, ReadFailedJobs
 from soleil_remediate.facts.mail import AskMail, Mailing, is_of_mail
-from soleil_remediate.facts.queues import refuse_unless_application
-from soleil_remediate.rights import Right
 from soleil_remediate.task import Check, Measure, Verdict
 from soleil_remediate.units import Duration
 
 
 @dataclass(frozen=True, kw_only=True)
-class MailAnswering(Check[Mailing]):
+class MailAnswering(OfApplication[Mailing], Check[Mailing]):
     """Check that an application's mail server lets it in, without sending a mail.
 
     Its own mailer asks, as its user and from its host: it connects, greets, begins TLS and logs in as the application
@@ -33,21 +31,13 @@ class MailAnswering(Check[Mailing]):
     kind = "mail.answering"
     rounds = 1
 
-    root: PurePosixPath
-    user: str = "www-data"
     within: Duration = Duration(5)
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
 
     def aim(self) -> str:
         return f"the mail server lets the application in within {self.within}"
 
     async def read(self, host: Reader) -> Mailing:
         return await host.ask(AskMail(self.root, self.user))
-
-    def reads_with(self) -> tuple[Right, ...]:
-        return (Right(self.user),)
 
     def judge(self, seen: Mailing) -> Verdict:
         if seen.why_unknown:
@@ -81,7 +71,7 @@ class MailAnswering(Check[Mailing]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MailSent(Check[FailedJobs]):
+class MailSent(OfApplication[FailedJobs], Check[FailedJobs]):
     """Check that no job failed lately because its mail could not be handed over.
 
     By what it failed of: the exceptions of Laravel's own mailers. A job that was ended for want of time, and what a
@@ -96,21 +86,13 @@ class MailSent(Check[FailedJobs]):
     kind = "mail.sent"
     rounds = 1
 
-    root: PurePosixPath
-    user: str = "www-data"
     younger_than: Duration = Duration(86400)
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
 
     def aim(self) -> str:
         return f"no job failed of its mail within {self.younger_than}"
 
     async def read(self, host: Reader) -> FailedJobs:
         return await host.ask(ReadFailedJobs(self.root, self.user))
-
-    def reads_with(self) -> tuple[Right, ...]:
-        return (Right(self.user),)
 
     def judge(self, seen: FailedJobs) -> Verdict:
         if seen.total is None:

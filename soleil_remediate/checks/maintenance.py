@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from soleil_remediate.command import Reader
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.maintenance import IsHeldHere
 from soleil_remediate.task import Check, Measure, Verdict
 
@@ -27,8 +28,7 @@ class MaintenanceEnded(Check[bool]):
     root: PurePosixPath
 
     def __post_init__(self) -> None:
-        if not self.root.is_absolute() or ".." in self.root.parts:
-            raise ValueError(f"{self.root} must be absolute")
+        refuse_unless_absolute(self.root)
 
     async def read(self, host: Reader) -> bool:
         return await host.ask(IsHeldHere(self.root))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from soleil_remediate.checks.databases import refuse_unless_application
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.php_fpm import PoolLoad, read_loads
 from soleil_remediate.facts.resources import ReadResources, Resources
 from soleil_remediate.facts.statements import Statements, Work, read_work
 from soleil_remediate.facts.together import together
-from soleil_remediate.rights import Right
 from soleil_remediate.task import Check, Measure, Verdict
 from soleil_remediate.units import ByteSize, MiB
 
@@ -50,7 +49,7 @@ async def _work(host: Reader, root: PurePosixPath, user: str) -> Work | FactErro
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhpFpmFree(Check[Saturation]):
+class PhpFpmFree(OfApplication[Saturation], Check[Saturation]):
     """See whether requests wait because every child of a pool of php-fpm is busy, and no more may be started.
 
     By the kernel's list of sockets: whoever is connected to a pool's is served by a child, or waits for one; at two
@@ -67,18 +66,10 @@ class PhpFpmFree(Check[Saturation]):
     kind = "php-fpm.free"
     rounds = 3
 
-    root: PurePosixPath
-    user: str = "www-data"
     leave: ByteSize = MiB(256)
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
 
     async def read(self, host: Reader) -> Saturation:
         return await read_saturation(host, self.root, self.user)
-
-    def reads_with(self) -> tuple[Right, ...]:
-        return (Right(self.user),)
 
     def aim(self) -> str:
         return "no request waits for a child of php-fpm"

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
 from soleil_remediate.facts.queue_workers import ReadWorkers
-from soleil_remediate.facts.queues import Backlog, Connection, Limits, Queue, count_jobs, refuse_unless_application
-from soleil_remediate.rights import Right
+from soleil_remediate.facts.queues import Backlog, Connection, Limits, Queue, count_jobs
 from soleil_remediate.task import Check, Measure, Verdict
 from soleil_remediate.units import Duration
 
 
 @dataclass(frozen=True, kw_only=True)
-class QueueDraining(Check[Backlog]):
+class QueueDraining(OfApplication[Backlog], Check[Backlog]):
     """Check that no queue of an application has a backlog, or that the backlog is about to end.
 
     The application's own code counts: by its own connection, database and prefix, those queues that its workers were
@@ -33,14 +33,9 @@ class QueueDraining(Check[Backlog]):
 
     kind = "queue.draining"
 
-    root: PurePosixPath
-    user: str = "www-data"
     most: int = 500
     oldest: Duration = Duration(900)
     within: Duration = Duration(600)
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
 
     def aim(self) -> str:
         return f"at most {self.most} jobs wait, none for over {self.oldest}, or they are done within {self.within}"
@@ -48,16 +43,13 @@ class QueueDraining(Check[Backlog]):
     async def read(self, host: Reader) -> Backlog:
         return await _read(host, self.root, self.user)
 
-    def reads_with(self) -> tuple[Right, ...]:
-        return (Right(self.user),)
-
     def judge(self, seen: Backlog) -> Verdict:
         limits = Limits(most=self.most, oldest=self.oldest, within=self.within)
         return _judge(seen, [queue for queue in seen.queues if limits.is_too_slow(queue)], limits)
 
 
 @dataclass(frozen=True, kw_only=True)
-class QueueDrained(Check[Backlog]):
+class QueueDrained(OfApplication[Backlog], Check[Backlog]):
     """Check that no queue of an application has a backlog, however fast it is worked off.
 
     It counts as ``queue.draining`` does.
@@ -71,22 +63,14 @@ class QueueDrained(Check[Backlog]):
 
     kind = "queue.drained"
 
-    root: PurePosixPath
-    user: str = "www-data"
     most: int = 500
     oldest: Duration = Duration(900)
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
 
     def aim(self) -> str:
         return f"at most {self.most} jobs wait, none for over {self.oldest}"
 
     async def read(self, host: Reader) -> Backlog:
         return await _read(host, self.root, self.user)
-
-    def reads_with(self) -> tuple[Right, ...]:
-        return (Right(self.user),)
 
     def judge(self, seen: Backlog) -> Verdict:
         limits = Limits(most=self.most, oldest=self.oldest, within=Duration(0))

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from soleil_remediate.command import Reader, refuse_unless_user
+from soleil_remediate.checks.of_application import OfApplication
+from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.application import RedisUsed, Reply
 from soleil_remediate.facts.redis import RedisConfiguration, ServerReply, memory_of
 from soleil_remediate.facts.redis_use import RedisServer, RedisUse, read_redis
 from soleil_remediate.facts.services import refuse_unless_unit
-from soleil_remediate.rights import Right
-from soleil_remediate.task import Check, Health, Measure, Verdict
+from soleil_remediate.task import Check, Health, Measure, Seen, Verdict
 
 _NOTHING = "the application keeps neither cache, sessions nor queue in Redis"
 #: What the kernel's letter for what a process does means for whoever waits for it.
@@ -24,16 +24,19 @@ _STATES = {
 }
 
 
-def refuse_unless_readable(root: PurePosixPath, user: str, unit: str) -> None:
-    """Raise ValueError where an application's folder, its user, or the name of a unit, is none."""
-    refuse_unless_unit(unit)
-    refuse_unless_user(user)
-    if not root.is_absolute() or ".." in root.parts:
-        raise ValueError(f"{root} must be absolute")
+@dataclass(frozen=True, kw_only=True)
+class OfRedis(OfApplication[Seen]):
+    """What asks an application about the Redis it uses, and the server on this host about itself."""
+
+    unit: str = "redis*.service"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_unless_unit(self.unit)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RedisAnswering(Check[RedisUse]):
+class RedisAnswering(OfRedis[RedisUse], Check[RedisUse]):
     """See whether the application is answered by every Redis in which it keeps cache, sessions or queue.
 
     The application itself asks, as its user, from its host, with its own credentials; what counts is the reply to PING.
@@ -49,18 +52,8 @@ class RedisAnswering(Check[RedisUse]):
 
     kind = "redis.answering"
 
-    root: PurePosixPath
-    user: str = "www-data"
-    unit: str = "redis*.service"
-
-    def __post_init__(self) -> None:
-        refuse_unless_readable(self.root, self.user, self.unit)
-
     async def read(self, host: Reader) -> RedisUse:
         return await read_redis(host, self.root, self.user, self.unit)
-
-    def reads_with(self) -> tuple[Right, ...]:
-        return (Right(self.user),)
 
     def aim(self) -> str:
         return "Redis answers the application"
@@ -171,7 +164,7 @@ def _by_hand(server: RedisServer, root: PurePosixPath) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RedisWritable(Check[RedisUse]):
+class RedisWritable(OfRedis[RedisUse], Check[RedisUse]):
     """See whether every Redis in which the application keeps something takes writes, without writing anything.
 
     PING is answered by a Redis that refuses every write: one at its ``maxmemory`` that may give nothing up, one whose
@@ -186,18 +179,8 @@ class RedisWritable(Check[RedisUse]):
 
     kind = "redis.writable"
 
-    root: PurePosixPath
-    user: str = "www-data"
-    unit: str = "redis*.service"
-
-    def __post_init__(self) -> None:
-        refuse_unless_readable(self.root, self.user, self.unit)
-
     async def read(self, host: Reader) -> RedisUse:
         return await read_redis(host, self.root, self.user, self.unit)
-
-    def reads_with(self) -> tuple[Right, ...]:
-        return (Right(self.user),)
 
     def aim(self) -> str:
         return "Redis takes what the application writes"

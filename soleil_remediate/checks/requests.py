@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import Reader
 from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.http import refuse_unless_askable
 from soleil_remediate.facts.onsets import ACCESS_LOG
 from soleil_remediate.facts.requests import Request, Traffic, read_traffic
@@ -143,9 +144,7 @@ def began(seen: Traffic) -> int:
 
 def refuse_unless_traffic(root: PurePosixPath, access_log: PurePosixPath, window: Duration) -> None:
     """Raise ValueError where a place is none, or where a window is too short or longer than is looked back."""
-    for path in (root, access_log):
-        if not path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"{path} must be absolute")
+    refuse_unless_absolute(root, access_log)
     if not 10 <= window <= _HOUR:
         raise ValueError(f"window must be from 10 s to 1 h, not {window}")
 

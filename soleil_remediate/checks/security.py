@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.addresses import addresses_of
 from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.incidents import MARK, Incident, ReadIncident
 from soleil_remediate.facts.onsets import ACCESS_LOG
-from soleil_remediate.facts.queues import refuse_unless_application
 from soleil_remediate.facts.refusals import Stranger, strangers
-from soleil_remediate.facts.talkers import Traffic, is_front, read_traffic, refuse_unless_log
+from soleil_remediate.facts.talkers import Traffic, is_front, read_traffic
 from soleil_remediate.facts.together import together
 from soleil_remediate.facts.tokens import (
     Account,
@@ -24,13 +25,15 @@ from soleil_remediate.facts.tokens import (
     refuse_unless_account,
     refuse_unless_table,
 )
-from soleil_remediate.rights import Right
 from soleil_remediate.task import Check, Measure, Verdict
 from soleil_remediate.units import Duration
 
+#: Whom a person suspects, and where everybody's tokens are used from.
+Shared = tuple[Account | None, Uses | FactError]
+
 
 @dataclass(frozen=True, kw_only=True)
-class TokensUnshared(Check[tuple[Account | None, Uses | FactError]]):
+class TokensUnshared(OfApplication[Shared], Check[Shared]):
     """See whether one user's tokens are used from several addresses, or one whom a person suspects still has any.
 
     By the table in which the application writes who did what, and from where: ``user_id`` or ``actor_id``,
@@ -49,15 +52,13 @@ class TokensUnshared(Check[tuple[Account | None, Uses | FactError]]):
 
     kind = "tokens.unshared"
 
-    root: PurePosixPath
-    user: str = "www-data"
     account: str | None = None
     most: int = 1
     within: Duration = Duration(3600)
     table: str | None = None
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
+        super().__post_init__()
         refuse_unless_table(self.table)
         if self.account is not None:
             refuse_unless_account(self.account)
@@ -70,17 +71,14 @@ class TokensUnshared(Check[tuple[Account | None, Uses | FactError]]):
         suspect = f", and user {self.account} has none" if self.account else ""
         return f"no user's tokens are used from more than {self.most} address within {self.within}{suspect}"
 
-    def reads_with(self) -> tuple[Right, ...]:
-        return (Right(self.user),)
-
-    async def read(self, host: Reader) -> tuple[Account | None, Uses | FactError]:
+    async def read(self, host: Reader) -> Shared:
         account, (uses,) = await together(
             read_account(host, self.root, self.user, self.account),
             host.ask_each((ReadUses(self.root, self.user, self.within, self.table),)),
         )
         return account, uses
 
-    def judge(self, seen: tuple[Account | None, Uses | FactError]) -> Verdict:
+    def judge(self, seen: Shared) -> Verdict:
         account, uses = seen
         measures, said = [], []
         if account is not None:
@@ -147,7 +145,7 @@ class AddressHarmless(Check[Traffic]):
     front: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        refuse_unless_log(self.access_log)
+        refuse_unless_absolute(self.access_log)
         if not 3 <= self.most <= 100_000:
             raise ValueError("most must be from 3 to 100000 requests")
         if not 60 <= self.within <= 86400:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
-from soleil_remediate.checks.databases import refuse_unless_application
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
 from soleil_remediate.facts.locks import AskLocks, LockWait
-from soleil_remediate.rights import Right
 from soleil_remediate.task import Check, Measure, Verdict
 from soleil_remediate.units import Duration
 
 
 @dataclass(frozen=True, kw_only=True)
-class StatementUnqueued(Check[tuple[LockWait, ...] | None]):
+class StatementUnqueued(OfApplication[tuple[LockWait, ...] | None], Check[tuple[LockWait, ...] | None]):
     """See whether statements of the application wait long for a lock, and for whom the queue of them waits.
 
     Who holds the lock may be at work all the while: then nothing is down, and requests hang. Asked as the application,
@@ -29,18 +27,10 @@ class StatementUnqueued(Check[tuple[LockWait, ...] | None]):
     kind = "statement.unqueued"
     rounds = 1
 
-    root: PurePosixPath
-    user: str = "www-data"
     longer_than: Duration = Duration(10)
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
 
     async def read(self, host: Reader) -> tuple[LockWait, ...] | None:
         return await host.ask(AskLocks(self.root, self.user))
-
-    def reads_with(self) -> tuple[Right, ...]:
-        return (Right(self.user),)
 
     def aim(self) -> str:
         return f"no statement waits longer than {self.longer_than} for a lock"

@@ -8,8 +8,9 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import Reader
 from soleil_remediate.facts.addresses import addresses_of
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.onsets import ACCESS_LOG
-from soleil_remediate.facts.talkers import MANY, Talker, Traffic, is_front, read_traffic, refuse_unless_log, sort_of
+from soleil_remediate.facts.talkers import MANY, Talker, Traffic, is_front, read_traffic, sort_of
 from soleil_remediate.task import Check, Measure, Verdict
 
 
@@ -34,7 +35,7 @@ class TrafficCalm(Check[Traffic]):
     front: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        refuse_unless_log(self.access_log)
+        refuse_unless_absolute(self.access_log)
         if not 10 <= self.most <= 1_000_000:
             raise ValueError("most must be from 10 to 1000000 requests a minute")
 
@@ -89,7 +90,7 @@ class LimitsFair(Check[Traffic]):
     access_log: PurePosixPath = ACCESS_LOG
 
     def __post_init__(self) -> None:
-        refuse_unless_log(self.access_log)
+        refuse_unless_absolute(self.access_log)
         if not 1 <= self.most <= 1_000_000:
             raise ValueError("most must be from 1 to 1000000 clients")
 

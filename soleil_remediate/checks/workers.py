@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from soleil_remediate.command import Reader
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.queue_workers import Life, Worker, Workers, read_workers
-from soleil_remediate.facts.queues import refuse_unless_application
 from soleil_remediate.rights import SEE_PROGRAMS, Right
 from soleil_remediate.task import Check, Measure, Verdict
 
@@ -32,7 +32,7 @@ class WorkersRunning(Check[Workers]):
     root: PurePosixPath
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root)
+        refuse_unless_absolute(self.root)
 
     def aim(self) -> str:
         return "every queue worker runs, and goes on running"

@@ -220,3 +220,14 @@ def _starts(paths: Iterable[PurePosixPath]) -> list[str]:
 def _escaped(text: str) -> str:
     """Return a pattern of fnmatch(3) that stands for *text* and nothing else."""
     return re.sub(r"([\\*?\[\]])", r"\\\1", text)
+
+
+def refuse_unless_absolute(*paths: PurePosixPath) -> None:
+    """Refuse what would mean another place elsewhere.
+
+    Raises:
+        ValueError: One of them is relative, or leads back out of itself.
+    """
+    for path in paths:
+        if not path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"{path} must be absolute")

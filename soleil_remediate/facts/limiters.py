@@ -11,6 +11,7 @@ from typing import Any
 from soleil_remediate.command import Command, Output, Query, refuse_unless_user
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.application import PATIENCE, START, STARTING, ask_php, told
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
 
@@ -107,8 +108,7 @@ _CUSTOMER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 def refuse_unless_customer(root: PurePosixPath, user: str, customer: str | None, address: str | None) -> None:
     """Raise ValueError where an application's folder, its user, or one of its customers, is none."""
     refuse_unless_user(user)
-    if not root.is_absolute() or ".." in root.parts:
-        raise ValueError(f"{root} must be absolute")
+    refuse_unless_absolute(root)
     if customer is not None and not _CUSTOMER.fullmatch(customer):
         raise ValueError(f"customer must be the id of a user, such as 123 or a UUID, not {customer[:40]!r}")
     if address is not None:

@@ -438,14 +438,3 @@ def counting(root: PurePosixPath, user: str, programs: Iterable[Worker]) -> Coun
         if all(not text or QUEUE_NAME.fullmatch(text) for text in (connection, queue))
     )
     return CountJobs(root, user, tuple(named))
-
-
-def refuse_unless_application(root: PurePosixPath, user: str = "www-data") -> None:
-    """Refuse a folder that would mean another one elsewhere, and who can be nobody.
-
-    Raises:
-        ValueError: The folder is relative, or leads back out of itself, or *user* is no user's name.
-    """
-    if not root.is_absolute() or ".." in root.parts:
-        raise ValueError(f"{root} must be absolute")
-    Command(("php",), user=user)

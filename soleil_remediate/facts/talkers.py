@@ -34,12 +34,6 @@ _LINE = re.compile(
 _PAGE = re.compile(r"([A-Z]{1,12}) ([^ ?]*)(\?\S*)?( HTTP/[0-9.]+)?")
 
 
-def refuse_unless_log(log: PurePosixPath) -> None:
-    """Raise ValueError where a log's path is not absolute."""
-    if not log.is_absolute() or ".." in log.parts:
-        raise ValueError(f"{log} must be absolute")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One line of the log.

@@ -12,6 +12,7 @@ from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.booking_rules import UPDATED, Rules, literal, quoted
 from soleil_remediate.facts.bookings import Booking, Bookings, BookingTable, Overlap, Phase
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.guards import Guard, Reach, add_statement, beside, guards
 from soleil_remediate.facts.log_windows import END, ReadLogWindow, Window, minutes_around
 from soleil_remediate.task import Look, Shown, Text
@@ -264,8 +265,7 @@ class BookingsLogWindow(OfBookings[_Windows], Look[_Windows]):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not all(log.is_absolute() and ".." not in log.parts for log in self.logs):
-            raise ValueError("logs must be absolute")
+        refuse_unless_absolute(*self.logs)
         if self.around > 600:
             raise ValueError("around must be at most 10 min")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
-from soleil_remediate.checks.databases import refuse_unless_application, told
+from soleil_remediate.checks.databases import told
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.databases import Database, Local, read_database
@@ -28,7 +28,7 @@ _READ = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatabaseOverview(Look[Database]):
+class DatabaseOverview(OfApplication[Database], Look[Database]):
     """Show where the application asks for its database, and how what stands between them is.
 
     Args:
@@ -38,12 +38,6 @@ class DatabaseOverview(Look[Database]):
 
     kind = "database.overview"
     title: ClassVar[str] = "Database"
-
-    root: PurePosixPath
-    user: str = "www-data"
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
 
     async def read(self, host: Reader) -> Database:
         return await read_database(host, self.root, self.user)
@@ -98,7 +92,7 @@ def _of_cluster(local: Local) -> Iterator[tuple[str, str]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatabaseSessions(Look[Database]):
+class DatabaseSessions(OfApplication[Database], Look[Database]):
     """Show who is connected to the application's cluster, how many of each, and for how long; and who blocks whom.
 
     Of statements only the first word is shown: the rest is customers' data.
@@ -112,12 +106,10 @@ class DatabaseSessions(Look[Database]):
     kind = "database.sessions"
     title: ClassVar[str] = "Connections"
 
-    root: PurePosixPath
-    user: str = "www-data"
     top: int = 10
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
+        super().__post_init__()
         if not 1 <= self.top <= 100:
             raise ValueError("top must be from 1 to 100")
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 from soleil_remediate.checks.databases import DatabaseAnswers
-from soleil_remediate.checks.redis import RedisAnswering, RedisWritable, refuse_unless_readable
+from soleil_remediate.checks.redis import OfRedis, RedisAnswering, RedisWritable
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.http import Response
 from soleil_remediate.facts.third_parties import AskThirdParty, refuse_unless_third_party
 from soleil_remediate.facts.together import together
-from soleil_remediate.rights import Right
 from soleil_remediate.task import Check, Health, Look, Shown, Text, Verdict
 from soleil_remediate.units import Duration
 
@@ -34,7 +32,7 @@ class Dependencies:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DependencyOverview(Look[Dependencies]):
+class DependencyOverview(OfRedis[Dependencies], Look[Dependencies]):
     """Show whether the application's database and Redis answer it, and whether third parties answer the host.
 
     Database and Redis are asked by the application itself, with its own credentials. A third party is asked for its
@@ -51,21 +49,15 @@ class DependencyOverview(Look[Dependencies]):
     kind = "dependency.overview"
     title: ClassVar[str] = "What the application depends on"
 
-    root: PurePosixPath
-    user: str = "www-data"
-    unit: str = "redis*.service"
     third_parties: tuple[str, ...] | None = None
     within: Duration = Duration(5)
 
     def __post_init__(self) -> None:
-        refuse_unless_readable(self.root, self.user, self.unit)
+        super().__post_init__()
         for address in self.third_parties or ():
             refuse_unless_third_party(address)
         if self.within <= 0:
             raise ValueError("within must be longer than nothing")
-
-    def reads_with(self) -> tuple[Right, ...]:
-        return (Right(self.user),)
 
     async def read(self, host: Reader) -> Dependencies:
         verdicts, others = await together(

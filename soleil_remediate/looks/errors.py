@@ -11,6 +11,7 @@ from soleil_remediate.checks.requests import began, refuse_unless_traffic
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.http import refuse_unless_askable
 from soleil_remediate.facts.logged_errors import LoggedError, ReadErrors
 from soleil_remediate.facts.onsets import ACCESS_LOG
@@ -102,8 +103,7 @@ class ErrorsLogged(Look[tuple[tuple[PurePosixPath, tuple[LoggedError, ...] | Fac
     logs: tuple[PurePosixPath, ...]
 
     def __post_init__(self) -> None:
-        if not all(log.is_absolute() and ".." not in log.parts for log in self.logs):
-            raise ValueError("logs must be absolute")
+        refuse_unless_absolute(*self.logs)
 
     async def read(self, host: Reader) -> tuple[tuple[PurePosixPath, tuple[LoggedError, ...] | FactError | None], ...]:
         found = await host.ask_each([ReadErrors(log) for log in self.logs])

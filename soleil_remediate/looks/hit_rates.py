@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
-from soleil_remediate.checks.databases import refuse_unless_application
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.config_caches import ConfigCache, ReadConfigCache
@@ -27,7 +26,7 @@ class Rates:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CacheHitRate(Look[Rates]):
+class CacheHitRate(OfApplication[Rates], Look[Rates]):
     """Show how often the application's cache has what is looked for, and what else is kept so as not to be done again.
 
     Of Redis it is what the whole server counted since it was started, other applications' keys among it; of PostgreSQL
@@ -42,12 +41,6 @@ class CacheHitRate(Look[Rates]):
     kind = "cache.hit-rate"
     title: ClassVar[str] = "Caches"
     rounds = 3
-
-    root: PurePosixPath
-    user: str = "www-data"
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
 
     async def read(self, host: Reader) -> Rates:
         (cache,), (configuration,), work = await together(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
 from soleil_remediate.facts.mail import AskMail, Mailing
-from soleil_remediate.facts.queues import refuse_unless_application
 from soleil_remediate.task import Look, Shown, Text
 
 
 @dataclass(frozen=True, kw_only=True)
-class MailConfiguration(Look[Mailing]):
+class MailConfiguration(OfApplication[Mailing], Look[Mailing]):
     """Show how an application sends mail, by its configuration as it is loaded; neither its login nor its password.
 
     Args:
@@ -24,12 +23,6 @@ class MailConfiguration(Look[Mailing]):
     kind = "mail.configuration"
     rounds = 1
     title: ClassVar[str] = "Mail"
-
-    root: PurePosixPath
-    user: str = "www-data"
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
 
     async def read(self, host: Reader) -> Mailing:
         return await host.ask(AskMail(self.root, self.user))

@@ -10,6 +10,7 @@ from typing import ClassVar
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.memory import (
     Enough,
     Holder,
@@ -23,7 +24,6 @@ from soleil_remediate.facts.memory import (
     refuse_unless_amounts,
 )
 from soleil_remediate.facts.oom_kills import CountKills, Kill, ReadKills
-from soleil_remediate.facts.queues import refuse_unless_application
 from soleil_remediate.facts.together import together
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.task import Forecast, Look, Shown, Table, Text
@@ -106,7 +106,7 @@ class MemoryProcesses(Look[ProcessesSeen]):
     enough: ByteSize = MiB(1024)
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root)
+        refuse_unless_absolute(self.root)
         refuse_unless_amounts(self.least, self.enough)
         if not 1 <= self.top <= 100:
             raise ValueError("top must be from 1 to 100")

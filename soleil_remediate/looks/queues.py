@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
 
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
 from soleil_remediate.facts.failed_jobs import FailedJobs, ReadFailedJobs
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.queue_workers import ReadWorkers, Workers, read_workers
-from soleil_remediate.facts.queues import Backlog, count_jobs, refuse_unless_application
+from soleil_remediate.facts.queues import Backlog, count_jobs
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.task import Look, Shown, Table, Text
 from soleil_remediate.units import Duration
@@ -20,7 +22,7 @@ _LONGEST = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class QueueSizes(Look[Backlog]):
+class QueueSizes(OfApplication[Backlog], Look[Backlog]):
     """Show how many jobs wait in each queue of an application, and how fast they become fewer.
 
     Of jobs their classes are shown, and nothing of what they are about.
@@ -32,12 +34,6 @@ class QueueSizes(Look[Backlog]):
 
     kind = "queue.sizes"
     title: ClassVar[str] = "Queues"
-
-    root: PurePosixPath
-    user: str = "www-data"
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
 
     async def read(self, host: Reader) -> Backlog:
         return await count_jobs(host, self.root, self.user, await host.ask(ReadWorkers(self.root)))
@@ -65,7 +61,7 @@ class QueueSizes(Look[Backlog]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class QueueFailed(Look[FailedJobs]):
+class QueueFailed(OfApplication[FailedJobs], Look[FailedJobs]):
     """Show the jobs of an application that failed, by class and exception; nothing of what they are about.
 
     Args:
@@ -76,12 +72,6 @@ class QueueFailed(Look[FailedJobs]):
     kind = "queue.failed"
     rounds = 1
     title: ClassVar[str] = "Jobs that failed"
-
-    root: PurePosixPath
-    user: str = "www-data"
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
 
     async def read(self, host: Reader) -> FailedJobs:
         return await host.ask(ReadFailedJobs(self.root, self.user))
@@ -123,7 +113,7 @@ class WorkersOverview(Look[Workers]):
     lines: int = 3
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root)
+        refuse_unless_absolute(self.root)
         if not 1 <= self.lines <= 20:
             raise ValueError("lines must be from 1 to 20")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
-from soleil_remediate.checks.redis import RedisAnswering, RedisWritable, address_of, refuse_unless_readable
+from soleil_remediate.checks.redis import OfRedis, RedisAnswering, RedisWritable, address_of
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.application import Reply
@@ -23,7 +22,7 @@ _NONE = Text(lines=("systemd runs no Redis on this host",))
 
 
 @dataclass(frozen=True, kw_only=True)
-class RedisOverview(Look[tuple[RedisUse, int]]):
+class RedisOverview(OfRedis[tuple[RedisUse, int]], Look[tuple[RedisUse, int]]):
     """Show each Redis on the host: its memory and policy, what it keeps on disk and since when, and what it refused.
 
     Args:
@@ -34,13 +33,6 @@ class RedisOverview(Look[tuple[RedisUse, int]]):
 
     kind = "redis.overview"
     title: ClassVar[str] = "Redis on this host"
-
-    root: PurePosixPath
-    user: str = "www-data"
-    unit: str = "redis*.service"
-
-    def __post_init__(self) -> None:
-        refuse_unless_readable(self.root, self.user, self.unit)
 
     async def read(self, host: Reader) -> tuple[RedisUse, int]:
         return await together(read_redis(host, self.root, self.user, self.unit), host.ask(ReadClock()))
@@ -118,7 +110,7 @@ def _keeps(configuration: RedisConfiguration) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RedisUses(Look[RedisUse]):
+class RedisUses(OfRedis[RedisUse], Look[RedisUse]):
     """Show what the application keeps in Redis: cache, sessions, queue; where, and whether it is answered there.
 
     Args:
@@ -129,13 +121,6 @@ class RedisUses(Look[RedisUse]):
 
     kind = "redis.uses"
     title: ClassVar[str] = "What the application keeps in Redis"
-
-    root: PurePosixPath
-    user: str = "www-data"
-    unit: str = "redis*.service"
-
-    def __post_init__(self) -> None:
-        refuse_unless_readable(self.root, self.user, self.unit)
 
     async def read(self, host: Reader) -> RedisUse:
         return await read_redis(host, self.root, self.user, self.unit)
@@ -163,7 +148,7 @@ def _rows(seen: RedisUse, connection: str, kept: tuple[str, ...]) -> Iterator[tu
 
 
 @dataclass(frozen=True, kw_only=True)
-class RedisSlowLog(Look[RedisUse]):
+class RedisSlowLog(OfRedis[RedisUse], Look[RedisUse]):
     """Show which commands Redis was slow at; what they were about, and who sent them, is not read.
 
     Args:
@@ -174,13 +159,6 @@ class RedisSlowLog(Look[RedisUse]):
 
     kind = "redis.slow-log"
     title: ClassVar[str] = "Slow commands of Redis"
-
-    root: PurePosixPath
-    user: str = "www-data"
-    unit: str = "redis*.service"
-
-    def __post_init__(self) -> None:
-        refuse_unless_readable(self.root, self.user, self.unit)
 
     async def read(self, host: Reader) -> RedisUse:
         return await read_redis(host, self.root, self.user, self.unit)
@@ -206,7 +184,7 @@ def _slow(server: RedisServer) -> Iterator[tuple[str, ...]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RedisFallback(Look[tuple[RedisUse, Site]]):
+class RedisFallback(OfRedis[tuple[RedisUse, Site]], Look[tuple[RedisUse, Site]]):
     """Show whether the application goes on without Redis, by what its pages answer while Redis fails.
 
     A page that answers well although Redis does not means that it is not needed for that page, or that something else
@@ -226,17 +204,14 @@ class RedisFallback(Look[tuple[RedisUse, Site]]):
     kind = "redis.fallback"
     title: ClassVar[str] = "Does the application go on without Redis?"
 
-    root: PurePosixPath
     live: str
     page: str
-    user: str = "www-data"
-    unit: str = "redis*.service"
     url: str | None = None
     origin: str | None = None
     within: Duration = Duration(5)
 
     def __post_init__(self) -> None:
-        refuse_unless_readable(self.root, self.user, self.unit)
+        super().__post_init__()
         refuse_unless_askable(self.live, self.url, self.origin)
         refuse_unless_askable(self.page)
 

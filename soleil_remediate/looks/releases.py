@@ -10,6 +10,7 @@ from typing import ClassVar
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.migrations import effect_of
 from soleil_remediate.facts.onsets import ACCESS_LOG, Blame, Onset, read_onset
 from soleil_remediate.facts.releases import Release, Releases, read_new_migrations, read_releases
@@ -51,8 +52,7 @@ class ReleaseList(Look[ReleasesShown]):
     access_log: PurePosixPath = ACCESS_LOG
 
     def __post_init__(self) -> None:
-        if not self.access_log.is_absolute() or ".." in self.access_log.parts:
-            raise ValueError(f"{self.access_log} must be absolute")
+        refuse_unless_absolute(self.access_log)
 
     async def read(self, host: Reader) -> ReleasesShown:
         (releases, migrations), onset = await together(self._read_releases(host), read_onset(host, self.access_log))

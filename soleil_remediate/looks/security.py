@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
 
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
 from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.onsets import ACCESS_LOG
-from soleil_remediate.facts.queues import refuse_unless_application
 from soleil_remediate.facts.refusals import strangers
-from soleil_remediate.facts.talkers import Traffic, read_traffic, refuse_unless_log
+from soleil_remediate.facts.talkers import Traffic, read_traffic
 from soleil_remediate.facts.tokens import ReadUses, Uses, refuse_unless_table
 from soleil_remediate.task import Look, Shown, Table, Text
 from soleil_remediate.units import Duration
@@ -35,7 +36,7 @@ class AddressRefused(Look[Traffic]):
     access_log: PurePosixPath = ACCESS_LOG
 
     def __post_init__(self) -> None:
-        refuse_unless_log(self.access_log)
+        refuse_unless_absolute(self.access_log)
 
     async def read(self, host: Reader) -> Traffic:
         return await read_traffic(host, self.access_log)
@@ -56,7 +57,7 @@ class AddressRefused(Look[Traffic]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokensUses(Look[Uses]):
+class TokensUses(OfApplication[Uses], Look[Uses]):
     """Show from which addresses the tokens of users were used who used them from several.
 
     Args:
@@ -69,13 +70,11 @@ class TokensUses(Look[Uses]):
     kind = "tokens.uses"
     title: ClassVar[str] = "Tokens used from several addresses"
 
-    root: PurePosixPath
-    user: str = "www-data"
     within: Duration = Duration(86400)
     table: str | None = None
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
+        super().__post_init__()
         refuse_unless_table(self.table)
 
     async def read(self, host: Reader) -> Uses:

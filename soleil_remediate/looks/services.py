@@ -9,6 +9,7 @@ from typing import ClassVar
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.lines import LastWords, NewestLines
 from soleil_remediate.facts.resources import ReadResources, Resources
 from soleil_remediate.facts.services import Services, read_services, read_units, refuse_unless_unit
@@ -108,8 +109,7 @@ class LogNewest(Look[tuple[tuple[PurePosixPath, tuple[str, ...] | FactError | No
     lines: int = 3
 
     def __post_init__(self) -> None:
-        if not all(log.is_absolute() and ".." not in log.parts for log in self.logs):
-            raise ValueError("logs must be absolute")
+        refuse_unless_absolute(*self.logs)
         if not 1 <= self.lines <= 100:
             raise ValueError("lines must be from 1 to 100")
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
-from soleil_remediate.checks.databases import refuse_unless_application
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
 from soleil_remediate.facts.slow_logs import END, LogRead, ReadSlowLogs, Slow, SlowLogs
 from soleil_remediate.task import Look, Shown, Text
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogSlow(Look[SlowLogs]):
+class LogSlow(OfApplication[SlowLogs], Look[SlowLogs]):
     """Show which requests and queries the application logged as slow, and which queries one request asks many times.
 
     Which logs those are says the application's own configuration: its channels about performance, queries or what is
@@ -32,12 +31,10 @@ class LogSlow(Look[SlowLogs]):
     title: ClassVar[str] = "Slow, by the application's logs"
     rounds = 1
 
-    root: PurePosixPath
-    user: str = "www-data"
     top: int = 3
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
+        super().__post_init__()
         if not 1 <= self.top <= 10:
             raise ValueError("top must be from 1 to 10")
 

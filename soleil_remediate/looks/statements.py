@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
-from soleil_remediate.checks.databases import refuse_unless_application
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
 from soleil_remediate.facts.statements import Statement, Statements, Work, read_work
 from soleil_remediate.task import Look, Shown, Table, Text
 
 
 @dataclass(frozen=True, kw_only=True)
-class StatementLongest(Look[Work]):
+class StatementLongest(OfApplication[Work], Look[Work]):
     """Show which statements run for longest, whose they are, what they wait for, and who keeps whom waiting.
 
     Of statements only the first word is shown: the rest is customers' data. Other roles', backups and the server's own
@@ -30,12 +29,10 @@ class StatementLongest(Look[Work]):
     title: ClassVar[str] = "Statements that run for longest"
     rounds = 3
 
-    root: PurePosixPath
-    user: str = "www-data"
     top: int = 10
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
+        super().__post_init__()
         if not 1 <= self.top <= 100:
             raise ValueError("top must be from 1 to 100")
 

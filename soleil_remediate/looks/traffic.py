@@ -10,9 +10,10 @@ from typing import ClassVar
 from soleil_remediate.command import Reader
 from soleil_remediate.facts.addresses import Block, ReadBlocks, addresses_of, in_words
 from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.limiters import Limits, ReadLimits, Throttle, refuse_unless_customer
 from soleil_remediate.facts.onsets import ACCESS_LOG
-from soleil_remediate.facts.talkers import Request, Talker, Traffic, read_traffic, refuse_unless_log, sort_of
+from soleil_remediate.facts.talkers import Request, Talker, Traffic, read_traffic, sort_of
 from soleil_remediate.rights import Right
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.task import Look, Shown, Table, Text
@@ -41,7 +42,7 @@ class TrafficTalkers(Look[Traffic]):
     front: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        refuse_unless_log(self.access_log)
+        refuse_unless_absolute(self.access_log)
         if not 1 <= self.top <= 50:
             raise ValueError("top must be from 1 to 50")
 

@@ -27,9 +27,10 @@ from soleil_remediate.facts.addresses import (
     in_words,
     network_of,
 )
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.from_here import OwnAddresses
 from soleil_remediate.facts.onsets import ACCESS_LOG
-from soleil_remediate.facts.talkers import MANY, Traffic, read_traffic, refuse_unless_log
+from soleil_remediate.facts.talkers import MANY, Traffic, read_traffic
 from soleil_remediate.facts.together import together
 from soleil_remediate.plan import Change, Plan, Risk, Script, Undo
 from soleil_remediate.task import Task
@@ -171,7 +172,7 @@ class BlockAddress(Task[Surroundings | None]):
     never: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        refuse_unless_log(self.access_log)
+        refuse_unless_absolute(self.access_log)
         if not _SHORTEST <= self.lasts <= _LONGEST:
             raise ValueError(f"lasts must be from {_SHORTEST} to {_LONGEST}")
         if not 0 <= self.at_least <= 100_000:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
-from soleil_remediate.checks.redis import address_of, refuse_unless_readable
+from soleil_remediate.checks.redis import OfRedis, address_of
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.application import START, Application, RedisUsed
@@ -63,7 +62,7 @@ fwrite($answer, "$deleted keys of the cache were deleted\n");
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClearCache(Task[tuple[RedisUse, CacheKeys]]):
+class ClearCache(OfRedis[tuple[RedisUse, CacheKeys]], Task[tuple[RedisUse, CacheKeys]]):
     """Delete the keys of the application's cache in Redis, and no others.
 
     Only where somebody says so: every page that was cached is slow afterwards, rate limits begin anew, tasks that must
@@ -85,13 +84,10 @@ class ClearCache(Task[tuple[RedisUse, CacheKeys]]):
     kind = "cache.clear"
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
 
-    root: PurePosixPath
-    user: str = "www-data"
-    unit: str = "redis*.service"
     sure: str = "no"
 
     def __post_init__(self) -> None:
-        refuse_unless_readable(self.root, self.user, self.unit)
+        super().__post_init__()
         if self.sure not in {"yes", "no"}:
             raise ValueError(f"sure must be yes or no, not {self.sure[:40]!r}")
 

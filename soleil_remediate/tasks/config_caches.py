@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
 
-from soleil_remediate.checks.databases import refuse_unless_application
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.application import START
@@ -46,8 +46,15 @@ fwrite($answer, "cached\n");
 )
 
 
+#: The cached configuration, and what of the application's would be lost in it.
+Built = tuple[ConfigCache, tuple[PurePosixPath, ...] | FactError]
+
+
 @dataclass(frozen=True, kw_only=True)
-class BuildConfigCache(Task[tuple[ConfigCache, tuple[PurePosixPath, ...] | FactError]]):
+class BuildConfigCache(
+    OfApplication[Built],
+    Task[Built],
+):
     """Cache the application's configuration, where it is not cached and each request pays for that.
 
     As ``artisan config:cache`` does it, by the application's own code and as its own user, but written beside its place
@@ -68,22 +75,20 @@ class BuildConfigCache(Task[tuple[ConfigCache, tuple[PurePosixPath, ...] | FactE
     kind = "config-cache.build"
     risk: ClassVar[Risk] = Risk.GENTLE
 
-    root: PurePosixPath
-    user: str = "www-data"
     worth: Duration = Duration(0.3)
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
+        super().__post_init__()
         if self.worth <= 0:
             raise ValueError("worth must be longer than nothing")
 
-    async def read(self, host: Reader) -> tuple[ConfigCache, tuple[PurePosixPath, ...] | FactError]:
+    async def read(self, host: Reader) -> Built:
         return await read_config_cache(host, self.root, self.user)
 
     def rights(self) -> tuple[Right, ...]:
         return (Right(self.user),)
 
-    def plan(self, seen: tuple[ConfigCache, tuple[PurePosixPath, ...] | FactError]) -> Plan:
+    def plan(self, seen: Built) -> Plan:
         cache, readers = seen
         if cache.is_cached:
             return Plan.nothing("the configuration is cached")

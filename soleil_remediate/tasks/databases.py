@@ -6,10 +6,10 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from pathlib import PurePosixPath
 from typing import ClassVar
 
-from soleil_remediate.checks.databases import Cause, refuse_unless_application, trouble_with
+from soleil_remediate.checks.databases import Cause, trouble_with
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.databases import Database, Local, read_database
@@ -83,14 +83,8 @@ _PATIENCE = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class _OfDatabase(Task[Database]):
+class _OfDatabase(OfApplication[Database], Task[Database]):
     """What acts on something between an application and its database."""
-
-    root: PurePosixPath
-    user: str = "www-data"
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
 
     async def read(self, host: Reader) -> Database:
         return await read_database(host, self.root, self.user)

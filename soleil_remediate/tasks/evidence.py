@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
 
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.application import ask_php
@@ -14,7 +15,6 @@ from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import FileStat, FindNamed
 from soleil_remediate.facts.incidents import MARK, Incident, ReadIncident, refuse_unless_incident
 from soleil_remediate.facts.journals import FindJournalFiles, JournalFile
-from soleil_remediate.facts.queues import refuse_unless_application
 from soleil_remediate.facts.together import together
 from soleil_remediate.facts.tokens import EXPORT_AUDIT, ReadUses, Uses, refuse_unless_table
 from soleil_remediate.plan import Change, Gather, Plan, Risk, Script, Undo
@@ -151,7 +151,7 @@ class EvidenceSeen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CollectEvidence(Task[EvidenceSeen]):
+class CollectEvidence(OfApplication[EvidenceSeen], Task[EvidenceSeen]):
     """Save what may be evidence of an incident off the host, and keep the rest of it from being cleared away.
 
     Connections first, then processes, how the host is set up, the logs of the last days, the journal, and what the
@@ -180,8 +180,6 @@ class CollectEvidence(Task[EvidenceSeen]):
     rounds = 2
     risk: ClassVar[Risk] = Risk.GENTLE
 
-    root: PurePosixPath
-    user: str = "www-data"
     incident: str | None = None
     within: Duration = Duration(7 * 86400)
     logs: tuple[PurePosixPath, ...] = ()
@@ -189,7 +187,7 @@ class CollectEvidence(Task[EvidenceSeen]):
     table: str | None = None
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
+        super().__post_init__()
         refuse_unless_table(self.table)
         if self.incident is not None:
             refuse_unless_incident(self.incident)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar, TypeAlias
 
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.application import START, STARTING
 from soleil_remediate.facts.failed_jobs import FailedJob, FailedJobs, ReadFailedJobs
 from soleil_remediate.facts.mail import AskMail, Mailing, is_of_mail
 from soleil_remediate.facts.queue_workers import ReadWorkers
-from soleil_remediate.facts.queues import Backlog, counting, refuse_unless_application
+from soleil_remediate.facts.queues import Backlog, counting
 from soleil_remediate.facts.together import together
 from soleil_remediate.plan import Change, Plan, Risk, Undo
 from soleil_remediate.rights import Right, Use
@@ -107,7 +107,7 @@ Seen: TypeAlias = tuple[FailedJobs | FactError, Backlog | FactError, Mailing | F
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetryFailedJobs(Task[Seen]):
+class RetryFailedJobs(OfApplication[Seen], Task[Seen]):
     """Retry jobs that failed, of the classes that somebody names, once what they failed of is over.
 
     A retry does everything that the job does: a mail is sent, money moves. So there is no retry of all: only what was
@@ -133,8 +133,6 @@ class RetryFailedJobs(Task[Seen]):
     kind = "queue.retry"
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
 
-    root: PurePosixPath
-    user: str = "www-data"
     classes: str | None = None
     most: int = 25
     younger_than: Duration = Duration(86400)
@@ -142,7 +140,7 @@ class RetryFailedJobs(Task[Seen]):
     sends: str | None = None
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
+        super().__post_init__()
         if self.classes is not None and not _CLASSES.fullmatch(self.classes):
             raise ValueError(
                 f"classes must be whole names of classes, separated by commas, not {self.classes[:80]!r}: there is no "

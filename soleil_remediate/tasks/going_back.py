@@ -12,6 +12,7 @@ from typing import ClassVar, TypeVar
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.http import refuse_unless_askable
 from soleil_remediate.facts.migrations import Effect, effect_of
 from soleil_remediate.facts.onsets import ACCESS_LOG, Blame, Onset
@@ -74,8 +75,8 @@ class GoBack(Task[Seen]):
         for name, asked in (("maintenance", "yes"), ("migrations", "back")):
             if getattr(self, name) == asked and not self.pages:
                 raise ValueError(f"{name} needs pages: what has to be served before users see the application again")
-        if self.backups is not None and (not self.backups.is_absolute() or ".." in self.backups.parts):
-            raise ValueError(f"{self.backups} must be absolute")
+        if self.backups is not None:
+            refuse_unless_absolute(self.backups)
         for page in self.pages:
             refuse_unless_askable(page, self.url, self.origin)
         if self.owner is not None and (self.owner == "root" or not _USER.fullmatch(self.owner)):
@@ -83,8 +84,7 @@ class GoBack(Task[Seen]):
                 f"owner must be the name of a user other than root, whose rights are all there are, not "
                 f"{self.owner[:80]!r}"
             )
-        if not self.access_log.is_absolute() or ".." in self.access_log.parts:
-            raise ValueError(f"{self.access_log} must be absolute")
+        refuse_unless_absolute(self.access_log)
         refuse_unless_unit(self.php, *self.needs)
 
     def rights(self) -> tuple[Right, ...] | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import Unplannable
 from soleil_remediate.facts.application import START, STARTING
@@ -21,7 +21,6 @@ from soleil_remediate.facts.mail import (
     ReadLastTest,
     refuse_unless_address,
 )
-from soleil_remediate.facts.queues import refuse_unless_application
 from soleil_remediate.plan import Change, Plan, Risk, Undo
 from soleil_remediate.rights import Right, Use
 from soleil_remediate.task import Task
@@ -86,7 +85,7 @@ fwrite($answer, "one mail was taken for $to; whether it arrives, its mailbox say
 
 
 @dataclass(frozen=True, kw_only=True)
-class SendTestMail(Task[tuple[Mailing, LastTest] | None]):
+class SendTestMail(OfApplication[tuple[Mailing, LastTest] | None], Task[tuple[Mailing, LastTest] | None]):
     """Send one test mail, by the application's own mailer and from its own sender, to an address that somebody gives.
 
     Only where an address is given, which has to be an operator's: it is the only one that gets it, with a text that
@@ -109,13 +108,11 @@ class SendTestMail(Task[tuple[Mailing, LastTest] | None]):
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
     rounds = 1
 
-    root: PurePosixPath
-    user: str = "www-data"
     to: str | None = None
     within: Duration = Duration(5)
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
+        super().__post_init__()
         if self.to is not None:
             refuse_unless_address(self.to)
 

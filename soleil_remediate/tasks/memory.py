@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
 
-from soleil_remediate.command import Command, Reader
+from soleil_remediate.command import Command, Reader, refuse_unless_user
 from soleil_remediate.errors import Unplannable
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.memory import (
     Enough,
     Holder,
@@ -21,7 +22,6 @@ from soleil_remediate.facts.memory import (
     with_children,
 )
 from soleil_remediate.facts.queue_workers import Life, ReadWorkers, Watched, Workers, watch
-from soleil_remediate.facts.queues import refuse_unless_application
 from soleil_remediate.facts.services import (
     ReadFolders,
     Services,
@@ -214,8 +214,9 @@ class RestartLeakingWorkers(_Amounts, Task[QueueSeen]):
     user: str = "www-data"
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
         super().__post_init__()
+        refuse_unless_absolute(self.root)
+        refuse_unless_user(self.user)
 
     async def read(self, host: Reader) -> QueueSeen:
         memory, (processes, programs) = await together(
@@ -324,7 +325,7 @@ class RestartLeakingUnit(_Amounts, Task[UnitsSeen]):
     root: PurePosixPath
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root)
+        refuse_unless_absolute(self.root)
         super().__post_init__()
 
     async def read(self, host: Reader) -> UnitsSeen:

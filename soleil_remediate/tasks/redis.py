@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
 from typing import ClassVar
 
-from soleil_remediate.checks.redis import refuse_unless_readable
+from soleil_remediate.checks.redis import OfRedis
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.application import Reply
@@ -100,7 +99,7 @@ _PATIENCE = Duration(120)
 
 
 @dataclass(frozen=True, kw_only=True)
-class RaiseRedisMemory(Task[RedisUse]):
+class RaiseRedisMemory(OfRedis[RedisUse], Task[RedisUse]):
     """Give a Redis that refuses writes more memory, until its next restart.
 
     Only where it is at its ``maxmemory`` and its policy lets it give nothing up; a restart would load the same data
@@ -122,14 +121,8 @@ class RaiseRedisMemory(Task[RedisUse]):
     kind = "redis-memory.raise"
     risk: ClassVar[Risk] = Risk.GENTLE
 
-    root: PurePosixPath
-    user: str = "www-data"
-    unit: str = "redis*.service"
     by: Percent = Percent(50)
     leave: ByteSize = MiB(256)
-
-    def __post_init__(self) -> None:
-        refuse_unless_readable(self.root, self.user, self.unit)
 
     async def read(self, host: Reader) -> RedisUse:
         return await read_redis(host, self.root, self.user, self.unit)
@@ -222,7 +215,7 @@ def _room(server: RedisServer, seen: RedisUse) -> ByteSize:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestartRedis(Task[RedisUse]):
+class RestartRedis(OfRedis[RedisUse], Task[RedisUse]):
     """Restart a Redis that takes connections and answers nobody.
 
     Nothing else is mended by it: one that is full loads the same data again, one that refuses a password goes on
@@ -242,13 +235,6 @@ class RestartRedis(Task[RedisUse]):
 
     kind = "redis.restart"
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
-
-    root: PurePosixPath
-    user: str = "www-data"
-    unit: str = "redis*.service"
-
-    def __post_init__(self) -> None:
-        refuse_unless_readable(self.root, self.user, self.unit)
 
     async def read(self, host: Reader) -> RedisUse:
         return await read_redis(host, self.root, self.user, self.unit)

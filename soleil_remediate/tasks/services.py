@@ -9,6 +9,7 @@ from typing import ClassVar
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import Unplannable
 from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.http import Response, read_page, refuse_unless_askable
 from soleil_remediate.facts.services import (
     FindNewestChange,
@@ -145,8 +146,7 @@ class ReloadNginx(Task[tuple[Services, Response, tuple[int, PurePosixPath]]]):
     def __post_init__(self) -> None:
         refuse_unless_unit(self.unit)
         refuse_unless_askable(self.live, self.url, self.origin)
-        if not self.folder.is_absolute() or ".." in self.folder.parts:
-            raise ValueError(f"{self.folder} must be absolute")
+        refuse_unless_absolute(self.folder)
 
     async def read(self, host: Reader) -> tuple[Services, Response, tuple[int, PurePosixPath]]:
         return await together(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
-from pathlib import PurePosixPath
 from typing import ClassVar
 
-from soleil_remediate.checks.databases import refuse_unless_application
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.databases import Local
@@ -91,7 +90,7 @@ echo "stopped $# statements"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _StopStatements(Task[Work]):
+class _StopStatements(OfApplication[Work], Task[Work]):
     """What stops statements of the application's own role in its own database, and of nobody else.
 
     No rights are named for it: whoever may be PostgreSQL's own user may do anything with every database.
@@ -100,13 +99,11 @@ class _StopStatements(Task[Work]):
     risk: ClassVar[Risk] = Risk.DISRUPTIVE
     rounds = 3
 
-    root: PurePosixPath
-    user: str = "www-data"
     longer_than: Duration = Duration(30)
     pid: int | None = None
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
+        super().__post_init__()
         if self.longer_than < 1:
             raise ValueError("longer_than must be 1 s at least: statements are not stopped as they begin")
         if self.pid is not None and not 0 < self.pid < 2**22:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.facts.application import START, STARTING, ask_php
 from soleil_remediate.facts.incidents import MARK, refuse_unless_incident
-from soleil_remediate.facts.queues import refuse_unless_application
 from soleil_remediate.facts.tokens import EXPORT_TOKENS, TOKENS, Account, read_account, refuse_unless_account
 from soleil_remediate.plan import Change, Gather, Plan, Risk, Undo
 from soleil_remediate.rights import Right, Use
@@ -56,7 +55,7 @@ fwrite($GLOBALS["answer"], "$count revoked\n");
 
 
 @dataclass(frozen=True, kw_only=True)
-class RevokeTokens(Task[Account | None]):
+class RevokeTokens(OfApplication[Account | None], Task[Account | None]):
     """Revoke every token of one user whom a person names, once the incident's evidence is saved.
 
     All that he has at that moment, also those that were made after the preview: his rows are saved off the host first,
@@ -75,13 +74,11 @@ class RevokeTokens(Task[Account | None]):
     rounds = 1
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
 
-    root: PurePosixPath
-    user: str = "www-data"
     account: str | None = None
     incident: str | None = None
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
+        super().__post_init__()
         if self.account is not None:
             refuse_unless_account(self.account)
         if self.incident is not None:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
 
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.application import AskDatabase, Reply
 from soleil_remediate.facts.queue_workers import Life, ReadWorkers, Watched, Worker, Workers, watch
-from soleil_remediate.facts.queues import Backlog, Limits, Queue, counting, refuse_unless_application
+from soleil_remediate.facts.queues import Backlog, Limits, Queue, counting
 from soleil_remediate.facts.resources import ReadResources, Resources
 from soleil_remediate.facts.services import ShowUnits, Unit
 from soleil_remediate.facts.together import together
@@ -109,7 +110,7 @@ def _refuse_what_dies(workers: Workers) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartWorkers(Task[WorkersSeen]):
+class StartWorkers(OfApplication[WorkersSeen], Task[WorkersSeen]):
     """Start queue workers that are down: stopped, or given up by supervisor.
 
     Only programs of supervisor's that belong to this application, each process by its name. Each is tried once, and
@@ -127,12 +128,6 @@ class StartWorkers(Task[WorkersSeen]):
 
     kind = "workers.start"
     risk: ClassVar[Risk] = Risk.GENTLE
-
-    root: PurePosixPath
-    user: str = "www-data"
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
 
     async def read(self, host: Reader) -> WorkersSeen:
         return await _read(host, self.root, self.user)
@@ -188,7 +183,7 @@ class StartWorkers(Task[WorkersSeen]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestartWorkers(Task[WorkersSeen]):
+class RestartWorkers(OfApplication[WorkersSeen], Task[WorkersSeen]):
     """Let queue workers end after the job that they have and be started anew, where they run and take no jobs.
 
     Only where jobs wait, not one was taken within four seconds, and none is under way: workers that somebody paused,
@@ -206,12 +201,6 @@ class RestartWorkers(Task[WorkersSeen]):
 
     kind = "workers.restart"
     risk: ClassVar[Risk] = Risk.DISRUPTIVE
-
-    root: PurePosixPath
-    user: str = "www-data"
-
-    def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
 
     async def read(self, host: Reader) -> WorkersSeen:
         return await _read(host, self.root, self.user)
@@ -311,7 +300,7 @@ class HelpSeen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddWorkers(Task[HelpSeen]):
+class AddWorkers(OfApplication[HelpSeen], Task[HelpSeen]):
     """Add a few queue workers that end by themselves, where those that run are too slow for a backlog.
 
     Each is a service of systemd's that ends once the queue is empty, at the latest after *lasts*; systemd sees to it.
@@ -336,8 +325,6 @@ class AddWorkers(Task[HelpSeen]):
     kind = "workers.add"
     risk: ClassVar[Risk] = Risk.DISRUPTIVE
 
-    root: PurePosixPath
-    user: str = "www-data"
     workers: int = 2
     lasts: Duration = Duration(1800)
     most: int = 500
@@ -345,7 +332,7 @@ class AddWorkers(Task[HelpSeen]):
     within: Duration = Duration(600)
 
     def __post_init__(self) -> None:
-        refuse_unless_application(self.root, self.user)
+        super().__post_init__()
         if not 1 <= self.workers <= 8:
             raise ValueError("workers must be from 1 to 8")
         if not 60 <= self.lasts <= 86400:

@@ -8,7 +8,7 @@ import pytest
 
 from soleil_remediate.command import Query
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.files import FindNamed, ResolvePaths, StatFile, parse_found
+from soleil_remediate.facts.files import FindNamed, ResolvePaths, StatFile, parse_found, refuse_unless_absolute
 from soleil_remediate.plan import FileIdentity
 from tests.unit.facts.answers import NOT_THERE, ask_here, complaint, record, said
 
@@ -96,3 +96,10 @@ def test_a_search_that_was_ended_keeps_its_whole_records() -> None:
     assert parse_found(cut, is_cut_short=True) == ()
     with pytest.raises(ValueError, match="cut short"):
         parse_found(whole + cut)
+
+
+@pytest.mark.parametrize("path", ["srv", "", "/srv/../etc", ".."])
+def test_a_path_that_would_mean_another_place_elsewhere_is_refused(path: str) -> None:
+    refuse_unless_absolute(Path("/srv"), Path("/"))
+    with pytest.raises(ValueError, match="must be absolute"):
+        refuse_unless_absolute(Path("/srv"), Path(path))

@@ -14,7 +14,6 @@ from soleil_remediate.facts.queues import (
     class_name,
     count_jobs,
     counting,
-    refuse_unless_application,
 )
 from soleil_remediate.units import Duration
 from tests.unit.facts.answers import said, see
@@ -181,9 +180,3 @@ def test_a_backlog_is_too_many_or_too_old_or_nobodys(one: Queue, why: str, is_to
 def test_what_keeps_no_jobs_is_told_from_what_cannot_be_counted() -> None:
     (sync,), (sqs,) = backlog(driver="sync").connections, backlog(driver="sqs").connections
     assert (sync.is_counted, sync.is_at_once, sqs.is_counted, sqs.is_at_once) == (False, True, False, False)
-
-
-@pytest.mark.parametrize("root, user", [(Path("srv"), "x"), (Path("/srv/../etc"), "x"), (ROOT, "-x"), (ROOT, "")])
-def test_an_application_that_can_be_none_is_refused(root: Path, user: str) -> None:
-    with pytest.raises(ValueError, match=r"must be absolute|no user's name"):
-        refuse_unless_application(root, user)
