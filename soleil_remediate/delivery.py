@@ -270,7 +270,7 @@ class Delivery:
         """Return the copy, and what the change must be told about it; *before* it, so much was saved for the change."""
         with self._new_copy(what, what.file_name, step, number) as new:
             saved = self._stream(what, new, step, before)
-            return self._saved(new, saved, step), saved.receipt
+            return self._saved(new, saved, step, what.name if isinstance(what, Gather) else ""), saved.receipt
 
     def _gather(self, change: Change, step: int, number: int) -> str:
         """Save what a change wants to be gathered, and a manifest of it; return what the change must be told."""
@@ -293,7 +293,7 @@ class Delivery:
                 sha256=hashlib.sha256(text).hexdigest(),
                 tail_sha256="",
             )
-            self._saved(new, saved, step)
+            self._saved(new, saved, step, "manifest")
         return manifest
 
     def _new_copy(self, what: object, name: str, step: int, number: int) -> NewCopy:
@@ -303,9 +303,9 @@ class Delivery:
             why = f"the copy of {what} cannot be created here: {error.strerror}"
             raise EvidenceNotStored(f"{why}. To go on: {remedy_for(error)}") from error
 
-    def _saved(self, new: NewCopy, saved: Saved, step: int) -> SavedCopy:
+    def _saved(self, new: NewCopy, saved: Saved, step: int, part: str) -> SavedCopy:
         copy = SavedCopy(path=new.path, size=saved.size, stored=saved.stored, sha256=saved.sha256)
-        self.say(CopySaved(host=self.line.session.host.name, step=step, copy=copy))
+        self.say(CopySaved(host=self.line.session.host.name, step=step, copy=copy, part=part))
         return copy
 
     def _stream(self, what: Preserve | Gather, new: NewCopy, step: int, before: int) -> Saved:

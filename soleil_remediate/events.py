@@ -127,11 +127,16 @@ class CopyProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopySaved:
-    """A copy is complete, on disk here, and its checksum matches."""
+    """A copy is complete, on disk here, and its checksum matches.
+
+    Args:
+        part: Which one of those that are saved for one change, by name; empty where there is one only.
+    """
 
     host: str
     step: int
     copy: SavedCopy
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

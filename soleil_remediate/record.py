@@ -16,7 +16,8 @@ The journal of run 1a2b3c4d is ``runs/1a2b3c4d.jsonl`` below the state folder. I
     GateAnswered     is_open, by (who or what answered), approved (digests of the changes that may be sent)
     BatchStarted     number, of, hosts: the next of several are begun with
     HostClaimed      host, owner: the host's lock is ours
-    CopySaved        host, step, copy: path here, size there, stored here, sha256 of what was there
+    CopySaved        host, step, copy: path here, size there, stored here, sha256 of what was there; part, its name
+                     where a change has several
     ChangeIntended   host, step, kind, operation, digest, change: from here on the host may have been changed; memory,
                      which a host that restarts loses; takes_back, the operation that it takes back, or nothing
     ChangeAnswered   host, operation, exit_status, says (its last lines), took

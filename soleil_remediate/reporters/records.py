@@ -205,7 +205,8 @@ def _said(line: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> str:  #
         case "CopySaved":
             copy = line["copy"]
             size, stored = ByteSize(copy["size"]), ByteSize(copy["stored"])
-            return f"{host}saved {size} ({stored} as gzip) in {copy['path']}, sha256 {copy['sha256']}"
+            part = f"{line['part']}, " if line.get("part") else ""  # records of a former version have none
+            return f"{host}saved {part}{size} ({stored} as gzip) in {copy['path']}, sha256 {copy['sha256']}"
         case "ChangeIntended":
             return f"{host}sending {line['operation']} {line['kind']}: {line['change']['summary']}"
         case "ChangeAnswered":

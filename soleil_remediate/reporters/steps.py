@@ -46,7 +46,8 @@ def progress_in_words(event: CopyProgress, step: str, took: float, *, has_bar: b
 
 def saved_in_words(event: CopySaved, step: str) -> str:
     """Return what a complete copy comes to."""
-    return f"{step} saved   {event.copy.size} here ({event.copy.stored} as gzip), the checksums match"
+    part = f"{event.part}: " if event.part else ""
+    return f"{step} saved   {part}{event.copy.size} here ({event.copy.stored} as gzip), the checksums match"
 
 
 def answer_in_words(event: ChangeAnswered, *, is_everything: bool) -> str:

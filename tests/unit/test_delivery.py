@@ -635,8 +635,9 @@ def test_what_is_gathered_is_here_with_its_manifest_before_the_change_is_even_in
         "web1-2-1-manifest.gz": manifest.encode(),
     }
     assert {stat.S_IMODE(path.stat().st_mode) for path in desk.copies} == {0o600}
-    told = [event.copy for event in desk.heard if isinstance(event, CopySaved)]
-    assert {copy.sha256 for copy in told} == {sha256(content).hexdigest() for content in found.values()}
+    told = [event for event in desk.heard if isinstance(event, CopySaved)]
+    assert [event.part for event in told] == ["sockets", "logs", "manifest"]
+    assert {event.copy.sha256 for event in told} == {sha256(content).hexdigest() for content in found.values()}
     assert [command.stdin for command in desk.line.scripted.sent] == [manifest]
 
 

@@ -230,6 +230,11 @@ def forecast(subject: str = "space on /srv", seconds: float = 9000) -> Forecast:
     )
 
 
+def test_each_of_several_copies_is_told_by_its_name() -> None:
+    said = told([started(), *(CopySaved(host="web1", step=3, copy=SAVED, part=one) for one in ("sockets", "manifest"))])
+    assert re.findall(r"saved   (\S+) 14\.6 GiB here", said) == ["sockets:", "manifest:"]
+
+
 def test_fixed_and_not_over() -> None:
     one = replace(fixed_report(), forecasts=(forecast(),))
     step = one.steps[3].outcome
