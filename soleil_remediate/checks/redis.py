@@ -9,9 +9,10 @@ from pathlib import PurePosixPath
 from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.application import RedisUsed, Reply
+from soleil_remediate.facts.application import RedisUsed
 from soleil_remediate.facts.redis import RedisConfiguration, ServerReply, memory_of
 from soleil_remediate.facts.redis_use import RedisServer, RedisUse, read_redis
+from soleil_remediate.facts.replies import Reply
 from soleil_remediate.facts.services import refuse_unless_unit
 from soleil_remediate.task import Check, Health, Measure, Seen, Verdict
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from soleil_remediate.command import Command, Output, Query
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.application import PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.facts.booking_rules import RANGES, Rules, quoted
 from soleil_remediate.facts.bookings import (
     Booking,
@@ -28,6 +27,7 @@ from soleil_remediate.facts.bookings import (
     Phase,
 )
 from soleil_remediate.facts.files import readable
+from soleil_remediate.facts.php import PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
 

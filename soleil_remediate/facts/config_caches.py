@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.application import START, ask_php, told
 from soleil_remediate.facts.files import only_missing, readable, records
+from soleil_remediate.facts.php import START, ask_php, told
 from soleil_remediate.facts.together import together
 from soleil_remediate.units import Duration
 

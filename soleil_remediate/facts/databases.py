@@ -10,14 +10,7 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.application import (
-    Application,
-    AskDatabase,
-    DatabaseUsed,
-    ReadApplication,
-    Reply,
-    is_local,
-)
+from soleil_remediate.facts.application import Application, DatabaseUsed, ReadApplication, is_local
 from soleil_remediate.facts.disks import FileSystem, FileSystems, read_file_systems
 from soleil_remediate.facts.files import FileStat, FindNamed, ResolvePaths, StatFile
 from soleil_remediate.facts.from_here import Address, OwnAddresses
@@ -32,6 +25,7 @@ from soleil_remediate.facts.postgresql import (
     ListClusters,
     Readiness,
 )
+from soleil_remediate.facts.replies import AskDatabase, Reply
 from soleil_remediate.facts.services import Services, ShowUnits, Unit, read_units
 from soleil_remediate.facts.together import together
 from soleil_remediate.secrecy import redacted

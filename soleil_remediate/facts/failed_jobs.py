@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.application import PATIENCE, START, STARTING, ask_php, told
+from soleil_remediate.facts.php import PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.facts.queues import class_name, number, plain
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration

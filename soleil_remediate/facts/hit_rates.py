@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.application import START, ask_php, told
 from soleil_remediate.facts.caches import OWN_CACHE
+from soleil_remediate.facts.php import START, ask_php, told
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from soleil_remediate.command import Command, Output, Query, refuse_unless_user
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.application import PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.facts.files import refuse_unless_absolute
+from soleil_remediate.facts.php import PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
 

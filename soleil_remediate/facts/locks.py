@@ -9,7 +9,7 @@ from typing import Any
 
 from soleil_remediate.command import Command, Output, Query
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.application import PATIENCE, START, STARTING, ask_php, told
+from soleil_remediate.facts.php import PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.units import Duration
 
 #: Ask, as the application, which of its sessions wait for a lock, how long, and who keeps them waiting. Of other roles'

@@ -11,9 +11,11 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import TIMED_OUT, Command, Output, Query
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.application import START, STARTING, Reply, ask_php, is_local, told
+from soleil_remediate.facts.application import is_local
 from soleil_remediate.facts.files import readable
+from soleil_remediate.facts.php import START, STARTING, ask_php, told
 from soleil_remediate.facts.queues import number, plain
+from soleil_remediate.facts.replies import Reply
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
 

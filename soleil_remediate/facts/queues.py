@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from soleil_remediate.command import Command, Output, Query, Reader
-from soleil_remediate.facts.application import PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.facts.files import readable
+from soleil_remediate.facts.php import PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.facts.queue_workers import QUEUE_NAME, Worker
 from soleil_remediate.facts.supervisors import WATCHED
 from soleil_remediate.secrecy import redacted

@@ -11,7 +11,7 @@ from typing import Any
 
 from soleil_remediate.command import Query, Reader
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.application import Application, AskRedis, ReadApplication, RedisUsed, Reply
+from soleil_remediate.facts.application import Application, ReadApplication, RedisUsed
 from soleil_remediate.facts.files import FileStat, FindNamed
 from soleil_remediate.facts.from_here import Address, OwnAddresses
 from soleil_remediate.facts.limits import MemoryLimit, Process, ReadMemoryLimit, ReadProcessState, ShowProcesses
@@ -21,6 +21,7 @@ from soleil_remediate.facts.redis import (
     RedisConfiguration,
     ServerReply,
 )
+from soleil_remediate.facts.replies import AskRedis, Reply
 from soleil_remediate.facts.resources import ReadResources, Resources
 from soleil_remediate.facts.services import (
     Configuration,

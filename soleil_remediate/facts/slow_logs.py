@@ -11,8 +11,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from soleil_remediate.command import Command, Output, Query
-from soleil_remediate.facts.application import START, ask_php, told
 from soleil_remediate.facts.files import readable
+from soleil_remediate.facts.php import START, ask_php, told
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import ByteSize, Duration, MiB
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError, NotOnHost
-from soleil_remediate.facts.application import PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.facts.clocks import as_text
+from soleil_remediate.facts.php import PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.facts.queues import number, plain
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration

@@ -9,11 +9,11 @@ from typing import ClassVar
 from soleil_remediate.checks.redis import OfRedis, RedisAnswering, RedisWritable, address_of
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.application import Reply
 from soleil_remediate.facts.clocks import ReadClock, as_text
 from soleil_remediate.facts.http import Site, read_site, refuse_unless_askable
 from soleil_remediate.facts.redis import RedisConfiguration, ServerReply, keys_by_database
 from soleil_remediate.facts.redis_use import RedisServer, RedisUse, read_redis
+from soleil_remediate.facts.replies import Reply
 from soleil_remediate.facts.together import together
 from soleil_remediate.task import Health, Look, Shown, Table, Text
 from soleil_remediate.units import ByteSize, Duration

@@ -9,10 +9,10 @@ from typing import ClassVar
 from soleil_remediate.checks.bookings import OfBookings, in_phases, pairs, say_which
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
-from soleil_remediate.facts.application import PATIENCE, START, STARTING
 from soleil_remediate.facts.booking_rules import DELETED, RANGES, refuse_unless_identifier
 from soleil_remediate.facts.bookings import Bookings, BookingTable, Holder
 from soleil_remediate.facts.guards import Reach, beside, definition, guards
+from soleil_remediate.facts.php import PATIENCE, START, STARTING
 from soleil_remediate.plan import Change, Plan, Risk, Undo
 from soleil_remediate.rights import Right, Use
 from soleil_remediate.task import Task

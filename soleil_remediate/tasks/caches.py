@@ -8,8 +8,9 @@ from typing import ClassVar
 from soleil_remediate.checks.redis import OfRedis, address_of
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
-from soleil_remediate.facts.application import START, Application, RedisUsed
+from soleil_remediate.facts.application import Application, RedisUsed
 from soleil_remediate.facts.caches import CLEARED, CLEARED_FOR, OWN_CACHE, CacheKeys, ReadCacheKeys
+from soleil_remediate.facts.php import START
 from soleil_remediate.facts.redis import keys_by_database
 from soleil_remediate.facts.redis_use import RedisUse, connection_of, read_redis
 from soleil_remediate.facts.together import together

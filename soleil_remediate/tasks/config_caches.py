@@ -9,8 +9,8 @@ from typing import ClassVar
 from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
-from soleil_remediate.facts.application import START
 from soleil_remediate.facts.config_caches import ConfigCache, read_config_cache
+from soleil_remediate.facts.php import START
 from soleil_remediate.plan import Change, Plan, Risk, Undo
 from soleil_remediate.rights import Right, Use
 from soleil_remediate.task import Task

@@ -10,11 +10,11 @@ from typing import ClassVar
 from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
-from soleil_remediate.facts.application import ask_php
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import FileStat, FindNamed
 from soleil_remediate.facts.incidents import MARK, Incident, ReadIncident, refuse_unless_incident
 from soleil_remediate.facts.journals import FindJournalFiles, JournalFile
+from soleil_remediate.facts.php import ask_php
 from soleil_remediate.facts.together import together
 from soleil_remediate.facts.tokens import EXPORT_AUDIT, ReadUses, Uses, refuse_unless_table
 from soleil_remediate.plan import Change, Gather, Plan, Risk, Script, Undo

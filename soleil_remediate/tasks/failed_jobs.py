@@ -10,9 +10,9 @@ from typing import ClassVar, TypeAlias
 from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
-from soleil_remediate.facts.application import START, STARTING
 from soleil_remediate.facts.failed_jobs import FailedJob, FailedJobs, ReadFailedJobs
 from soleil_remediate.facts.mail import AskMail, Mailing, is_of_mail
+from soleil_remediate.facts.php import START, STARTING
 from soleil_remediate.facts.queue_workers import ReadWorkers
 from soleil_remediate.facts.queues import Backlog, counting
 from soleil_remediate.facts.together import together

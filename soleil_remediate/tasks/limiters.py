@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
-from soleil_remediate.facts.application import START
 from soleil_remediate.facts.limiters import OWN_LIMITS, Limits, ReadLimits, refuse_unless_customer
+from soleil_remediate.facts.php import START
 from soleil_remediate.plan import Change, Plan, Risk, Undo
 from soleil_remediate.rights import Right, Use
 from soleil_remediate.task import Task

@@ -8,7 +8,6 @@ from typing import ClassVar
 from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import Unplannable
-from soleil_remediate.facts.application import START, STARTING
 from soleil_remediate.facts.mail import (
     EACH_REPLY,
     MAILER,
@@ -21,6 +20,7 @@ from soleil_remediate.facts.mail import (
     ReadLastTest,
     refuse_unless_address,
 )
+from soleil_remediate.facts.php import START, STARTING
 from soleil_remediate.plan import Change, Plan, Risk, Undo
 from soleil_remediate.rights import Right, Use
 from soleil_remediate.task import Task

@@ -10,10 +10,10 @@ from typing import ClassVar
 from soleil_remediate.checks.redis import OfRedis
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
-from soleil_remediate.facts.application import Reply
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.redis import Memory, RedisConfiguration, ServerReply, memory_of
 from soleil_remediate.facts.redis_use import RedisServer, RedisUse, read_redis
+from soleil_remediate.facts.replies import Reply
 from soleil_remediate.facts.services import Configuration, Services
 from soleil_remediate.plan import Change, Plan, Risk, Script, Undo
 from soleil_remediate.rights import NO_SETTING

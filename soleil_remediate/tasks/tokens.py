@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
-from soleil_remediate.facts.application import START, STARTING, ask_php
 from soleil_remediate.facts.incidents import MARK, refuse_unless_incident
+from soleil_remediate.facts.php import START, STARTING, ask_php
 from soleil_remediate.facts.tokens import EXPORT_TOKENS, TOKENS, Account, read_account, refuse_unless_account
 from soleil_remediate.plan import Change, Gather, Plan, Risk, Undo
 from soleil_remediate.rights import Right, Use

@@ -12,9 +12,9 @@ from typing import ClassVar
 from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
-from soleil_remediate.facts.application import AskDatabase, Reply
 from soleil_remediate.facts.queue_workers import Life, ReadWorkers, Watched, Worker, Workers, watch
 from soleil_remediate.facts.queues import Backlog, Limits, Queue, counting
+from soleil_remediate.facts.replies import AskDatabase, Reply
 from soleil_remediate.facts.resources import ReadResources, Resources
 from soleil_remediate.facts.services import ShowUnits, Unit
 from soleil_remediate.facts.together import together

@@ -14,13 +14,13 @@ from typing import Any
 from soleil_remediate.catalog import BUILT_IN
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.application import AskRedis
 from soleil_remediate.facts.clocks import seconds_at
 from soleil_remediate.facts.databases import FindPacketRules
 from soleil_remediate.facts.extents import MeasureShared
 from soleil_remediate.facts.files import StatFile
 from soleil_remediate.facts.poolers import AskPooler
 from soleil_remediate.facts.processes import OpenFile, ReadMounts
+from soleil_remediate.facts.replies import AskRedis
 from soleil_remediate.facts.rollbacks import Artisan, PretendRollback, ReadBatches
 from soleil_remediate.look import look
 from soleil_remediate.looks.bookings import BookingsChoices, BookingsGuards, BookingsLogWindow, BookingsOverlaps

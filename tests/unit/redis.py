@@ -6,10 +6,11 @@ import json
 from dataclasses import replace
 from pathlib import PurePosixPath as Path
 
-from soleil_remediate.facts.application import Application, ReadApplication, RedisUsed, Reply
+from soleil_remediate.facts.application import Application, ReadApplication, RedisUsed
 from soleil_remediate.facts.limits import Process
 from soleil_remediate.facts.redis import RedisConfiguration, ServerReply
 from soleil_remediate.facts.redis_use import RedisServer, RedisUse
+from soleil_remediate.facts.replies import Reply
 from soleil_remediate.facts.resources import Resources
 from soleil_remediate.facts.services import Configuration, Unit
 from soleil_remediate.units import ByteSize, Duration, MiB

@@ -7,9 +7,9 @@ import pytest
 
 from soleil_remediate.checks.redis import RedisAnswering, RedisWritable
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.application import Reply
 from soleil_remediate.facts.redis import RedisConfiguration, ServerReply
 from soleil_remediate.facts.redis_use import RedisServer
+from soleil_remediate.facts.replies import Reply
 from soleil_remediate.task import Health
 from tests.unit.facts.redis import CONF, SHOP
 from tests.unit.redis import (

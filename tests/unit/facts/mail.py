@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from soleil_remediate.command import Output
-from soleil_remediate.facts.application import Reply
 from soleil_remediate.facts.mail import LastTest, Mailing
+from soleil_remediate.facts.replies import Reply
 from soleil_remediate.units import Duration
 from tests.unit.facts.answers import said
 from tests.unit.facts.application import STARTED

@@ -8,7 +8,6 @@ import pytest
 
 from soleil_remediate.command import TIMED_OUT
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.application import Reply
 from soleil_remediate.facts.mail import (
     ALL_REPLIES,
     AskMail,
@@ -18,6 +17,7 @@ from soleil_remediate.facts.mail import (
     is_of_mail,
     refuse_unless_address,
 )
+from soleil_remediate.facts.replies import Reply
 from soleil_remediate.units import Duration
 from tests.unit.facts.mail import (
     ANSWERED,

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from soleil_remediate.errors import FactError, Unplannable
-from soleil_remediate.facts.application import Reply
 from soleil_remediate.facts.queue_workers import Watched, Workers
 from soleil_remediate.facts.queues import Backlog, Connection, Queue, Sizes
+from soleil_remediate.facts.replies import Reply
 from soleil_remediate.facts.resources import Resources
 from soleil_remediate.facts.services import Unit
 from soleil_remediate.plan import Plan, Risk
