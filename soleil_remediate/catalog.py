@@ -56,19 +56,14 @@ from soleil_remediate.looks.statements import StatementLongest
 from soleil_remediate.looks.traffic import AddressBlocked, LimiterOverview, TrafficTalkers
 from soleil_remediate.plan import Risk
 from soleil_remediate.task import Check, Look, Reading, Task
+from soleil_remediate.tasks.adding_workers import AddWorkers
 from soleil_remediate.tasks.addresses import BlockAddress
 from soleil_remediate.tasks.backups import PruneBackups
 from soleil_remediate.tasks.bookings import AddBookingConstraint
 from soleil_remediate.tasks.caches import ClearCache
 from soleil_remediate.tasks.checkouts import RollBackCheckout
 from soleil_remediate.tasks.config_caches import BuildConfigCache
-from soleil_remediate.tasks.databases import (
-    EndIdleSessions,
-    EndIdleTransactions,
-    RestartCluster,
-    StartCluster,
-    StartPooler,
-)
+from soleil_remediate.tasks.databases import RestartCluster, StartCluster, StartPooler
 from soleil_remediate.tasks.evidence import CollectEvidence
 from soleil_remediate.tasks.failed_jobs import RetryFailedJobs
 from soleil_remediate.tasks.journals import VacuumJournal
@@ -83,10 +78,11 @@ from soleil_remediate.tasks.redis import RaiseRedisMemory, RestartRedis
 from soleil_remediate.tasks.releases import RollBackRelease
 from soleil_remediate.tasks.rotations import RotateLog
 from soleil_remediate.tasks.services import ReloadNginx, StartService
+from soleil_remediate.tasks.sessions import EndIdleSessions, EndIdleTransactions
 from soleil_remediate.tasks.statements import CancelStatements, EndStatements
 from soleil_remediate.tasks.tokens import RevokeTokens
 from soleil_remediate.tasks.unwell import ReloadService, RestartService
-from soleil_remediate.tasks.workers import AddWorkers, RestartWorkers, StartWorkers
+from soleil_remediate.tasks.workers import RestartWorkers, StartWorkers
 
 ENTRY_POINTS = "soleil_remediate.kinds"
 

@@ -11,13 +11,8 @@ from soleil_remediate.errors import Unplannable
 from soleil_remediate.facts.databases import Database
 from soleil_remediate.plan import Change, Risk
 from soleil_remediate.rights import Right, Use
-from soleil_remediate.tasks.databases import (
-    EndIdleSessions,
-    EndIdleTransactions,
-    RestartCluster,
-    StartCluster,
-    StartPooler,
-)
+from soleil_remediate.tasks.databases import RestartCluster, StartCluster, StartPooler
+from soleil_remediate.tasks.sessions import EndIdleSessions, EndIdleTransactions
 from soleil_remediate.units import Duration
 from tests.unit.facts.answers import NOT_THERE, record, said
 from tests.unit.facts.application import STARTED

@@ -12,7 +12,8 @@ from soleil_remediate.facts.replies import Reply
 from soleil_remediate.facts.resources import Resources
 from soleil_remediate.facts.services import Unit
 from soleil_remediate.plan import Plan, Risk
-from soleil_remediate.tasks.workers import AddWorkers, HelpSeen, RestartWorkers, StartWorkers, WorkersSeen
+from soleil_remediate.tasks.adding_workers import AddWorkers, HelpSeen
+from soleil_remediate.tasks.workers import RestartWorkers, StartWorkers, WorkersSeen
 from soleil_remediate.tasks.working import ADD, END, RESTART, START, STOP
 from soleil_remediate.units import Duration, MiB
 from tests.unit.facts.queues import WORDS, backlog, kept, other, queue, running, worker
