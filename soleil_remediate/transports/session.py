@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.resources import files
+from math import inf
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -52,8 +53,11 @@ from soleil_remediate.units import ByteSize, Duration
 
 #: Where locks and operations are kept: tmpfs on every host with systemd.
 BASE = PurePosixPath("/run/soleil-remediate")
-#: A host's shells beside the first: sshd allows ten sessions on a connection, often fewer.
+#: A host's shells beside the first, for what takes long: each may start PHP, on a host that may be short of everything.
 _SIDE_SHELLS = 3
+#: So many once all of them have been busy for this long: what waits for a server that hangs is waited for together.
+#: sshd allows ten sessions on a connection, often fewer.
+_MOST_SIDE_SHELLS, _BUSY_FOR = 6, Duration(1)
 #: How often a batch whose commands end their shell gets a new one.
 _NEW_SHELLS = 4
 #: The first shell's greeting has no deadline but that of the whole opening, which the link keeps.
@@ -208,27 +212,34 @@ class ShellSession:
             self._learning = None
 
     def _ask(self, commands: Sequence[Command]) -> list[Output | FactError]:
-        answers: dict[int, Output | FactError] = {}
-        for index, command in enumerate(commands):
-            if (needs := self._needs_root(command)) is not None:
-                answers[index] = FactError(f"{command}: {needs}", command=str(command))
+        answers: dict[int, Output | FactError] = {
+            index: FactError(f"{command}: {needs}", command=str(command))
+            for index, command in enumerate(commands)
+            if (needs := self._needs_root(command)) is not None
+        }
         asked = [index for index in range(len(commands)) if index not in answers]
         at_once = [index for index in asked if not commands[index].is_slow]
         quick = dict(zip(at_once, self._main.ask_all([commands[index] for index in at_once]), strict=True))
         self._turn([self._main] if quick else [], wait=False)
         slow = deque(index for index in asked if commands[index].is_slow)
         under_way: dict[Shell, tuple[int, Question]] = {}
+        most, room, few_until = _SIDE_SHELLS, _MOST_SIDE_SHELLS, self._clock() + _BUSY_FOR
         while True:
-            while slow and (side := self._free_side(under_way)) is not None:
+            while slow and (side := self._free_side(under_way, most)) is not None:
                 index = slow.popleft()
                 under_way[side] = index, side.ask(commands[index])
+            if slow and len(self._sides) < most:  # the host gives no more: none is asked for again in this batch
+                most = room = len(self._sides)
             if slow and not under_way:  # the host gives no second channel: they wait for their turn
                 quick.update((index, self._main.ask(commands[index])) for index in slow)
                 slow.clear()
             busy = [shell for shell in (self._main, *under_way) if shell.pending and not shell.has_ended]
             if not busy and not slow and not under_way:
                 break
-            self._turn(busy)
+            is_early = most < room and bool(slow)
+            self._turn(busy, within=max(0.0, few_until - self._clock()) if is_early else inf)
+            if is_early and self._clock() >= few_until:
+                most = room
             for side in [side for side in under_way if not side.pending or side.has_ended]:
                 index, question = under_way.pop(side)
                 answers[index] = self._answer(side, commands[index], question)
@@ -269,13 +280,13 @@ class ShellSession:
             answers[index] = self._answer(self._main, command, question)
         return answers
 
-    def _free_side(self, busy: Iterable[Shell]) -> Shell | None:
-        """Return a shell beside the first with nothing to do, or ``None`` where there is none to be had."""
+    def _free_side(self, busy: Iterable[Shell], most: int) -> Shell | None:
+        """Return one of at most so many shells beside the first, with nothing to do; ``None`` where there is none."""
         self._sides = [side for side in self._sides if not side.has_ended]
         for side in self._sides:
             if side not in busy:
                 return side
-        if len(self._sides) >= _SIDE_SHELLS:
+        if len(self._sides) >= most:
             return None
         another = self._new_shell()
         if another is not None:
@@ -303,9 +314,9 @@ class ShellSession:
         while shell.pending and not shell.has_ended:
             self._turn([shell])
 
-    def _turn(self, shells: Sequence[Shell], *, wait: bool = True) -> None:
+    def _turn(self, shells: Sequence[Shell], *, wait: bool = True, within: float = inf) -> None:
         try:
-            _turn(shells, self._link, self._host.name, wait=wait)
+            _turn(shells, self._link, self._host.name, wait=wait, within=within)
         except ConnectionLost:
             self._link.close()
             raise
@@ -489,8 +500,8 @@ def _new_shell(becoming: Becoming, clock: Callable[[], float], *, greeting_withi
     return shell
 
 
-def _turn(shells: Sequence[Shell], link: Link, name: str, *, wait: bool = True) -> None:
-    """Send and receive once on each of *shells*; where nothing moved, wait until something does.
+def _turn(shells: Sequence[Shell], link: Link, name: str, *, wait: bool = True, within: float = inf) -> None:
+    """Send and receive once on each of *shells*; where nothing moved, wait until something does, or for so long.
 
     Raises:
         ConnectionLost: An answer is overdue.
@@ -510,7 +521,7 @@ def _turn(shells: Sequence[Shell], link: Link, name: str, *, wait: bool = True) 
             raise ConnectionLost(f"{name} has stopped answering")
     busy = [shell for shell in shells if shell.pending and not shell.has_ended]
     if may_wait and busy:
-        due = min(shell.overdue_in for shell in busy)
+        due = min(within, *(shell.overdue_in for shell in busy))
         # A far end that takes no more is asked again soon: there is no event for its window.
         link.wait(min(due, 0.02) if any(shell.is_sending for shell in busy) else due)
 

@@ -270,6 +270,18 @@ def test_more_slow_commands_than_channels_are_all_answered(reached: Bed) -> None
     assert [output(answer).text for answer in reached.open().ask(slow)] == [f"{n}\n" for n in range(7)]
 
 
+def test_what_hangs_is_waited_for_together_and_what_does_not_takes_few_shells(
+    reached: Bed, further_shells: list[bool]
+) -> None:
+    session = reached.open()
+    session.ask([Command(("true",), is_slow=True)] * 12)
+    assert further_shells == [True] * 3
+    began = time.monotonic()
+    session.ask([Command(("sleep", "3"), is_slow=True, deadline=Duration(5))] * 7)
+    assert time.monotonic() - began < 8.5  # three at a time would take 9 s
+    assert further_shells == [True] * 6
+
+
 def test_a_slow_command_has_its_deadline_too(reached: Bed) -> None:
     (answer,) = reached.open().ask([Command(("sleep", "30"), is_slow=True, deadline=Duration(0.5))])
     assert output(answer).exit_status == 124

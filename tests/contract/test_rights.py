@@ -114,6 +114,20 @@ def test_a_host_that_gives_one_channel_only_still_answers_slow_questions(folder:
         session.close()
 
 
+def test_a_host_that_gives_no_more_channels_is_asked_for_one_once_a_batch(
+    folder: Path, over_ssh: Bed, further_shells: list[bool]
+) -> None:
+    with private_sshd(folder / "three-sshd", options="MaxSessions 3") as sshd:
+        (sshd.folder / "no_config").write_text("", "utf-8")
+        over_ssh.host = ssh_host(sshd)
+        session = over_ssh.open()
+        for _ in range(2):
+            answers = session.ask([Command(("sh", "-c", f"sleep 0.4; echo {n}"), is_slow=True) for n in range(8)])
+            assert [output(answer).text for answer in answers] == [f"{n}\n" for n in range(8)]
+        session.close()
+    assert further_shells == [True, True, False, False]
+
+
 def test_a_full_run_refuses_the_change_and_leaves_nothing_begun(folder: Path, over_ssh: Bed) -> None:
     with private_sshd(folder / "full-sshd", run_size="64k") as sshd:
         (sshd.folder / "no_config").write_text("", "utf-8")
