@@ -205,6 +205,7 @@ def test_once_there_is_room_again_the_cluster_is_started(rehearsal: Rehearsal) -
     assert answer(rehearsal) == "200"
 
 
+@pytest.mark.long
 def test_a_paused_pgbouncer_answers_again_by_the_command_that_is_told(rehearsal: Rehearsal) -> None:
     rehearsal.host.break_with("pgbouncer-paused")
     why = rehearsal.preview().outcome.why
@@ -240,6 +241,7 @@ def test_only_the_applications_own_idle_sessions_are_ended_and_the_rest_stays(re
     assert 20 <= own <= 28  # a quarter of 37 was freed, and no more
 
 
+@pytest.mark.long
 def test_a_session_that_is_another_one_by_now_is_not_ended(rehearsal: Rehearsal) -> None:
     """The server compares, in the statement that ends it: a number alone may be somebody else's by now."""
     rehearsal.host.break_with("idle-in-transaction")
@@ -300,6 +302,7 @@ def test_a_cluster_that_somebody_forbade_to_start_is_left_alone(rehearsal: Rehea
     assert re.search(r"postgresql@15-main\.service is masked: somebody forbade it to start", report.outcome.why)
 
 
+@pytest.mark.long
 def test_no_secret_and_no_statement_is_among_what_is_asked_shown_or_recorded(rehearsal: Rehearsal) -> None:
     rehearsal.host.shell(
         "systemd-run --quiet --collect --setenv=PGPASSWORD=soleil-secret sh -c "

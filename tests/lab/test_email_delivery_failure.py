@@ -96,6 +96,7 @@ REPAIRED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REPAIRED, ids=lambda case: case.fault)
 def test_mail_that_does_not_go_out_is_seen_repaired_and_proven_and_a_second_run_sends_nothing(
     rehearsal: Rehearsal, case: Rehearsed
@@ -204,6 +205,7 @@ def test_what_nothing_here_would_help_is_said_and_nothing_is_sent(rehearsal: Reh
     assert left.stdout == ""
 
 
+@pytest.mark.long
 def test_nothing_is_retried_while_the_mail_server_is_away_and_what_fails_again_leaves_the_others_alone(
     rehearsal: Rehearsal,
 ) -> None:

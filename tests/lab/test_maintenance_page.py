@@ -123,7 +123,8 @@ def test_a_page_that_was_left_up_is_a_fault_and_is_ended_once_the_release_answer
     assert rehearsal.untouched_state() == after
 
 
-@pytest.mark.parametrize("broken", ["controller", pytest.param("routes", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("broken", ["controller", "routes"])
 def test_where_the_older_release_does_not_answer_either_users_go_on_seeing_the_page_until_it_does(
     rehearsal: Rehearsal, broken: str
 ) -> None:

@@ -162,6 +162,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: f"{case.fault}{''.join(case.options.values())}")
 def test_what_is_none_of_ours_or_goes_on_is_told_and_nothing_is_sent(rehearsal: Rehearsal, case: Refused) -> None:
     rehearsal.host.break_with(case.fault, **case.options)

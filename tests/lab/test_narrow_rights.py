@@ -66,7 +66,13 @@ def _sent(report: HostReport) -> list[str]:
     return [step.kind for step in report.steps if getattr(step.outcome, "sent", ())]
 
 
-@pytest.mark.parametrize("fault, sent", [("php-fpm-killed", "service.start"), ("nginx-hangs", "service.restart")])
+@pytest.mark.parametrize(
+    "fault, sent",
+    [
+        ("php-fpm-killed", "service.start"),
+        pytest.param("nginx-hangs", "service.restart", marks=pytest.mark.long),
+    ],
+)
 def test_services_are_started_and_restarted_by_the_printed_rules_and_a_second_run_sends_nothing(
     narrow: Narrow, capsys: pytest.CaptureFixture[str], fault: str, sent: str
 ) -> None:
@@ -181,6 +187,7 @@ def test_releases_of_a_third_user_need_a_rule_of_their_own_and_the_refusal_says_
     ]
 
 
+@pytest.mark.long
 def test_workers_are_started_by_the_printed_rules(narrow: Narrow, capsys: pytest.CaptureFixture[str]) -> None:
     narrow.install("queue-backlog", capsys)
     narrow.host.break_with("workers-stopped")

@@ -153,6 +153,7 @@ def test_what_would_not_help_is_said_and_nothing_is_sent(rehearsal: Rehearsal, c
     assert rehearsal.red_checks() == checks_of(case.fault)
 
 
+@pytest.mark.long
 def test_a_start_that_fails_is_tried_once_and_its_last_words_are_told(rehearsal: Rehearsal) -> None:
     rehearsal.host.break_with("workers-broken", what="exits")
     spawned = "grep -c spawned: /var/log/supervisor/supervisord.log"

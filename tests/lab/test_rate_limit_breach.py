@@ -87,6 +87,7 @@ REPAIRED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REPAIRED, ids=lambda case: case.fault)
 def test_who_hammers_is_blocked_who_is_limited_is_served_and_a_second_run_sends_nothing(
     rehearsal: Rehearsal, case: Rehearsed

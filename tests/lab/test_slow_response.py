@@ -191,6 +191,7 @@ def test_what_nothing_here_may_repair_is_said_precisely_and_nothing_is_sent(
     assert "guest-4711" not in str(report)
 
 
+@pytest.mark.long
 def test_others_statements_and_those_that_are_another_one_by_now_are_not_stopped(rehearsal: Rehearsal) -> None:
     """Other roles', superusers', backups', what works on whole tables, who waits: none of them is stopped unasked."""
     rehearsal.host.break_with("lock-queue", waited=6)
@@ -238,6 +239,7 @@ def test_others_statements_and_those_that_are_another_one_by_now_are_not_stopped
         assert who in told(named)
 
 
+@pytest.mark.long
 def test_a_migration_is_let_end_and_what_waits_for_an_idle_transaction_is_another_scenarios(
     rehearsal: Rehearsal,
 ) -> None:
