@@ -33,14 +33,8 @@ from soleil_remediate.units import ByteSize, Duration, MiB
 
 #: What of a worker's options its helper gets too; those that end it, or let it work in maintenance mode, are not.
 _KEPT = re.compile(r"--(tries|timeout|backoff|delay|memory|sleep|rest)=[0-9,.]{1,40}")
-
-
 _PLAIN = re.compile(r"[A-Za-z0-9_./:,={}-]{1,400}")
-
-
 _PHP = re.compile(r"(/[A-Za-z0-9_./-]+/)?php[0-9.]*")
-
-
 #: What a worker takes where it is not told (queue:work, --memory).
 _MEMORY = MiB(128)
 

@@ -51,10 +51,7 @@ Built = tuple[ConfigCache, tuple[PurePosixPath, ...] | FactError]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildConfigCache(
-    OfApplication[Built],
-    Task[Built],
-):
+class BuildConfigCache(OfApplication[Built], Task[Built]):
     """Cache the application's configuration, where it is not cached and each request pays for that.
 
     As ``artisan config:cache`` does it, by the application's own code and as its own user, but written beside its place

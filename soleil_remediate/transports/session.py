@@ -55,9 +55,11 @@ from soleil_remediate.units import ByteSize, Duration
 BASE = PurePosixPath("/run/soleil-remediate")
 #: A host's shells beside the first, for what takes long: each may start PHP, on a host that may be short of everything.
 _SIDE_SHELLS = 3
-#: So many once all of them have been busy for this long: what waits for a server that hangs is waited for together.
+#: So many once none of them has answered for this long: what waits for a server that hangs is waited for together.
 #: sshd allows ten sessions on a connection, often fewer.
 _MOST_SIDE_SHELLS, _BUSY_FOR = 6, Duration(1)
+#: Within this long sshd knows that a shell which was let go has ended, and gives its channel to another.
+_GIVEN_BACK = Duration(2)
 #: How often a batch whose commands end their shell gets a new one.
 _NEW_SHELLS = 4
 #: The first shell's greeting has no deadline but that of the whole opening, which the link keeps.
@@ -222,12 +224,32 @@ class ShellSession:
         quick = dict(zip(at_once, self._main.ask_all([commands[index] for index in at_once]), strict=True))
         self._turn([self._main] if quick else [], wait=False)
         slow = deque(index for index in asked if commands[index].is_slow)
+        answers.update(self._slow_answers(commands, slow, quick))
+        cut_off = [index for index, question in quick.items() if question.status is None]
+        if not self._main.has_ended:
+            quick.update((index, self._main.ask(commands[index])) for index in cut_off)
+            self._drive(self._main)
+        answers.update((index, self._answer(self._main, commands[index], one)) for index, one in quick.items())
+        if self._main.has_ended:
+            unanswered = [index for index, question in quick.items() if question.status is None]
+            answers.update(self._one_by_one({index: commands[index] for index in unanswered}))
+        return [answers[index] for index in range(len(commands))]
+
+    def _slow_answers(
+        self, commands: Sequence[Command], slow: deque[int], quick: dict[int, Question]
+    ) -> dict[int, Output | FactError]:
+        """Ask what is slow beside the first shell, and go on until that shell has answered its questions as well.
+
+        Where there is no shell beside it, what is slow is added to its own questions.
+        """
+        answers: dict[int, Output | FactError] = {}
         under_way: dict[Shell, tuple[int, Question]] = {}
-        most, room, few_until = _SIDE_SHELLS, _MOST_SIDE_SHELLS, self._clock() + _BUSY_FOR
+        most, room, few_until = _SIDE_SHELLS, _MOST_SIDE_SHELLS, inf
         while True:
             while slow and (side := self._free_side(under_way, most)) is not None:
                 index = slow.popleft()
                 under_way[side] = index, side.ask(commands[index])
+                few_until = self._clock() + _BUSY_FOR
             if slow and len(self._sides) < most:  # the host gives no more: none is asked for again in this batch
                 most = room = len(self._sides)
             if slow and not under_way:  # the host gives no second channel: they wait for their turn
@@ -243,15 +265,8 @@ class ShellSession:
             for side in [side for side in under_way if not side.pending or side.has_ended]:
                 index, question = under_way.pop(side)
                 answers[index] = self._answer(side, commands[index], question)
-        cut_off = [index for index, question in quick.items() if question.status is None]
-        if not self._main.has_ended:
-            quick.update((index, self._main.ask(commands[index])) for index in cut_off)
-            self._drive(self._main)
-        answers.update((index, self._answer(self._main, commands[index], one)) for index, one in quick.items())
-        if self._main.has_ended:
-            unanswered = [index for index, question in quick.items() if question.status is None]
-            answers.update(self._one_by_one({index: commands[index] for index in unanswered}))
-        return [answers[index] for index in range(len(commands))]
+        self._keep_sides(_SIDE_SHELLS)
+        return answers
 
     def _needs_root(self, command: Command) -> str | None:
         """Return why *command* cannot be run with the session's rights; ``None`` where it can."""
@@ -292,6 +307,23 @@ class ShellSession:
         if another is not None:
             self._sides.append(another)
         return another
+
+    def _keep_sides(self, most: int) -> None:
+        """Let all but so many shells beside the first go; none of them has anything to do."""
+        for side in self._sides[most:]:
+            side.close()
+        del self._sides[most:]
+
+    def _one_more(self) -> Shell | None:
+        """Return a shell of its own; where the host has no channel left for it, those beside the first give theirs."""
+        shell = self._new_shell()
+        if shell is None and self._sides:
+            self._keep_sides(0)
+            ends = self._clock() + _GIVEN_BACK
+            while shell is None and self._clock() < ends:
+                self._link.wait(0.1)
+                shell = self._new_shell()
+        return shell
 
     def _answer(self, shell: Shell, command: Command, question: Question) -> Output | FactError:
         """Return what *shell* answered; nothing where it has not got the rights that the first one had."""
@@ -460,7 +492,7 @@ class ShellSession:
             Unreachable: The connection is gone; nothing was changed.
         """
         self._round_trips += 1
-        shell = self._new_shell()
+        shell = self._one_more()
         if shell is None:
             raise EvidenceNotStored(f"{self._host.name} gives no second channel, so {what} cannot be copied")
         copy = Copy(what, into, on_progress)
@@ -515,8 +547,9 @@ def _turn(shells: Sequence[Shell], link: Link, name: str, *, wait: bool = True, 
             moved = False
         if shell.is_flooding:
             shell.close()
-        # What arrives from now on wakes us; what a far end can take, or holds back behind a full buffer, does not.
-        may_wait = may_wait and not (moved and (shell.is_sending or shell.has_more))
+        # What arrives from now on wakes us; what a far end can take, or holds back behind a full buffer, does not. Who
+        # has answered everything may be asked something else.
+        may_wait = may_wait and bool(shell.pending) and not (moved and (shell.is_sending or shell.has_more))
         if shell.pending and not shell.has_ended and shell.overdue_in <= 0:
             raise ConnectionLost(f"{name} has stopped answering")
     busy = [shell for shell in shells if shell.pending and not shell.has_ended]

@@ -9,6 +9,8 @@ import pytest
 from soleil_remediate.command import Command, Secret
 from soleil_remediate.errors import FactError
 from soleil_remediate.transports import Session
+from soleil_remediate.transports.session import ShellSession
+from soleil_remediate.transports.shell import Shell
 from soleil_remediate.units import Duration, KiB
 from tests.contract.conftest import Bed, output, shown
 from tests.sshd import IS_ROOT, Sshd
@@ -274,12 +276,45 @@ def test_what_hangs_is_waited_for_together_and_what_does_not_takes_few_shells(
     reached: Bed, further_shells: list[bool]
 ) -> None:
     session = reached.open()
-    session.ask([Command(("true",), is_slow=True)] * 12)
+    quick, hanging = (
+        [Command(("sleep", how_long), is_slow=True, deadline=Duration(5))] * many
+        for how_long, many in (("0.1", 24), ("3", 7))
+    )
+    session.ask(quick)
     assert further_shells == [True] * 3
     began = time.monotonic()
-    session.ask([Command(("sleep", "3"), is_slow=True, deadline=Duration(5))] * 7)
+    session.ask(hanging)
     assert time.monotonic() - began < 8.5  # three at a time would take 9 s
     assert further_shells == [True] * 6
+    session.ask(quick)
+    assert further_shells == [True] * 6
+    session.ask(hanging)  # those that are not needed all the time are let go: the host may have another use for them
+    assert further_shells == [True] * 9
+
+
+def test_shells_that_are_long_in_coming_are_no_reason_for_more(
+    reached: Bed, further_shells: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = reached.open()
+    at_once = ShellSession._new_shell
+
+    def late(session: ShellSession) -> Shell | None:
+        time.sleep(0.5)
+        return at_once(session)
+
+    monkeypatch.setattr(ShellSession, "_new_shell", late)
+    session.ask([Command(("true",), is_slow=True)] * 12)
+    assert further_shells == [True] * 3
+
+
+def test_a_shell_that_has_answered_is_asked_the_next_while_others_go_on(
+    reached: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("soleil_remediate.transports.session._BUSY_FOR", Duration(9))
+    texts = ("sleep 0.2; date +%s.%N", "sleep 3", "sleep 3", "date +%s.%N")
+    questions = [Command(("sh", "-c", text), is_slow=True, deadline=Duration(5)) for text in texts]
+    first, _, _, last = reached.open().ask(questions)
+    assert float(output(last).text) - float(output(first).text) < 1.5
 
 
 def test_a_slow_command_has_its_deadline_too(reached: Bed) -> None:

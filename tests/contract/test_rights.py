@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import shutil
 from pathlib import Path
 
@@ -9,7 +11,9 @@ import pytest
 
 from soleil_remediate.command import Command
 from soleil_remediate.errors import FactError, Refused, Unreachable
+from soleil_remediate.plan import Gather
 from soleil_remediate.transports import Access
+from soleil_remediate.units import ByteSize
 from tests.contract.conftest import LOGINS, Bed, output, ssh_host
 from tests.sshd import IS_ROOT, Login, Sshd, private_sshd
 
@@ -126,6 +130,20 @@ def test_a_host_that_gives_no_more_channels_is_asked_for_one_once_a_batch(
             assert [output(answer).text for answer in answers] == [f"{n}\n" for n in range(8)]
         session.close()
     assert further_shells == [True, True, False, False]
+
+
+@pytest.mark.parametrize("sessions", [2, 4, 7])
+def test_a_copy_gets_a_channel_where_questions_took_all_there_are(folder: Path, over_ssh: Bed, sessions: int) -> None:
+    with private_sshd(folder / f"{sessions}-sshd", options=f"MaxSessions {sessions}") as sshd:
+        (sshd.folder / "no_config").write_text("", "utf-8")
+        over_ssh.host = ssh_host(sshd)
+        session = over_ssh.open()
+        session.ask([Command(("sleep", "1.5"), is_slow=True)] * 7)
+        what = Gather(name="words", about="words", command=Command(("echo", "words")), size=ByteSize(6))
+        into = io.BytesIO()
+        assert session.save(what, into, lambda _: None).size == 6
+        assert gzip.decompress(into.getvalue()) == b"words\n"
+        session.close()
 
 
 def test_a_full_run_refuses_the_change_and_leaves_nothing_begun(folder: Path, over_ssh: Bed) -> None:
