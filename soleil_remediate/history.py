@@ -330,6 +330,8 @@ class _Reader:
                 line["called"] = {}
             case "ChangeIntended":
                 line |= {"memory": "", "takes_back": ""}
+            case "CopySaved":
+                line["part"] = ""
             case "HostSeen":
                 self._seen[line["preview"]["host"]] = line["n"]
             case "StepEnded" if "sent" in line["outcome"]:
