@@ -192,10 +192,10 @@ class RedisFallback(OfRedis[tuple[RedisUse, Site]], Look[tuple[RedisUse, Site]])
 
     Args:
         root: The folder that holds artisan, or the link to it.
-        live: A page for which PHP is enough.
-        page: One that needs what users need.
         user: Whom PHP runs as.
         unit: The name of Redis's unit on this host; ``*`` and ``?`` stand for what they do in a shell.
+        live: A page for which PHP is enough.
+        page: One that needs what users need.
         url: The application's public address; nginx is asked by its name.
         origin: Where nginx listens on the host, if not on the usual ports.
         within: Later is no answer.

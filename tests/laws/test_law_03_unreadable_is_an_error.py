@@ -36,7 +36,7 @@ def _classes() -> list[type[Query[Any]]]:
     for module in pkgutil.iter_modules(soleil_remediate.facts.__path__, "soleil_remediate.facts."):
         for value in vars(importlib.import_module(module.name)).values():
             is_own = inspect.isclass(value) and value.__module__ == module.name
-            if is_own and issubclass(value, Query):
+            if is_own and issubclass(value, Query) and not inspect.isabstract(value):
                 found.append(value)
     return found
 
