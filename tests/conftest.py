@@ -54,8 +54,8 @@ def pytest_xdist_setupnodes() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors, since most tests wait; a few at most, as each has a lab of its own."""
-    return min(1 + (os.cpu_count() or 1), 4)
+    """Two more than there are processors, since most tests wait; a few at most, as each has a lab of its own."""
+    return min(2 + (os.cpu_count() or 1), 4)
 
 
 @pytest.hookimpl(tryfirst=True)
