@@ -91,7 +91,8 @@ def shown_word(word: str, *, keeps_lines: bool = False) -> str:
     """Return one word as a shell reads it back, and as nothing that a terminal acts on."""
     looked_at = word.replace("\n", "") if keeps_lines else word
     if visible(looked_at, 1_000_000) == looked_at:
-        return shlex.quote(word).replace("'\"'\"'", "'\\''")  # the same, easier to read
+        text = word.replace("'", "'\\''")  # as shlex.quote has it, and easier to read
+        return word if shlex.quote(word) == word else f"'{text}'"
     return "$'" + "".join(map(_in_bash, word)) + "'"
 
 

@@ -7,7 +7,7 @@ import unicodedata
 
 import pyte
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from soleil_remediate.command import Command, Secret
@@ -68,6 +68,7 @@ def test_sixty_four_kib_are_cut_and_counted() -> None:
         st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30), max_size=4
     )
 )
+@example(["\"'"])
 def test_a_command_as_shown_means_the_same_to_a_shell(words: list[str]) -> None:
     shown = "\n".join(typed(Command(("printf", "%s\\0", *words))))
     ended = subprocess.run(
