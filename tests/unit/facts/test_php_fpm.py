@@ -7,8 +7,9 @@ import pytest
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.php_fpm import CountConnected, ListProcesses, PoolLoad, ReadPools, read_loads
+from soleil_remediate.look import look
 from soleil_remediate.units import KiB
-from tests.unit.facts.answers import said, see
+from tests.unit.facts.answers import Prepared, said, see
 from tests.unit.facts.statements import POOLS, PROCESSES, unix_sockets
 
 WWW = "/run/php/php8.2-www.sock"
@@ -81,6 +82,19 @@ def test_a_pool_that_listens_at_an_address_is_not_seen() -> None:
         ("www", (2, 0), False),
         ("blog", None, False),
     ]
+
+
+def test_sockets_are_watched_after_all_else_is_known_with_whatever_else_is_watched() -> None:
+    host = Prepared(
+        (
+            ("pid=,rss=,args=", said(PROCESSES)),
+            ("--include=*.conf", said(POOLS)),
+            ("/proc/net/unix", said(unix_sockets(2, 0, WWW))),
+        )
+    )
+    look([read_loads(Reader())], host.ask)
+    assert [len(asked) for asked in host.rounds] == [2, 1]
+    assert "/proc/net/unix" in host.rounds[1][0]
 
 
 def test_where_php_fpm_has_no_children_nothing_is_watched() -> None:
