@@ -18,6 +18,8 @@ from hypothesis import HealthCheck, settings
 
 from soleil_remediate.lab import LabError, machine, why_not_here
 from soleil_remediate.secrecy import REDACTOR
+from soleil_remediate.transports import session as session_module
+from soleil_remediate.transports.shell import Shell
 
 HERE = Path(__file__).parent
 # A machine that pauses for a moment makes no property false.
@@ -91,3 +93,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for part, outcomes in counts.items():
         told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
         terminalreporter.write_line(f"{part:<10} {told} in {seconds[part]:.1f} s")
+
+
+@pytest.fixture
+def further_shells(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each shell that sessions asked for beside their first one was given."""
+    given: list[bool] = []
+    really = session_module.ShellSession._new_shell
+
+    def new_shell(session: session_module.ShellSession) -> Shell | None:
+        shell = really(session)
+        given.append(shell is not None)
+        return shell
+
+    monkeypatch.setattr(session_module.ShellSession, "_new_shell", new_shell)
+    return given

@@ -24,6 +24,9 @@ from soleil_remediate.errors import (
     Refused,
     Unreachable,
 )
+from soleil_remediate.facts.limits import ReadMemoryLimit
+from soleil_remediate.facts.memory import Memory
+from soleil_remediate.facts.resources import ReadResources
 from soleil_remediate.host import Host
 from soleil_remediate.plan import Gather, Preserve
 from soleil_remediate.secrecy import redacted
@@ -49,7 +52,7 @@ from soleil_remediate.transports.shell import (
     printf_format,
     script,
 )
-from soleil_remediate.units import ByteSize, Duration
+from soleil_remediate.units import ByteSize, Duration, MiB
 
 #: Where locks and operations are kept: tmpfs on every host with systemd.
 BASE = PurePosixPath("/run/soleil-remediate")
@@ -58,6 +61,10 @@ _SIDE_SHELLS = 3
 #: So many once none of them has answered for this long: what waits for a server that hangs is waited for together.
 #: sshd allows ten sessions on a connection, often fewer.
 _MOST_SIDE_SHELLS, _BUSY_FOR = 6, Duration(1)
+#: And only where the host has so much memory left: three that start Laravel took 56 MiB, and three more would have had
+#: the kernel kill what holds most, on a host of which 80 MiB were left.
+_ROOM = MiB(256)
+_ABOUT_ROOM = (ReadResources(), ReadMemoryLimit())
 #: Within this long sshd knows that a shell which was let go has ended, and gives its channel to another.
 _GIVEN_BACK = Duration(2)
 #: How often a batch whose commands end their shell gets a new one.
@@ -245,6 +252,7 @@ class ShellSession:
         answers: dict[int, Output | FactError] = {}
         under_way: dict[Shell, tuple[int, Question]] = {}
         most, room, few_until = _SIDE_SHELLS, _MOST_SIDE_SHELLS, inf
+        about_room: list[Question] = []
         while True:
             while slow and (side := self._free_side(under_way, most)) is not None:
                 index = slow.popleft()
@@ -258,10 +266,13 @@ class ShellSession:
             busy = [shell for shell in (self._main, *under_way) if shell.pending and not shell.has_ended]
             if not busy and not slow and not under_way:
                 break
-            is_early = most < room and bool(slow)
+            is_early = most < room and bool(slow) and not about_room
             self._turn(busy, within=max(0.0, few_until - self._clock()) if is_early else inf)
             if is_early and self._clock() >= few_until:
-                most = room
+                few_until = inf
+                about_room = [] if self._main.has_ended else [self._main.ask(query.command) for query in _ABOUT_ROOM]
+            if about_room and not any(question.waits_for for question in about_room):
+                most, about_room = room if _is_roomy(about_room) else most, []
             for side in [side for side in under_way if not side.pending or side.has_ended]:
                 index, question = under_way.pop(side)
                 answers[index] = self._answer(side, commands[index], question)
@@ -520,6 +531,18 @@ class ShellSession:
 def memory_of(access: Access, base: PurePosixPath = BASE) -> PurePosixPath:
     """Return where a session's operations are kept on a host: root trusts no folder that somebody else may write to."""
     return base / "logins" / access.login if access.is_narrow else base
+
+
+def _is_roomy(about_room: Sequence[Question]) -> bool:
+    """Whether a host has memory for more shells, by its answers; what cannot be known is no room."""
+    resources, limit = (answer(query.command, one) for query, one in zip(_ABOUT_ROOM, about_room, strict=True))
+    if isinstance(resources, FactError) or isinstance(limit, FactError):
+        return False
+    try:
+        memory = Memory(resources=_ABOUT_ROOM[0].answer(resources), container=_ABOUT_ROOM[1].answer(limit))
+    except FactError:
+        return False
+    return memory.available >= _ROOM
 
 
 def _new_shell(becoming: Becoming, clock: Callable[[], float], *, greeting_within: Duration) -> Shell | None:

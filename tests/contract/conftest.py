@@ -20,11 +20,9 @@ import pytest
 from soleil_remediate.command import TIMED_OUT, Command, Output, Secret
 from soleil_remediate.host import Connection, Host
 from soleil_remediate.transports import Access, Session, Transport
-from soleil_remediate.transports import session as session_module
 from soleil_remediate.transports.local import LocalTransport
 from soleil_remediate.transports.openssh import OpensshTransport
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
-from soleil_remediate.transports.shell import Shell
 from soleil_remediate.transports.ssh import SshTransport
 from soleil_remediate.units import Duration
 from tests.sshd import IS_ROOT, Login, NoSshd, Sshd, private_sshd
@@ -181,21 +179,6 @@ def reached(request: pytest.FixtureRequest) -> Bed:
 def over_ssh(request: pytest.FixtureRequest) -> Bed:
     """Each way over SSH in turn; its host may be replaced by another that is reached by SSH."""
     return request.getfixturevalue(request.param)  # type: ignore[no-any-return]
-
-
-@pytest.fixture
-def further_shells(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Whether each shell that sessions asked for beside their first one was given."""
-    given: list[bool] = []
-    really = session_module.ShellSession._new_shell
-
-    def new_shell(session: session_module.ShellSession) -> Shell | None:
-        shell = really(session)
-        given.append(shell is not None)
-        return shell
-
-    monkeypatch.setattr(session_module.ShellSession, "_new_shell", new_shell)
-    return given
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from soleil_remediate import Gate, HostReport, PolicyGate, Remediation, Runs, op
 from soleil_remediate.events import Event
 from soleil_remediate.inbox import Listener
 from soleil_remediate.task import Health
-from soleil_remediate.transports import Transport
+from soleil_remediate.transports import Session, Transport
+from soleil_remediate.units import Duration
 from tests.lab.conftest import LabHost
 
 #: Everything that a run which sends nothing must leave alone; what services write by themselves is left out.
@@ -56,6 +57,11 @@ class Rehearsal:
     @property
     def runs(self) -> Runs:
         return Runs(self.state)
+
+    def open_session(self) -> Session:
+        """A session with the host, as a run has it."""
+        remediation = self._open({})
+        return remediation.transport.open(remediation.cases[0].host, within=Duration(20))
 
     def preview(self, **inputs: str) -> HostReport:
         return self._open(inputs).preview().hosts[0]

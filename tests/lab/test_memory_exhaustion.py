@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from soleil_remediate.command import Command
 from soleil_remediate.host_outcomes import Fixed, NotFixed, NotNeeded, WouldFix
 from soleil_remediate.lab.faulting import fault_named
 from soleil_remediate.plan import Risk
 from soleil_remediate.report import HostReport
 from soleil_remediate.step_outcomes import StepPending
 from soleil_remediate.task import Health
+from soleil_remediate.units import Duration
 from tests.lab.rehearsals import Rehearsal
 from tests.laws.samples import TASKS
 
@@ -200,3 +203,18 @@ def test_what_was_planned_is_not_done_once_memory_is_there_again_or_the_service_
     assert re.fullmatch(r"there is memory again, \d+ bytes: nothing was done\n", again.stderr)
     assert another.stderr == "soleil-sockets.service was started anew meanwhile: nothing was done\n"
     assert traces(rehearsal) == before
+
+
+def test_a_host_that_is_short_of_memory_is_asked_by_few_shells_however_long_it_takes(
+    rehearsal: Rehearsal, further_shells: list[bool]
+) -> None:
+    rehearsal.host.break_with("memory-unknown-process")
+    with closing(rehearsal.open_session()) as session:
+        hanging = [Command(("sleep", "2.5"), is_slow=True, deadline=Duration(5))] * 7
+
+        session.ask(hanging)
+        assert further_shells == [True] * 3
+
+        rehearsal.host.shell("systemctl stop lab-report")
+        session.ask(hanging)
+        assert further_shells == [True] * 6
