@@ -390,6 +390,16 @@ mail_sink() { sed -i "s/^$1=.*/$1=$2/" /etc/mail-sink.conf; }
 waiting() { redis-cli llen soleil_database_queues:default; }
 taken() { redis-cli zcard soleil_database_queues:default:reserved; }
 
+# until_both_work: wait until each of the two workers is seen with a job; between two jobs it has none
+until_both_work() {
+  local tries=0
+  until [ "$(taken)" = 2 ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 50 ] || fail "$(taken) of 2 work"
+    sleep 0.2
+  done
+}
+
 # pids_of_workers: the numbers of the queue workers' processes that supervisor has running
 pids_of_workers() { supervisorctl status 'soleil-worker:*' | sed -n 's/.* RUNNING *pid \([0-9]*\),.*/\1/p'; }
 

@@ -5,9 +5,4 @@
 # shellcheck disable=SC2016  # PHP's variables
 export_job 'for ($until = time() + $this->seconds; time() < $until;) sleep(1);'
 dispatch_exports 700 50
-tries=0
-until [ "$(taken)" = 2 ]; do
-  tries=$((tries + 1))
-  [ "$tries" -lt 50 ] || fail "nobody works"
-  sleep 0.2
-done
+until_both_work

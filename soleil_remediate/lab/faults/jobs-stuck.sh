@@ -10,12 +10,7 @@ export_job '$mark = storage_path("app/exports/".$this->job->uuid());
 sed -i "s/'retry_after' => 90/'retry_after' => 5/" /srv/soleil/current/config/queue.php
 supervisorctl restart 'soleil-worker:*' >/dev/null
 dispatch_exports 2 60
-tries=0
-until [ "$(taken)" = 2 ]; do
-  tries=$((tries + 1))
-  [ "$tries" -lt 50 ] || fail "nobody works"
-  sleep 0.2
-done
+until_both_work
 dispatch_exports 3 0
 supervisorctl stop 'soleil-worker:*' >/dev/null
 [ "$(waiting) $(taken)" = '3 2' ] || fail "the workers were not killed in the middle of their jobs"
