@@ -257,6 +257,7 @@ class ShellSession:
             while slow and (side := self._free_side(under_way, most)) is not None:
                 index = slow.popleft()
                 under_way[side] = index, side.ask(commands[index])
+                self._turn([side], wait=False)  # it is on its way, and answered in time, while another shell is opened
                 few_until = self._clock() + _BUSY_FOR
             if slow and len(self._sides) < most:  # the host gives no more: none is asked for again in this batch
                 most = room = len(self._sides)
@@ -275,6 +276,11 @@ class ShellSession:
                 most, about_room = room if _is_roomy(about_room) else most, []
             for side in [side for side in under_way if not side.pending or side.has_ended]:
                 index, question = under_way.pop(side)
+                if self._is_no_help(side) and (others := [one for one in self._sides if one is not side]):
+                    side.close()
+                    self._sides, most, room = others, len(others), len(others)
+                    slow.appendleft(index)
+                    continue
                 answers[index] = self._answer(side, commands[index], question)
         self._keep_sides(_SIDE_SHELLS)
         return answers
@@ -314,7 +320,14 @@ class ShellSession:
                 return side
         if len(self._sides) >= most:
             return None
-        another = self._new_shell()
+        try:
+            another = self._new_shell()
+        except ConnectionLost:
+            raise
+        except Unreachable:  # this machine can start no more programs
+            if not self._sides:
+                raise
+            return None
         if another is not None:
             self._sides.append(another)
         return another
@@ -341,6 +354,11 @@ class ShellSession:
         if self._has_other_rights(shell):
             return FactError(f"{command}: {self._host.name} gave other rights this time", command=str(command))
         return answer(command, question)
+
+    def _is_no_help(self, side: Shell) -> bool:
+        """Whether *side* came to nothing: it ended before anything was asked, or has not the rights of the first."""
+        never_began = side.has_ended and side.greeting is not None and bool(side.greeting.waits_for)
+        return never_began or self._has_other_rights(side)
 
     def _has_other_rights(self, shell: Shell) -> bool:
         """Whether *shell* turned out not to have the rights of the first one: sudo changed its mind."""

@@ -7,10 +7,11 @@ import time
 import pytest
 
 from soleil_remediate.command import Command, Secret
-from soleil_remediate.errors import FactError
+from soleil_remediate.errors import FactError, Unreachable
 from soleil_remediate.transports import Session
+from soleil_remediate.transports.becoming import Becoming
 from soleil_remediate.transports.session import ShellSession
-from soleil_remediate.transports.shell import Shell
+from soleil_remediate.transports.shell import Shell, Stream
 from soleil_remediate.units import Duration, KiB
 from tests.contract.conftest import Bed, output, shown
 from tests.sshd import IS_ROOT, Sshd
@@ -305,6 +306,54 @@ def test_shells_that_are_long_in_coming_are_no_reason_for_more(
     monkeypatch.setattr(ShellSession, "_new_shell", late)
     session.ask([Command(("true",), is_slow=True)] * 12)
     assert further_shells == [True] * 3
+
+
+def test_while_a_further_shell_is_opened_what_the_last_one_was_asked_is_on_its_way(
+    reached: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = reached.open()
+    at_once = ShellSession._new_shell
+
+    def late(session: ShellSession) -> Shell | None:
+        time.sleep(2)
+        return at_once(session)
+
+    monkeypatch.setattr(ShellSession, "_new_shell", late)
+    monkeypatch.setattr("soleil_remediate.transports.shell.ON_ITS_WAY", Duration(1.5))
+    questions = [Command(("echo", str(n)), is_slow=True, deadline=Duration(5)) for n in range(2)]
+    assert [output(answer).text for answer in session.ask(questions)] == ["0\n", "1\n"]
+
+
+def test_a_further_shell_that_comes_to_nothing_takes_no_question_from_the_others(
+    reached: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = reached.open()
+    slow = [Command(("sh", "-c", f"sleep 0.4; echo {n}"), is_slow=True, deadline=Duration(5)) for n in range(6)]
+    session.ask(slow[:1])
+    really, asked_for = Becoming.open_shell, []
+
+    def ends_at_once(becoming: Becoming, *, within: Duration) -> Stream | None:
+        asked_for.append(within)
+        return becoming.link.open_stream("exit 1")
+
+    monkeypatch.setattr(Becoming, "open_shell", ends_at_once)
+    assert [output(answer).text for answer in session.ask(slow)] == [f"{n}\n" for n in range(6)]
+    monkeypatch.setattr(Becoming, "open_shell", really)
+    assert len(asked_for) <= 2, "it is not asked for again and again"
+
+
+def test_where_this_machine_can_start_no_further_shell_those_that_there_are_answer(
+    reached: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = reached.open()
+    slow = [Command(("sh", "-c", f"sleep 0.2; echo {n}"), is_slow=True, deadline=Duration(5)) for n in range(4)]
+    session.ask(slow[:1])
+
+    def no_more(becoming: Becoming, *, within: Duration) -> Stream | None:
+        raise Unreachable("nothing more can be started on this machine: Too many open files")
+
+    monkeypatch.setattr(Becoming, "open_shell", no_more)
+    assert [output(answer).text for answer in session.ask(slow)] == [f"{n}\n" for n in range(4)]
 
 
 def test_a_shell_that_has_answered_is_asked_the_next_while_others_go_on(

@@ -76,6 +76,14 @@ def test_a_question_is_answered_with_roots_rights_or_not_at_all(fickle: Fickle, 
         assert output(answer).text == "root\n"
 
 
+def test_a_shell_with_fewer_rights_takes_no_question_from_one_that_has_them(fickle: Fickle, over_ssh: Bed) -> None:
+    session = over_ssh.open()
+    slow = Command(("sh", "-c", "sleep 0.3; id -un"), is_slow=True)
+    assert output(session.ask([slow])[0]).text == "root\n"
+    fickle.take_away()
+    assert [output(answer).text for answer in session.ask([slow] * 6)] == ["root\n"] * 6
+
+
 def test_what_is_asked_again_in_another_shell_is_not_answered_with_fewer_rights(fickle: Fickle, over_ssh: Bed) -> None:
     session = over_ssh.open()
     fickle.take_away()
