@@ -52,11 +52,11 @@ the code: change it there. How kinds are put together stands in
 [write a playbook](write-a-playbook.md), how to add one in
 [write a task](write-a-task.md).
 
-| family           | what it does                      | stands in                       |
-|------------------|-----------------------------------|---------------------------------|
-| [task](#tasks)   | sees one fault, and can repair it | `steps`, `healthy_when`, `goal` |
-| [check](#checks) | says healthy, faulty or unknown   | `healthy_when`, `goal`, `beyond` |
-| [look](#looks)   | shows what a person should know   | `evidence`                      |
+| family           | what it does                      | stands in                                               |
+|------------------|-----------------------------------|---------------------------------------------------------|
+| [task](#tasks)   | sees one fault, and can repair it | `steps`, `healthy_when`, `goal`, `signs`                |
+| [check](#checks) | says healthy, faulty or unknown   | `healthy_when`, `goal`, `beyond`, `signs`, or a routine |
+| [look](#looks)   | shows what a person should know   | `evidence`                                              |
 """
 
 _VALUES = """\

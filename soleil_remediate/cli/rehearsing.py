@@ -34,12 +34,12 @@ def rehearse(call: Call) -> ExitStatus:
     found, _ = chosen_scenarios(call)
     lab, folders = lab_of(call), more_playbooks(call)
     chosen = faults_about(lab, found.find(scenario).name if scenario else "", fault)
-    was_up = any(host.name == _HOST for host in lab.status())
+    up = {host.name for host in lab.status()}
     screen, table = Screen.of(sys.stdout), Table([one.name for one in chosen])
     done: list[Rehearsed] = []
     try:
         for one in chosen:
-            if done or was_up:
+            if done or _HOST in up:
                 lab.reset(_HOST)
             else:
                 lab.up([_HOST], on_progress=tell)
@@ -47,7 +47,7 @@ def rehearse(call: Call) -> ExitStatus:
             if not call.is_json:
                 screen.show(table.row(done[-1], screen.width))
     finally:
-        if not was_up:
+        if not up:
             lab.down()
     status = ExitStatus.NOT_FIXED if any(one.amiss for one in done) else ExitStatus.OK
     if call.is_json:

@@ -21,7 +21,7 @@ Rehearse   rehearse disk-full · lab up · lab break web1 laravel-log
 
 Common     --host PATTERN --inventory FILE --set NAME=VALUE --playbooks DIR
            --yes (up to the policy) --approve PLAN -v
-           -o json, and for remediate and preview junit or github
+           -o json, and for remediate, resume, preview junit or github
 Many       --serial 1,5,25% --max-fail COUNT --forks COUNT
 Exit       0 fine or fixed  1 not fixed  2 your input  3 unreachable  4 declined
            5 work found  6 eased (works, goal missed)  7 UNKNOWN: look first

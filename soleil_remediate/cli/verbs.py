@@ -283,7 +283,7 @@ VERBS: tuple[Verb, ...] = (
             "Without --host it asks every host of the inventory; it takes no lock and changes nothing. Ends with 5 "
             "where somebody should look: frozen, locked by a run that is not alive here, running with nobody "
             "listening, killed half-way, or left open by a run on this machine. Ends with 3 where a host cannot be "
-            "reached."
+            "reached, and with 1 where its locks cannot be seen: they are root's to see."
         ),
     ),
     Verb("runs list", "List the runs of this user, newest first.", "reading:runs_list", options=(OUTPUT,)),
@@ -302,15 +302,16 @@ VERBS: tuple[Verb, ...] = (
         words=(Word("scenario", "each fault that it is about", is_required=False),),
         options=(
             Option("fault", "NAME", "this fault alone"),
-            Option("all", "", "every fault there is"),
+            Option("all", "", "every fault that a scenario is about"),
             PLAYBOOKS,
             LAB,
             OUTPUT,
         ),
         example="disk-full --fault laravel-log",
         more=(
-            "On web1 of the lab, made pristine before each fault; a lab that was down is removed afterwards. Needs "
-            "root and Linux. Ends with 1 where anything is not found, not told first, not repaired, or done twice."
+            "On web1 of the lab, made pristine before each fault; a lab in which no host was up is removed "
+            "afterwards. Needs root and Linux. Ends with 1 where anything is not found, not told first, not repaired, "
+            "or done twice."
         ),
     ),
     Verb(

@@ -48,17 +48,34 @@ def test_what_does_not_end_as_it_has_to_is_told(web1: LabHost, tmp_path: Path) -
     assert (done.is_found, done.is_first_right, done.sent, done.sent_again) == (True, False, (), ())
 
 
-def test_a_rehearsal_by_the_command_line_brings_up_a_lab_and_takes_it_down_again(lab: Lab, tmp_path: Path) -> None:
-    words = ["rehearse", "down", "--fault", "php-fpm-killed", "--lab", f"{lab.name}-rehearsal"]
+def rehearsed(lab: Lab, folder: Path) -> list[str]:
+    """Rehearse one fault in *lab* by the command line, and return what it says."""
+    words = ["rehearse", "down", "--fault", "php-fpm-killed", "--lab", lab.name]
     done = subprocess.run(
         [Path(sys.executable).parent / "soleil-remediate", *words],
-        env=os.environ | {"XDG_STATE_HOME": str(tmp_path)},
+        env=os.environ | {"XDG_STATE_HOME": str(folder)},
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    titles, row, gap, end = done.stdout.splitlines()
+    return done.stdout.splitlines()
+
+
+def test_a_rehearsal_by_the_command_line_brings_up_a_lab_and_takes_it_down_again(lab: Lab, tmp_path: Path) -> None:
+    another = Lab(f"{lab.name}-rehearsal")
+    titles, row, gap, end = rehearsed(another, tmp_path)
     assert titles.split() == ["fault", "found", "first", "ended", "again", "undone", "after"]
     assert re.fullmatch(r"php-fpm-killed +yes +yes +fixed +silent +red +[0-9.]+ s", row)
     assert re.match(r"1 fault, each as it has to be · [0-9.]+ s from broken to repaired, in all · exit 0", end)
     assert gap == ""
-    assert Lab(f"{lab.name}-rehearsal").status() == []
+    assert another.status() == []
+
+
+@pytest.mark.long
+def test_a_rehearsal_takes_no_host_away_that_was_there_before(lab: Lab, tmp_path: Path) -> None:
+    another = Lab(f"{lab.name}-rehearsal")
+    another.up(["bare1"])
+    try:
+        rehearsed(another, tmp_path)
+        assert [host.name for host in another.status()] == ["bare1", "web1"]
+    finally:
+        another.down()
