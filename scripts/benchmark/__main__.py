@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import resource
 import shlex
 import statistics
@@ -24,7 +25,7 @@ from tempfile import TemporaryDirectory
 from scripts.benchmark import delay, ours, rivals
 from scripts.benchmark.page import PARTS, Plot, Row, against, keep
 from scripts.benchmark.rivals import Rivals
-from scripts.benchmark.timing import interleaved, milliseconds
+from scripts.benchmark.timing import interleaved, milliseconds, seconds
 from soleil_remediate import open_remediation
 from soleil_remediate.host import Host
 from soleil_remediate.lab import Lab
@@ -34,7 +35,7 @@ OURS = "soleil-remediate"
 
 #: Round trips of the delayed connection, in milliseconds.
 ROUND_TRIPS = (0, 25, 50, 100, 200)
-#: At which of them the tool that takes longest is timed as well.
+#: At which of them the tools that take longest are timed as well.
 FOR_ANSIBLE = (0, 50, 200)
 #: How often at most is timed what only says how time grows.
 GROWTH = 3
@@ -184,15 +185,21 @@ class Bench:
         def fresh() -> str:
             return f"text {next(text)}"
 
+        shares: list[dict[str, float]] = []
         sides = {
-            "ours": lambda: ours.repair(hosts, self.folder, fresh()),
+            "ours": lambda: shares.append(ours.repair(hosts, self.folder, fresh())),
             "pyinfra": lambda: self.others(hosts, fresh()).pyinfra("repairs"),
             "ansible-core, pipelining, a fork a host": lambda: self.others(hosts, fresh()).ansible("repairs"),
         }
         took = interleaved(sides, self.rounds, uncounted=0)
         self.others(hosts).end_lasting_connections()
         what = "with looks, gate, lock, shim, record and proof"
-        return [against(what, took, "ours", each, each, "faster") for each in took if each != "ours"]
+        rows = [against(what, took, "ours", each, each, "faster") for each in took if each != "ours"]
+        for phase in shares[0]:
+            took_there = [each[phase] for each in shares]
+            share = statistics.median(each[phase] / sum(each.values()) for each in shares)
+            rows.append(Row(what=f"of which {phase}", ours=seconds(took_there), ratio=f"{share * 100:.0f} %"))
+        return rows
 
     # --- far away -----------------------------------------------------------------------------------------------------
 
@@ -215,7 +222,7 @@ class Bench:
                     "pyinfra": partial(others.pyinfra, "looks"),
                 }
                 if trip in FOR_ANSIBLE:
-                    sides["ansible-core"] = partial(others.ansible, "looks")
+                    sides |= self._slow(others)
                 for tool, took in interleaved(sides, min(self.rounds, GROWTH)).items():
                     times.setdefault(tool, {})[trip] = statistics.median(took)
                 others.end_lasting_connections()
@@ -232,6 +239,13 @@ class Bench:
             if trip
         ]
         return rows, Plot(title="Ten questions to one host", x="round trip, ms", tools=times)
+
+    def _slow(self, others: Rivals) -> dict[str, Callable[[], object]]:
+        """Return those tools that take longest for the ten questions."""
+        return {
+            "ansible-core": partial(others.ansible, "looks"),
+            "ansible-core with mitogen": partial(others.ansible, "looks", strategy="mitogen"),
+        }
 
     @contextmanager
     def _farther(self, host: Host, trip: int) -> Iterator[Host]:
@@ -274,7 +288,7 @@ class Bench:
                 "pyinfra": partial(others.pyinfra, "looks"),
             }
             if number <= self.count:
-                sides["ansible-core"] = partial(others.ansible, "looks")
+                sides |= self._slow(others)
             for tool, took in interleaved(sides, min(self.rounds, GROWTH), uncounted=0).items():
                 times.setdefault(tool, {})[number] = statistics.median(took)
             others.end_lasting_connections()
@@ -345,13 +359,19 @@ def cost(inventory: Path, number: int) -> int:
         with TemporaryDirectory() as folder:
             ours.look(ours.ten_reads(hosts, Path(folder)))
     used = resource.getrusage(resource.RUSAGE_SELF)
-    took = {
-        "wall": time.perf_counter() - began,
-        "cpu": used.ru_utime + used.ru_stime,
-        "memory": used.ru_maxrss * 1024,
-    }
+    took = {"wall": time.perf_counter() - began, "cpu": used.ru_utime + used.ru_stime, "memory": _peak()}
     print(json.dumps(took))
     return 0
+
+
+def _peak() -> int:
+    """Return how many bytes of memory this process had at most.
+
+    By the kernel's VmHWM, which begins anew with the program; ``ru_maxrss`` has what the process was before, too.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (peak,) = re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(peak) * 1024
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -28,6 +30,7 @@ from soleil_remediate import (
     Undo,
     Verdict,
 )
+from soleil_remediate.events import BatchStarted, Event, HostEnded
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import Fixed, NotNeeded
 from soleil_remediate.loading import bind, load_scenarios
@@ -150,23 +153,79 @@ def look(remediation: Remediation) -> float:
     return max(float(host.preview.looked_in) for host in report.hosts if host.preview is not None)
 
 
-def repair(hosts: Sequence[Host], folder: Path, text: str) -> None:
+def repair(hosts: Sequence[Host], folder: Path, text: str) -> dict[str, float]:
     """Let the twelve files of every host have *text*: preview, gate, lock, record, twelve changes, proof.
+
+    Returns:
+        Where the time went, in seconds, by what was done: the preview of all hosts together with what begins a run, and
+        of what follows the share that a host spent on it, by the median host of the last batch.
 
     Raises:
         SystemExit: One of the hosts was not repaired.
     """
+    phases = Phases()
     puts = [("bench.put", {"path": str(path), "text": text}) for path in FILES]
     remediation = _bound("twelve-steps", hosts, folder, _uses("healthy_when", puts) + _uses("steps", puts))
     report = remediation.remediate(
         gate=PolicyGate(says_yes=True),
         runs=Runs(folder / "runs"),
         rollout=Rollout(serial=(1, Percent(100))),
+        listener=phases.hear,
     )
     bad = [host.outcome for host in report.hosts if not isinstance(host.outcome, Fixed)]
     if bad:
         raise SystemExit(f"{len(bad)} hosts were not repaired: {bad[0]}")
+    return phases.times()
 
+
+class Phases:
+    """What a repair spends its time on, by when its events are heard."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+        self._canary_from = self._batch_from = 0.0
+        self._heard: dict[str, list[tuple[float, str]]] = {}
+
+    def hear(self, event: Event) -> None:
+        """Note when *event* was heard."""
+        now = time.perf_counter()
+        if isinstance(event, BatchStarted):
+            self._canary_from, self._batch_from = self._batch_from or now, now
+        host = event.report.host.name if isinstance(event, HostEnded) else getattr(event, "host", "")
+        if host:
+            self._heard.setdefault(host, []).append((now, type(event).__name__))
+
+    def times(self) -> dict[str, float]:
+        """Return seconds by phase."""
+        ended = time.perf_counter()
+        spent: dict[str, list[float]] = {}
+        for events in self._heard.values():
+            if events[0][0] < self._batch_from:
+                continue  # the canary, which has the machine to itself
+            each = dict.fromkeys(_AFTER.values(), 0.0)
+            before, name = self._batch_from, "BatchStarted"
+            for at, following in events:
+                each[_AFTER[name]] += at - before
+                before, name = at, following
+            for phase, took in each.items():
+                spent.setdefault(phase, []).append(took)
+        medians = {phase: statistics.median(took) for phase, took in spent.items()}
+        whole = (ended - self._batch_from) / sum(medians.values())
+        return {
+            "connecting, looking at all hosts, the gate": self._canary_from - self._began,
+            "the canary, alone": self._batch_from - self._canary_from,
+            **{phase: took * whole for phase, took in medians.items()},
+        }
+
+
+#: What a host is at after an event of its own.
+_AFTER = {
+    "BatchStarted": "waiting for its turn, the lock",
+    "HostClaimed": "looking before each change and after the last, the records",
+    "ChangeIntended": "the twelve changes, each on record before and after",
+    "ChangeAnswered": "looking before each change and after the last, the records",
+    "StepEnded": "looking before each change and after the last, the records",
+}
 
 _QUESTIONS = [("bench.read", {"number": str(number)}) for number in range(len(QUESTIONS))]
 

@@ -28,7 +28,10 @@ def main(data: Path, folder: Path) -> None:
             width = 2.4 if tool == "soleil-remediate" else 1.4
             axes.plot(x, y, marker="o", markersize=4, linewidth=width, label=tool, color=_COLOURS.get(tool))
         axes.set(title=plot["title"], xlabel=plot["x"], ylabel="seconds (median)", yscale="log")
-        axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        if all(float(at) > 0 for points in plot["tools"].values() for at in points):
+            axes.set(xscale="log")  # what grows in step with x is a straight line at 45 degrees
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
         axes.grid(visible=True, which="both", alpha=0.25)
         axes.legend(frameon=False)
         figure.tight_layout()

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import ClassVar
 
 from soleil_remediate.catalog import BUILT_IN, Catalog
-from soleil_remediate.cli import choosing, main, remediating
+from soleil_remediate.cli import checking, choosing, main, remediating
 from soleil_remediate.cli.call import Call
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import ExitStatus
@@ -46,7 +46,12 @@ steps:
 #: $1 is the file, $2 how it ends. What it said is told on both streams.
 PUT = Script(
     name="put-aloud",
-    text="""cat "$1"; cat "$1" >&2; [ "$2" = good ] || exit 3
+    text="""cat "$1"; cat "$1" >&2
+        case $2 in
+            good) ;;
+            slowly) sleep 1 ;;
+            *) exit 3 ;;
+        esac
         echo good >"$1"
     """,
 )
@@ -117,7 +122,8 @@ def break_down(
 
 
 if __name__ == "__main__":
-    choosing.load_catalog = lambda: Catalog.of(*BUILT_IN, Says, Lines, Words, PutAloud)  # type: ignore[attr-defined]  # the one part that is not the program's
+    for part in (choosing, checking):
+        part.load_catalog = lambda: Catalog.of(*BUILT_IN, Says, Lines, Words, PutAloud)  # type: ignore[attr-defined]  # the one part that is not the program's
     if os.environ.get("SOLEIL_TEST_CRASH"):
         remediating._ended = break_down
     sys.argv[0] = "soleil-remediate"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 import pytest
 
-from soleil_remediate.cli.verbs import RUN_OUTPUT
+from soleil_remediate.cli.verbs import CHECK_OUTPUT, RUN_OUTPUT
 from soleil_remediate.errors import ExitStatus
 from tests.canaries import CANARY, FORMS, IN_LINES, found_in
 from tests.contract.conftest import PASSWORD
@@ -193,6 +194,44 @@ def test_the_other_commands_tell_no_secret(leaky: Leaky) -> None:
     ]
     assert [one.status for one in said] == [0, 0, 2, 0, 0, 4], [one.err for one in said]
     assert_nothing_leaks(leaky, *said)
+
+
+@pytest.mark.parametrize("output", CHECK_OUTPUT.choices)
+def test_a_routine_tells_no_secret(leaky: Leaky, output: str) -> None:
+    routines = leaky.desk.folder / "more" / "routines"
+    routines.mkdir(parents=True)
+    (routines / "told.yml").write_text(
+        "routine: told\ntitle: A File\nhosts: all\n"
+        f'checks:\n  - file.says: {{path: "{leaky.desk.file}"}}\n'
+        f'  - file.put-aloud: {{path: "{leaky.desk.file}"}}\n'
+    )
+    words = ["check", "told", "--host", "web1", *leaky.where[:2], "--playbooks", str(routines.parent)]
+    said = leaky.run(*words, "--output", output)
+    assert said.status == ExitStatus.WORK_FOUND, said
+    assert "{hidden}" in said.out
+    assert_nothing_leaks(leaky, said)
+
+
+@pytest.mark.parametrize("output", ["console", "json"])
+def test_who_looks_after_a_run_that_was_killed_and_goes_on_with_it_tells_no_secret(leaky: Leaky, output: str) -> None:
+    words = [sys.executable, "-m", "tests.contract.leaky", *leaky.words("remediate", "--yes", ending="slowly")]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, env=leaky.environment, cwd=ROOT) as controller:
+        until = time.monotonic() + 60
+        while not any(b"ChangeIntended" in content for name, content in leaky.written().items() if "/runs/" in name):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        controller.kill()
+    (run,) = leaky.desk.runs.list()
+    told = [
+        leaky.run("status", "--host", "web1", *leaky.where[:2], "--output", output),
+        leaky.run("runs", "list", "--output", output),
+        leaky.run("resume", run.run, "--output", output, "--yes"),
+    ]
+    assert [one.status for one in told[:2]] == [ExitStatus.WORK_FOUND, ExitStatus.OK], told
+    assert told[2].status == ExitStatus.OK, told[2]
+    assert "{hidden}" in told[2].out
+    shown = leaky.run("runs", "show", run.run, "--verbose", "--output", output)
+    assert_nothing_leaks(leaky, *told, shown)
 
 
 def test_the_question_to_a_person_tells_no_secret(leaky: Leaky) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,14 +15,13 @@ from soleil_remediate import HostReport, PolicyGate
 from soleil_remediate.gates import Approval
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import Fixed, NotFixed, NotNeeded, Refusal, WouldFix
+from soleil_remediate.lab import Lab
 from soleil_remediate.plan import Change
 from soleil_remediate.seen import Preview
 from soleil_remediate.step_outcomes import StepHealthy, StepPending, StepRemedied, StepUndecided
 from soleil_remediate.task import Table
+from tests.lab.conftest import LabHost
 from tests.lab.rehearsals import Rehearsal
-
-if TYPE_CHECKING:
-    from tests.lab.conftest import LabHost
 
 pytestmark = pytest.mark.lab
 
@@ -219,6 +218,41 @@ def test_a_full_disk_is_no_obstacle(rehearsal: Rehearsal) -> None:
         f"find {BASE}/releases/{OLD}/bootstrap/cache {BASE}/shared/storage/framework/views -type f -size 0"
     )
     assert empty == "", "nothing half written is taken for whole"
+
+
+@pytest.mark.long
+def test_without_an_inode_to_give_nothing_is_changed_and_it_is_said(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("bad-release")
+    rehearsal.host.shell("mkdir /srv/many; cd /srv/many; n=0; while : >$n; do n=$((n + 1)); done 2>/dev/null; sync")
+    assert rehearsal.host.shell("stat -f -c %d /srv") == "0"
+    served = rehearsal.eyes().file(f"{BASE}/current").linked_to
+
+    report = rehearsal.remediate()
+
+    assert isinstance(report.outcome, NotFixed), report.outcome
+    assert rehearsal.eyes().file(f"{BASE}/current").linked_to == served
+    assert _marked(rehearsal) == []
+    assert "nothing was changed" in report.outcome.why, report.outcome.why
+    assert "inodes 100 %" in str(report.preview), "whoever reads it sees why"
+
+    rehearsal.host.shell("rm -r /srv/many")
+    assert isinstance(rehearsal.remediate().outcome, Fixed)
+
+
+@pytest.mark.long
+def test_before_one_host_of_several_goes_back_it_is_said_that_users_would_meet_both(tmp_path: Path) -> None:
+    lab = Lab(f"test-{os.getpid()}-two")
+    try:
+        lab.up(["web1", "web2"])
+        rehearsal = Rehearsal(LabHost(lab=lab, name="web1"), tmp_path / "state", scenario="failed-deployment-rollback")
+        rehearsal.host.break_with("bad-release")
+        preview = rehearsal.preview().preview
+        assert preview is not None
+        (caution,) = preview.cautions
+        assert caution.startswith("this would be done on 1 of the 2 hosts of web: ")
+        assert caution.endswith("users meet the one and the other")
+    finally:
+        lab.down()
 
 
 def test_a_release_without_its_vendor_is_seen_before_anybody_is_asked(rehearsal: Rehearsal) -> None:

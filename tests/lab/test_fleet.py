@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import pytest
 from soleil_remediate import PolicyGate, Rollout, Runs, fleet
 from soleil_remediate.command import Command
 from soleil_remediate.errors import ExitStatus
+from soleil_remediate.events import ChangeIntended, Event
 from soleil_remediate.gates import Approval
 from soleil_remediate.host import Host, Origin
 from soleil_remediate.lab import Lab
@@ -28,6 +30,8 @@ from tests import tiny
 FILE = PurePosixPath("/var/tmp/one")
 LEDGER = "/var/tmp/ledger"
 WRITE = Script(name="write", text=f'printf "good\\n" >"$1" && echo done >>{LEDGER}')
+
+WRITE_SLOWLY = Script(name="write-slowly", text=f"sleep 3; {WRITE.text}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,21 @@ class Write(tiny.PutFile):
         return Plan.of(change, because=f"it says {seen}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class WriteSlowly(Write):
+    """The same, and it takes three seconds."""
+
+    kind = "file.write-slowly"
+
+    def plan(self, seen: str | None) -> Plan:
+        planned = super().plan(seen)
+        changes = tuple(
+            replace(change, command=Command(WRITE_SLOWLY.bind(self.path), deadline=Duration(5)))
+            for change in planned.changes
+        )
+        return replace(planned, changes=changes)
+
+
 @dataclass(frozen=True)
 class Meanwhile:
     """Says yes, after something has happened to the hosts."""
@@ -74,7 +93,9 @@ class Many:
     lab: Lab
     names: tuple[str, ...]
 
-    def cases(self, names: Sequence[str] | None = None, limit: Percent | None = None) -> list[Case]:
+    def cases(
+        self, names: Sequence[str] | None = None, limit: Percent | None = None, task: Write = Write()
+    ) -> list[Case]:
         """Return the case of each host, in an inventory whose line 7 has *limit* as ``unhealthy_limit``."""
         inventory = load_inventory(self.lab.inventory)
         origins = {"policy.unhealthy_limit": Origin("fleet.yml", 7, 21)}
@@ -82,7 +103,7 @@ class Many:
             replace(host, policy=replace(host.policy, unhealthy_limit=limit), origins={**host.origins, **origins})
             for host in map(inventory.host, names or self.names)
         ]
-        return [tiny.case(Write(), on=host, healthy_when=(tiny.FileSays(path=FILE),)) for host in hosts]
+        return [tiny.case(task, on=host, healthy_when=(tiny.FileSays(path=FILE),)) for host in hosts]
 
     def each(self, script: str, names: Sequence[str] | None = None) -> dict[str, str]:
         def one(name: str) -> str:
@@ -165,6 +186,38 @@ def test_of_fifty_hosts_one_is_dead_one_dies_and_two_fail_and_then_nothing_furth
     assert why.endswith(", and --max-fail allows 3. Nothing was sent")
     for number, word in ((2, "UNREACHABLE"), (9, "UNREACHABLE"), (12, "NOT FIXED"), (30, "NOT FIXED")):
         assert f"{name[number]} ended {word}" in why or f"{name[number]} {word}" in why
+
+
+@pytest.mark.long
+def test_a_host_that_dies_in_the_middle_of_its_change_is_unknown_and_nothing_further_is_begun(
+    ten: Many, tmp_path: Path
+) -> None:
+    dies = ten.names[3]
+    stopping: list[threading.Timer] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, ChangeIntended) and event.host == dies:
+            stopping.append(threading.Timer(1, ten.lab.stop, [dies]))
+            stopping[0].start()
+
+    report = fleet.remediate(
+        ten.cases(task=WriteSlowly()),
+        transport=EachItsWay(),
+        gate=PolicyGate(says_yes=True),
+        runs=Runs(tmp_path),
+        rollout=Rollout(serial=(1, 4, Percent(100)), max_fail=0),
+        listener=listen,
+    )
+    stopping[0].join()
+    ten.lab.start(dies)
+    words = [one.outcome.word for one in report.hosts]
+    assert report.unknown == (dies,)
+    assert report.exit_status is ExitStatus.UNKNOWN
+    assert words[:5] == ["FIXED", "FIXED", "FIXED", "UNKNOWN", "FIXED"]
+    assert words[5:] == ["DECLINED"] * 4 + ["NOT NEEDED"]
+    written = ten.written()
+    check_lists(report, written)
+    assert written[dies] == 0, "it was killed with its host"
 
 
 def test_unless_it_may_fail_one_dead_host_keeps_all_others_as_they_are(ten: Many, tmp_path: Path) -> None:
