@@ -1,7 +1,8 @@
 """A git checkout that is served in place: which commits were checked out there, and what keeps from another one.
 
 git is asked as the one whom the checkout belongs to, never as root: for another user it refuses, and its configuration
-may name programs to run. It takes no locks and writes no index for that.
+may name programs to run. It takes no locks and writes no index for that. Where the checkout is root's git is not asked
+at all.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ class Checkout:
     Args:
         root: The folder.
         link: The folder itself, should it be a link: then it is no checkout in place.
-        git: Its ``.git``; ``None`` where there is none. All the rest is empty then.
+        git: Its ``.git``; ``None`` where there is none. All the rest is empty then, and where it is root's.
         lock: git's own lock, where somebody is at work or died at it.
         history: What was checked out, newest first.
         bad: Commits from which somebody went back.
@@ -176,6 +177,11 @@ class Checkout:
     tracked: frozenset[str] = frozenset()
     difference: Mapping[str, str] | FactError | None = None
     migrations: Mapping[str, str] | FactError | None = None
+
+    @property
+    def is_roots(self) -> bool:
+        """Whose it is would have git run as root whatever its hooks and its configuration name: nobody asked git."""
+        return self.git is not None and self.git.owner_id == 0
 
     @property
     def current(self) -> CheckedOut:
@@ -223,6 +229,8 @@ async def read_checkout(host: Reader, root: PurePosixPath, to: str | None) -> Ch
         raise NotOnHost(f"there is no {root}", given=str(root))
     if link.target is not None or not gits:
         return Checkout(root=root, link=link)
+    if (unasked := Checkout(root=root, link=link, git=gits[0])).is_roots:
+        return unasked
     owner = gits[0].owner
     history, bad, dirt, tracked = await host.ask_all(
         ReadCheckedOut(root, owner), ReadBadCommits(root, owner), ReadDirt(root, owner), ReadTracked(root, owner)

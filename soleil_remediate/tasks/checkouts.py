@@ -116,8 +116,9 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
         again: The command that a person gave; it is said, with what is missing, where an input would help.
 
     Raises:
-        Unplannable: It cannot be told which commit, what it needs is gone, files were changed by hand, somebody is at
-            work, a migration is in the way, php-fpm could not be reloaded, Octane serves, or going back would not help.
+        Unplannable: The checkout is root's, it cannot be told which commit, what it needs is gone, files were changed
+            by hand, somebody is at work, a migration is in the way, php-fpm could not be reloaded, Octane serves, or
+            going back would not help.
     """
 
     kind = "checkout.rollback"
@@ -189,6 +190,7 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
         self._refuse_while_a_need_is_down(seen)
         if innocent := self._why_innocent(seen):
             return Plan.nothing(innocent)
+        self._refuse_what_is_roots(checkout)
         bad = checkout.current
         chosen = "" if self._was_served_since(seen, bad.since) else self._chosen(checkout)
         if isinstance(chosen, str):
@@ -238,6 +240,21 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
         if chosen is None:
             raise Unplannable(f"no commit was checked out here before {current.commit[:12]} that is not marked bad")
         return chosen
+
+    def _refuse_what_is_roots(self, checkout: Checkout) -> None:
+        """Refuse where git would have to run as root.
+
+        Raises:
+            Unplannable: It would.
+        """
+        if checkout.is_roots:
+            git = f"git -C {self.root}"
+            raise Unplannable(
+                f"{self.root}/.git belongs to root: git would run as root whatever its hooks and its configuration "
+                "name, so it was not asked, and which commit was there before is not known. To give what is root's "
+                f"there to the user who releases: chown -R --from=root {self.owner or 'USER'} {self.root}; then run "
+                f"this again. By hand: {git} reflog, then {git} checkout --detach COMMIT"
+            )
 
     def _refuse_what_stands_in_the_way(self, checkout: Checkout) -> None:
         """Refuse where somebody works in the checkout, or did.

@@ -39,13 +39,14 @@ end() { # a release that cannot even start has no artisan; these two files are a
 """.replace("__OUR_WORD__", OUR_WORD)
 )
 
-#: Whether $served, a link or a checkout of $owner's, is as $was says.
+#: Whether $served, a link or a checkout of $owner's, is as $was says. In a checkout git is never asked as root.
 IS_UNCHANGED = r"""is_unchanged() {
     [ -n "$was" ] || return
     if [ -L "$served" ]; then
         [ "$(readlink -- "$served")" = "$was" ]
     else
-        [ "$(as "$owner" git -C "$served" rev-parse --verify HEAD)" = "$was" ] &&
+        [ "$(id -u -- "$owner" 2>/dev/null)" != 0 ] &&
+            [ "$(as "$owner" git -C "$served" rev-parse --verify HEAD)" = "$was" ] &&
             said=$(as "$owner" git -C "$served" status --porcelain --untracked-files=no) && [ -z "$said" ]
     fi
 }

@@ -24,6 +24,14 @@ last() { printf '%s\n' "$1" | grep . | tail -n 1; }
 """
 )
 
+#: ``stop`` unless checkout $1 still is $owner's, and that is not root: git runs what its hooks and its configuration
+#: name. A link, and what has no .git, is another matter.
+STILL_OWNERS = r"""still_owners() {
+    [ ! -L "$1" ] && of=$(stat -c %U -- "$1/.git" 2>/dev/null) || return 0
+    [ "$of" = "$owner" ] && [ "$(id -u -- "$of")" != 0 ] || stop "$1/.git belongs to $of by now"
+}
+"""
+
 #: Let supervisor start what gave up of its programs $programs, and note what does not run.
 PROGRAMS = r"""note() { printf '%s\n' "$1" >&2; wrong=yes; }
 in_group() { # NAME: with its group's name, which for a single one is the same, and is never "all"
@@ -291,9 +299,11 @@ shift 6
 to=$base
 """
     + _FUNCTIONS
+    + STILL_OWNERS
     + r"""in_git() { as "$owner" git -C "$base" -c core.hooksPath=/dev/null -c core.fsmonitor=false "$@"; }
 as_planned() {
     is_folder "$base/.git" "$git_is" || stop "$base/.git is another folder by now"
+    still_owners "$base"
     [ "$(in_git rev-parse --verify HEAD)" = "$now" ] || stop "another commit is checked out by now"
     said=$(in_git status --porcelain --untracked-files=no) || stop "git does not say whether something was changed"
     [ -z "$said" ] || stop "files were changed and not committed ($(last "$said"))"

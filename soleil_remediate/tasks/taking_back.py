@@ -13,6 +13,7 @@ from soleil_remediate.facts.migrations import Effect, lost_by
 from soleil_remediate.facts.rollbacks import Pretended, Rollback, have_run, newest
 from soleil_remediate.plan import Change, Risk, Script, Undo
 from soleil_remediate.tasks.maintenance import IN_MAINTENANCE, IS_UNCHANGED, MaintenancePage, Served
+from soleil_remediate.tasks.switching import STILL_OWNERS
 from soleil_remediate.units import Duration
 
 #: So long a database may take for all of it: what waits for a lock, or writes a large table anew, takes its time.
@@ -31,6 +32,7 @@ TAKE_BACK = Script(
     "root=$1 user=$2 php=$3 timer=$4 served=$5 was=$6 owner=$7 code=$8 migrations=$9\nshift 9\nnames=$1\nshift\n"
     + IN_MAINTENANCE
     + IS_UNCHANGED
+    + STILL_OWNERS
     + r"""set -f # a name of a file may hold anything
 artisan() {
     [ -z "$migrations" ] || set -- "$@" "--path=$migrations" --realpath
@@ -49,6 +51,7 @@ count=0
 for one in $names; do count=$((count + 1)); done
 
 [ -e "$file" ] || stop "users do not see the maintenance page"
+still_owners "$served"
 is_unchanged || stop "other code is served by now"
 [ ! -L "$root" ] || [ ! -e "${root%/*}/.dep/deploy.lock" ] || stop "somebody deploys (${root%/*}/.dep/deploy.lock)"
 said=$(artisan migrate:status 2>&1) || stop "which migrations have run cannot be told ($(last "$said"))"

@@ -352,7 +352,7 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     ),
     (f"find {_DUMPS}", said(_DUMP_LIST)),
     (f"find {_CHECKOUT} ", said("d\tdeploy\t1700000000.5\t\0")),
-    (f"-path {_CHECKOUT}/.git )", said(record(f"{_CHECKOUT}/.git", kind="d", owner="deploy"))),
+    (f"-path {_CHECKOUT}/.git )", said(record(f"{_CHECKOUT}/.git", kind="d", owner="deploy", owner_id=1000))),
     (f"find -H {_CHECKOUT}", said(status=1, stderr=complaint(_CHECKOUT))),
     (" log -g ", said(f"{_HEAD}\tHEAD@{{1700000000}}\n{_OLD}\tHEAD@{{1690000000}}\n")),
     ("for-each-ref", said()),

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path as Here
 from pathlib import PurePosixPath as Path
@@ -25,14 +27,23 @@ from soleil_remediate.facts.checkouts import (
     read_checkout,
 )
 from soleil_remediate.look import look
-from tests.unit.facts.answers import complaint, run_here, said, see
+from tests.unit.facts.answers import complaint, record, run_here, said, see
 
 HOUR = 3600
 START = 1_790_000_000
 ME = "root"
 
 
+def as_user(user: int) -> tuple[str, ...]:
+    """What lets words run as a user, as a session would; nothing where only our own can."""
+    if os.getuid() != 0:
+        return ()
+    entry = pwd.getpwuid(user)
+    return ("setpriv", f"--reuid={user}", f"--regid={entry.pw_gid}", "--clear-groups", "env", f"HOME={entry.pw_dir}")
+
+
 def git(folder: Here, *words: str, at: int = START) -> str:
+    """Let git do something as the one whom the folder belongs to."""
     environment = {
         **os.environ,
         "GIT_COMMITTER_DATE": f"@{at} +0000",
@@ -41,8 +52,9 @@ def git(folder: Here, *words: str, at: int = START) -> str:
     }
     who = ("-c", "user.name=a", "-c", "user.email=a@localhost")
     done = subprocess.run(
-        ["git", "-C", str(folder), *who, *words], env=environment, check=True, capture_output=True, text=True
-    )
+        [*as_user(folder.stat().st_uid), "git", "-C", str(folder), *who, *words],
+        env=environment, check=True, capture_output=True, text=True,
+    )  # fmt: skip
     return done.stdout.strip()
 
 
@@ -56,11 +68,16 @@ def commit(folder: Here, name: str, text: str, at: int) -> str:
 
 
 @pytest.fixture
-def repository(tmp_path: Here) -> Here:
-    folder = tmp_path / "a folder"
-    folder.mkdir()
-    git(folder, "init", "-q", "-b", "main")
-    return folder
+def repository() -> Iterator[Here]:
+    """One that is not root's, in a folder that others may reach: what pytest makes is its user's alone."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # a TMPDIR may be one user's alone as well
+        Here(name).chmod(0o755)
+        folder = Here(name, "a folder")
+        folder.mkdir()
+        if os.getuid() == 0:
+            os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)
+        git(folder, "init", "-q", "-b", "main")
+        yield folder
 
 
 def look_at(folder: Here, to: str | None = None) -> Checkout:
@@ -80,7 +97,12 @@ class _Here:
 
     def ask(self, commands: Sequence[Command]) -> list[Output | FactError]:
         self.rounds += 1
-        return [run_here(command) for command in commands]
+        return [run_here(self._as_told(command)) for command in commands]
+
+    def _as_told(self, command: Command) -> Command:
+        if command.user is None:
+            return command
+        return replace(command, words=(*as_user(pwd.getpwnam(command.user).pw_uid), *command.words))
 
 
 def test_what_was_there_before_is_told_by_gits_own_log(repository: Here) -> None:
@@ -189,6 +211,37 @@ def test_what_git_does_not_say_is_no_answer(query: Query[object], text: str) -> 
 
 def test_git_is_asked_as_the_one_whom_the_checkout_belongs_to() -> None:
     assert ReadDirt(Path("/x"), "deploy").command.user == "deploy"
+
+
+@pytest.mark.parametrize("name", ["root", "toor"])
+def test_of_a_checkout_of_roots_git_is_not_asked_at_all(name: str) -> None:
+    seen = see(
+        read_checkout(Reader(), Path("/srv/x"), None),
+        ("find /srv/x -maxdepth", said("d\tdeploy\t1.5\t\0")),
+        ("index.lock", said(status=1, stderr=complaint("/srv/x/.git/index.lock"))),
+        ("/srv/x/.git", said(record("/srv/x/.git", kind="d", owner=name, owner_id=0))),
+        most_rounds=1,
+    )
+    assert (seen.is_roots, seen.history, seen.difference) == (True, (), None)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root has a checkout of root's")
+def test_nothing_that_a_checkout_of_roots_names_is_run_by_looking_at_it(repository: Here) -> None:
+    ran = repository.parent / "ran"
+    commit(repository, "a", "1", START)
+    commit(repository, "a", "2", START + HOUR)
+    hook = repository.parent / "monitor"
+    hook.write_text(f"#!/bin/sh\nid -u >{ran}\n")
+    hook.chmod(0o755)
+    git(repository, "config", "core.fsmonitor", str(hook))
+    repository.parent.chmod(0o777)
+    assert not look_at(repository).is_roots
+    assert ran.read_text() == f"{repository.stat().st_uid}\n", "git runs it, as whom it is asked as"
+    ran.unlink()
+    for path in (repository, *repository.rglob("*")):
+        os.chown(path, 0, 0)
+    assert look_at(repository).is_roots
+    assert not ran.exists()
 
 
 def test_a_migration_that_both_commits_have_is_new_and_changed() -> None:

@@ -53,7 +53,7 @@ def checkout(*commits: str, **other: Any) -> Checkout:
     said: dict[str, Any] = {
         "root": ROOT,
         "link": Link(target=None, owner="deploy", changed=SERVED),
-        "git": file("/srv/app/.git", type="d", inode=7, owner="deploy"),
+        "git": file("/srv/app/.git", type="d", inode=7, owner="deploy", owner_id=1000),
         "history": history,
         "difference": {"app/a.php": "M"},
         "migrations": {},
@@ -160,6 +160,25 @@ def test_a_named_commit_is_gone_back_to_and_the_one_that_is_there_is_nothing_to_
 def test_whose_the_checkout_is_has_to_be_so() -> None:
     assert change_of(replace(TASK, owner="deploy"), seen()) == change_of(TASK, seen())
     assert "belongs to deploy, not to jan" in refusal(replace(TASK, owner="jan"), seen())
+
+
+def test_what_is_roots_is_not_gone_back_in_and_a_person_is_told_how_it_becomes_somebody_elses() -> None:
+    roots = seen(checkout(git=file("/srv/app/.git", type="d"), history=(), difference=None, migrations=None))
+    said = (
+        "/srv/app/.git belongs to root: git would run as root whatever its hooks and its configuration name, so it was "
+        "not asked, and which commit was there before is not known. To give what is root's there to the user who "
+        "releases: chown -R --from=root {} /srv/app; then run this again. By hand: git -C /srv/app reflog, then git -C "
+        "/srv/app checkout --detach COMMIT"
+    )
+    assert refusal(TASK, roots) == said.format("USER")
+    assert refusal(replace(TASK, to=B[:9]), roots) == said.format("USER")
+    assert refusal(replace(TASK, owner="deploy"), roots) == said.format("deploy")
+    strict = replace(TASK, began="with-release")
+    assert refusal(strict, replace(roots, onset=WITH)) == said.format("USER")
+    assert nothing(strict, roots) == "no request fails that is logged"
+    held = replace(roots, is_held=True, maintenance=(file("/srv/app/storage/framework/down"),))
+    paged = replace(TASK, maintenance="yes", pages=("/live",))
+    assert refusal(paged, held).startswith(f"{said.format('USER')}. Users see the maintenance page")
 
 
 def test_where_requests_failed_before_it_or_in_maintenance_mode_going_back_would_not_help() -> None:
@@ -327,7 +346,7 @@ def test_how_migrations_would_be_taken_back_is_read_only_where_a_person_wants_th
         ("migrate:status", said("Migration name ... Batch / Status\n9_new ... [2] Ran\n")),
         ("migrate:rollback", said("Rolling back: 9_new\n9_new: drop table a\n")),
         ("find /srv/app ", said("d\tdeploy\t1.5\t\0")),
-        ("-path /srv/app/.git )", said(record("/srv/app/.git", kind="d", owner="deploy"))),
+        ("-path /srv/app/.git )", said(record("/srv/app/.git", kind="d", owner="deploy", owner_id=1000))),
         (" log -g ", said(f"{C}\tHEAD@{{1700000000}}\n{B}\tHEAD@{{1690000000}}\n")),
         ("for-each-ref", said(f"{bad}\n" if bad else "")),
         (" status ", said()),
@@ -379,44 +398,13 @@ def test_what_cannot_be_meant_is_refused(wrong: dict[str, Any], why: str) -> Non
 # ---- what the script itself sees where git fails; nothing here may come as far as what follows a checkout ------------
 
 
-def run_check_out(folder: Here, then: str, now: str) -> subprocess.CompletedProcess[str]:
+def run_check_out(folder: Here, then: str, now: str, owner: str | None = None) -> subprocess.CompletedProcess[str]:
     found = (folder / ".git").stat()
-    me = pwd.getpwuid(found.st_uid).pw_name
+    me = pwd.getpwuid(found.st_uid).pw_name if owner is None else owner
     words = CHECK_OUT.bind(
         folder, then, now, FileIdentity(found.st_dev, found.st_ino), now, "", me, me, "php", "", 1, ""
     )
     return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-
-
-def two_commits(folder: Here) -> tuple[str, str]:
-    git(folder, "init", "-q", "-b", "main")
-    commit(folder, "a", "1", SERVED - 86400)
-    commit(folder, "z", "1", SERVED - 86400)
-    older = git(folder, "rev-parse", "HEAD")
-    (folder / "a").write_text("2")
-    return older, commit(folder, "z", "2", SERVED)
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root may run as somebody")
-def test_a_checkout_that_git_refuses_whole_changed_nothing_and_one_that_stopped_half_way_is_not_called_so(
-    tmp_path: Here,
-) -> None:
-    older, newer = two_commits(tmp_path)
-    done = run_check_out(tmp_path, "d" * 40, newer)
-    assert (done.returncode, "is not there: nothing was switched" in done.stderr) == (75, True)
-    git(tmp_path, "rm", "-q", "--cached", "z")
-    done = run_check_out(tmp_path, older, newer)
-    assert (done.returncode, "files were changed and not committed" in done.stderr) == (75, True)
-    git(tmp_path, "reset", "-q", "--hard")
-
-    (tmp_path / ".git/info/attributes").write_text("z filter=fails\n")
-    git(tmp_path, "config", "filter.fails.clean", "cat")
-    git(tmp_path, "config", "filter.fails.smudge", "false")
-    git(tmp_path, "config", "filter.fails.required", "true")
-    done = run_check_out(tmp_path, older, newer)
-    assert (done.returncode, "git stopped half-way" in done.stderr) == (1, True), done.stderr
-    assert "nothing was switched" not in done.stderr
-    assert git(tmp_path, "rev-parse", "HEAD") == newer
 
 
 @pytest.fixture
@@ -427,15 +415,79 @@ def everybodys() -> Iterator[Here]:
         yield Here(name)
 
 
+def two_commits(folder: Here) -> tuple[str, str]:
+    git(folder, "init", "-q", "-b", "main")
+    commit(folder, "a", "1", SERVED - 86400)
+    commit(folder, "z", "1", SERVED - 86400)
+    older = git(folder, "rev-parse", "HEAD")
+    (folder / "a").write_text("2")
+    newer = commit(folder, "z", "2", SERVED)
+    give_to_nobody(folder)
+    return older, newer
+
+
+def give_to_nobody(folder: Here) -> None:
+    nobody = pwd.getpwnam("nobody")
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may run as somebody")
+def test_a_checkout_that_git_refuses_whole_changed_nothing_and_one_that_stopped_half_way_is_not_called_so(
+    everybodys: Here,
+) -> None:
+    older, newer = two_commits(everybodys)
+    done = run_check_out(everybodys, "d" * 40, newer)
+    assert (done.returncode, "is not there: nothing was switched" in done.stderr) == (75, True)
+    git(everybodys, "rm", "-q", "--cached", "z")
+    done = run_check_out(everybodys, older, newer)
+    assert (done.returncode, "files were changed and not committed" in done.stderr) == (75, True)
+    git(everybodys, "reset", "-q", "--hard")
+
+    (everybodys / ".git/info/attributes").write_text("z filter=fails\n")
+    git(everybodys, "config", "filter.fails.clean", "cat")
+    git(everybodys, "config", "filter.fails.smudge", "false")
+    git(everybodys, "config", "filter.fails.required", "true")
+    done = run_check_out(everybodys, older, newer)
+    assert (done.returncode, "git stopped half-way" in done.stderr) == (1, True), done.stderr
+    assert "nothing was switched" not in done.stderr
+    assert git(everybodys, "rev-parse", "HEAD") == newer
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may run as somebody")
+@pytest.mark.parametrize("owner", ["nobody", "root"])
+def test_a_checkout_that_became_roots_meanwhile_is_seen_before_git_is_asked(everybodys: Here, owner: str) -> None:
+    older, newer = two_commits(everybodys)
+    marker = everybodys / ".git/ran"
+    git(everybodys, "config", "filter.tells.smudge", f"touch {marker}; cat")
+    (everybodys / ".git/info/attributes").write_text("z filter=tells\n")
+    os.chown(everybodys, 0, 0)
+    os.chown(everybodys / ".git", 0, 0)
+    done = run_check_out(everybodys, older, newer, owner=owner)
+    assert (done.returncode, done.stderr) == (
+        75, f"{everybodys}/.git belongs to root by now: nothing was switched\n",
+    )  # fmt: skip
+    assert not marker.exists()
+    assert not (everybodys / ".git/refs/soleil-remediate").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may run as somebody")
+def test_a_checkout_that_became_somebody_elses_meanwhile_is_seen_before_git_is_asked(everybodys: Here) -> None:
+    older, newer = two_commits(everybodys)
+    os.chown(everybodys / ".git", pwd.getpwnam("daemon").pw_uid, -1)
+    done = run_check_out(everybodys, older, newer, owner="nobody")
+    assert (done.returncode, done.stderr) == (
+        75, f"{everybodys}/.git belongs to daemon by now: nothing was switched\n",
+    )  # fmt: skip
+
+
 def two_commits_of_nobody(folder: Here) -> tuple[str, str]:
     git(folder, "init", "-q", "-b", "main")
     (folder / "z").mkdir()
     commit(folder, "z/f", "1", SERVED - 86400)
     older = git(folder, "rev-parse", "HEAD")
     newer = commit(folder, "z/f", "2", SERVED)
-    nobody = pwd.getpwnam("nobody")
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    give_to_nobody(folder)
     return older, newer
 
 

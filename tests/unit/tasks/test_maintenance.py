@@ -24,12 +24,12 @@ def checkout(tmp_path: Here) -> Here:
     return tmp_path
 
 
-def is_unchanged(checkout: Here) -> bool:
+def is_unchanged(checkout: Here, owner: str = "ann") -> bool:
     head = subprocess.run(["git", "-C", checkout, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
     text = maintenance._LEAVE.text
     function = text[text.index("is_unchanged() {") : text.index("cookie() {")]
-    script = f'as() {{ shift; "$@"; }}\nserved=$1 was=$2 owner=ann\n{function}\nis_unchanged'
-    words = ["sh", "-euc", script, "sh", str(checkout), head.stdout.strip()]
+    script = f'as() {{ shift; "$@"; }}\nserved=$1 was=$2 owner=$3\n{function}\nis_unchanged'
+    words = ["sh", "-euc", script, "sh", str(checkout), head.stdout.strip(), owner]
     return subprocess.run(words, check=False, capture_output=True).returncode == 0
 
 
@@ -46,3 +46,7 @@ def test_a_checkout_that_git_cannot_tell_about_is_not_called_unchanged(checkout:
     (checkout / "index.php").write_text("<?php // half of")
     (checkout / ".git/index").write_bytes(b"DIRC")
     assert not is_unchanged(checkout)
+
+
+def test_git_is_never_asked_as_root(checkout: Here) -> None:
+    assert not is_unchanged(checkout, owner="root")

@@ -181,6 +181,15 @@ def test_whatever_is_not_as_planned_ends_it_before_artisan_is_asked(site: Site, 
     assert (status, why in told, site.asked) == (75, True, "")
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root has a checkout of root's")
+def test_a_checkout_that_became_roots_meanwhile_ends_it_before_git_or_artisan_is_asked(site: Site) -> None:
+    site._program("git", f'echo "git $*" >>{site.folder}/asked; echo {"c" * 40}')
+    subprocess.run(["sh", "-euc", "rm current; mv releases/2 current; mkdir current/.git"], cwd=site.folder, check=True)
+    current = site.folder / "current"
+    assert site.take_back(was="c" * 40) == (75, f"{current}/.git belongs to root by now: nothing was changed\n")
+    assert site.asked == ""
+
+
 def test_an_artisan_that_cannot_be_asked_ends_it(site: Site) -> None:
     site.also = "echo no route >&2; exit 255"
     site.write()
