@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -153,6 +154,7 @@ class Host:
         groups: The groups it belongs to, nearest last.
         group_sizes: How many machines stand in each group of its inventory.
         neighbours: The addresses of all hosts of its inventory, its own among them.
+        inventory: The file of its inventory, as it was given; empty where it is in none.
         variables: What the inventory says about it, merged; templates see it as ``vars``.
         app: The application's profile; templates see it as ``app``.
         app_name: The application's name; empty where the inventory has no application.
@@ -167,6 +169,7 @@ class Host:
     groups: tuple[str, ...] = ()
     group_sizes: Mapping[str, int] = field(default_factory=nothing)
     neighbours: tuple[str, ...] = ()
+    inventory: str = ""
     variables: Mapping[str, Any] = field(default_factory=nothing)
     app: Mapping[str, Any] = field(default_factory=nothing)
     app_name: str = ""
@@ -184,6 +187,12 @@ class Host:
     def listed_name(self) -> str:
         """Its name in the inventory; also what a person types at the gate."""
         return listed_name(self.name)
+
+    @property
+    def options(self) -> str:
+        """What makes a command mean it, quoted for a shell: ``--host``, and ``--inventory`` where that is known."""
+        inventory = ("--inventory", self.inventory) if self.inventory else ()
+        return shlex.join(("--host", self.listed_name, *inventory))
 
     @property
     def stage(self) -> str:

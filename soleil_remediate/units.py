@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
+from decimal import Decimal
 from typing import Any, ClassVar, Self
 
 _KIB = 1024
@@ -36,6 +37,11 @@ def _divide(amount: int, by: int) -> int:
     return (2 * amount + by) // (2 * by)
 
 
+def _digits(value: float) -> str:
+    """Return the fewest digits that are read as the same number, never as a power of ten."""
+    return f"{Decimal(repr(float(value))).normalize():f}"
+
+
 class _Quantity:
     """What every unit shares: text in, text out, and strict validation by pydantic.
 
@@ -50,6 +56,11 @@ class _Quantity:
     @abstractmethod
     def parse(cls, text: str) -> Self:
         """Read it from text with its unit; every unit in its own way."""
+
+    @property
+    @abstractmethod
+    def written(self) -> str:
+        """It as a file or a command line gives it, to the last digit: :meth:`parse` reads the same again."""
 
     @classmethod
     def _validate(cls, value: Any) -> Self:
@@ -105,6 +116,10 @@ class ByteSize(_Quantity, int):
                 return f"{amount:.0f} {unit}" if amount >= 100 or amount == int(amount) else f"{amount:.1f} {unit}"
         return f"{int(self)} B"
 
+    @property
+    def written(self) -> str:
+        return f"{int(self)} B"
+
     def __repr__(self) -> str:
         return f"ByteSize({int(self)})"
 
@@ -140,6 +155,10 @@ class Duration(_Quantity, float):
         rest = whole % size // rest_size
         return f"{whole // size} {unit}" + (f" {rest} {rest_unit}" if rest else "")
 
+    @property
+    def written(self) -> str:
+        return f"{_digits(self)} s"
+
     def __repr__(self) -> str:
         return f"Duration({float(self)!r})"
 
@@ -167,6 +186,10 @@ class Percent(_Quantity, float):
         if self.is_integer() or 9.95 <= self < 99:
             return f"{self:.0f} %"
         return f"{min(max(self, 0.1), 99.9):.1f} %"  # nearly full is not full, and something is not nothing
+
+    @property
+    def written(self) -> str:
+        return f"{_digits(self)}%"
 
     def __repr__(self) -> str:
         return f"Percent({float(self)!r})"

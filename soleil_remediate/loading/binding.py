@@ -283,6 +283,7 @@ def _builder(part: Scenario | Routine, host: Host, inputs: Mapping[str, Any], ca
             "address": host.connection.address,
             "environment": host.policy.environment,
             "neighbours": host.neighbours,
+            "options": host.options,
         },
         "vars": host.variables,
     }

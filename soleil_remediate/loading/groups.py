@@ -148,7 +148,8 @@ class _Tree:
         if not self._hosts and not len(self._problems):
             self._problems.add(root.origin, "there is no host in this inventory")
         neighbours = tuple(dict.fromkeys(host.connection.address for host in hosts))
-        return Targets(tuple(replace(host, neighbours=neighbours) for host in hosts), frozen(members))
+        known = (replace(host, neighbours=neighbours, inventory=self._source) for host in hosts)
+        return Targets(tuple(known), frozen(members))
 
     def _group(self, name: str, node: Node, origin: Origin) -> None:
         if mistake := name_mistake(name):

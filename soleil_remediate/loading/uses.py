@@ -17,7 +17,7 @@ from soleil_remediate.scenario import Input, Use
 from soleil_remediate.units import ByteSize, Duration, Percent
 
 #: What a template may name after ``host.``.
-HOST_NAMES = ("name", "address", "environment", "neighbours")
+HOST_NAMES = ("name", "address", "environment", "neighbours", "options")
 
 #: The types of inputs: how each is validated, and a sample that stands for it while a playbook is checked.
 INPUT_TYPES: Mapping[str, tuple[Any, Any]] = {
@@ -28,7 +28,13 @@ INPUT_TYPES: Mapping[str, tuple[Any, Any]] = {
     "text": (str, "text"),
     "path": (PurePosixPath, PurePosixPath("/path")),
 }
-_SAMPLE_HOST = {"name": "web1", "address": "web1", "environment": "production", "neighbours": ("web1",)}
+_SAMPLE_HOST = {
+    "name": "web1",
+    "address": "web1",
+    "environment": "production",
+    "neighbours": ("web1",),
+    "options": "--host web1",
+}
 
 
 class UseReader:

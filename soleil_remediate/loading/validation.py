@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from pathlib import PurePath
@@ -146,12 +145,8 @@ def frozen(value: Any) -> Any:
 def as_written(value: object) -> object:
     """Return *value* as a file would hold it; quantities keep their unit, to the last digit."""
     match value:
-        case ByteSize():
-            return f"{int(value)} B"
-        case Duration():
-            return f"{Decimal(float(value)):f} s"
-        case Percent():
-            return f"{Decimal(float(value)):f}%"
+        case ByteSize() | Duration() | Percent():
+            return value.written
         case PurePath():
             return str(value)
         case Enum():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,8 @@ Seen = TypeVar("Seen", bound=GoingBackSeen)
 
 #: The name of a user, as an inventory may have it.
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\$?")
+#: What a person may have given beside the release, by the names of the inputs.
+_KEPT = ("migrations", "maintenance", "owner", "php", "access_log", "within")
 #: So long a worker may go on with the job that it has.
 _PATIENCE = Duration(120)
 #: Caches are built, php-fpm is watched, workers are waited for.
@@ -385,17 +388,14 @@ class GoBack(Task[Seen]):
         return self.root
 
     def _with(self, **inputs: str) -> str:
-        """Return what a person types to go on."""
-        given = {"to": self.to, **inputs}
-        if self.migrations != "additive":
-            given.setdefault("migrations", self.migrations)
-        if self.maintenance != "no":
-            given.setdefault("maintenance", self.maintenance)
-        if self.owner is not None:
-            given.setdefault("owner", self.owner)
-        if given["to"] is None:
-            given["to"] = self.noun.upper()
-        return " ".join([self.again or "with", *(f"--set {name}={value}" for name, value in given.items())])
+        """Return what a person types to go on, with whatever else was given that is not the default."""
+        given = {"to": self.to or self.noun.upper(), **inputs}
+        for name in _KEPT:
+            value = getattr(self, name)
+            if value != getattr(GoBack, name):
+                given.setdefault(name, value.written if isinstance(value, Duration) else str(value))
+        sets = (shlex.join(("--set", f"{name}={value}")) for name, value in given.items())
+        return " ".join((self.again or "with", *sets))
 
 
 def _judged(found: Mapping[str, str]) -> dict[str, Effect]:

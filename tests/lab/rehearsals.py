@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,11 @@ class Rehearsal:
     @property
     def runs(self) -> Runs:
         return Runs(self.state)
+
+    @property
+    def options(self) -> str:
+        """What names its host on a command line, as what is printed to go on with has it."""
+        return f"--host {self.host.name} --inventory {shlex.quote(str(self.host.lab.inventory))}"
 
     def open_session(self) -> Session:
         """A session with the host, as a run has it."""

@@ -170,7 +170,7 @@ REFUSED = [
     Refused(
         fault="database-disk-full",
         says=r"cannot start on a full disk: /var/backups \(100 % used, .* Make room first: "
-        r"soleil-remediate remediate --scenario disk-full --host web1",
+        r"soleil-remediate remediate --scenario disk-full --host web1 --inventory \S",
     ),
 ]
 

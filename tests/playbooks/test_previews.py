@@ -18,7 +18,7 @@ from soleil_remediate.transports.scripted import ScriptedTransport
 from tests.playbooks.recordings import RECORDED, replay
 from tests.unit.reporters.approved import approve
 
-INVENTORY = Path(__file__).resolve().parents[2] / "inventory" / "lab.yml"
+HERE = Path(__file__).resolve().parents[2]
 
 
 def test_every_shipped_playbook_loads_and_has_a_recording() -> None:
@@ -27,10 +27,13 @@ def test_every_shipped_playbook_loads_and_has_a_recording() -> None:
 
 
 @pytest.mark.parametrize("scenario, fault", RECORDED)
-def test_the_preview_of_a_recorded_host_is_what_was_approved(scenario: str, fault: str) -> None:
+def test_the_preview_of_a_recorded_host_is_what_was_approved(
+    scenario: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(HERE)
     web1 = replay(scenario, fault)
     remediation = open_remediation(
-        scenario=scenario, hosts="web1", inventory=INVENTORY, transport=ScriptedTransport(web1)
+        scenario=scenario, hosts="web1", inventory="inventory/lab.yml", transport=ScriptedTransport(web1)
     )
 
     told = _told(remediation)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import ConfigError, PlaybookError, UnknownName
-from soleil_remediate.host import Host, Origin
+from soleil_remediate.host import Connection, Host, Origin
 from soleil_remediate.loading import (
     ad_hoc_host,
     bind,
@@ -129,6 +129,7 @@ def test_a_playbook_knows_the_addresses_of_all_hosts_of_its_inventory() -> None:
     [
         ('text: "{{ app.name }} on {{ host.name }}"', "text", "soleil on web1"),
         ('text: "{{ host.address }}, {{ host.environment }}"', "text", "10.0.0.1, production"),
+        ('text: "remediate {{ host.options }}"', "text", "remediate --host web1 --inventory hosts.yml"),
         ('text: "{{ vars.region }}"', "text", "eu"),
         ('text: "{{ vars.loud }} {{ vars.quiet }}"', "text", "true false"),
         ('is_loud: "{{ vars.loud }}"', "is_loud", True),
@@ -146,6 +147,11 @@ def test_a_playbook_knows_the_addresses_of_all_hosts_of_its_inventory() -> None:
 def test_a_template_is_filled_from_the_inventory_and_keeps_its_type(argument: str, field: str, value: object) -> None:
     filled = getattr(taken(argument), field)
     assert (filled, type(filled)) == (value, type(value))
+
+
+def test_a_host_that_is_in_no_file_is_named_by_itself_on_a_command_line() -> None:
+    alone = Host(name="web1", connection=Connection(address="10.0.0.1"))
+    assert taken('text: "remediate {{ host.options }}"', host=alone).text == "remediate --host web1"
 
 
 def test_what_may_be_left_out_is_where_the_inventory_has_not_the_whole_of_which_it_is_a_part() -> None:

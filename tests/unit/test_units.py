@@ -229,6 +229,32 @@ def test_a_playbook_writes_a_quantity_as_text_with_its_unit(
     assert adapter.json_schema()["type"] == "string"
 
 
+@pytest.mark.parametrize(
+    "value, written",
+    [
+        (ByteSize(1_234_567), "1234567 B"),
+        (Duration(90), "90 s"),
+        (Duration(0.1), "0.1 s"),
+        (Duration(10**9), "1000000000 s"),
+        (Duration(1e-7), "0.0000001 s"),
+        (Percent(99.5), "99.5%"),
+    ],
+)
+def test_a_quantity_is_written_with_its_unit_to_the_last_digit(
+    value: ByteSize | Duration | Percent, written: str
+) -> None:
+    assert value.written == written
+
+
+@given(
+    st.integers(min_value=0, max_value=2**63 - 1).map(ByteSize)
+    | st.floats(min_value=0, max_value=10**9).map(Duration)
+    | st.floats(min_value=0, max_value=100).map(Percent)
+)
+def test_what_is_written_is_read_as_the_same(value: ByteSize | Duration | Percent) -> None:
+    assert type(value).parse(value.written) == value
+
+
 @pytest.mark.parametrize("unit", [ByteSize, Duration, Percent])
 @pytest.mark.parametrize("value", [200, 1.5, True, None, b"1 MiB", [], {}, float("nan"), "200", "9" * 400 + " B"])
 def test_a_quantity_without_its_unit_is_refused_by_validation(

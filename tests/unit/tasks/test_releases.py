@@ -23,7 +23,7 @@ from soleil_remediate.plan import Change, Risk
 from soleil_remediate.rights import Right
 from soleil_remediate.tasks.releases import RollBackRelease, RollbackSeen
 from soleil_remediate.tasks.switching import SWITCH
-from soleil_remediate.units import ByteSize
+from soleil_remediate.units import ByteSize, Duration
 from tests.unit.facts.answers import complaint, record, said, see
 from tests.unit.tasks.values import SRV, file, nothing, refusal
 
@@ -196,6 +196,26 @@ def test_whose_the_releases_are_is_for_sudoers_and_has_to_be_so() -> None:
     )
     found = releases(release("1"), release("2"), release("3", bad=True), serves="2")
     assert nothing(owned, seen(found)).endswith("--set to=1 --set owner=deploy")
+
+
+def test_what_a_person_types_to_go_on_keeps_what_was_given_and_nothing_else() -> None:
+    further = releases(release("1"), release("2"), release("3", bad=True), serves="2")
+    assert nothing(TASK, seen(further)).endswith(f"To go back further: {TASK.again} --set to=1")
+    given = replace(
+        TASK,
+        migrations="any",
+        maintenance="yes",
+        pages=("/up",),
+        url="https://app.example",
+        owner="deploy",
+        php="php8.?-fpm.service",
+        access_log=Path("/var/log/nginx/my app.log"),
+        within=Duration(90),
+    )
+    assert nothing(given, seen(further)).endswith(
+        f"To go back further: {TASK.again} --set to=1 --set migrations=any --set maintenance=yes --set owner=deploy "
+        "--set 'php=php8.?-fpm.service' --set 'access_log=/var/log/nginx/my app.log' --set 'within=90 s'"
+    )
 
 
 def test_what_is_no_such_layout_is_left_alone() -> None:
