@@ -47,13 +47,20 @@ _PIECES = re.compile(
     r"""(?P<comment>//[^\n]*|\#(?!\[)[^\n]*|/\*.*?\*/)|(?P<text>'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|(?P<code>.)""",
     re.DOTALL,
 )
-_UP = re.compile(r"\bfunction\s+up\s*\(\s*\)\s*(?::\s*void\s*)?\{")
+_UP, _DOWN = (re.compile(rf"\bfunction\s+{name}\s*\(\s*\)\s*(?::\s*void\s*)?\{{") for name in ("up", "down"))
 _ON_TABLE = re.compile(
     r"Schema::(?P<verb>create|table)\(\s*(?:''|\"\")\s*,\s*(?:static\s+)?function\s*\(\s*(?:\\?[\w\\]*Blueprint\s+)?"
     r"\$(?P<variable>\w+)\s*\)\s*(?::\s*void\s*)?\{(?P<body>.*)\}\s*\)",
     re.DOTALL,
 )
 _CALL = re.compile(r"->\s*(\w+)\s*\(")
+
+#: What is done elsewhere than in the transaction around a migration, or ends that; and what may do anything.
+_ELSEWHERE = re.compile(r"withinTransaction|beginTransaction|connection|\bcommit\b|\brollback\b", re.IGNORECASE)
+_ANYTHING = re.compile(r"`|\$this\b|\b(?:new|include|include_once|require|require_once)\b", re.IGNORECASE)
+_PLAIN = re.compile(r"\bextends\s+\\?(?:Illuminate\\Database\\Migrations\\)?Migration\b")
+_CALLED = re.compile(r"(?<![\w>:])(\w+)\s*\(")
+_STATIC = re.compile(r"(\w+)\s*::")
 
 #: The name of a table or a column as databases quote it, with its schema or without.
 _NAME = r"(?:\"[^\";]+\"|`[^`;]+`|\[[^\];]+\]|[A-Za-z_]\w*)"
@@ -70,11 +77,7 @@ _LOSES_NOTHING_OF_A_TABLE = re.compile(
 
 def effect_of(text: str) -> Effect:
     """Judge a migration by what it does when it is run forward; how it would be taken back does not count."""
-    code = _without_texts(text)
-    begin = _UP.search(code) if code is not None else None
-    if code is None or begin is None:
-        return Effect.UNKNOWN
-    body = _block(code, begin.end())
+    body = _body(text, _UP)
     if body is None:
         return Effect.UNKNOWN
     effects = {_effect_of_statement(statement) for statement in _statements(body)}
@@ -82,6 +85,22 @@ def effect_of(text: str) -> Effect:
         if worst in effects:
             return worst
     return Effect.ADDITIVE
+
+
+def is_all_or_nothing(text: str) -> bool:
+    """Whether nothing of a migration is in a database that has no note of it, by its text.
+
+    Laravel notes one once it is done. One that failed half-way leaves half of it behind, unless it says all that it has
+    to say to one database, in the transaction that Laravel puts around it where that database knows such. And the note
+    goes where somebody takes it back: what it did goes with it only where its ``down()`` does something.
+    """
+    up, down = _body(text, _UP), _body(text, _DOWN)
+    if up is None or down is None or not any(_statements(down)):
+        return False
+    if _PLAIN.search(text) is None or _ELSEWHERE.search(text) or _ANYTHING.search(up):
+        return False
+    called, asked = {name.lower() for name in _CALLED.findall(up)}, set(_STATIC.findall(up))
+    return called <= {"function", "fn", "use", "if", "foreach"} and asked <= {"Schema", "DB"}
 
 
 def lost_by(statement: str) -> tuple[str, ...]:
@@ -137,6 +156,13 @@ def _without_texts(text: str) -> str | None:
         else:
             pieces.append(" ")
     return "".join(pieces)
+
+
+def _body(text: str, begins: re.Pattern[str]) -> str | None:
+    """Return what stands in a method; ``None`` where that cannot be told."""
+    code = _without_texts(text)
+    begin = begins.search(code) if code is not None else None
+    return None if code is None or begin is None else _block(code, begin.end())
 
 
 def _block(code: str, start: int) -> str | None:

@@ -7,12 +7,13 @@ speaks are read: the tables of Laravel 6 to 8, and the lines with dots since 9. 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError
+from soleil_remediate.facts.application import Application, ReadApplication
 from soleil_remediate.facts.backups import ListFolder
 from soleil_remediate.facts.clocks import ReadClock
 from soleil_remediate.facts.files import FileStat
@@ -20,6 +21,8 @@ from soleil_remediate.facts.together import together
 from soleil_remediate.units import Duration, KiB
 
 _DEADLINE = Duration(20)
+#: The databases in which Laravel puts a transaction around a migration that changes tables.
+_ALL_OR_NOTHING = frozenset({"pgsql", "sqlsrv"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +248,34 @@ async def _read_rollback(host: Reader, names: Sequence[str], places: Sequence[Ar
         return Rollback(artisan=first, batches=batches, pretended=None)
     (pretended,) = await host.ask_each([PretendRollback(first, ran)])
     return Rollback(artisan=first, batches=batches, pretended=pretended)
+
+
+async def read_waiting(host: Reader, names: Collection[str], places: Sequence[Artisan]) -> frozenset[str]:
+    """Ask which of some migrations have not run, not even half; one round trip. Empty where that cannot be told.
+
+    Everybody who answers has to say so, since each may have another database: the newer code is what would have run
+    them, the older is what has to go on with it. And it has to be a database in which one that fails half-way leaves
+    nothing behind, and in which some have run: else somebody may note them elsewhere.
+
+    Args:
+        names: Of migrations that are done in one transaction, or do no harm half done.
+        places: Who can be asked.
+    """
+    listed, used = await together(
+        host.ask_each([ReadBatches(place) for place in places]),
+        host.ask_each([ReadApplication(place.code, place.user) for place in places]),
+    )
+    told = [
+        _waiting(batches, application)
+        for batches, application in zip(listed, used, strict=True)
+        if not isinstance(batches, FactError)
+    ]
+    return frozenset(names).intersection(*told) if told else frozenset()
+
+
+def _waiting(batches: Mapping[str, int | None], application: Application | FactError) -> frozenset[str]:
+    is_certain = not isinstance(application, FactError) and application.database.driver in _ALL_OR_NOTHING
+    return frozenset(name for name, batch in batches.items() if is_certain and newest(batches) and batch is None)
 
 
 async def _read_backups(

@@ -80,7 +80,9 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
     Files of two commits lie beside each other for a moment. What composer and npm brought is there once: where the two
     commits need it otherwise and git does not keep it, nothing is done. Nor is it where somebody changed a file and did
     not commit it, with which it holds; where requests are seen to fail since before the commit was there; nor in
-    maintenance mode; nor where Laravel Octane serves, which has the code in memory. The database stays as it is.
+    maintenance mode; nor where Laravel Octane serves, which has the code in memory. The database stays as it is. A
+    migration that came between is judged as with releases, and is no obstacle either where artisan says that it has not
+    run and nothing of it can be there.
 
     With ``migrations: back`` Laravel takes back what came with the bad commit, before older code is served and behind
     the maintenance page. Which have run, and what SQL would take them back, is read from artisan, as the application's
@@ -122,7 +124,7 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
     """
 
     kind = "checkout.rollback"
-    rounds = 4  # six with migrations: back
+    rounds = 4  # five where only a migration is in the way, six with migrations: back
     #: As with a release: older code may write what newer cannot read.
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
     divides = True
@@ -151,7 +153,7 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
             read_onset(host, self.access_log),
             read_octane(host, self.root, self.user),
         )
-        return CheckoutSeen(
+        seen = CheckoutSeen(
             checkout=checkout,
             caches=caches,
             built=built,
@@ -164,6 +166,11 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
             listening=listening,
             rollback=rollback,
         )
+        found, difference = checkout.migrations, checkout.difference
+        if isinstance(found, FactError) or isinstance(difference, FactError) or not found or not difference:
+            return seen
+        artisan = Artisan(code=self.root, user=self.user)
+        return await self._read_waiting(host, seen, found, changed_migrations(difference), artisan)
 
     async def _read_checkout(self, host: Reader) -> tuple[Checkout, Rollback | None]:
         checkout = await read_checkout(host, self.root, self.to)

@@ -6,6 +6,7 @@ import re
 import shlex
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import ClassVar, TypeVar
@@ -15,10 +16,10 @@ from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.http import refuse_unless_askable
-from soleil_remediate.facts.migrations import Effect, effect_of
+from soleil_remediate.facts.migrations import Effect, effect_of, is_all_or_nothing
 from soleil_remediate.facts.onsets import ACCESS_LOG, Blame, Onset
 from soleil_remediate.facts.releases import is_release_name
-from soleil_remediate.facts.rollbacks import Artisan, Rollback, read_rollback
+from soleil_remediate.facts.rollbacks import Artisan, Rollback, read_rollback, read_waiting
 from soleil_remediate.facts.services import Services, Unit, configuration_test, refuse_unless_unit
 from soleil_remediate.plan import Change, Plan, Risk, Undo
 from soleil_remediate.rights import SUPERVISORCTL, Right, Use, to_act_on
@@ -184,6 +185,22 @@ class GoBack(Task[Seen]):
             return None
         return await read_rollback(host, [_stem(name) for name in sorted(names)], places, self.backups)
 
+    async def _read_waiting(
+        self, host: Reader, seen: Seen, found: Mapping[str, str], changed: Collection[str], *places: Artisan
+    ) -> Seen:
+        """Ask which migrations have not run, where they alone are in the way; one round trip then, and none else."""
+        names = _that_may_wait(found, changed)
+        if not names or self._can_plan(seen) or not self._can_plan(replace(seen, waiting=names)):
+            return seen
+        waiting = await read_waiting(host, [_stem(name) for name in names], places)
+        return replace(seen, waiting=frozenset(name for name in names if _stem(name) in waiting))
+
+    def _can_plan(self, seen: Seen) -> bool:
+        with suppress(Unplannable):
+            self._plan(seen)
+            return True
+        return False
+
     def _go(
         self,
         seen: Seen,
@@ -212,11 +229,14 @@ class GoBack(Task[Seen]):
             )
         because = self._served_since(way) + (f", and {seen.onset.in_words}" if isinstance(seen.onset, Onset) else "")
         back = self._migrations_back(seen, way, found, names, changed)
-        news = self._migrations_between(way, found, names, changed) if back is None else back.stay
+        news = self._migrations_between(seen, way, found, names, changed) if back is None else back.stay
         before = None
         if back is not None:
             before = back.change(self._page(seen), way.served)
             because += back.besides
+        elif seen.waiting:
+            many = "1 migration" if len(seen.waiting) == 1 else f"{len(seen.waiting)} migrations"
+            because += f". {many} between them never ran: {_cut(', '.join(sorted(seen.waiting)))}"
         switch = self._switch(seen, way, news, _php_of(seen.services.matching(self.php), seen.services))
         return Plan.of_whole(*self._behind_the_page(switch, seen, way, before), because=because)
 
@@ -257,9 +277,14 @@ class GoBack(Task[Seen]):
         return f"{self.noun} {way.bad} is served since {as_text(way.since)} UTC"
 
     def _migrations_between(
-        self, way: WayBack, found: Mapping[str, str] | FactError, names: Collection[str], changed: Collection[str]
+        self,
+        seen: Seen,
+        way: WayBack,
+        found: Mapping[str, str] | FactError,
+        names: Collection[str],
+        changed: Collection[str],
     ) -> Mapping[str, Effect]:
-        """Return what came with the newer code, and how it is judged."""
+        """Return what came with the newer code and may have run, and how it is judged."""
         older = f"{self.noun} {way.older}"
         told, back = (self._with(to=way.older, migrations=one) for one in ("any", "back"))
         if isinstance(found, FactError):
@@ -269,7 +294,7 @@ class GoBack(Task[Seen]):
                 f"the migrations that came after {older} cannot be read ({found}). If its code can go on with them: "
                 f"{told}"
             )
-        judged = _judged(found)
+        judged = {name: effect for name, effect in _judged(found).items() if name not in seen.waiting}
         others = {name: effect for name, effect in judged.items() if effect is not Effect.ADDITIVE}
         if others and self.migrations != "any":
             raise Unplannable(
@@ -282,10 +307,10 @@ class GoBack(Task[Seen]):
         owner, name = way.served.owner, unit.name if unit is not None else ""
         workers = self._workers(seen)
         test = configuration_test(unit) if unit is not None else ()
-        then_on = (owner, self.user, _cli_of(unit), name, _PATIENCE, " ".join(workers), *test)
+        follow = (owner, self.user, _cli_of(unit), name, _PATIENCE, " ".join(workers))
+        waiting = " ".join(map(_stem, sorted(seen.waiting)))
         is_safe = all(effect is Effect.ADDITIVE for effect in news.values())
-        came = _in_words(news)
-        came = came if len(came) <= 200 else f"{came[:199]}…"
+        came = _cut(_in_words(news))
         after = (
             f"{self.noun} {way.older}",
             f"{way.bad} marked bad",
@@ -294,10 +319,10 @@ class GoBack(Task[Seen]):
         )
         return Change(
             summary=way.summary,
-            command=Command(way.script.bind(*way.there, *then_on), deadline=_DEADLINE),
+            command=Command(way.script.bind(*way.there, *follow, waiting, *test), deadline=_DEADLINE),
             risk=Risk.DISRUPTIVE if is_safe else Risk.DESTRUCTIVE,
             undo=Undo.by(
-                Command(way.script.bind(*way.back, *then_on), deadline=_DEADLINE),
+                Command(way.script.bind(*way.back, *follow, "", *test), deadline=_DEADLINE),
                 f"{self.noun} {way.bad} is {way.undone}; it stays marked bad",
             ),
             before=f"{self.noun} {way.bad}",
@@ -400,6 +425,22 @@ class GoBack(Task[Seen]):
 
 def _judged(found: Mapping[str, str]) -> dict[str, Effect]:
     return {name: effect_of(text) for name, text in found.items()}
+
+
+def _that_may_wait(found: Mapping[str, str], changed: Collection[str]) -> frozenset[str]:
+    """Return those of which it can be told that they have not run; none where others would be in the way all the same.
+
+    Of two of one name nobody can tell which was run.
+    """
+    names = {
+        name: effect is Effect.ADDITIVE or (name not in changed and is_all_or_nothing(found[name]))
+        for name, effect in _judged(found).items()
+    }
+    return frozenset(names) if all(names.values()) else frozenset()
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:199]}…"
 
 
 def _stem(name: str) -> str:

@@ -68,6 +68,9 @@ class RollBackRelease(GoBack[RollbackSeen]):
 
     The database stays as it is. Migrations that came with the bad release are judged by their text: one that only adds
     is no obstacle; any other is, until somebody has decided that the older code can go on with it, or that it goes.
+    Where nothing else is in the way, artisan is asked whether they have run at all: one that has not, and of which
+    nothing can be there either (on PostgreSQL or SQL Server, in one transaction, and with a ``down()`` that does
+    something), is no obstacle. The host asks again immediately before the switch.
 
     With ``migrations: back`` Laravel takes back what came with the bad release, before older code is served and behind
     the maintenance page. Which have run, and what SQL would take them back, is read from artisan, as the application's
@@ -105,7 +108,9 @@ class RollBackRelease(GoBack[RollbackSeen]):
     """
 
     kind = "release.rollback"
-    rounds = 2  # four with migrations: back, whose answers name what is asked next; one more where a release is broken
+    #: One more where only a migration is in the way; four with migrations: back, whose answers name what is asked next,
+    #: and one more where a release is broken.
+    rounds = 2
     #: Requests under way may be cut off. Where a migration is in the way, older code may write what newer cannot read.
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
     divides = True
@@ -126,7 +131,7 @@ class RollBackRelease(GoBack[RollbackSeen]):
             read_onset(host, self.access_log),
             read_octane(host, self.root, self.user),
         )
-        return RollbackSeen(
+        seen = RollbackSeen(
             releases=releases,
             migrations=migrations,
             services=services,
@@ -138,24 +143,32 @@ class RollBackRelease(GoBack[RollbackSeen]):
             listening=listening,
             rollback=rollback,
         )
+        current, older = releases.current, self._older(releases)
+        if current is None or older is None or isinstance(migrations, FactError):
+            return seen
+        return await self._read_waiting(host, seen, migrations, (), *self._places(current, older))
 
     async def _read_releases(self, host: Reader) -> tuple[Releases, Mapping[str, str] | FactError, Rollback | None]:
         releases = await read_releases(host, self.root)
-        current, older = releases.current, releases.newest_good if self.to is None else releases.named(self.to)
+        current, older = releases.current, self._older(releases)
         if current is None or older is None:
             return releases, {}, None
         names = current.migrations - older.migrations if self._is_to_go(releases, current) else ()
         texts, rollback = await together(
             read_new_migrations(host, current, older),
-            self._read_rollback(
-                host,
-                names,
-                Artisan(code=current.path, user=self.user),
-                # Where the code of the bad one does not even start, that of the older one knows how to run migrations.
-                Artisan(code=older.path, user=self.user, migrations=current.path / "database/migrations"),
-            ),
+            self._read_rollback(host, names, *self._places(current, older)),
         )
         return releases, texts, rollback
+
+    def _older(self, releases: Releases) -> Release | None:
+        return releases.newest_good if self.to is None else releases.named(self.to)
+
+    def _places(self, current: Release, older: Release) -> tuple[Artisan, Artisan]:
+        return (
+            Artisan(code=current.path, user=self.user),
+            # Where the code of the bad one does not even start, that of the older one knows how to run migrations.
+            Artisan(code=older.path, user=self.user, migrations=current.path / "database/migrations"),
+        )
 
     def _is_to_go(self, releases: Releases, current: Release) -> bool:
         with suppress(Unplannable):

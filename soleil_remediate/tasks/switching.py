@@ -55,6 +55,40 @@ run_programs() {
 }
 """
 
+#: What artisan says of migrations, in either of its forms.
+STATUS = r"""bare() { tr -d '\r' | sed 's/^[[:blank:]]*//; s/[[:blank:]]*$//' | grep . || :; }
+newest() { # COUNT: of what migrate:status says, the names of those that ran last
+    sed -nE 's/^\| Yes +\| ([^ ]+) +\| ([0-9]+) +\|$/\2 \1/p; s/^([^ ]+) \.* ?\[([0-9]+)\] Ran$/\2 \1/p' |
+        LC_ALL=C sort -k 1,1nr -k 2,2r | head -n "$1" | cut -d ' ' -f 2
+}
+waiting() { # likewise, of those that have not run
+    sed -nE 's/^\| No +\| ([^ ]+) +\| *\|$/\1/p; s/^([^ ]+) \.* ?Pending$/\1/p'
+}
+"""
+
+#: Stop unless none of the migrations $unrun has run, by what every artisan says that says anything.
+_STILL_WAIT = (
+    STATUS
+    + r"""still_wait() {
+    [ -n "$unrun" ] || return 0
+    [ -z "$(grep -lazxsE '[m]igrate' /proc/[0-9]*/cmdline || :)" ] || stop "somebody runs migrations just now"
+    told=
+    for code in "$bad" "$to"; do
+        [ -d "$code" ] || continue # in place, there is only one
+        set --
+        [ "$code" = "$bad" ] || [ ! -d "$bad" ] || set -- "--path=$bad/database/migrations" --realpath
+        said=$(cd -- "$code" && limit=20 &&
+            as "$user" "$php" artisan migrate:status "$@" --no-interaction --no-ansi 2>/dev/null | bare) || said=
+        [ -n "$(printf '%s\n' "$said" | newest 1)" ] || continue
+        told=yes said=$(printf '%s\n' "$said" | waiting)
+        said=$(printf '%s\n' "$unrun" | tr ' ' '\n' | grep -vxF -e "$said") || said=
+        [ -z "$said" ] || stop "migration $(last "$said") has run by now"
+    done
+    [ -n "$told" ] || stop "which migrations have run cannot be told any more"
+}
+"""
+)
+
 #: What both ways share: how they end, and who still runs code of before.
 _FUNCTIONS = (
     r"""wrong='' queue='queue:(work|listen)|horizon(:[a-z]+)?|schedule:work'
@@ -146,8 +180,9 @@ await_end() { # SECONDS PID:STARTED…
     done
     [ -z "$left" ]
 }
-
 """
+    + _STILL_WAIT
+    + "\n"
 )
 
 #: Build the caches $caches, and the views where $bad says that something was bad, in the folder $to.
@@ -234,16 +269,17 @@ fi
 
 #: Let link $1, which says $2, say $3: folder $4, which is device:inode $5. Folder $6, which is $7, is marked bad first
 #: (empty: none is), and artisan builds the caches $8 anew. $9 is whose the link is, $10 whom PHP runs as, $11 PHP's
-#: name, $12 the unit of php-fpm (empty: none runs), $13 the seconds a worker may take, $14 supervisor's programs; the
-#: rest are the words that test php-fpm's configuration. What is found to be otherwise before the switch ends it with
-#: 75. What goes wrong after it is said, nothing is left out because of it, and it ends with 1.
+#: name, $12 the unit of php-fpm (empty: none runs), $13 the seconds a worker may take, $14 supervisor's programs, $15
+#: the migrations of folder $6 that must not have run; the rest are the words that test php-fpm's configuration. What
+#: is found to be otherwise before the switch ends it with 75. What goes wrong after it is said, nothing is left out
+#: because of it, and it ends with 1.
 SWITCH = Script(
     "switch-release",
     r"""set -eu
 link=$1 now=$2 then=$3 to=$4 to_is=$5 bad=$6 bad_is=$7 caches=$8
 shift 8
-owner=$1 user=$2 php=$3 unit=$4 patience=$5 programs=$6
-shift 6
+owner=$1 user=$2 php=$3 unit=$4 patience=$5 programs=$6 unrun=$7
+shift 7
 base=${link%/*}
 """
     + _FUNCTIONS
@@ -259,6 +295,7 @@ if [ "$#" -gt 0 ]; then
     said=$(root "$@" 2>&1) || stop "the configuration of $unit is not right ($(last "$said"))"
 fi
 command -v "$php" >/dev/null || php=php
+still_wait
 if [ -n "$bad" ]; then
     is_folder "$bad" "$bad_is" || stop "$bad is another folder by now"
     # An empty file is a mark as well, and needs no free block.
@@ -272,7 +309,8 @@ fi
 
 """
     + _CACHES
-    + r"""as_planned
+    + r"""still_wait
+as_planned
 # shellcheck disable=SC2016  # the inner shell expands its own arguments
 as "$owner" sh -c 'ln -sfT -- "$1" "$2.new" && mv -fT -- "$2.new" "$2"' switch "$then" "$link" ||
     stop "$link cannot be replaced"
@@ -294,8 +332,8 @@ CHECK_OUT = Script(
     r"""set -eu
 base=$1 then=$2 now=$3 git_is=$4 bad=$5 caches=$6
 shift 6
-owner=$1 user=$2 php=$3 unit=$4 patience=$5 programs=$6
-shift 6
+owner=$1 user=$2 php=$3 unit=$4 patience=$5 programs=$6 unrun=$7
+shift 7
 to=$base
 """
     + _FUNCTIONS
@@ -330,6 +368,7 @@ if [ "$#" -gt 0 ]; then
     said=$(root "$@" 2>&1) || stop "the configuration of $unit is not right ($(last "$said"))"
 fi
 command -v "$php" >/dev/null || php=php
+still_wait
 if [ -n "$bad" ]; then
     in_git update-ref "refs/soleil-remediate/bad/$bad" "$bad" || stop "$bad cannot be marked bad"
 fi

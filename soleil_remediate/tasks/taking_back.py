@@ -13,7 +13,7 @@ from soleil_remediate.facts.migrations import Effect, lost_by
 from soleil_remediate.facts.rollbacks import Pretended, Rollback, have_run, newest
 from soleil_remediate.plan import Change, Risk, Script, Undo
 from soleil_remediate.tasks.maintenance import IN_MAINTENANCE, IS_UNCHANGED, MaintenancePage, Served
-from soleil_remediate.tasks.switching import STILL_OWNERS
+from soleil_remediate.tasks.switching import STATUS, STILL_OWNERS
 from soleil_remediate.units import Duration
 
 #: So long a database may take for all of it: what waits for a lock, or writes a large table anew, takes its time.
@@ -38,15 +38,9 @@ artisan() {
     [ -z "$migrations" ] || set -- "$@" "--path=$migrations" --realpath
     cd -- "$code" && as "$user" env ${width:+"COLUMNS=$width"} "$php" artisan "$@" --no-interaction --no-ansi
 }
-bare() { tr -d '\r' | sed 's/^[[:blank:]]*//; s/[[:blank:]]*$//' | grep . || :; }
-sorted() { LC_ALL=C sort; }
-newest() { # COUNT: of what migrate:status says, the names of those that ran last
-    sed -nE 's/^\| Yes +\| ([^ ]+) +\| ([0-9]+) +\|$/\2 \1/p; s/^([^ ]+) \.* ?\[([0-9]+)\] Ran$/\2 \1/p' |
-        LC_ALL=C sort -k 1,1nr -k 2,2r | head -n "$1" | cut -d ' ' -f 2
-}
-waiting() { # likewise, of those that have not run
-    sed -nE 's/^\| No +\| ([^ ]+) +\| *\|$/\1/p; s/^([^ ]+) \.* ?Pending$/\1/p'
-}
+"""
+    + STATUS
+    + r"""sorted() { LC_ALL=C sort; }
 count=0
 for one in $names; do count=$((count + 1)); done
 

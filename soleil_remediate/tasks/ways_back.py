@@ -39,6 +39,8 @@ class GoingBackSeen:
         is_held: It is in maintenance mode since a run of this program put it there.
         listening: The TCP ports on which something on the host listens.
         rollback: How the migrations that came with what is served would be taken back; ``None`` where nobody asked.
+        waiting: The file names of those that would be in the way and have not run, not even half; empty where nobody
+            asked, or it cannot be told.
     """
 
     services: Services
@@ -49,6 +51,7 @@ class GoingBackSeen:
     is_held: bool = False
     listening: frozenset[int] = frozenset()
     rollback: Rollback | None = None
+    waiting: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

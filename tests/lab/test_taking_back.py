@@ -171,6 +171,43 @@ def test_in_a_checkout_in_place_it_is_taken_back_before_the_commit_before_is_che
     assert isinstance(rehearsal.remediate(inputs=BACK, gate=YesToAll()).outcome, NotNeeded)
 
 
+@pytest.mark.long
+def test_what_never_ran_is_no_obstacle_and_what_has_run_by_the_switch_is(rehearsal: Rehearsal) -> None:
+    """The bad release's own code does not even start: that of the older one says what has run."""
+    rehearsal.host.break_with("bad-release-after-migration")
+    ran = "insert into migrations (migration, batch) values ('2026_01_02_000001_drop_status_from_bookings', 2)"
+    never_ran = "delete from migrations where migration = '2026_01_02_000001_drop_status_from_bookings'"
+    sql(rehearsal, "alter table bookings add column status varchar(255) not null default 'confirmed'")
+    sql(rehearsal, never_ran)
+    assert (noted(rehearsal), "status" in columns(rehearsal)) == (set(), True)
+    before = rehearsal.untouched_state()
+
+    seen = rehearsal.preview()
+    assert isinstance(seen.outcome, WouldFix), seen.outcome
+    assert seen.preview is not None
+    assert seen.preview.round_trips == 3
+    (step,) = [step for step in seen.preview.steps if isinstance(step.outcome, StepPending)]
+    assert isinstance(step.outcome, StepPending)
+    assert step.outcome.plan.because.endswith(f". 1 migration between them never ran: {DROPS}.php")
+    (switch,) = changes_of(seen)
+    assert rehearsal.untouched_state() == before
+
+    sql(rehearsal, ran)
+    done = rehearsal.host.run(*switch.command.words)
+    assert (done.returncode, f"migration {DROPS} has run by now: nothing was switched" in done.stderr) == (75, True), (
+        done
+    )
+    assert f"{DROPS}.php (destructive)" in why_undecided(rehearsal.preview())
+    assert (served(rehearsal), rehearsal.untouched_state()) == (BAD, before)
+
+    sql(rehearsal, never_ran)
+    report = rehearsal.remediate()
+    assert isinstance(report.outcome, Fixed), report.outcome
+    assert [sent.change.summary for sent in report.sent] == [f"serve release {OLD} instead of {BAD}"]
+    assert (served(rehearsal), answers(rehearsal)) == (OLD, "200")
+    assert (noted(rehearsal), "status" in columns(rehearsal)) == (set(), True)
+
+
 @pytest.mark.parametrize("has_file", [True, False], ids=["with-its-file", "without-a-file"])
 def test_where_somebody_elses_ran_later_nothing_is_taken_back(rehearsal: Rehearsal, has_file: bool) -> None:
     rehearsal.host.break_with("bad-release", what="exception")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from soleil_remediate.facts.migrations import Effect, effect_of, lost_by
+from soleil_remediate.facts.migrations import Effect, effect_of, is_all_or_nothing, lost_by
 
 
 def migration(up: str, down: str = "Schema::dropIfExists('rooms');") -> str:
@@ -35,6 +35,53 @@ def table(body: str) -> str:
 )
 def test_what_older_code_need_not_know_is_additive(up: str) -> None:
     assert effect_of(migration(up)) is Effect.ADDITIVE
+
+
+@pytest.mark.parametrize(
+    "up",
+    [
+        "Schema::drop('rooms');",
+        "\\Illuminate\\Support\\Facades\\Schema::rename('rooms', 'chambers');",
+        table("$table->dropColumn('floor');"),
+        "DB::statement('ALTER TABLE rooms DROP COLUMN floor');",
+        "if (Schema::hasTable('rooms')) { DB::table('rooms')->delete(); }",
+        "foreach (['a', 'b'] as $name) { Schema::table($name, fn ($table) => $table->dropColumn('x')); }",
+        "DB::table('rooms')->chunkById(9, function ($rooms) use ($x) { DB::table('rooms')->update(['a' => 1]); });",
+    ],
+)
+def test_what_is_said_to_the_database_alone_is_there_whole_or_not_at_all(up: str) -> None:
+    assert is_all_or_nothing(migration(up))
+
+
+DROP = "Schema::drop('rooms'); "
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        migration(DROP, down=""),
+        migration(DROP, down="// nobody wrote it"),
+        migration(DROP).replace("down()", "other()"),
+        migration(DROP).replace("up()", "other()"),
+        migration(DROP).replace("extends Migration", "extends OfATenant"),
+        migration(DROP).replace("public function up", "public $withinTransaction = false; public function up"),
+        migration(DROP).replace("public function up", "protected $connection = 'other'; public function up"),
+        migration("Schema::connection('other')->drop('rooms');"),
+        migration(DROP + "DB::statement('commit');"),
+        migration(DROP + "DB::beginTransaction();"),
+        migration(DROP + "Storage::delete('rooms');"),
+        migration(DROP + "unlink('rooms');"),
+        migration(DROP + "$unlink('rooms');"),
+        migration(DROP + "$this->more();"),
+        migration(DROP + "(new Rooms)->drop();"),
+        migration(DROP + "require 'more.php';"),
+        migration(DROP + "`rm rooms`;"),
+        migration(DROP + "DB::statement(<<<SQL\nSQL);"),
+        "",
+    ],
+)
+def test_what_may_be_half_there_without_a_note_or_after_it_was_taken_back_is_not_all_or_nothing(text: str) -> None:
+    assert not is_all_or_nothing(text)
 
 
 @pytest.mark.parametrize(

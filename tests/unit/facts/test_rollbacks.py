@@ -15,8 +15,11 @@ from soleil_remediate.facts.rollbacks import (
     have_run,
     newest,
     read_rollback,
+    read_waiting,
 )
 from tests.unit.facts.answers import captured, complaint, record, said, see
+from tests.unit.facts.application import STARTED
+from tests.unit.facts.databases import described
 
 BAD = Artisan(code=Path("/srv/app/releases/3"), user="www-data")
 OLDER = Artisan(code=Path("/srv/app/releases/2"), user="www-data", migrations=BAD.code / "database/migrations")
@@ -255,3 +258,49 @@ def test_what_lies_in_the_folder_of_backups_is_seen(answer: Output, is_there: bo
     else:
         assert not isinstance(seen.backups, FactError)
         assert any(file.path.name == "a.sql.gz" for file in seen.backups or ()) is is_there
+
+
+def waiting(*rules: tuple[str, Output | FactError]) -> frozenset[str]:
+    found: frozenset[str] = see(read_waiting(Reader(), [FLOOR, NOTE], [BAD, OLDER]), *rules, most_rounds=1)
+    return found
+
+
+ON_POSTGRESQL = ("php -- application", said(STARTED + described(driver="pgsql")))
+NEITHER = DOTS.replace("[12] Ran", "Pending")
+
+
+@pytest.mark.parametrize(
+    "bad, older, names",
+    [
+        (said(DOTS), said(TABLE), {NOTE}),
+        (said(NEITHER), said(NEITHER), {FLOOR, NOTE}),
+        (said(NEITHER), said(TABLE), {NOTE}),
+        (said(DOTS), said(NEITHER), {NOTE}),
+        (said(NEITHER), CANNOT, {FLOOR, NOTE}),
+        (CANNOT, said(NEITHER), {FLOOR, NOTE}),
+        (CANNOT, CANNOT, set()),
+        (said("No migrations found\n"), said(status=1), set()),
+        (said(DOTS.replace(NOTE, "other")), CANNOT, set()),
+    ],
+)
+def test_what_has_not_run_by_whatever_answers_has_not(bad: Output, older: Output, names: set[str]) -> None:
+    rules = (("releases/3/artisan", bad), ("releases/2/artisan", older))
+    assert waiting(*rules, ON_POSTGRESQL) == names
+
+
+def test_where_none_has_run_they_may_be_noted_elsewhere() -> None:
+    none = NEITHER.replace("[1] Ran", "Pending")
+    assert waiting(("artisan", said(none)), ON_POSTGRESQL) == frozenset()
+    assert waiting(("releases/3/artisan", said(NEITHER)), ("artisan", said(none)), ON_POSTGRESQL) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "application", [said(STARTED + described(driver="mysql")), said(STARTED + described(driver="sqlite")), CANNOT]
+)
+def test_in_a_database_that_may_keep_half_of_one_that_failed_nobody_knows_whether_it_has_run(
+    application: Output,
+) -> None:
+    assert waiting(("artisan", said(NEITHER)), ("php -- application", application)) == frozenset()
+    older = ("php -- application /srv/app/releases/2", application)
+    assert waiting(("artisan", said(NEITHER)), older, ON_POSTGRESQL) == frozenset()
+    assert waiting(("releases/2/artisan", CANNOT), ("artisan", said(NEITHER)), older, ON_POSTGRESQL) == {FLOOR, NOTE}

@@ -24,10 +24,13 @@ from soleil_remediate.plan import Change, FileIdentity, Risk
 from soleil_remediate.tasks.checkouts import CheckoutSeen, RollBackCheckout
 from soleil_remediate.tasks.switching import CHECK_OUT
 from tests.unit.facts.answers import complaint, record, said, see
+from tests.unit.facts.application import STARTED
+from tests.unit.facts.databases import described
 from tests.unit.facts.test_checkouts import commit, git
 from tests.unit.tasks.test_releases import (
     ADDS,
     BEFORE,
+    DROPPED,
     DROPS,
     FPM,
     LISTENS_ON_80,
@@ -83,7 +86,7 @@ def test_the_commit_before_is_named_and_pinned() -> None:
     assert change.summary == f"check out commit {B[:12]} instead of {C[:12]}"
     assert change.command.words[3:] == (
         "check-out-commit", "/srv/app", B, C, f"{SRV}:7", C, "config", "deploy", "www-data", "php8.2", FPM.name, "120",
-        "", *TEST,
+        "", "", *TEST,
     )  # fmt: skip
     assert (change.risk, change.loses) == (Risk.DISRUPTIVE, "nothing")
     assert change.after == f"commit {B[:12]}; {C[:12]} marked bad; php8.2-fpm.service reloaded; workers restarted"
@@ -96,7 +99,7 @@ def test_the_commit_before_is_named_and_pinned() -> None:
 
 def test_without_a_php_fpm_that_runs_none_is_reloaded() -> None:
     change = change_of(TASK, seen(services=NO_PHP))
-    assert change.command.words[10:] == ("deploy", "www-data", "php", "", "120", "")
+    assert change.command.words[10:] == ("deploy", "www-data", "php", "", "120", "", "")
     assert change.after == f"commit {B[:12]}; {C[:12]} marked bad; workers restarted"
 
 
@@ -364,6 +367,35 @@ def test_how_migrations_would_be_taken_back_is_read_only_where_a_person_wants_th
     assert (what.rollback is not None) is is_asked
 
 
+@pytest.mark.parametrize("kind, is_asked", [("A", True), ("M", False)])
+def test_whether_a_migration_has_run_is_asked_where_only_that_is_in_the_way(kind: str, is_asked: bool) -> None:
+    what = see(
+        TASK.read(Reader()),
+        *SYSTEMD,
+        ("migrate:status", said("Migration name ... Batch / Status\n8_old ... [1] Ran\n9_new ... Pending\n")),
+        ("php -- application /srv/app", said(STARTED + described(driver="pgsql"))),
+        ("find /srv/app ", said("d\tdeploy\t1.5\t\0")),
+        ("-path /srv/app/.git )", said(record("/srv/app/.git", kind="d", owner="deploy", owner_id=1000))),
+        (" log -g ", said(f"{C}\tHEAD@{{1700000000}}\n{B}\tHEAD@{{1690000000}}\n")),
+        ("for-each-ref", said()),
+        (" status ", said()),
+        (" ls-files ", said()),
+        (" diff ", said(f"{kind}\0database/migrations/9_new.php\0")),
+        ("grep -oE", said(status=2, stderr="grep: /srv/app/storage/framework/down: No such file or directory\n")),
+        ("/proc/net/tcp", said(LISTENS_ON_80)),
+        ("find -H", said(status=1, stderr=complaint("/srv/app"))),
+        ("count-by-minute", said(status=1)),
+        ("date", said(f"{SERVED}\n")),
+        ("octane-server-state.json", said(status=1, stderr="cat: /srv/state.json: No such file or directory\n")),
+        ("grep", said(f"/srv/app/database/migrations/9_new.php\0{DROPPED}\n")),
+        most_rounds=5 if is_asked else 4,
+    )
+    assert what.waiting == ({"9_new.php"} if is_asked else set())
+    if is_asked:
+        assert TASK.plan(what).because.endswith(". 1 migration between them never ran: 9_new.php")
+        assert change_of(TASK, what).command.words[-2:] == ("", "9_new")
+
+
 @pytest.mark.parametrize("difference", [FactError("gone"), None])
 def test_a_difference_that_cannot_be_told_may_hold_anything(difference: FactError | None) -> None:
     assert "cannot be told" in refusal(TASK, seen(checkout(difference=difference, migrations=None)))
@@ -402,7 +434,7 @@ def run_check_out(folder: Here, then: str, now: str, owner: str | None = None) -
     found = (folder / ".git").stat()
     me = pwd.getpwuid(found.st_uid).pw_name if owner is None else owner
     words = CHECK_OUT.bind(
-        folder, then, now, FileIdentity(found.st_dev, found.st_ino), now, "", me, me, "php", "", 1, ""
+        folder, then, now, FileIdentity(found.st_dev, found.st_ino), now, "", me, me, "php", "", 1, "", ""
     )
     return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from soleil_remediate.command import Reader
+from soleil_remediate.command import Output, Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.files import FileStat
 from soleil_remediate.facts.octane import Octane
@@ -25,6 +27,8 @@ from soleil_remediate.tasks.releases import RollBackRelease, RollbackSeen
 from soleil_remediate.tasks.switching import SWITCH
 from soleil_remediate.units import ByteSize, Duration
 from tests.unit.facts.answers import complaint, record, said, see
+from tests.unit.facts.application import STARTED
+from tests.unit.facts.databases import described
 from tests.unit.tasks.values import SRV, file, nothing, refusal
 
 LINK = Path("/srv/app/current")
@@ -94,7 +98,7 @@ def test_the_newest_good_release_before_the_served_one_is_named_and_pinned() -> 
     assert change.summary == "serve release 2 instead of 3"
     assert change.command.words[3:] == (
         "switch-release", "/srv/app/current", "releases/3", "releases/2", "/srv/app/releases/2", f"{SRV}:2",
-        "/srv/app/releases/3", f"{SRV}:3", "", "deploy", "www-data", "php8.2", FPM.name, "120", "app-worker", *TEST,
+        "/srv/app/releases/3", f"{SRV}:3", "", "deploy", "www-data", "php8.2", FPM.name, "120", "app-worker", "", *TEST,
     )  # fmt: skip
     assert (change.risk, change.loses) == (Risk.DISRUPTIVE, "nothing")
     assert change.after == "release 2; 3 marked bad; php8.2-fpm.service reloaded; workers restarted (app-worker)"
@@ -379,7 +383,7 @@ def test_going_back_would_not_end_maintenance_mode() -> None:
 
 def test_without_a_php_fpm_that_runs_none_is_reloaded() -> None:
     change = change_of(TASK, seen(THREE, services=NO_PHP))
-    assert change.command.words[12:] == ("deploy", "www-data", "php", "", "120", "app-worker")
+    assert change.command.words[12:] == ("deploy", "www-data", "php", "", "120", "app-worker", "")
     assert change.after == "release 2; 3 marked bad; workers restarted (app-worker)"
     named = replace(FPM, name="fpm.service")
     own = Services(units=(named,), tests={named.name: Configuration(is_good=True)})
@@ -772,6 +776,115 @@ def test_how_they_would_be_taken_back_is_read_only_where_a_person_wants_that_and
         assert what.rollback.pretended.sql == {"9_new": ("drop table a",)}
 
 
+# ---- with migrations that have not run -------------------------------------------------------------------------------
+
+DROPPED = f"return new class extends Migration {{ public {DROPS} public function down() {{ Schema::create('a'); }} }};"
+
+
+def test_what_has_not_run_is_no_obstacle_and_that_is_said() -> None:
+    what = replace(seen(THREE, {"1_add.php": ADDS, "2_drop.php": DROPPED}), waiting=frozenset({"2_drop.php"}))
+    change = change_of(TASK, what)
+    assert (change.risk, change.loses) == (Risk.DISRUPTIVE, "nothing")
+    assert change.keeps == "the database as it is, with 1_add.php (additive); every release"
+    assert TASK.plan(what).because.endswith(". 1 migration between them never ran: 2_drop.php")
+    assert change.command.words[17:] == ("app-worker", "2_drop", *TEST)
+    assert change.undo.command is not None
+    assert change.undo.command.words[17:] == ("app-worker", "", *TEST), (
+        "to serve the bad one again nothing is in the way"
+    )
+    both = replace(what, waiting=frozenset({"1_add.php", "2_drop.php"}))
+    assert change_of(TASK, both).keeps == "the database as it is; every release"
+    assert TASK.plan(both).because.endswith(". 2 migrations between them never ran: 1_add.php, 2_drop.php")
+    assert "2_drop.php (destructive). If its code" in refusal(TASK, replace(what, waiting=frozenset({"1_add.php"})))
+
+
+NEVER = "Migration name ... Batch / Status\n8_old ... [1] Ran\n9_new ... Pending\n"
+ON = {"pgsql": said(STARTED + described(driver="pgsql")), "mysql": said(STARTED + described(driver="mysql"))}
+
+
+def seen_on_a_host(
+    task: RollBackRelease,
+    text: str = DROPPED,
+    status: Output | FactError = said(NEVER),  # noqa: B008  # a value
+    *more: tuple[str, Output | FactError],
+    driver: str = "pgsql",
+    rounds: int = 3,
+) -> RollbackSeen:
+    where = "/srv/app/releases"
+    new = f"{where}/2/database/migrations/9_new.php"
+    found = b"".join(
+        record(f"{where}/{name}{inside}", kind=kind, device=SRV)
+        for name in "12"
+        for inside, kind in (("", "d"), ("/artisan", "f"), ("/vendor/autoload.php", "f"))
+    )
+    what: RollbackSeen = see(
+        task.read(Reader()),
+        *more,
+        *SYSTEMD,
+        ("%l", said("l\tdeploy\t1.5\treleases/2\0")),
+        ("migrate:status", status),
+        ("php -- application", ON[driver]),
+        ("-regextype", said(found + record(new, device=SRV))),
+        ("-maxdepth 0", said(record("/srv/app", kind="d"))),
+        (".dep", said(status=1, stderr=complaint("/srv/app/.dep"))),
+        (
+            "grep -oE",
+            said(status=2, stderr="grep: /srv/app/current/storage/framework/down: No such file or directory\n"),
+        ),
+        ("/proc/net/tcp", said(LISTENS_ON_80)),
+        ("framework/down", said(status=1, stderr=complaint("/srv/app/current/storage"))),
+        ("count-by-minute", said(status=1)),
+        ("date", said(f"{SERVED}\n")),
+        ("octane-server-state.json", said(status=1, stderr="cat: /srv/state.json: No such file or directory\n")),
+        ("grep", said(f"{new}\0{text}\n")),
+        most_rounds=rounds,
+    )
+    return what
+
+
+def test_whether_they_have_run_is_asked_where_only_that_is_in_the_way() -> None:
+    what = seen_on_a_host(TASK)
+    assert what.waiting == {"9_new.php"}
+    assert change_of(TASK, what).summary == "serve release 1 instead of 2"
+    assert seen_on_a_host(replace(TASK, to="1")).waiting == {"9_new.php"}
+
+
+@pytest.mark.parametrize(
+    "status, driver",
+    [
+        (said(NEVER.replace("Pending", "[2] Ran")), "pgsql"),
+        (said(status=255, stderr="PHP Parse error: syntax error\n"), "pgsql"),
+        (said("\n   ERROR  Migration table not found.  \n", status=1), "pgsql"),
+        (FactError("no answer"), "pgsql"),
+        (said(NEVER), "mysql"),
+    ],
+)
+def test_what_has_run_or_may_have_is_in_the_way_as_it_would_be_unasked(status: Output, driver: str) -> None:
+    what = seen_on_a_host(TASK, DROPPED, status, driver=driver)
+    assert what.waiting == frozenset()
+    assert refusal(TASK, what) == refusal(TASK, replace(what, waiting=frozenset()))
+    assert "9_new.php (destructive). If its code can go on with that: " in refusal(TASK, what)
+
+
+@pytest.mark.parametrize(
+    "given, text, more",
+    [
+        ({}, ADDS, ()),
+        ({}, DROPS, ()),
+        ({"migrations": "any"}, DROPPED, ()),
+        ({"to": "9"}, DROPPED, ()),
+        ({"began": "with-release"}, DROPPED, ()),
+        ({}, DROPPED, ((".dep", said(record("/srv/app/.dep/deploy.lock"))),)),
+        ({}, DROPPED, (("grep -a -H -Z", FactError("gone")),)),
+    ],
+)
+def test_nobody_is_asked_where_the_answer_would_not_help(
+    given: dict[str, Any], text: str, more: tuple[tuple[str, Output | FactError], ...]
+) -> None:
+    what = seen_on_a_host(replace(TASK, **given), text, FactError("nobody asks"), *more, rounds=2)
+    assert what.waiting == frozenset()
+
+
 # ---- what the script itself compares, immediately before the switch --------------------------------------------------
 
 
@@ -788,7 +901,7 @@ def run_switch(base: Here, **other: str) -> subprocess.CompletedProcess[str]:
     words = {
         "link": str(base / "current"), "now": "releases/2", "then": "releases/1", "to": str(to), "to_is": identity(to),
         "bad": str(bad), "bad_is": identity(bad), "caches": "", "owner": "root", "user": "nobody", "php": "php",
-        "unit": "", "patience": "1", "programs": "", "test": "false",
+        "unit": "", "patience": "1", "programs": "", "unrun": "", "test": "false",
     }  # fmt: skip
     done = subprocess.run(
         SWITCH.bind(*{**words, **other}.values()), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
@@ -802,7 +915,7 @@ def run_switch(base: Here, **other: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_service_that_has_ended_has_no_processes() -> None:
     functions = SWITCH.text.partition("as_planned() {")[0]
-    words = ["sh", "-c", f"{functions}\nchildren 0", "children", *["x"] * 14]
+    words = ["sh", "-c", f"{functions}\nchildren 0", "children", *["x"] * 15]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=20)
     assert done.stdout == "", "not the first process of all"
 
@@ -826,7 +939,7 @@ def test_workers_are_found_whichever_link_leads_to_them(tmp_path: Here, through:
 
     with worker(at) as one, worker(other) as another:
         done = subprocess.run(
-            ["sh", "-c", f"{functions}\nworkers", "workers", str(tmp_path / through / "current"), *["x"] * 13],
+            ["sh", "-c", f"{functions}\nworkers", "workers", str(tmp_path / through / "current"), *["x"] * 14],
             capture_output=True,
             text=True,
             check=False,
@@ -849,6 +962,79 @@ def test_whatever_is_not_as_planned_ends_it_before_anything_is_done(
     tmp_path: Here, other: dict[str, str], why: str
 ) -> None:
     assert why in run_switch(tmp_path, **other).stderr
+
+
+def run_still_wait(base: Here, artisan: str, unrun: str = "1_a 2_b") -> tuple[int, str, list[str]]:
+    """What the script says of migrations that must not have run, with a PHP that says what a test wants."""
+    for name in ("old", "new"):
+        (base / name).mkdir()
+    (base / "bin").mkdir()
+    (base / "bin/php").write_text(f'#!/bin/sh\necho "$PWD $*" >>{base}/asked\ncase $PWD in\n{artisan}\nesac\n')
+    (base / "bin/php").chmod(0o755)
+    functions = SWITCH.text.partition("as_planned() {")[0]
+    me = pwd.getpwuid(os.getuid()).pw_name
+    words = [
+        "switch", f"{base}/current", "now", "then", f"{base}/old", "", f"{base}/new", "", "", me, me, "php", "", "1",
+        "", unrun,
+    ]  # fmt: skip
+    done = subprocess.run(
+        ["sh", "-c", f"{functions}\nstill_wait\necho goes on", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={"PATH": f"{base}/bin:{os.environ['PATH']}"},
+        timeout=60,
+    )
+    asked = (base / "asked").read_text().splitlines() if (base / "asked").exists() else []
+    return done.returncode, done.stdout + done.stderr, asked
+
+
+def told(*rows: str) -> str:
+    return "; ".join(f"echo '{row}'" for row in ("Migration name ... Batch / Status", "  0_old ... [1] Ran", *rows))
+
+
+NEITHER = told("1_a ... Pending", "2_b ... Pending")
+TABLED = "; ".join(f"echo '{row}'" for row in ("| Yes  | 0_old | 1 |", "| No   | 1_a |  |", "| No   | 2_b |  |"))
+
+
+@pytest.mark.parametrize(
+    "artisan, why",
+    [
+        (f"*) {NEITHER} ;;", ""),
+        (f"*) {TABLED} ;;", ""),
+        (f"*/new) exit 255 ;; *) {NEITHER} ;;", ""),
+        (f"*/new) {NEITHER} ;; *) echo no >&2; exit 1 ;;", ""),
+        (f"*/new) {told('1_a ... Pending', '2_b ... [2] Ran')} ;; *) {NEITHER} ;;", "migration 2_b has run by now"),
+        (f"*/old) {told('1_a ... [2] Ran', '2_b ... Pending')} ;; *) {NEITHER} ;;", "migration 1_a has run by now"),
+        (f"*) {told('1_a ... [2] Ran', '2_b ... [2] Ran')} ;;", "migration 2_b has run by now"),
+        (f"*) {told('1_a ... Pending')} ;;", "migration 2_b has run by now"),
+        ("*) exit 255 ;;", "which migrations have run cannot be told any more"),
+        ("*) echo 'Nothing. 1_a ... Pending' ;;", "which migrations have run cannot be told any more"),
+    ],
+)
+def test_a_migration_that_has_run_meanwhile_ends_it(tmp_path: Here, artisan: str, why: str) -> None:
+    status, said_then, asked = run_still_wait(tmp_path, artisan)
+    assert (status, said_then) == ((75, f"{why}: nothing was switched\n") if why else (0, "goes on\n"))
+    assert asked[0] == f"{tmp_path}/new artisan migrate:status --no-interaction --no-ansi"
+    there = f"--path={tmp_path}/new/database/migrations --realpath"
+    assert asked[1:] in (
+        [],
+        [f"{tmp_path}/old artisan migrate:status {there} --no-interaction --no-ansi"],
+    )
+
+
+@pytest.mark.skipif(not Here("/proc/self/cmdline").exists(), reason="only Linux says what processes were started with")
+def test_migrations_that_somebody_runs_just_then_end_it(tmp_path: Here) -> None:
+    words = [sys.executable, "-c", "input()", "artisan", "migrate", "--force"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as one:
+        found = run_still_wait(tmp_path, f"*) {NEITHER} ;;")
+        one.communicate(b"\n")
+    assert found == (75, "somebody runs migrations just now: nothing was switched\n", [])
+
+
+def test_artisan_is_not_asked_where_nothing_depends_on_it(tmp_path: Here) -> None:
+    assert run_still_wait(tmp_path, "*) exit 255 ;;", unrun="") == (0, "goes on\n", [])
 
 
 def test_a_deployment_that_has_begun_meanwhile_ends_it(tmp_path: Here) -> None:
