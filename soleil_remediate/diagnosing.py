@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.command import Read, Reader
 from soleil_remediate.decisions import judge, uses_of
 from soleil_remediate.errors import ConfigError, UnknownName
-from soleil_remediate.findings import Diagnosis, Finding, ranked
+from soleil_remediate.findings import Diagnosis, Finding, Unbound, ranked
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import Crashed, NotReached
 from soleil_remediate.loading import (
@@ -109,27 +110,30 @@ def _of_host(
     clock: Clock,
 ) -> Diagnosis:
     cases: list[Case] = []
+    unbound: list[Unbound] = []
     left_out: list[tuple[str, str]] = []
     for scenario in scenarios.values():
         try:
             cases.append(_bound(scenario, host, catalog, select))
         except NotBound as error:
-            left_out.append((scenario.name, error.mistake))
+            unbound.append(Unbound(scenario=scenario.name, why=error.mistake, missing=error.missing))
         except ConfigError as error:
             left_out.append((scenario.name, str(error)))
+    seen = Diagnosis(host=host, unbound=tuple(unbound), left_out=tuple(left_out))
     if not cases:
-        return Diagnosis(host=host, left_out=tuple(left_out))
+        return seen
     found = visits.visit(host, lambda session, within: _look(cases, session, clock, within))
     if isinstance(found, NotReached | Crashed):
         return Diagnosis(host=host, end=found)
-    return Diagnosis(host=host, findings=ranked(found, scenarios), left_out=tuple(left_out))
+    return replace(seen, findings=ranked(found, scenarios))
 
 
 def _bound(scenario: Scenario, host: Host, catalog: Catalog, select: Callable[[str], Iterable[Host]] | None) -> Case:
     """Return a scenario bound to a host, with nothing but defaults.
 
     Raises:
-        ConfigError: It is not for that host, or needs what is not given.
+        NotBound: A value that it needs there is not given, or is wrong.
+        ConfigError: It is not for that host, or not for a diagnosis.
     """
     if scenario.stages:
         raise ConfigError("it has stages, and is for a person who knows what is to follow what")

@@ -55,10 +55,24 @@ def _put_host(page: Page, diagnosis: Diagnosis, again: Invocation) -> None:
         page.headline(
             (f"?  {one.scenario}", HEADING), f"cannot be known: {one.preview.standing.why(Health.UNKNOWN)}", 3
         )
+    _put_unbound(page, diagnosis)
     _put_healthy(page, diagnosis)
     for name, why in diagnosis.left_out:
         page.headline((f"-- {name}", HEADING), f"not looked for: {why}", 3)
     page.line((_verdict(diagnosis), BAD if diagnosis.exit_status else GOOD), f" · exit {int(diagnosis.exit_status)}")
+
+
+def _put_unbound(page: Page, diagnosis: Diagnosis) -> None:
+    """Say what could not be looked for: together where the same value would let it be."""
+    for one in diagnosis.unbound:
+        if not one.missing:
+            page.headline((f"?  {one.scenario}", HEADING), f"could not be looked for: {one.why}", 3)
+    remedy = (
+        "give it in the inventory" if diagnosis.host.is_listed else "name an inventory that has it with --inventory"
+    )
+    for missing in dict.fromkeys(one.missing for one in diagnosis.unbound if one.missing):
+        names = ", ".join(one.scenario for one in diagnosis.unbound if one.missing == missing)
+        page.beside(("?  ", HEADING), f"{names}: could not be looked for without {missing}: {remedy}", 3)
 
 
 def _put_healthy(page: Page, diagnosis: Diagnosis) -> None:
@@ -108,12 +122,13 @@ def _verdict(diagnosis: Diagnosis) -> str:
         return "nothing was looked for"
     explained = [one for one in diagnosis.faulty if one.explained_by]
     causes = [one for one in diagnosis.faulty if one.likelihood is Health.FAULTY and not one.explained_by]
+    unknown = len(diagnosis.unknown) + len(diagnosis.unbound)
     others = len(diagnosis.faulty) - len(causes) - len(explained)
     said = [
         counted(len(causes), "cause") if causes else "",
         f"{others} that may be" if others else "",
         f"{len(explained)} explained" if explained else "",
-        f"{len(diagnosis.unknown)} unknown" if diagnosis.unknown else "",
+        f"{unknown} unknown" if unknown else "",
     ]
     found = f"found {joined(said, ', ')}" if any(said) else "nothing is wrong that was looked for"
     return f"{found}, {len(diagnosis.left_out)} not looked for" if diagnosis.left_out else found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -171,9 +171,33 @@ def test_what_is_not_for_a_host_or_needs_more_is_left_out_and_says_why(bench: Be
     left_out = dict(found.left_out)
     assert left_out["needs"] == "needs needs --set name=…: name: whose"
     assert left_out["staged"] == "it has stages, and is for a person who knows what is to follow what"
-    assert "needs app.root" in left_out["app"]
     assert left_out["web"] == "it is for web"
-    assert found.exit_status is ExitStatus.USAGE
+    assert [(one.scenario, one.missing) for one in found.unbound] == [("app", "app.root")]
+    assert found.exit_status is ExitStatus.USAGE, "nothing at all was looked for"
+
+
+@pytest.mark.parametrize(
+    "text, unbound, status",
+    [
+        (playbook("app", "'{{ app.root }}'"), [("app", "app.root")], ExitStatus.WORK_FOUND),
+        (playbook("odd", "'{{ vars.odd }}'"), [("odd", "")], ExitStatus.WORK_FOUND),  # given, and no path
+        (playbook("web", SITE, "hosts: web"), [], ExitStatus.OK),
+    ],
+)
+def test_a_host_is_not_well_while_what_is_meant_for_it_could_not_be_looked_for(
+    bench: Bench, text: str, unbound: list[tuple[str, str]], status: ExitStatus
+) -> None:
+    bench.let(disk="good")
+    (found,) = look_for(
+        bench.write(playbook("disk", DISK), text),
+        (replace(tiny.host(), variables={"odd": "no path"}),),
+        catalog=CATALOG,
+        transport=ScriptedTransport(bench.host),
+        select=lambda pattern: [tiny.host("web2" if pattern == "web" else "web1")],
+    )
+    assert outline(found) == ["disk healthy"]
+    assert found.exit_status is status
+    assert [(one.scenario, one.missing) for one in found.unbound] == unbound
 
 
 def test_a_host_that_cannot_be_reached_and_one_that_breaks_keep_no_other_from_being_told(bench: Bench) -> None:
@@ -210,11 +234,12 @@ def test_a_script_names_hosts_as_the_command_does(bench: Bench, tmp_path: Path) 
 
     for one in (found("web1", inventory), found("web1")):
         assert "own faulty" in outline(one)
-    assert (
-        "needs app.root, which is not given in the inventory"
-        in dict(found("web1", inventory).left_out)["failed-deployment-rollback"]
-    )
-    assert "this host stands in none" in dict(found("web1").left_out)["failed-deployment-rollback"]
+
+    def unbound(hosts: str, inventory: Path | None = None) -> str:
+        return {one.scenario: one.why for one in found(hosts, inventory).unbound}["failed-deployment-rollback"]
+
+    assert "needs app.root, which is not given in the inventory" in unbound("web1", inventory)
+    assert "this host stands in none" in unbound("web1")
     with pytest.raises(ConfigError, match="web9"):
         found("web9", inventory)
     inventory.write_text("all: {hosts: {web1: {}}}")
@@ -272,9 +297,24 @@ def test_what_a_person_sees_is_what_was_approved(bench: Bench) -> None:
     two = bench.diagnosed(scenarios)
     gone = Diagnosis(host=tiny.host("web2"), end=NotReached(why="web2: it is gone", is_retryable=True))
     bench.let(disk="good", site="good")
-    well = bench.diagnosed(scenarios)
+    well = replace(bench.diagnosed(scenarios), unbound=(), left_out=(("staged", "it has stages"),))
     page = diagnoses_page([one, two, gone, well], Invocation(hosts="web", inventory="lab.yml"), 80)
     approve("diagnose", page.text)
+
+
+def test_what_was_not_looked_for_is_told_with_what_would_let_it_be(bench: Bench) -> None:
+    scenarios = bench.write(
+        playbook("disk", DISK),
+        playbook("app", "'{{ app.root }}'"),
+        playbook("more", "'{{ app.root }}/more'"),
+        playbook("own", "'{{ vars.own }}'"),
+        playbook("odd", "'{{ vars.odd }}'"),
+    )
+    bench.let(disk="good")
+    host = replace(tiny.host(), variables={"odd": "no path"})
+    listed, alone = bench.diagnosed(scenarios, host), bench.diagnosed(scenarios, replace(host, is_listed=False))
+    page = diagnoses_page([listed, alone], Invocation(hosts="web1"), 80)
+    approve("diagnose-not-looked-for", page.text)
 
 
 def test_the_command_ends_with_what_was_found(
@@ -283,7 +323,7 @@ def test_the_command_ends_with_what_was_found(
     (tmp_path / "hosts").mkdir()
     inventory = tmp_path / "hosts/inventory.yml"
     inventory.write_text("all: {hosts: {web1: {}}}")
-    scenarios = bench.write(*THREE)
+    scenarios = bench.write(*THREE, playbook("app", "'{{ app.root }}'"))
     bench.let(disk="bad", site="good", release="good")
     monkeypatch.setattr(sys, "argv", ["/usr/bin/soleil-remediate"])
     monkeypatch.setattr(verb, "chosen_scenarios", lambda _: (scenarios, CATALOG))
@@ -300,3 +340,4 @@ def test_the_command_ends_with_what_was_found(
     document = json.loads(capsys.readouterr().out)
     assert document["exit_status"] == 5
     assert [one["scenario"] for one in document["hosts"][0]["findings"]] == ["disk", "site", "release"]
+    assert [(one["scenario"], one["missing"]) for one in document["hosts"][0]["unbound"]] == [("app", "app.root")]
