@@ -77,6 +77,8 @@ class Diagnosis:
         findings: Every scenario that was looked at: what is at fault first, and of that the causes.
         unbound: Those that could not be looked at: whether the host has them is unknown.
         left_out: Those that are not for it, or not for a diagnosis, and why.
+        found: What was found out about its application, as nothing was given: a value's name, and the value.
+        not_found: Why there is no such thing; empty where there is, or where nothing had to be found.
         end: Why nothing could be seen at all; ``None`` where it could.
     """
 
@@ -84,6 +86,8 @@ class Diagnosis:
     findings: tuple[Finding, ...] = ()
     unbound: tuple[Unbound, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
+    found: tuple[tuple[str, str], ...] = ()
+    not_found: str = ""
     end: NotReached | Crashed | None = None
 
     @property

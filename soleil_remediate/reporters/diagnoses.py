@@ -48,9 +48,14 @@ def _put_host(page: Page, diagnosis: Diagnosis, again: Invocation) -> None:
         )
         if seen.limits:
             page.prose(f"seen as {seen.login}, not as root: {seen.limits}")
+    if diagnosis.found:
+        page.prose(f"found there, not given: {', '.join(f'{name} {value}' for name, value in diagnosis.found)}")
+    if diagnosis.not_found:
+        page.prose(diagnosis.not_found)
     numbers = {one.scenario: number for number, one in enumerate(diagnosis.faulty, 1)}
+    about_it = again.about(host.name) if host.is_listed else again.about(host.connection.address, inventory="FILE")
     for one in diagnosis.faulty:
-        _put_fault(page, one, numbers, again.about(host.name))
+        _put_fault(page, one, numbers, about_it)
     for one in diagnosis.unknown:
         page.headline(
             (f"?  {one.scenario}", HEADING), f"cannot be known: {one.preview.standing.why(Health.UNKNOWN)}", 3
@@ -59,6 +64,8 @@ def _put_host(page: Page, diagnosis: Diagnosis, again: Invocation) -> None:
     _put_healthy(page, diagnosis)
     for name, why in diagnosis.left_out:
         page.headline((f"-- {name}", HEADING), f"not looked for: {why}", 3)
+    if not host.is_listed and any(one.would_help for one in diagnosis.faulty):
+        page.prose("It stands in no inventory, so it may only be looked at: list it in one, FILE above.")
     page.line((_verdict(diagnosis), BAD if diagnosis.exit_status else GOOD), f" · exit {int(diagnosis.exit_status)}")
 
 
