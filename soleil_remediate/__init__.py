@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from soleil_remediate.command import Command, Output, Query, Reader, Secret
     from soleil_remediate.diagnosing import diagnose
     from soleil_remediate.errors import ConfigError, ExitStatus, FactError, Refused, RemediateError, Unplannable
-    from soleil_remediate.findings import Diagnosis, Finding
+    from soleil_remediate.findings import Diagnosis, Finding, Unbound
     from soleil_remediate.gates import Approval, Gate, PlanGate, PolicyGate
     from soleil_remediate.loading import load_inventory, load_scenarios
     from soleil_remediate.plan import Change, Plan, Relief, Risk, Script, Undo
@@ -67,6 +67,7 @@ __all__ = [
     "Table",
     "Task",
     "Text",
+    "Unbound",
     "Undo",
     "Unplannable",
     "Verdict",
@@ -82,7 +83,7 @@ _HOMES = {
     "command": ("Command", "Output", "Query", "Reader", "Secret"),
     "diagnosing": ("diagnose",),
     "errors": ("ConfigError", "ExitStatus", "FactError", "Refused", "RemediateError", "Unplannable"),
-    "findings": ("Diagnosis", "Finding"),
+    "findings": ("Diagnosis", "Finding", "Unbound"),
     "gates": ("Approval", "Gate", "PlanGate", "PolicyGate"),
     "loading": ("load_inventory", "load_scenarios"),
     "plan": ("Change", "Plan", "Relief", "Risk", "Script", "Undo"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.command import Read, Reader
 from soleil_remediate.decisions import judge, uses_of
+from soleil_remediate.discovering import discover
 from soleil_remediate.errors import ConfigError, UnknownName
-from soleil_remediate.findings import Diagnosis, Finding, ranked
+from soleil_remediate.findings import Diagnosis, Finding, Unbound, ranked
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import Crashed, NotReached
 from soleil_remediate.loading import (
@@ -27,7 +29,7 @@ from soleil_remediate.loading import (
     parse_inputs,
     shipped_playbooks,
 )
-from soleil_remediate.look import look
+from soleil_remediate.look import AskBatch, look
 from soleil_remediate.scenario import Case, Scenario
 from soleil_remediate.seeing import preview_of, reads_of, seen_by
 from soleil_remediate.transports import Session, Transport
@@ -48,7 +50,8 @@ def diagnose(
     """Look for every scenario on hosts, all at once. Changes nothing and takes no lock.
 
     Args:
-        hosts: A pattern of the inventory; without one a single ``user@name:port`` or ssh alias.
+        hosts: A pattern of the inventory; without one a single ``user@name:port`` or ssh alias, on which the one
+            application that nginx serves is found out first.
         inventory: The inventory's file.
         playbooks: Files and folders of playbooks besides the shipped ones.
         all_hosts: Whether a pattern may mean every host of the inventory.
@@ -100,6 +103,14 @@ def look_for(
     return visits.each(hosts, lambda host: _of_host(host, scenarios, catalog, visits, select, clock))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Meant:
+    """What is to be looked for on a host, and what is known of the diagnosis before that."""
+
+    cases: tuple[Case, ...]
+    diagnosis: Diagnosis
+
+
 def _of_host(
     host: Host,
     scenarios: Scenarios,
@@ -108,28 +119,49 @@ def _of_host(
     select: Callable[[str], Iterable[Host]] | None,
     clock: Clock,
 ) -> Diagnosis:
+    given = _meant(host, scenarios, catalog, select)
+    if host.is_listed and not given.cases:
+        return given.diagnosis
+
+    def act(session: Session, within: Duration) -> Diagnosis:
+        meant = given
+        ask: AskBatch = session.ask
+        if not host.is_listed:
+            there = discover(host, session)
+            meant, ask = _meant(there.host, scenarios, catalog, select), there.ask
+            meant = replace(meant, diagnosis=replace(meant.diagnosis, found=there.values, not_found=there.why_not))
+        if not meant.cases:
+            return meant.diagnosis
+        found = _look(meant.cases, session, ask, clock, within)
+        return replace(meant.diagnosis, findings=ranked(found, scenarios))
+
+    found = visits.visit(host, act)
+    return Diagnosis(host=host, end=found) if isinstance(found, NotReached | Crashed) else found
+
+
+def _meant(
+    host: Host, scenarios: Scenarios, catalog: Catalog, select: Callable[[str], Iterable[Host]] | None
+) -> _Meant:
     cases: list[Case] = []
+    unbound: list[Unbound] = []
     left_out: list[tuple[str, str]] = []
     for scenario in scenarios.values():
         try:
             cases.append(_bound(scenario, host, catalog, select))
         except NotBound as error:
-            left_out.append((scenario.name, error.mistake))
+            unbound.append(Unbound(scenario=scenario.name, why=error.mistake, missing=error.missing))
         except ConfigError as error:
             left_out.append((scenario.name, str(error)))
-    if not cases:
-        return Diagnosis(host=host, left_out=tuple(left_out))
-    found = visits.visit(host, lambda session, within: _look(cases, session, clock, within))
-    if isinstance(found, NotReached | Crashed):
-        return Diagnosis(host=host, end=found)
-    return Diagnosis(host=host, findings=ranked(found, scenarios), left_out=tuple(left_out))
+    diagnosis = Diagnosis(host=host, unbound=tuple(unbound), left_out=tuple(left_out))
+    return _Meant(cases=tuple(cases), diagnosis=diagnosis)
 
 
 def _bound(scenario: Scenario, host: Host, catalog: Catalog, select: Callable[[str], Iterable[Host]] | None) -> Case:
     """Return a scenario bound to a host, with nothing but defaults.
 
     Raises:
-        ConfigError: It is not for that host, or needs what is not given.
+        NotBound: A value that it needs there is not given, or is wrong.
+        ConfigError: It is not for that host, or not for a diagnosis.
     """
     if scenario.stages:
         raise ConfigError("it has stages, and is for a person who knows what is to follow what")
@@ -142,7 +174,9 @@ def _bound(scenario: Scenario, host: Host, catalog: Catalog, select: Callable[[s
     return bind(scenario, host, parse_inputs(scenario, ()), catalog)
 
 
-def _look(cases: Sequence[Case], session: Session, clock: Clock, connected_in: Duration) -> list[Finding]:
+def _look(
+    cases: Sequence[Case], session: Session, ask: AskBatch, clock: Clock, connected_in: Duration
+) -> list[Finding]:
     """Ask everything that all scenarios ask, each question once."""
     reader = Reader()
     reads: list[Read[Any]] = []
@@ -151,7 +185,7 @@ def _look(cases: Sequence[Case], session: Session, clock: Clock, connected_in: D
         reads += [*reads_of(case), *(sign.read(reader) for sign in case.signs)]
         ends.append(len(reads))
     began, allowed = clock.monotonic(), Allowed()
-    results = look(reads, session.ask)
+    results = look(reads, ask)
     looked = []
     for case, start, end in zip(cases, [0, *ends], ends, strict=False):
         rest = end - len(case.signs)

@@ -54,19 +54,40 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unbound:
+    """A scenario that could not be looked for on a host, though nothing says that it is not for it.
+
+    Args:
+        scenario: Its name.
+        why: What it lacks there.
+        missing: The value that is not given, such as ``app.root``; empty where one that is given is wrong.
+    """
+
+    scenario: str
+    why: str
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """What is wrong with one host.
 
     Args:
         host: Whose it is.
         findings: Every scenario that was looked at: what is at fault first, and of that the causes.
-        left_out: Those that were not, and why.
+        unbound: Those that could not be looked at: whether the host has them is unknown.
+        left_out: Those that are not for it, or not for a diagnosis, and why.
+        found: What was found out about its application, as nothing was given: a value's name, and the value.
+        not_found: Why there is no such thing; empty where there is, or where nothing had to be found.
         end: Why nothing could be seen at all; ``None`` where it could.
     """
 
     host: Host
     findings: tuple[Finding, ...] = ()
+    unbound: tuple[Unbound, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
+    found: tuple[tuple[str, str], ...] = ()
+    not_found: str = ""
     end: NotReached | Crashed | None = None
 
     @property
@@ -83,13 +104,13 @@ class Diagnosis:
     def exit_status(self) -> ExitStatus:
         """Work found where anything is at fault, or cannot be known: what is unknown is never called healthy.
 
-        That no scenario could be looked for is a mistake of whoever named the host.
+        What could not be looked for is unknown as well. That nothing could be is a mistake of whoever named the host.
         """
         if self.end is not None:
             return self.end.exit_status
         if not self.findings:
             return ExitStatus.USAGE
-        return WorkFound.exit_status if self.faulty or self.unknown else ExitStatus.OK
+        return WorkFound.exit_status if self.faulty or self.unknown or self.unbound else ExitStatus.OK
 
 
 def ranked(found: Sequence[Finding], scenarios: Mapping[str, Scenario]) -> tuple[Finding, ...]:

@@ -93,22 +93,6 @@ class ReadPools(Query[tuple[Pool, ...]]):
         return Command(("grep", "-r", "-H", "-E", "--include=*.conf", "-e", wanted, "--", str(POOLS)))
 
     def parse(self, output: Output) -> tuple[Pool, ...]:
-        if output.exit_status == 2:
-            only_missing(output)
-            return ()
-        found: dict[tuple[str, str, str], dict[str, str]] = {}
-        settings: dict[str, str] = {}
-        for line in output.text.splitlines():
-            match = _POOL_FILE.fullmatch(line)
-            setting = _SETTING.fullmatch(match[3]) if match else None
-            if match is None or setting is None:
-                if line.startswith(f"{POOLS}/"):
-                    continue  # another program of PHP's that has its settings there as well
-                raise ValueError(f"no setting: {redacted(line)[:80]!r}")
-            if setting["pool"] is not None:
-                settings = found.setdefault((match[1], match[2], setting["pool"]), {})
-            else:
-                settings[setting["name"]] = setting["value"].strip("\"'")
         return tuple(
             Pool(
                 name=name,
@@ -117,9 +101,59 @@ class ReadPools(Query[tuple[Pool, ...]]):
                 listens=its["listen"].replace("$pool", name),
                 most=int(its["pm.max_children"]),
             )
-            for (file, version, name), its in found.items()
-            if name != "global" and its.keys() >= {"listen", "pm.max_children"}
+            for (file, version, name), its in _settings(output).items()
+            if its.keys() >= {"listen", "pm.max_children"}
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolUser:
+    """Whom a pool of php-fpm runs its children as, and where it listens: the path of its socket, or an address."""
+
+    user: str
+    listens: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPoolUsers(Query[tuple[PoolUser, ...]]):
+    """Every pool that is configured on the host, by whom it runs as."""
+
+    # as of ReadPools
+    expects = frozenset({0, 1, 2})
+    empty_is = "no pool, where grep said so"
+
+    @property
+    def command(self) -> Command:
+        wanted = r"^[[:space:]]*(\[|listen[[:space:]]*=|user[[:space:]]*=)"
+        return Command(("grep", "-r", "-H", "-E", "--include=*.conf", "-e", wanted, "--", str(POOLS)))
+
+    def parse(self, output: Output) -> tuple[PoolUser, ...]:
+        return tuple(
+            PoolUser(user=its["user"].replace("$pool", name), listens=its["listen"].replace("$pool", name))
+            for (_, _, name), its in _settings(output).items()
+            if its.keys() >= {"listen", "user"}
+        )
+
+
+def _settings(output: Output) -> dict[tuple[str, str, str], dict[str, str]]:
+    """Return the settings of each pool, by its file, PHP's version and its name; none where there is no such folder."""
+    found: dict[tuple[str, str, str], dict[str, str]] = {}
+    if output.exit_status == 2:
+        only_missing(output)
+        return found
+    settings: dict[str, str] = {}
+    for line in output.text.splitlines():
+        match = _POOL_FILE.fullmatch(line)
+        setting = _SETTING.fullmatch(match[3]) if match else None
+        if match is None or setting is None:
+            if line.startswith(f"{POOLS}/"):
+                continue  # another program of PHP's that has its settings there as well
+            raise ValueError(f"no setting: {redacted(line)[:80]!r}")
+        if setting["pool"] is not None:
+            settings = found.setdefault((match[1], match[2], setting["pool"]), {})
+        else:
+            settings[setting["name"]] = setting["value"].strip("\"'")
+    return {which: its for which, its in found.items() if which[2] != "global"}
 
 
 @dataclass(frozen=True, slots=True)

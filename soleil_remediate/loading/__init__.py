@@ -22,7 +22,7 @@ from soleil_remediate.loading.binding import (
     parse_inputs,
 )
 from soleil_remediate.loading.documents import Problem
-from soleil_remediate.loading.inventory import Explained, Inventory, ad_hoc_host, load_inventory
+from soleil_remediate.loading.inventory import Explained, Inventory, ad_hoc_host, load_inventory, with_application
 from soleil_remediate.loading.linting import lint, misfits
 from soleil_remediate.loading.playbooks import Scenarios, load_scenarios
 from soleil_remediate.loading.policies import check_policy
@@ -52,6 +52,7 @@ __all__ = [
     "not_meant",
     "parse_inputs",
     "shipped_playbooks",
+    "with_application",
 ]
 
 

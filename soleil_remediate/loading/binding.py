@@ -30,11 +30,13 @@ class NotBound(PlaybookError):
     Attributes:
         origin: Where in the playbook.
         mistake: What is wrong, without its place and the host's name.
+        missing: The value that is not given, such as ``app.root``; empty where one that is given is wrong.
     """
 
-    def __init__(self, origin: Origin, host: str, mistake: str) -> None:
+    def __init__(self, origin: Origin, host: str, mistake: str, *, missing: str = "") -> None:
         self.origin = origin
         self.mistake = mistake
+        self.missing = missing
         super().__init__(f"{origin}: {host}: {mistake}")
 
 
@@ -344,9 +346,8 @@ class _Builder:
             if self._is_left_out(use, name, written):
                 return None
             where = "the inventory" if self._host.is_listed else "an inventory: this host stands in none"
-            raise self._error(
-                use, name, f"{use.kind}: {name} needs {error.name}, which is not given in {where}"
-            ) from None
+            wrong = f"{use.kind}: {name} needs {error.name}, which is not given in {where}"
+            raise self._error(use, name, wrong, missing=error.name) from None
         except ValueError as error:
             raise self._error(use, name, f"{use.kind}: {name}: {error}") from None
 
@@ -356,8 +357,8 @@ class _Builder:
         sections = [one.parts[1] for one in names_in(written) if one.parts[0] == "app" and len(one.parts) > 2]
         return not mistake and any(self.is_missing(f"app.{section}") for section in sections)
 
-    def _error(self, use: Use, name: str, message: str) -> NotBound:
-        return NotBound(use.argument_origins.get(name, use.origin), self._host.name, message)
+    def _error(self, use: Use, name: str, message: str, *, missing: str = "") -> NotBound:
+        return NotBound(use.argument_origins.get(name, use.origin), self._host.name, message, missing=missing)
 
     def _of_call(self, written: object, message: str) -> ConfigError | None:
         """Return a mistake as one of the command line, where anything that is *written* comes from there."""

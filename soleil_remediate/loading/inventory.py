@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from soleil_remediate.host import Connection, Host, Origin
 from soleil_remediate.loading.documents import Problems
 from soleil_remediate.loading.groups import read_targets
 from soleil_remediate.loading.patterns import Selection, name_mistake
-from soleil_remediate.loading.validation import shown
+from soleil_remediate.loading.profiles import NamedProfile
+from soleil_remediate.loading.validation import judge, shown, told
 from soleil_remediate.secrecy import keep_open
 from soleil_remediate.shares import groups_of
 
@@ -153,6 +154,23 @@ def ad_hoc_host(target: str) -> Host:
         connection=Connection(address=name, port=port, user=match["user"]),
         is_listed=False,
     )
+
+
+def with_application(host: Host, application: Mapping[str, Any]) -> Host:
+    """Return a host that stands in no inventory with an application that was found there.
+
+    Args:
+        host: The one that was asked.
+        application: What was found, by the names of a profile; what is ``None`` was not. All else has its default.
+
+    Raises:
+        ConfigError: It is nothing that an inventory may say, either.
+    """
+    found = {name: value for name, value in application.items() if value is not None}
+    profile, mistake = judge(found, NamedProfile)
+    if mistake:
+        raise ConfigError(told("an application was found whose profile", mistake))
+    return replace(host, app=profile.values())
 
 
 # ---- explaining -----------------------------------------------------------------------------------------------------

@@ -48,17 +48,38 @@ def _put_host(page: Page, diagnosis: Diagnosis, again: Invocation) -> None:
         )
         if seen.limits:
             page.prose(f"seen as {seen.login}, not as root: {seen.limits}")
+    if diagnosis.found:
+        page.prose(f"found there, not given: {', '.join(f'{name} {value}' for name, value in diagnosis.found)}")
+    if diagnosis.not_found:
+        page.prose(diagnosis.not_found)
     numbers = {one.scenario: number for number, one in enumerate(diagnosis.faulty, 1)}
+    about_it = again.about(host.name) if host.is_listed else again.about(host.connection.address, inventory="FILE")
     for one in diagnosis.faulty:
-        _put_fault(page, one, numbers, again.about(host.name))
+        _put_fault(page, one, numbers, about_it)
     for one in diagnosis.unknown:
         page.headline(
             (f"?  {one.scenario}", HEADING), f"cannot be known: {one.preview.standing.why(Health.UNKNOWN)}", 3
         )
+    _put_unbound(page, diagnosis)
     _put_healthy(page, diagnosis)
     for name, why in diagnosis.left_out:
         page.headline((f"-- {name}", HEADING), f"not looked for: {why}", 3)
+    if not host.is_listed and any(one.would_help for one in diagnosis.faulty):
+        page.prose("It stands in no inventory, so it may only be looked at: list it in one, FILE above.")
     page.line((_verdict(diagnosis), BAD if diagnosis.exit_status else GOOD), f" · exit {int(diagnosis.exit_status)}")
+
+
+def _put_unbound(page: Page, diagnosis: Diagnosis) -> None:
+    """Say what could not be looked for: together where the same value would let it be."""
+    for one in diagnosis.unbound:
+        if not one.missing:
+            page.headline((f"?  {one.scenario}", HEADING), f"could not be looked for: {one.why}", 3)
+    remedy = (
+        "give it in the inventory" if diagnosis.host.is_listed else "name an inventory that has it with --inventory"
+    )
+    for missing in dict.fromkeys(one.missing for one in diagnosis.unbound if one.missing):
+        names = ", ".join(one.scenario for one in diagnosis.unbound if one.missing == missing)
+        page.beside(("?  ", HEADING), f"{names}: could not be looked for without {missing}: {remedy}", 3)
 
 
 def _put_healthy(page: Page, diagnosis: Diagnosis) -> None:
@@ -108,12 +129,13 @@ def _verdict(diagnosis: Diagnosis) -> str:
         return "nothing was looked for"
     explained = [one for one in diagnosis.faulty if one.explained_by]
     causes = [one for one in diagnosis.faulty if one.likelihood is Health.FAULTY and not one.explained_by]
+    unknown = len(diagnosis.unknown) + len(diagnosis.unbound)
     others = len(diagnosis.faulty) - len(causes) - len(explained)
     said = [
         counted(len(causes), "cause") if causes else "",
         f"{others} that may be" if others else "",
         f"{len(explained)} explained" if explained else "",
-        f"{len(diagnosis.unknown)} unknown" if diagnosis.unknown else "",
+        f"{unknown} unknown" if unknown else "",
     ]
     found = f"found {joined(said, ', ')}" if any(said) else "nothing is wrong that was looked for"
     return f"{found}, {len(diagnosis.left_out)} not looked for" if diagnosis.left_out else found

@@ -18,10 +18,12 @@ from soleil_remediate.facts.clocks import seconds_at
 from soleil_remediate.facts.databases import FindPacketRules
 from soleil_remediate.facts.extents import MeasureShared
 from soleil_remediate.facts.files import StatFile
+from soleil_remediate.facts.php_fpm import ReadPoolUsers
 from soleil_remediate.facts.poolers import AskPooler
 from soleil_remediate.facts.processes import OpenFile, ReadMounts
 from soleil_remediate.facts.replies import AskRedis
 from soleil_remediate.facts.rollbacks import Artisan, PretendRollback, ReadBatches
+from soleil_remediate.facts.sites import ReadServers
 from soleil_remediate.look import look
 from soleil_remediate.looks.bookings import BookingsChoices, BookingsGuards, BookingsLogWindow, BookingsOverlaps
 from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
@@ -378,7 +380,7 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
 _ARTISAN = Artisan(code=Path("/srv/web/1"), user="www-data", migrations=Path("/srv/web/2/database/migrations"))
 
 #: What the sample host is not asked: what only users' own tasks ask, what only other file systems need, and what is
-#: asked only where a person wants migrations taken back.
+#: asked only where a person wants migrations taken back, or where nothing is given of a host.
 RARE: tuple[Query[Any], ...] = (
     AskRedis(Path("/srv/x"), "www-data"),
     StatFile(Path("/srv/x")),
@@ -388,6 +390,8 @@ RARE: tuple[Query[Any], ...] = (
     ReadMounts((OpenFile(pid=12, fd=3, path=Path("/srv/x"), is_deleted=True),)),
     ReadBatches(_ARTISAN),
     PretendRollback(_ARTISAN, ("2026_01_02_000001_add_floor",)),
+    ReadServers(),
+    ReadPoolUsers(),
 )
 
 #: By which one host has too little memory.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,19 +13,24 @@ import pytest
 
 from soleil_remediate import cli
 from soleil_remediate.catalog import BUILT_IN, Catalog, load_catalog
+from soleil_remediate.checks.from_here import PageReached
 from soleil_remediate.cli import diagnosing as verb
 from soleil_remediate.cli.verbs import BY_NAME
-from soleil_remediate.command import Command
+from soleil_remediate.command import Command, Output
 from soleil_remediate.diagnosing import diagnose, look_for
+from soleil_remediate.discovering import discover
 from soleil_remediate.errors import ConfigError, ConnectionLost, ExitStatus, FactError, PlaybookError, UnknownName
 from soleil_remediate.findings import Diagnosis
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import Crashed, NotReached
-from soleil_remediate.loading import Scenarios, lint, load_scenarios, shipped_playbooks
+from soleil_remediate.loading import Scenarios, ad_hoc_host, lint, load_scenarios, shipped_playbooks
 from soleil_remediate.reporters.diagnoses import diagnoses_page
 from soleil_remediate.reporters.invocation import Invocation
+from soleil_remediate.secrecy import redacted
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
+from soleil_remediate.units import Duration
 from tests import tiny
+from tests.unit.facts.sites import POOL_USERS, serve
 from tests.unit.reporters.approved import approve
 
 CATALOG = Catalog.of(tiny.FileSays, tiny.PutFile, tiny.ShowFile)
@@ -71,6 +76,10 @@ class Bench:
 
 def _is_about(path: str, command: Command) -> bool:
     return command.words[4:] == (path,)
+
+
+def _names(word: str, command: Command) -> bool:
+    return word in command.words
 
 
 @pytest.fixture
@@ -171,9 +180,33 @@ def test_what_is_not_for_a_host_or_needs_more_is_left_out_and_says_why(bench: Be
     left_out = dict(found.left_out)
     assert left_out["needs"] == "needs needs --set name=…: name: whose"
     assert left_out["staged"] == "it has stages, and is for a person who knows what is to follow what"
-    assert "needs app.root" in left_out["app"]
     assert left_out["web"] == "it is for web"
-    assert found.exit_status is ExitStatus.USAGE
+    assert [(one.scenario, one.missing) for one in found.unbound] == [("app", "app.root")]
+    assert found.exit_status is ExitStatus.USAGE, "nothing at all was looked for"
+
+
+@pytest.mark.parametrize(
+    "text, unbound, status",
+    [
+        (playbook("app", "'{{ app.root }}'"), [("app", "app.root")], ExitStatus.WORK_FOUND),
+        (playbook("odd", "'{{ vars.odd }}'"), [("odd", "")], ExitStatus.WORK_FOUND),  # given, and no path
+        (playbook("web", SITE, "hosts: web"), [], ExitStatus.OK),
+    ],
+)
+def test_a_host_is_not_well_while_what_is_meant_for_it_could_not_be_looked_for(
+    bench: Bench, text: str, unbound: list[tuple[str, str]], status: ExitStatus
+) -> None:
+    bench.let(disk="good")
+    (found,) = look_for(
+        bench.write(playbook("disk", DISK), text),
+        (replace(tiny.host(), variables={"odd": "no path"}),),
+        catalog=CATALOG,
+        transport=ScriptedTransport(bench.host),
+        select=lambda pattern: [tiny.host("web2" if pattern == "web" else "web1")],
+    )
+    assert outline(found) == ["disk healthy"]
+    assert found.exit_status is status
+    assert [(one.scenario, one.missing) for one in found.unbound] == unbound
 
 
 def test_a_host_that_cannot_be_reached_and_one_that_breaks_keep_no_other_from_being_told(bench: Bench) -> None:
@@ -210,16 +243,129 @@ def test_a_script_names_hosts_as_the_command_does(bench: Bench, tmp_path: Path) 
 
     for one in (found("web1", inventory), found("web1")):
         assert "own faulty" in outline(one)
-    assert (
-        "needs app.root, which is not given in the inventory"
-        in dict(found("web1", inventory).left_out)["failed-deployment-rollback"]
-    )
-    assert "this host stands in none" in dict(found("web1").left_out)["failed-deployment-rollback"]
+
+    def unbound(hosts: str, inventory: Path | None = None) -> str:
+        return {one.scenario: one.why for one in found(hosts, inventory).unbound}["failed-deployment-rollback"]
+
+    assert "needs app.root, which is not given in the inventory" in unbound("web1", inventory)
+    assert "this host stands in none" in unbound("web1")
     with pytest.raises(ConfigError, match="web9"):
         found("web9", inventory)
     inventory.write_text("all: {hosts: {web1: {}}}")
     left_out = dict(found("web1", inventory).left_out)
     assert left_out["application-down"] == "it is for web, which the inventory has not"
+
+
+# --- a host that stands in no inventory -------------------------------------------------------------------------------
+
+ALONE = ad_hoc_host("deploy@web1")
+
+
+def test_the_one_application_that_a_host_serves_is_found_and_looked_at(bench: Bench) -> None:
+    scenarios = bench.write(playbook("app", "'{{ app.root }}'"), playbook("log", "'{{ app.logs }}'"))
+    bench.host.on_read(partial(_is_about, "/srv/app"), "bad\n")
+    bench.host.on_read(partial(_is_about, "/srv/app/storage/logs/laravel.log"), "good\n")
+    serve(bench.host, "/srv/app", says="server_name soleil.example;")
+    found = bench.diagnosed(scenarios, ALONE)
+    assert outline(found) == ["app faulty", "log healthy"]
+    assert (found.unbound, found.not_found, found.exit_status) == ((), "", ExitStatus.WORK_FOUND)
+    assert found.found == (
+        ("app.root", "/srv/app"),
+        ("app.user", "www-data"),
+        ("app.logs", "/srv/app/storage/logs/laravel.log"),
+        ("app.url", "http://soleil.example/"),
+    )
+    assert bench.host.sent == []
+
+
+@pytest.mark.parametrize(
+    "roots, why",
+    [
+        ([], "no application was found: nginx serves no folder public with artisan beside it"),
+        (["/srv/a", "/srv/b"], "several applications were found, and none was chosen: /srv/a, /srv/b"),
+    ],
+)
+def test_an_application_is_never_guessed(bench: Bench, roots: list[str], why: str) -> None:
+    serve(bench.host, *roots)
+    bench.let(disk="good")
+    found = bench.diagnosed(bench.write(playbook("disk", DISK), playbook("app", "'{{ app.root }}'")), ALONE)
+    assert outline(found) == ["disk healthy"]
+    assert (found.found, found.not_found, found.exit_status) == ((), why, ExitStatus.WORK_FOUND)
+    assert [(one.scenario, one.missing) for one in found.unbound] == [("app", "app.root")]
+
+
+def test_where_no_application_can_be_looked_for_the_rest_is(bench: Bench) -> None:
+    bench.host.on_read(partial(_names, "/etc/nginx/sites-enabled"), FactError("grep is gone"))
+    bench.let(disk="bad")
+    found = bench.diagnosed(bench.write(playbook("disk", DISK)), ALONE)
+    assert outline(found) == ["disk faulty"]
+    assert found.not_found == "no application could be looked for: grep is gone"
+
+
+def test_what_no_inventory_might_say_is_no_application(bench: Bench) -> None:
+    serve(bench.host, "/srv/app")
+    bench.host.on_read(partial(_names, "/etc/php"), POOL_USERS.replace("www-data", "-x").replace("$pool", "-x"))
+    found = bench.diagnosed(bench.write(playbook("app", "'{{ app.root }}'")), ALONE)
+    assert (found.findings, found.found, found.exit_status) == ((), (), ExitStatus.USAGE)
+    assert "must be the name of a user" in found.not_found
+
+
+def test_a_host_of_an_inventory_is_not_searched_for_applications(bench: Bench) -> None:
+    bench.let(disk="good")
+    found = bench.diagnosed(bench.write(playbook("disk", DISK), playbook("app", "'{{ app.root }}'")))
+    assert [len(batch) for batch in bench.host.asked] == [1]
+    assert (found.found, found.not_found) == ((), "")
+
+
+@pytest.mark.parametrize("section", ["beyond", "healthy_when"])
+def test_what_a_host_says_of_itself_is_asked_nowhere_else(bench: Bench, section: str) -> None:
+    """Else a host could name an address that only this machine reaches, and have it asked."""
+    catalog = Catalog.of(tiny.FileSays, tiny.PutFile, PageReached)
+    reached = "  - page.reached: {page: /, url: '{{ app.url }}'}"
+    text = playbook("app", DISK)
+    text = text + f"beyond:\n{reached}\n" if section == "beyond" else text.replace("steps:", f"{reached}\nsteps:")
+    (bench.folder / "app.yml").write_text(text)
+    serve(bench.host, "/srv/app", says="server_name metadata.internal;")
+    bench.let(disk="good")
+    bench.host.on_read(lambda command: command.words[0] in {"date", "cat"}, FactError("no matter"))
+    (found,) = look_for(
+        load_scenarios([bench.folder], catalog), (ALONE,), catalog=catalog, transport=ScriptedTransport(bench.host)
+    )
+    assert ("app.url", "http://metadata.internal/") in found.found
+    assert outline(found) == ["app healthy" if section == "beyond" else "app unknown"]
+    assert not any(command.is_from_here for batch in bench.host.asked for command in batch)
+
+
+def test_what_a_found_application_keeps_secret_is_hidden_as_any_other(bench: Bench) -> None:
+    """Its log may hold the database's password; the session was opened without knowing that there is a .env."""
+    serve(bench.host, "/srv/app", env="DB_PASSWORD=found-out-there\n")
+    bench.let(app="it logs in with found-out-there")
+    found = bench.diagnosed(bench.write(playbook("app", "'{{ app.root }}'")), ALONE)
+    page = diagnoses_page([found], Invocation(hosts="deploy@web1"), 80).text
+    assert "it logs in with" in page
+    assert "found-out-there" not in page
+
+
+def test_what_could_not_be_read_of_its_secrets_is_asked_for_with_the_next_batch(bench: Bench) -> None:
+    serve(bench.host, "/srv/app")
+    is_about_secrets = partial(_names, "/srv/app/.env")
+    bench.host.on_read(is_about_secrets, FactError("no answer within 2 s"))
+    bench.host.on_read(["true"], "yes")
+    there = discover(ALONE, ScriptedTransport(bench.host).open(ALONE, within=Duration(1)))
+    there.ask([Command(("true",))])
+    bench.host.on_read(is_about_secrets, "DB_PASSWORD=read-at-last\n")
+    for _ in range(2):
+        assert there.ask([Command(("true",))]) == [Output(exit_status=0, stdout=b"yes")]
+    asked = [any(map(is_about_secrets, batch)) for batch in bench.host.asked]
+    assert asked == [False, False, True, True, False]
+    assert redacted("read-at-last") != "read-at-last"
+
+
+def test_a_host_without_inventory_is_shown_with_what_was_found_and_how_to_go_on(bench: Bench) -> None:
+    serve(bench.host, "/srv/app", says="server_name soleil.example;")
+    bench.let(app="bad")
+    found = bench.diagnosed(bench.write(playbook("app", "'{{ app.root }}'")), ALONE)
+    approve("diagnose-without-inventory", diagnoses_page([found], Invocation(hosts="deploy@web1"), 80).text)
 
 
 # --- playbooks --------------------------------------------------------------------------------------------------------
@@ -256,6 +402,15 @@ stages:
         load_scenarios([tmp_path], CATALOG)
 
 
+def test_what_is_found_is_enough_for_every_shipped_scenario(bench: Bench) -> None:
+    catalog = load_catalog()
+    scenarios = load_scenarios([shipped_playbooks()], catalog)
+    bench.host.on_read(lambda _: True, FactError("nobody knows"))
+    serve(bench.host, "/srv/app")
+    (found,) = look_for(scenarios, (ALONE,), catalog=catalog, transport=ScriptedTransport(bench.host))
+    assert (found.unbound, found.left_out, len(found.findings)) == ((), (), len(scenarios))
+
+
 def test_every_shipped_scenario_can_be_diagnosed() -> None:
     scenarios = load_scenarios([shipped_playbooks()], load_catalog())
     assert not any(one.stages or any(given.is_required for given in one.inputs.values()) for one in scenarios.values())
@@ -272,9 +427,25 @@ def test_what_a_person_sees_is_what_was_approved(bench: Bench) -> None:
     two = bench.diagnosed(scenarios)
     gone = Diagnosis(host=tiny.host("web2"), end=NotReached(why="web2: it is gone", is_retryable=True))
     bench.let(disk="good", site="good")
-    well = bench.diagnosed(scenarios)
+    well = replace(bench.diagnosed(scenarios), unbound=(), left_out=(("staged", "it has stages"),))
     page = diagnoses_page([one, two, gone, well], Invocation(hosts="web", inventory="lab.yml"), 80)
     approve("diagnose", page.text)
+
+
+def test_what_was_not_looked_for_is_told_with_what_would_let_it_be(bench: Bench) -> None:
+    scenarios = bench.write(
+        playbook("disk", DISK),
+        playbook("app", "'{{ app.root }}'"),
+        playbook("more", "'{{ app.root }}/more'"),
+        playbook("own", "'{{ vars.own }}'"),
+        playbook("odd", "'{{ vars.odd }}'"),
+    )
+    bench.let(disk="good")
+    serve(bench.host, "/srv/one", "/srv/two")
+    host = replace(tiny.host(), variables={"odd": "no path"})
+    listed, alone = bench.diagnosed(scenarios, host), bench.diagnosed(scenarios, replace(host, is_listed=False))
+    page = diagnoses_page([listed, alone], Invocation(hosts="web1"), 80)
+    approve("diagnose-not-looked-for", page.text)
 
 
 def test_the_command_ends_with_what_was_found(
@@ -283,7 +454,7 @@ def test_the_command_ends_with_what_was_found(
     (tmp_path / "hosts").mkdir()
     inventory = tmp_path / "hosts/inventory.yml"
     inventory.write_text("all: {hosts: {web1: {}}}")
-    scenarios = bench.write(*THREE)
+    scenarios = bench.write(*THREE, playbook("app", "'{{ app.root }}'"))
     bench.let(disk="bad", site="good", release="good")
     monkeypatch.setattr(sys, "argv", ["/usr/bin/soleil-remediate"])
     monkeypatch.setattr(verb, "chosen_scenarios", lambda _: (scenarios, CATALOG))
@@ -300,3 +471,4 @@ def test_the_command_ends_with_what_was_found(
     document = json.loads(capsys.readouterr().out)
     assert document["exit_status"] == 5
     assert [one["scenario"] for one in document["hosts"][0]["findings"]] == ["disk", "site", "release"]
+    assert [(one["scenario"], one["missing"]) for one in document["hosts"][0]["unbound"]] == [("app", "app.root")]
