@@ -272,6 +272,8 @@ def runs_show(call: Call) -> ExitStatus:
     history = Runs(state_folder()).history(call.text("run"))
     if call.is_json:
         open_ends = {"ending": history.ending, "unanswered": history.unanswered, "cut_copies": history.cut_copies}
+        with suppress(LookupError, TypeError, AttributeError):  # somebody else wrote a line of it
+            open_ends["for_people"] = history.left_to_people
         return _document(call, "lines", history.lines, **open_ends)
     known: Mapping[str, Scenario] = {}
     with suppress(ConfigError):  # a playbook that is broken by now hides no record

@@ -248,6 +248,8 @@ def bind(
         signs=() if stage is not None else tuple(cast("Check[Any]", one) for one in builder.build_all(scenario.signs)),
         steps=tuple(steps),
         left_out=tuple(left_out),
+        questions=scenario.questions,
+        by_hand=scenario.by_hand,
         is_once=stage is not None and stage.is_once,
     )
 

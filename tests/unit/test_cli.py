@@ -659,6 +659,9 @@ def test_runs_are_listed_and_shown(soleil: Soleil, inventory: str) -> None:
     document = json.loads(soleil("runs", "show", run["run"], "-o", "json").out)
     assert document["lines"][0]["type"] == "RunStarted"
     assert (document["ending"], document["unanswered"], document["cut_copies"]) == ("ended", [], [])
+    questions = document["for_people"]["questions"]
+    assert questions[0] == {"type": "Advice", "text": "Which file grew, how fast, and why?", "hosts": ["web1"]}
+    assert "  answer  Which file grew, how fast, and why?" in shown.out
 
 
 def test_a_hosts_name_in_a_scenarios_place_is_noticed(soleil: Soleil, inventory: str) -> None:
