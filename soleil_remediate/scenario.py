@@ -116,8 +116,8 @@ class Scenario:
         explains: The scenarios whose symptoms go away with this one's, each with where it is named: a diagnosis tells
             the cause first.
         signs: Only where one of these is at fault as well is this one the cause; without any its symptom says so.
-        questions: What a person still has to answer.
-        by_hand: What a person may still have to do, with the commands.
+        questions: What a person still has to answer, as written: it may hold templates.
+        by_hand: What a person may still have to do, with the commands; likewise.
         origin: Where the file begins.
         hosts_origin: Where the pattern was written; ``None`` where nobody wrote one.
     """

@@ -23,7 +23,7 @@ from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus, Unreachable, worst
 from soleil_remediate.events import as_data
 from soleil_remediate.host import Host
-from soleil_remediate.loading import Inventory, Problem, check_local_files, load_inventory, misfits
+from soleil_remediate.loading import Inventory, Problem, check_local_files, load_inventory, misfits, unbound
 from soleil_remediate.loading import lint as lint_files
 from soleil_remediate.local_files import shown_path
 from soleil_remediate.record import Runs
@@ -71,7 +71,7 @@ def explain(call: Call) -> ExitStatus:
     """Show a scenario's runbook page."""
     found, catalog = chosen_scenarios(call)
     scenario = found.find(call.text("scenario"))
-    return _show(explain_page(scenario, catalog, invocation(call, scenario.name), _width()))
+    return _show(explain_page(unbound(scenario), catalog, invocation(call, scenario.name), _width()))
 
 
 # --- ping -------------------------------------------------------------------------------------------------------------

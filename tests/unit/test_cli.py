@@ -443,7 +443,7 @@ def test_a_page_of_the_runbook_goes_on_with_the_same_playbooks(
         "goal: [{disk.used: {below: '{{ inputs.target }}'}}]\n"
         "steps: [{log.truncate: {path: /var/log/app.log, larger_than: 1 GiB}}]\n"
         "questions: ['Why is it so?']\n"
-        'by_hand: ["See what it is:\\n  du -xh /"]\n'
+        'by_hand: ["See what it is:\\n  du -xh {{ app.root }}"]\n'
         "escalate: {after: 30 min, to: devops}\n"
     )
     said = soleil("explain", "disk-sample", "--playbooks", "mine")
