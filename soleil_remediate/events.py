@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from functools import singledispatch
@@ -16,6 +16,7 @@ from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import HostOutcome
 from soleil_remediate.plan import Change
 from soleil_remediate.report import HostReport, RunReport
+from soleil_remediate.scenario import ForPeople
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.seen import Preview, Standing
 from soleil_remediate.step_outcomes import SavedCopy, StepOutcome
@@ -44,7 +45,11 @@ class Called:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
-    """A run begins; nothing was sent."""
+    """A run begins; nothing was sent.
+
+    Args:
+        for_people: What its scenario leaves to people on all of its hosts, whatever becomes of them.
+    """
 
     run: str
     scenario: str
@@ -52,6 +57,7 @@ class RunStarted:
     operator: str
     inputs: Mapping[str, Any]
     called: Called = Called()
+    for_people: ForPeople = field(default_factory=ForPeople)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

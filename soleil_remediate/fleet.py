@@ -45,7 +45,7 @@ from soleil_remediate.looking import Looking, stopped
 from soleil_remediate.record import Record, RecordNotWritten, Runs, new_run
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.rollout import NOT_TRIED, Rollout, failures
-from soleil_remediate.scenario import Case
+from soleil_remediate.scenario import Case, ForPeople
 from soleil_remediate.seen import Preview
 from soleil_remediate.shares import excess
 from soleil_remediate.stages import hindrance, in_order
@@ -204,6 +204,7 @@ class _Fleet:
         self._stop = signals.stop
         self._owner = operator()
         self._cases = cases
+        self._for_people = ForPeople.of(cases)
 
         def runs_of(cases: Sequence[Case], say: Listener) -> list[HostRun]:
             owner = f"{self._owner} (run {self._run})"
@@ -316,6 +317,7 @@ class _Fleet:
             operator=self._owner,
             inputs=inputs,
             called=called or Called(),
+            for_people=self._for_people,
         )
         try:
             self._inbox.say(event)
@@ -330,6 +332,7 @@ class _Fleet:
             run=self._run,
             scenario=self._scenario,
             hosts=tuple(self._reports[index] for index in range(len(self._runs))),
+            for_people=self._for_people,
         )
         self._inbox.say_all_the_same(RunEnded(report=report))
         self._inbox.drain()

@@ -17,7 +17,10 @@ from typing import Any, BinaryIO, get_args
 
 from soleil_remediate.copies import cut_short
 from soleil_remediate.errors import ConfigError, worst
+from soleil_remediate.events import as_data
+from soleil_remediate.host import listed_name
 from soleil_remediate.host_outcomes import Eased, Fixed, HostOutcome, MaybeChanged, NotNeeded
+from soleil_remediate.scenario import Advice, ForPeople
 from soleil_remediate.step_outcomes import StepUnknown
 from soleil_remediate.task import Health
 
@@ -91,6 +94,19 @@ class History:
             if line["type"] == "RunStarted":
                 return line
         raise ConfigError(f"run {self.run} ended before it began: nothing was sent to any host")
+
+    @property
+    def for_people(self) -> ForPeople:
+        """What the run's scenario left to people on all of its hosts; nothing in records from before that was kept."""
+        told = [line["for_people"] for line in self.lines if line["type"] == "RunStarted"]
+        return _for_people(told[0]) if told else ForPeople()
+
+    @property
+    def left_to_people(self) -> ForPeople:
+        """The same on those of its hosts that had the fault, or may have had it."""
+        ends = self._verdicts()
+        hosts = (str(host) for line in self.lines if line["type"] == "RunStarted" for host in line["hosts"])
+        return self.for_people.on({listed_name(host) for host in hosts if ends.get(host) != NotNeeded.word})
 
     @property
     def open_changes(self) -> tuple[Unanswered, ...]:
@@ -245,6 +261,15 @@ def _outcome(written: Mapping[str, Any]) -> HostOutcome:
     return outcome
 
 
+def _for_people(written: Mapping[str, Any]) -> ForPeople:
+    return ForPeople(
+        **{
+            name: tuple(Advice(text=str(one["text"]), hosts=tuple(map(str, one["hosts"]))) for one in written[name])
+            for name in ("questions", "by_hand")
+        }
+    )
+
+
 def _unanswered(lines: Sequence[dict[str, Any]]) -> tuple[Unanswered, ...]:
     """Return the changes that may have been made; where a host's end is on record, its verdict speaks for them."""
     told = {line["host"]: number for number, line in enumerate(lines) if line["type"] in _ENDS}
@@ -317,6 +342,8 @@ class _Reader:
         if not isinstance(line, dict):
             return
         if "type" in line:
+            if line["type"] == "RunStarted":
+                line.setdefault("for_people", as_data(ForPeople()))
             self.lines.append(self._from_1(line) if self._format == 1 else line)
         elif "format" in line:
             self._format = int(line["format"])

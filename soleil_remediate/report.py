@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from soleil_remediate.errors import ExitStatus, Unreachable, worst
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import Fixed, HostOutcome, MaybeChanged, NotNeeded, NotReached
+from soleil_remediate.scenario import ForPeople
 from soleil_remediate.seen import Preview, Standing, plan_of
 from soleil_remediate.step_outcomes import (
     SavedCopy,
@@ -106,11 +107,16 @@ def _raise_for(outcome: HostOutcome, host: str, report: HostReport | RunReport) 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """What became of a run, host by host, in the inventory's order."""
+    """What became of a run, host by host, in the inventory's order.
+
+    Args:
+        for_people: What its scenario leaves to people on all of them.
+    """
 
     run: str
     scenario: str
     hosts: tuple[HostReport, ...]
+    for_people: ForPeople = field(default_factory=ForPeople)
 
     @property
     def exit_status(self) -> ExitStatus:
@@ -136,6 +142,13 @@ class RunReport:
     def plan(self) -> str:
         """The digest that ``--approve`` takes: of every change that the previews would send."""
         return plan_of(tuple(host.preview for host in self.hosts if host.preview is not None))
+
+    @property
+    def left_to_people(self) -> ForPeople:
+        """What people have to answer and to do on the hosts that had the fault, or may have had it."""
+        return self.for_people.on(
+            {one.host.listed_name for one in self.hosts if not isinstance(one.outcome, NotNeeded)}
+        )
 
     def raise_for_outcome(self) -> None:
         """Do nothing where every host is healthy or fixed; else raise what says why the worst is not.

@@ -4,10 +4,10 @@ what is looked at before there is any scenario.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Self
 
 from soleil_remediate.host import Host, Origin, nothing
 from soleil_remediate.task import Check, Look, Task
@@ -116,8 +116,8 @@ class Scenario:
         explains: The scenarios whose symptoms go away with this one's, each with where it is named: a diagnosis tells
             the cause first.
         signs: Only where one of these is at fault as well is this one the cause; without any its symptom says so.
-        questions: What a person still has to answer.
-        by_hand: What a person may still have to do, with the commands.
+        questions: What a person still has to answer, as written: it may hold templates.
+        by_hand: What a person may still have to do, with the commands; likewise.
         origin: Where the file begins.
         hosts_origin: Where the pattern was written; ``None`` where nobody wrote one.
     """
@@ -212,6 +212,8 @@ class Case:
     """A scenario, or one of its stages, bound to one host and its inputs: every value filled in and validated.
 
     Args:
+        questions: What a person still has to answer about this host.
+        by_hand: What a person may still have to do on it, with the commands.
         is_once: Of the cases of its stage only the first whose host can be looked at is meant.
     """
 
@@ -225,4 +227,59 @@ class Case:
     left_out: tuple[LeftOut, ...] = ()
     beyond: tuple[Check[Any], ...] = ()
     signs: tuple[Check[Any], ...] = ()
+    questions: tuple[str, ...] = ()
+    by_hand: tuple[str, ...] = ()
     is_once: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """A line for people.
+
+    Args:
+        text: What it says.
+        hosts: For which hosts of the inventory it reads so.
+    """
+
+    text: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForPeople:
+    """What only people can answer or do. Nothing here knows whether anybody has.
+
+    Args:
+        questions: What a person still has to answer.
+        by_hand: What a person may still have to do, with the commands.
+    """
+
+    questions: tuple[Advice, ...] = ()
+    by_hand: tuple[Advice, ...] = ()
+
+    @classmethod
+    def of(cls, cases: Sequence[Case]) -> Self:
+        """Return what a scenario leaves to people on the hosts that it is bound to: a line that reads alike once."""
+        return cls(
+            questions=_alike((case.host.listed_name, case.questions) for case in cases),
+            by_hand=_alike((case.host.listed_name, case.by_hand) for case in cases),
+        )
+
+    def on(self, hosts: Collection[str]) -> Self:
+        """Return what is left on some of the hosts, by their names in the inventory."""
+        return type(self)(questions=_among(self.questions, hosts), by_hand=_among(self.by_hand, hosts))
+
+
+def _alike(lines: Iterable[tuple[str, Sequence[str]]]) -> tuple[Advice, ...]:
+    """Return the lines of hosts in their order, which is every host's, and for each which hosts it is for."""
+    found: dict[tuple[int, str], dict[str, None]] = {}
+    for host, texts in lines:
+        for place, text in enumerate(texts):
+            found.setdefault((place, text), {})[host] = None
+    ordered = sorted(found.items(), key=lambda one: one[0][0])
+    return tuple(Advice(text=text, hosts=tuple(hosts)) for (_, text), hosts in ordered)
+
+
+def _among(lines: Iterable[Advice], hosts: Collection[str]) -> tuple[Advice, ...]:
+    left = ((one.text, tuple(host for host in one.hosts if host in hosts)) for one in lines)
+    return tuple(Advice(text=text, hosts=its) for text, its in left if its)

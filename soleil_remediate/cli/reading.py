@@ -23,7 +23,7 @@ from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus, Unreachable, worst
 from soleil_remediate.events import as_data
 from soleil_remediate.host import Host
-from soleil_remediate.loading import Inventory, Problem, check_local_files, load_inventory, misfits
+from soleil_remediate.loading import Inventory, Problem, check_local_files, load_inventory, misfits, unbound
 from soleil_remediate.loading import lint as lint_files
 from soleil_remediate.local_files import shown_path
 from soleil_remediate.record import Runs
@@ -71,7 +71,7 @@ def explain(call: Call) -> ExitStatus:
     """Show a scenario's runbook page."""
     found, catalog = chosen_scenarios(call)
     scenario = found.find(call.text("scenario"))
-    return _show(explain_page(scenario, catalog, invocation(call, scenario.name), _width()))
+    return _show(explain_page(unbound(scenario), catalog, invocation(call, scenario.name), _width()))
 
 
 # --- ping -------------------------------------------------------------------------------------------------------------
@@ -272,6 +272,8 @@ def runs_show(call: Call) -> ExitStatus:
     history = Runs(state_folder()).history(call.text("run"))
     if call.is_json:
         open_ends = {"ending": history.ending, "unanswered": history.unanswered, "cut_copies": history.cut_copies}
+        with suppress(LookupError, TypeError, AttributeError):  # somebody else wrote a line of it
+            open_ends["for_people"] = history.left_to_people
         return _document(call, "lines", history.lines, **open_ends)
     known: Mapping[str, Scenario] = {}
     with suppress(ConfigError):  # a playbook that is broken by now hides no record

@@ -74,7 +74,9 @@ def resume_run(call: Call) -> ExitStatus:
     else:  # perhaps it is the wrong inventory: nothing is written down for good
         resumed = not_resumed(history, gone)
     left = [] if call.has("dry_run") else [case for case in cases if case.host.name in resumed.left]
-    before = Before(report=_settled(history, resumed, cases, left), failed=resumed.failed, told=_told(history, resumed))
+    before = Before(
+        report=_settled(history, resumed, cases, left), failed=resumed.failed, told=_told(history, resumed, cases)
+    )
     if not is_document:
         screen.show(_page(call, history, resumed, again, screen.width, refusal))
     if refusal is not None:
@@ -124,7 +126,8 @@ def _settled(history: History, resumed: Resumed, cases: Sequence[Case], left: Se
         for name in map(str, history.started["hosts"])
         if name in ends
     )
-    return RunReport(run=history.run, scenario=history.started["scenario"], hosts=tuple(reports))
+    about = {"run": history.run, "scenario": history.started["scenario"], "for_people": history.for_people}
+    return RunReport(**about, hosts=tuple(reports))
 
 
 def _as_it_was_called(call: Call, history: History) -> Call:
@@ -241,7 +244,7 @@ def _found(one: Settled) -> str:
     return settled_in_words(found, one.exit_status, one.says)
 
 
-def _told(history: History, resumed: Resumed) -> dict[str, Any]:
+def _told(history: History, resumed: Resumed, cases: Sequence[Case]) -> dict[str, Any]:
     """Return for programs what became of the run after all, and of the hosts that it had been told of before."""
     changes = [
         {
@@ -264,6 +267,7 @@ def _told(history: History, resumed: Resumed) -> dict[str, Any]:
             if name not in resumed.outcomes and name not in resumed.gone
         ],
         "gone": [_ended(name, end) for name, end in resumed.gone.items()],
+        "for_people": _settled(history, resumed, cases, []).left_to_people,
         "left": list(resumed.left),
     }
 

@@ -20,6 +20,7 @@ from soleil_remediate.loading.binding import (
     meant_by,
     not_meant,
     parse_inputs,
+    unbound,
 )
 from soleil_remediate.loading.documents import Problem
 from soleil_remediate.loading.inventory import Explained, Inventory, ad_hoc_host, load_inventory, with_application
@@ -52,6 +53,7 @@ __all__ = [
     "not_meant",
     "parse_inputs",
     "shipped_playbooks",
+    "unbound",
     "with_application",
 ]
 

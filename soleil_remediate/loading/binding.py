@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 
@@ -10,7 +11,7 @@ from soleil_remediate.catalog import Catalog
 from soleil_remediate.errors import ConfigError, InventoryError, PlaybookError, UnknownName
 from soleil_remediate.host import Host, Origin
 from soleil_remediate.loading.profiles import NO_PROFILE
-from soleil_remediate.loading.templates import NotDefined, fill, names_in
+from soleil_remediate.loading.templates import NotDefined, fill, fill_for_people, names_in
 from soleil_remediate.loading.uses import INPUT_TYPES
 from soleil_remediate.loading.validation import frozen, judge, judge_each, told
 from soleil_remediate.scenario import Case, Input, LeftOut, Routine, Scenario, Stage, Step, Use
@@ -250,7 +251,19 @@ def bind(
         signs=() if stage is not None else tuple(cast("Check[Any]", one) for one in builder.build_all(scenario.signs)),
         steps=tuple(steps),
         left_out=tuple(left_out),
+        questions=builder.for_people(scenario.questions),
+        by_hand=builder.for_people(scenario.by_hand),
         is_once=stage is not None and stage.is_once,
+    )
+
+
+def unbound(scenario: Scenario) -> Scenario:
+    """Return a scenario as a page about no host has it: in texts for people names stand for what only hosts have."""
+    context = {"inputs": _inputs_of(scenario, {})}
+    return replace(
+        scenario,
+        questions=tuple(fill_for_people(text, context) for text in scenario.questions),
+        by_hand=tuple(fill_for_people(text, context) for text in scenario.by_hand),
     )
 
 
@@ -304,6 +317,10 @@ class _Builder:
         """Whether an input, or ``app.`` something, has no value here; an empty list is none."""
         section, _, key = name.rpartition(".")
         return self._context[section or "inputs"].get(key) in (None, ())
+
+    def for_people(self, texts: Iterable[str]) -> tuple[str, ...]:
+        """Return texts as they read for this host; what it has no value for stands there by its name, in capitals."""
+        return tuple(fill_for_people(text, self._context) for text in texts)
 
     def build_all(self, uses: Iterable[Use]) -> Iterator[Reading[Any]]:
         """Yield what *uses* are here, but for those whose ``only_with`` names what is missing."""

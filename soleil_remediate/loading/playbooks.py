@@ -255,6 +255,8 @@ def read_scenario(file: str | Path, catalog: Catalog, problems: Problems) -> Sce
         return None
     inputs = read_inputs(playbook.inputs, node, problems)
     reader = UseReader(catalog, inputs, problems)
+    for title in ("questions", "by_hand"):
+        reader.check_prose(node, title)
     stages = _stages(playbook, node, reader, problems)
     if "stages" in node.entries:
         for key in PARTS.keys() & node.entries.keys():

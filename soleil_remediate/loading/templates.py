@@ -7,6 +7,8 @@ objects, and what was filled in is not read as a template again.
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -177,3 +179,28 @@ def fill(value: object, context: Mapping[str, Any]) -> Any:
             return [fill(item, context) for item in value]
         case _:
             return value
+
+
+def fill_for_people(text: str, context: Mapping[str, Any]) -> str:
+    """Return a text for people with every template in it filled, as a shell has to read it.
+
+    What has no value there becomes its name in capitals, such as ``APP_ROOT``: there is no such path, user or host, so
+    that a command which is copied as it stands finds nothing to act on.
+
+    Raises:
+        ValueError: A template cannot be read.
+    """
+    return "".join(part if isinstance(part, str) else _for_shell(part, context) for part in parse(text).parts)
+
+
+def _for_shell(name: Name, context: Mapping[str, Any]) -> str:
+    try:
+        value = _as_text(name, context)
+    except (NotDefined, ValueError):
+        return _placeholder(name)
+    return shlex.quote(value) if value and value.isprintable() else _placeholder(name)
+
+
+def _placeholder(name: Name) -> str:
+    parts = name.parts[1:] if name.parts[0] in ("inputs", "vars") else name.parts
+    return re.sub(r"[^A-Z0-9]+", "_", "_".join(map(str, parts)).upper())

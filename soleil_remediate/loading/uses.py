@@ -57,6 +57,28 @@ class UseReader:
         uses = [self._use(item, title, families) for item in node.value]
         return tuple(use for use in uses if use is not None)
 
+    def check_prose(self, playbook: Node, title: str) -> None:
+        """Note what is wrong with the templates in a list of texts for people."""
+        node = playbook.entries.get(title)
+        for item in node.value if node is not None and isinstance(node.value, list) else ():
+            try:
+                names = list(names_in(item.plain))
+            except ValueError as error:
+                self._problems.add(item.origin, f"{title}: {error}")
+                continue
+            for name in names:
+                if self._is_known(name, item.origin) and (mistake := self._unfit(name)):
+                    self._problems.add(item.origin, f"{title}: {mistake}")
+
+    def _unfit(self, name: Name) -> str:
+        """Return why a name cannot stand in a text; empty where it can, or where only a host can tell."""
+        try:
+            value = name.look_up(self._sample(set()))
+        except NotDefined:
+            return ""
+        what = "a mapping" if isinstance(value, Mapping) else "a list" if isinstance(value, tuple | list) else ""
+        return f"{name} is {what}: it cannot stand in a text" if what else ""
+
     def _use(self, node: Node, title: str, families: tuple[Family, ...]) -> Use | None:
         if not isinstance(node.value, dict):
             example = (

@@ -43,7 +43,7 @@ from soleil_remediate.reporters.plans import Detail, put_commands
 from soleil_remediate.reporters.previews import fitted
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.steps import answer_in_words, progress_in_words, saved_in_words, step_in_words
-from soleil_remediate.scenario import Case
+from soleil_remediate.scenario import Case, ForPeople
 from soleil_remediate.seen import Preview
 from soleil_remediate.step_outcomes import StepHealthy, StepSkipped
 from soleil_remediate.task import Health
@@ -282,7 +282,7 @@ class ConsoleReporter:
         if self._shown:
             self.screen.say("")
         if len(report.hosts) == 1:
-            self._put_host(page, report.hosts[0])
+            self._put_host(page, report.hosts[0], report.for_people)
         else:
             put_fleet_ending(
                 page,
@@ -318,18 +318,18 @@ class ConsoleReporter:
         if len(report.hosts) == 1:
             put_verdict(page, report.hosts[0], "")
             if report.exit_status:
-                put_next(page, report.hosts[0], self._scenario, self._again, self._overview.run)
+                put_next(page, report.hosts[0], self._scenario, self._again, self._overview.run, report.for_people)
         else:
             put_hosts(page, [(host.host.name, host.outcome, host.preview) for host in report.hosts])
             page.gap()
             put_total(page, report)
         self.screen.show(page)
 
-    def _put_host(self, page: Page, host: HostReport) -> None:
+    def _put_host(self, page: Page, host: HostReport, for_people: ForPeople) -> None:
         if host.preview is not None and host.after is not None and was_touched(host):
             put_proof(page, host.preview.standing, host.after, is_everything=self._is_verbose)
         put_saved(page, host.copies)
         took = Duration(self._clock.monotonic() - self._opened) if self._opened is not None else ""
         put_verdict(page, host, str(took))
         put_forecasts(page, host)
-        put_next(page, host, self._scenario, self._again, self._overview.run)
+        put_next(page, host, self._scenario, self._again, self._overview.run, for_people)

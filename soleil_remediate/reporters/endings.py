@@ -30,10 +30,11 @@ from soleil_remediate.local_files import home
 from soleil_remediate.plan import Change
 from soleil_remediate.report import HostReport
 from soleil_remediate.reporters.invocation import Invocation
-from soleil_remediate.reporters.page import GREEN, HEADING, PURPLE, RED, Page, advised, counted, joined
+from soleil_remediate.reporters.left_to_people import put_questions, put_steps
+from soleil_remediate.reporters.page import GREEN, HEADING, PURPLE, RED, Page, counted, joined
 from soleil_remediate.reporters.plans import put_by_hand
 from soleil_remediate.reporters.visible import visible
-from soleil_remediate.scenario import Scenario
+from soleil_remediate.scenario import ForPeople, Scenario
 from soleil_remediate.seen import CheckSeen, Standing
 from soleil_remediate.stages import is_spared
 from soleil_remediate.step_outcomes import SavedCopy, StepFailed
@@ -201,13 +202,17 @@ def _reason(report: HostReport) -> str:
             return why if was_touched(report) else _NOTHING_SENT.sub("", why)
 
 
-def put_next(page: Page, report: HostReport, scenario: Scenario, again: Invocation, run: str) -> None:
+def put_next(
+    page: Page, report: HostReport, scenario: Scenario, again: Invocation, run: str, for_people: ForPeople
+) -> None:
     """Put on *page* what to type next, what to do by hand, and what still has to be answered.
 
     Args:
         run: The run's name; empty for a dry run, which keeps no record.
+        for_people: What the run leaves to people; what of it is for this host is shown where it ended so.
     """
     outcome = report.outcome
+    its = for_people.on({report.host.listed_name})
     about, command = _command(report, again)
     if about:
         page.prose(about, 2)
@@ -215,18 +220,27 @@ def put_next(page: Page, report: HostReport, scenario: Scenario, again: Invocati
         page.command("  next", command, _INDENT)
     if isinstance(outcome, Refusal):
         _pending_by_hand(page, report, again)
-    if isinstance(outcome, Eased | Unproven | NotFixed):
-        _by_hand(page, scenario)
+    if has_steps_left(report):
+        put_steps(page, its.by_hand, _INDENT)
     if isinstance(outcome, Unproven | NotFixed | MaybeChanged):
         _escalate(page, report, scenario)
-    if isinstance(outcome, Fixed | Eased | Unproven | NotFixed) and was_touched(report):
-        for number, question in enumerate(scenario.questions):
-            page.beside("  answer" if number == 0 else "", question, _INDENT)
+    if has_questions_left(report):
+        put_questions(page, its.questions, _INDENT)
     if run and (was_touched(report) or isinstance(outcome, Crashed)):
         page.command("  record", again.show(run), _INDENT)
     if isinstance(outcome, MaybeChanged):
         page.prose(f"Before anything else is sent, ask what became of {outcome.operation}:", 2)
         page.command("  next", again.resume(run), _INDENT)
+
+
+def has_steps_left(report: HostReport) -> bool:
+    """Whether a host ended so that a person may have to do the rest."""
+    return isinstance(report.outcome, Eased | Unproven | NotFixed)
+
+
+def has_questions_left(report: HostReport) -> bool:
+    """Whether a host ended so that a person is to ask why it came to that."""
+    return has_steps_left(report) or (isinstance(report.outcome, Fixed) and was_touched(report))
 
 
 def _command(report: HostReport, again: Invocation) -> tuple[str, str]:  # noqa: C901, PLR0912  # one branch a verdict
@@ -271,14 +285,6 @@ def _command(report: HostReport, again: Invocation) -> tuple[str, str]:  # noqa:
 def without_inventory(host: Host) -> str:
     """Return what to say of a host that was not reached and that nobody looked up anywhere."""
     return f"No inventory is in use: {host.name} was taken for the address itself. Where it stands in one, name that:"
-
-
-def _by_hand(page: Page, scenario: Scenario) -> None:
-    label = "  by hand"
-    for advice in scenario.by_hand:
-        for line in advised(advice, page.width - _INDENT):
-            page.line(label.ljust(_INDENT), line)
-            label = ""
 
 
 def _escalate(page: Page, report: HostReport, scenario: Scenario) -> None:

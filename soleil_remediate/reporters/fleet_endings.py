@@ -8,9 +8,10 @@ from soleil_remediate.errors import ExitStatus
 from soleil_remediate.host_outcomes import MaybeChanged, NotReached, Refusal, WrongInput
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.batches import CALM, put_affected
-from soleil_remediate.reporters.endings import put_forecasts, put_proof, put_saved, was_touched
+from soleil_remediate.reporters.endings import has_questions_left, put_forecasts, put_proof, put_saved, was_touched
 from soleil_remediate.reporters.fleets import put_hosts, put_total, telling
 from soleil_remediate.reporters.invocation import Invocation
+from soleil_remediate.reporters.left_to_people import left_in_words
 from soleil_remediate.reporters.page import Page, counted
 from soleil_remediate.stages import is_spared
 
@@ -37,6 +38,16 @@ def put_fleet_ending(
         _put_record(page, report, again, run)
     elif report.exit_status and (command := _command(report, again, is_dry=is_dry)):
         page.command("  next", command, 9)
+    _put_left(page, report, again, run, has_record=bool(run and changed))
+
+
+def _put_left(page: Page, report: RunReport, again: Invocation, run: str, *, has_record: bool) -> None:
+    """Put on *page* how much is left to people, and by which command it is read: for several hosts it is too long."""
+    hosts = {one.host.listed_name for one in report.hosts if has_questions_left(one)}
+    if run and (words := left_in_words(report.for_people.on(hosts))):
+        if not has_record:
+            page.command("  record", again.show(run), 9)
+        page.prose(f"the record has what is left to people: {words}", 9)
 
 
 def _put_proofs(page: Page, changed: Sequence[HostReport], *, is_everything: bool) -> None:

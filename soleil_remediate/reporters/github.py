@@ -24,9 +24,10 @@ from soleil_remediate.events import Event, RunEnded, RunStarted
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.endings import put_forecasts, put_next, put_proof, put_saved, put_verdict
 from soleil_remediate.reporters.invocation import Invocation
+from soleil_remediate.reporters.left_to_people import put_left_to_people
 from soleil_remediate.reporters.page import Page, counted
 from soleil_remediate.reporters.visible import inert, visible
-from soleil_remediate.scenario import Scenario
+from soleil_remediate.scenario import ForPeople, Scenario
 from soleil_remediate.secrecy import redacted
 
 _LINES = re.compile(r"(?<=\n)|(?<=\r)(?!\n)")
@@ -187,7 +188,8 @@ def summary(report: RunReport, scenario: Scenario, again: Invocation, *, is_dry:
     parts = _table(title, ("host", "verdict", "changes", "why"), rows, _SUMMARY_LIMIT // 2)
     size = sum(len(part.encode()) for part in parts)
     for host in hosts[:_PAGES]:
-        block = f"<pre>{html.escape(_host_text(host, scenario, again, '' if is_dry else report.run))}</pre>"
+        text = _host_text(host, scenario, again, "" if is_dry else report.run, report.for_people)
+        block = f"<pre>{html.escape(text)}</pre>"
         size += len(block.encode())
         if size > _SUMMARY_LIMIT:
             break
@@ -206,7 +208,11 @@ def settled(report: RunReport, status: ExitStatus) -> str:
         return ""
     rows = [(host.host.name, host.outcome.word, host.outcome.why) for host in _worst_first(report)]
     title = f"resume {report.run} ({report.scenario}): exit {int(status)}"
-    return "\n".join(_table(title, ("host", "verdict", "why"), rows, _SUMMARY_LIMIT // 8)) + "\n"
+    page = Page(80)
+    put_left_to_people(page, report.left_to_people)
+    text = "\n".join(line.plain for line in page.lines)
+    left = [f"<pre>{html.escape(text)}</pre>", ""] if text and len(text) < _SUMMARY_LIMIT // 8 else []
+    return "\n".join([*_table(title, ("host", "verdict", "why"), rows, _SUMMARY_LIMIT // 8), *left]) + "\n"
 
 
 def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], limit: int) -> list[str]:
@@ -233,12 +239,12 @@ def _cell(text: str) -> str:
     return html.escape(visible(text))
 
 
-def _host_text(host: HostReport, scenario: Scenario, again: Invocation, run: str) -> str:
+def _host_text(host: HostReport, scenario: Scenario, again: Invocation, run: str, for_people: ForPeople) -> str:
     page = Page(80)
     if host.preview is not None and host.after is not None and host.was_touched:
         put_proof(page, host.preview.standing, host.after)
     put_saved(page, host.copies)
     put_verdict(page, host)
     put_forecasts(page, host)
-    put_next(page, host, scenario, again, run)
+    put_next(page, host, scenario, again, run, for_people)
     return "\n".join(line.plain for line in page.lines)

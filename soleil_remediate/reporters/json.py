@@ -12,6 +12,12 @@
       "touched": ["web1"],             a change was sent to these, and its answer is known
       "untouched": [],                 no change was sent to these
       "unknown": [],                   a change was sent to these, and nobody knows what became of it
+      "for_people": {                  what people still have to see to: nothing here knows whether anybody has
+        "questions": [                 to be answered
+          {"text": "…", "hosts": ["web1"]}
+        ],
+        "by_hand": […]                 likewise: to be done, with the commands
+      },
       "hosts": [
         {
           "host": "web1",
@@ -30,6 +36,7 @@
         "hosts": […],                  host, verdict, why and exit_status of those that were asked and looked at now
         "settled": […],                likewise of those that were done before, as its record says
         "gone": […],                   likewise of those that are not in the inventory, as far as the record can tell
+        "for_people": {…},             as above, of all of its hosts
         "left": ["web1"]               on these something was left to do: what the run above is about
       }
     }
@@ -88,6 +95,7 @@ def run_document(
             "touched": [redacted(name) for name in report.touched],
             "untouched": [redacted(name) for name in report.untouched],
             "unknown": [redacted(name) for name in report.unknown],
+            "for_people": as_data(report.left_to_people),
             "hosts": [
                 {
                     "host": redacted(host.host.name),

@@ -10,6 +10,8 @@
 In a scenario with stages there is a suite for each host in each stage, ``web1#restart``, with the stage among its
 properties.
 
+Beside them stands as output what was measured before and after, and what people still have to answer and to do.
+
 What is unknown is an error, what is not fixed a failure, what was declined, skipped or not sent is skipped. A host's
 suite has a failure or an error exactly where its exit status is not 0: on a host that ended well, a step that did not
 help, or a goal that was not aimed at, is skipped with the reason.
@@ -32,7 +34,7 @@ from soleil_remediate.errors import ExitStatus
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.page import joined
 from soleil_remediate.reporters.visible import inert, visible
-from soleil_remediate.scenario import Routine
+from soleil_remediate.scenario import ForPeople, Routine
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.seen import CheckSeen, Standing
 from soleil_remediate.step_outcomes import (
@@ -97,7 +99,7 @@ def junit_document(
         before: The run that this one goes on with: its hosts that this one is not about have suites as well.
     """
     about = {"command": command, "scenario": report.scenario} | ({} if is_dry else {"run": report.run})
-    suites = [_suite(host, report.scenario, about) for host in report.hosts]
+    suites = [_suite(host, report.scenario, about, report.left_to_people) for host in report.hosts]
     return _written([*_settled(command, before), *suites], ended)
 
 
@@ -147,10 +149,10 @@ def _settled(command: str, before: RunReport | None) -> list[_Suite]:
     if before is None:
         return []
     about = {"command": command, "scenario": before.scenario, "run": before.run}
-    return [_suite(host, before.scenario, about) for host in before.hosts]
+    return [_suite(host, before.scenario, about, before.left_to_people) for host in before.hosts]
 
 
-def _suite(host: HostReport, scenario: str, about: dict[str, str]) -> _Suite:
+def _suite(host: HostReport, scenario: str, about: dict[str, str], left: ForPeople) -> _Suite:
     name, outcome = host.host.name, host.outcome
     return _Suite(
         name=name,
@@ -160,7 +162,7 @@ def _suite(host: HostReport, scenario: str, about: dict[str, str]) -> _Suite:
         | ({"stage": host.host.stage} if host.host.stage else {})
         | {"verdict": outcome.word, "exit_status": str(int(outcome.exit_status))},
         cases=_cases(host),
-        told=list(_told(host)),
+        told=[*_told(host), *_left(left.on({host.host.listed_name}))],
         seconds=float(host.took),
     )
 
@@ -281,6 +283,14 @@ def _told(host: HostReport) -> Iterator[str]:
         yield f"NOT OVER: {forecast.about} in about {forecast.within}: {forecast.because}"
     for copy in host.copies:
         yield f"saved: {copy.path}: {joined([str(copy.size), f'sha256 {copy.sha256}'], ', ')}"
+
+
+def _left(left: ForPeople) -> Iterator[str]:
+    """Return what people still have to answer and to do."""
+    for question in left.questions:
+        yield f"to be answered: {question.text}"
+    for step in left.by_hand:
+        yield f"by hand: {step.text}"
 
 
 def _measures(standing: Standing) -> list[Measure]:

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 
 from soleil_remediate.history import Ending, History, RunSummary
 from soleil_remediate.reporters.invocation import Invocation
+from soleil_remediate.reporters.left_to_people import put_left_to_people
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined
 from soleil_remediate.scenario import Scenario
 from soleil_remediate.units import ByteSize, Duration, Percent
@@ -73,6 +74,8 @@ def run_page(
         if text:
             page.beside(f"{_local(str(line.get('at', '')), '%H:%M:%S')}  ", text, 10, at_most=0 if is_verbose else 6)
     _put_ending(page, history)
+    with suppress(LookupError, TypeError, AttributeError):  # somebody else wrote a line of it
+        put_left_to_people(page, history.left_to_people)
     with suppress(LookupError, TypeError):  # somebody else wrote a line of it
         if history.is_to_be_resumed:
             page.command("  next", again.resume(history.run), 10)

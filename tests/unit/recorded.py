@@ -31,10 +31,11 @@ from soleil_remediate.events import (
 )
 from soleil_remediate.host_outcomes import MaybeChanged, NotFixed, NotReached
 from soleil_remediate.report import RunReport
+from soleil_remediate.scenario import ForPeople
 from soleil_remediate.step_outcomes import StepRemedied
 from soleil_remediate.task import Health
 from soleil_remediate.units import Duration, MiB
-from tests.unit.reporters.samples import CUT_LOG, LOG, RUN, SAVED, SENT, fixed_report, preview, report
+from tests.unit.reporters.samples import CUT_LOG, LOG, RUN, SAVED, SENT, case, fixed_report, preview, report
 
 OPERATION = f"{RUN}-03-00"
 SILENT = report(NotReached(why="web3: no answer within 10 s", is_retryable=True), name="web3")
@@ -55,6 +56,7 @@ def events(*, until: int | None = None) -> Sequence[Event]:
             hosts=("web1", "web2", "web3"),
             operator="jan@laptop",
             inputs={"log_limit": MiB(100), "mount": None},
+            for_people=ForPeople.of([case(name) for name in ("web1", "web2", "web3")]),
         ),
         HostSeen(preview=preview()),
         HostSeen(preview=seen),

@@ -443,7 +443,7 @@ def test_a_page_of_the_runbook_goes_on_with_the_same_playbooks(
         "goal: [{disk.used: {below: '{{ inputs.target }}'}}]\n"
         "steps: [{log.truncate: {path: /var/log/app.log, larger_than: 1 GiB}}]\n"
         "questions: ['Why is it so?']\n"
-        'by_hand: ["See what it is:\\n  du -xh /"]\n'
+        'by_hand: ["See what it is:\\n  du -xh {{ app.root }}"]\n'
         "escalate: {after: 30 min, to: devops}\n"
     )
     said = soleil("explain", "disk-sample", "--playbooks", "mine")
@@ -659,6 +659,9 @@ def test_runs_are_listed_and_shown(soleil: Soleil, inventory: str) -> None:
     document = json.loads(soleil("runs", "show", run["run"], "-o", "json").out)
     assert document["lines"][0]["type"] == "RunStarted"
     assert (document["ending"], document["unanswered"], document["cut_copies"]) == ("ended", [], [])
+    questions = document["for_people"]["questions"]
+    assert questions[0] == {"type": "Advice", "text": "Which file grew, how fast, and why?", "hosts": ["web1"]}
+    assert "  answer  Which file grew, how fast, and why?" in shown.out
 
 
 def test_a_hosts_name_in_a_scenarios_place_is_noticed(soleil: Soleil, inventory: str) -> None:

@@ -67,7 +67,9 @@ class Night:
     def cases(self, _: object, hosts: Sequence[Host], __: object) -> tuple[Case, ...]:
         cases = (tiny.case(on=tiny.host(host.name), inputs=self.inputs) for host in hosts)
         more: dict[str, Any] = {"inputs": DECLARED, "hosts": self.pattern, "stages": self.stages}
-        return tuple(replace(one, scenario=replace(one.scenario, **more)) for one in cases)
+        return tuple(
+            replace(one, scenario=replace(one.scenario, **more), questions=("Why was it so?",)) for one in cases
+        )
 
     def kill(self, *names: str) -> None:
         self.run = fleet.remediate(
@@ -115,6 +117,19 @@ def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     monkeypatch.setattr(Terminal, "open", lambda *_: None)  # nobody is asked, wherever this runs
     one.kill()
     return one
+
+
+@pytest.mark.parametrize("says", ["bad", "good"])
+def test_what_is_left_to_people_is_told_of_a_run_that_is_resumed(night: Night, says: str) -> None:
+    tiny.say(night.hosts[1], says)
+    _, document = night.document()
+    whole = document["resumed"] if says == "bad" else document  # where nothing is left to do it is the whole document
+    (asked,) = whole["for_people"]["questions"]
+    assert asked["text"] == "Why was it so?"
+    assert asked["hosts"] == (["web1", "web2"] if says == "bad" else ["web1"])
+    if says == "bad":
+        (again,) = document["for_people"]["questions"]
+        assert again["hosts"] == document["resumed"]["left"]
 
 
 def test_what_is_left_is_done_where_all_the_rest_ended_well(night: Night) -> None:

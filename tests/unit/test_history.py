@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ import pytest
 from soleil_remediate import fleet
 from soleil_remediate.copies import copies_of
 from soleil_remediate.errors import ConfigError, ConnectTimedOut
-from soleil_remediate.events import RunStarted
+from soleil_remediate.events import HostSettled, RunStarted
 from soleil_remediate.gates import PolicyGate
 from soleil_remediate.history import Ending
+from soleil_remediate.host_outcomes import NotFixed, NotNeeded
 from soleil_remediate.record import Runs
 from soleil_remediate.rollout import Rollout
+from soleil_remediate.scenario import ForPeople
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
 from tests import tiny
 
@@ -134,6 +137,13 @@ def test_a_record_of_the_first_format_is_listed(old: Runs) -> None:
     assert run.verdict == "FIXED · NOT NEEDED · UNREACHABLE"
 
 
+def test_a_record_from_before_they_were_kept_has_nothing_left_to_people(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    write(runs, HEADER, STARTED, host_ended())
+    assert runs.history(RUN).left_to_people == ForPeople()
+    assert runs.read(RUN)[0]["for_people"]["questions"] == []
+
+
 # --- tomorrow's -------------------------------------------------------------------------------------------------------
 
 
@@ -143,6 +153,45 @@ def test_a_record_of_a_newer_version_is_not_guessed_at(tmp_path: Path) -> None:
     assert runs.list()[0].verdict == "unreadable"
     with pytest.raises(ConfigError, match="a newer version of this program wrote it, in format 3"):
         runs.read(RUN)
+
+
+# --- what is left to people -------------------------------------------------------------------------------------------
+
+
+def test_every_run_keeps_what_it_leaves_to_people(tmp_path: Path) -> None:
+    hosts = [tiny.scripted("web1", "bad"), tiny.scripted("web2", "good")]
+    hosts[0].has_file(tiny.FILE, b"one line\n", tiny.IDENTITY)
+    cases = [
+        replace(tiny.case(on=tiny.host(one.name)), questions=("Why?",), by_hand=("Look.", f"ls /srv/{one.name}"))
+        for one in hosts
+    ]
+    report = fleet.remediate(
+        cases, transport=ScriptedTransport(*hosts), gate=PolicyGate(says_yes=True), runs=Runs(tmp_path)
+    )
+    history = Runs(tmp_path).history(report.run)
+    assert history.for_people == report.for_people
+    assert [(one.text, one.hosts) for one in history.for_people.by_hand] == [
+        ("Look.", ("web1", "web2")),
+        ("ls /srv/web1", ("web1",)),
+        ("ls /srv/web2", ("web2",)),
+    ]
+    left = history.left_to_people  # web2 had no such fault
+    assert left == report.left_to_people
+    assert [(one.text, one.hosts) for one in left.questions] == [("Why?", ("web1",))]
+    assert [one.text for one in left.by_hand] == ["Look.", "ls /srv/web1"]
+
+
+def test_what_is_left_on_a_host_is_told_until_all_of_its_stages_ended_as_not_needed(tmp_path: Path) -> None:
+    cases = [replace(tiny.case(on=tiny.host(name)), questions=("Why?",)) for name in ("web1#one", "web1#two", "web2")]
+    hosts, left = tuple(case.host.name for case in cases), ForPeople.of(cases)
+    started = RunStarted(run=RUN, scenario="tiny", hosts=hosts, operator="jan", inputs={}, for_people=left)
+    with Runs(tmp_path).begin(RUN, tiny.Clock()) as record:
+        record.write(started)
+        for host in hosts:
+            outcome = NotFixed(why="w") if host == "web1#two" else NotNeeded(why="w")
+            record.write(HostSettled(host=host, outcome=outcome))
+    (question,) = Runs(tmp_path).history(RUN).left_to_people.questions
+    assert question.hosts == ("web1",)
 
 
 # --- how it ends ------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from soleil_remediate.loading import (
     load_scenarios,
     parse_inputs,
     shipped_playbooks,
+    unbound,
 )
 from soleil_remediate.loading.binding import INPUT_LIMIT
 from soleil_remediate.looks.services import LogNewest
@@ -414,3 +415,63 @@ def test_a_path_of_a_host_is_never_taken_for_a_local_one() -> None:
     host = replace(web1(), app={"logs": (PurePosixPath("relative"),)})
     with pytest.raises(PlaybookError, match=r"paths \(app\.logs\) must be an absolute path, not 'relative'$"):
         taken('paths: "{{ app.logs }}"', host=host)
+
+
+# --- what is for people ------------------------------------------------------------------------------------------------
+
+
+def for_people(text: str, *given: str, host: Host | None = None) -> str:
+    """Return a step by hand as it reads for a host."""
+    declared = "inputs: {customer: {type: text, about: x}, log: {type: path, default: /var/log/a.log, about: x}}\n"
+    loaded = replace(scenario("  - note.take: {}\n", declared), by_hand=(text,), questions=(text,))
+    case = bind(loaded, host or web1(), parse_inputs(loaded, given), CATALOG)
+    assert case.questions == case.by_hand
+    return case.by_hand[0]
+
+
+@pytest.mark.parametrize(
+    "written, read",
+    [
+        ("sudo -u {{ app.user }} ls {{ app.root }}/..", "sudo -u www-data ls /srv/soleil/current/.."),
+        ("on {{ host.name }}, {{ host.address }}: {{ vars.region }}", "on web1, 10.0.0.1: eu"),
+        ("tail {{ inputs.log }}; look at {{ app.logs[0] }}", "tail /var/log/a.log; look at /srv/soleil/current/storage/logs/laravel.log"),
+        ("awk '{print $1}'; nft { {{ inputs.customer }} }", "awk '{print $1}'; nft { CUSTOMER }"),
+        ("curl {{ app.url }}", "curl APP_URL"),
+        ("{{ app.front }} {{ app.logs[7] }} {{ vars.list }} {{ vars.no_such }}", "APP_FRONT APP_LOGS_7 LIST NO_SUCH"),
+        ("{{ vars.hostile }}", "'{{ app.root }}'"),
+        ("no template", "no template"),
+    ],
+)  # fmt: skip
+def test_a_step_by_hand_reads_as_the_host_needs_it(written: str, read: str) -> None:
+    assert for_people(written) == read
+
+
+def test_what_a_host_lacks_stands_in_a_step_by_hand_by_a_name_that_nothing_has() -> None:
+    text = "sudo -u {{ app.user }} rm -r {{ app.root }}/bootstrap/cache; curl localhost{{ app.health.page }}"
+    nowhere = replace(web1(), app={})
+    assert (
+        for_people(text, host=nowhere)
+        == "sudo -u www-data rm -r APP_ROOT/bootstrap/cache; curl localhost/api/health/ready"
+    )
+
+
+@pytest.mark.parametrize(
+    "given, read",
+    [("7", "ls 7"), ("x; rm -r /", "ls 'x; rm -r /'"), ("$(id)", "ls '$(id)'"), ("a\nb", "ls CUSTOMER"), ("", "ls CUSTOMER")],
+)  # fmt: skip
+def test_what_is_copied_from_a_step_by_hand_is_one_word_to_the_shell(given: str, read: str) -> None:
+    assert for_people("ls {{ inputs.customer }}", f"customer={given}") == read
+
+
+def test_a_page_about_no_host_names_what_only_a_host_has() -> None:
+    declared = "inputs: {log: {type: path, default: /var/log/a.log, about: x}}\n"
+    text = ("On {{ host.name }}: tail {{ inputs.log }} {{ app.root }}/x",)
+    page = unbound(replace(scenario("  - note.take: {}\n", declared), by_hand=text, questions=text))
+    assert page.by_hand == page.questions == ("On HOST_NAME: tail /var/log/a.log APP_ROOT/x",)
+
+
+def test_what_ships_tells_people_nothing_that_is_right_on_one_host_only() -> None:
+    for one in load_scenarios([shipped_playbooks()], load_catalog()).values():
+        for text in (*one.by_hand, *one.questions):
+            for constant in ("/srv/", "soleil.example", "www-data", "web1", "php8", "fpm8", "203.0.113", "-d soleil"):
+                assert constant not in text, f"{one.name}: {text}"

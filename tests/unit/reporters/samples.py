@@ -86,6 +86,8 @@ def case(name: str = "web1") -> Case:
         goal=(DiskUsed(below=Percent(80)), DiskInodes(below=Percent(80))),
         evidence=(),
         steps=(),
+        questions=SCENARIO.questions,
+        by_hand=SCENARIO.by_hand,
     )
 
 

@@ -60,6 +60,7 @@ from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import Page
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.rollout import Rollout
+from soleil_remediate.scenario import ForPeople
 from soleil_remediate.seen import CheckSeen, EvidenceSeen, Preview, Standing
 from soleil_remediate.step_outcomes import (
     StepFailed,
@@ -135,8 +136,12 @@ def started(*names: str) -> RunStarted:
     return RunStarted(run=RUN, scenario="disk-full", hosts=names or ("web1",), operator="jan@laptop", inputs={})
 
 
+def left_on(*reports: HostReport) -> ForPeople:
+    return ForPeople.of([case(one.host.name) for one in reports])
+
+
 def ended(*reports: HostReport) -> list[Event]:
-    whole = RunReport(run=RUN, scenario="disk-full", hosts=reports)
+    whole = RunReport(run=RUN, scenario="disk-full", hosts=reports, for_people=left_on(*reports))
     return [*(HostEnded(report=one) for one in reports), RunEnded(report=whole)]
 
 
@@ -175,7 +180,7 @@ def watching(*names: str) -> WatchStarted:
 
 
 def watch_ended(*reports: HostReport, stopped: str = "", took: float = 900) -> WatchEnded:
-    whole = RunReport(run=RUN, scenario="disk-full", hosts=reports)
+    whole = RunReport(run=RUN, scenario="disk-full", hosts=reports, for_people=left_on(*reports))
     return WatchEnded(report=whole, stopped=stopped, took=Duration(took))
 
 
@@ -360,6 +365,23 @@ def test_not_fixed_though_every_command_succeeded() -> None:
         NotFixed(why="/srv 99 % of 20.0 GiB"), seen=preview(), with_steps=ended_steps(step), after=standing(99)
     )
     approve("still-faulty", told([*applied(step), *ended(one)]))
+
+
+def test_what_was_not_repaired_leaves_questions_too() -> None:
+    seen = preview()
+    text = told(seen_and_ended(report(NotFixed(why="no step eases it"), seen=seen)))
+    assert "  by hand See what fills it: du" in text
+    assert "  answer  Which log grew, and why?\n" in text
+
+
+@pytest.mark.parametrize("is_dry", [False, True])
+def test_of_several_hosts_the_record_has_what_is_left_to_people(is_dry: bool) -> None:
+    previews, _ = several()
+    reports = [report(NotFixed(why="no step eases it"), name=one.host.name, seen=one) for one in previews[:2]]
+    looked: list[Event] = [started("web1", "web2"), *(HostSeen(preview=seen) for seen in previews[:2])]
+    text = told([*looked, *ended(*reports)], names=NAMES[:2], is_dry=is_dry)
+    said = f"  record invoke runs.show {RUN}\n         the record has what is left to people: 1 question, 2 steps"
+    assert (said in text) is not is_dry  # a preview keeps no record
 
 
 def test_unproven() -> None:

@@ -28,11 +28,13 @@ from soleil_remediate.reporters.github import (
     annotate,
     annotate_error,
     command,
+    settled,
     summary,
     write_summary,
 )
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.reporters.visible import inert
+from soleil_remediate.scenario import ForPeople
 from soleil_remediate.secrecy import HIDDEN, learn
 from tests.unit.reporters import samples
 from tests.unit.reporters.actions_runner import Command, obeyed
@@ -223,6 +225,21 @@ def read(text: str) -> Tags:
     tags.feed(text)
     tags.close()
     return tags
+
+
+def test_the_summary_of_what_is_settled_says_what_is_left_to_people() -> None:
+    left = ForPeople.of([case()])
+    run = RunReport(run=RUN, scenario="disk-full", hosts=(fixed_report(),), for_people=left)
+    shown = read(settled(run, ExitStatus.OK)).text
+    assert "OPEN      for people" in shown
+    assert "  answer  Which log grew, and why?\n  by hand See what fills it: du" in shown
+    assert "OPEN" not in settled(replace(run, for_people=ForPeople()), ExitStatus.OK)
+
+
+def test_the_summary_says_what_is_left_to_people_on_a_host() -> None:
+    host = report(NotFixed(why="no step eases it"), seen=preview())
+    run = RunReport(run=RUN, scenario="disk-full", hosts=(host,), for_people=ForPeople.of([case()]))
+    assert "  answer  Which log grew, and why?" in read(summary(run, SCENARIO, AGAIN, is_dry=False)).text
 
 
 def test_the_summary_is_a_table_and_what_to_type_next() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 from soleil_remediate.errors import ExitStatus
-from soleil_remediate.host_outcomes import MaybeChanged, NotFixed, NotReached
+from soleil_remediate.host_outcomes import MaybeChanged, NotFixed, NotNeeded, NotReached
 from soleil_remediate.report import RunReport
 from soleil_remediate.reporters.json import error_document, run_document
+from soleil_remediate.scenario import ForPeople
 from soleil_remediate.step_outcomes import StepFailed, StepUnknown
-from tests.unit.reporters.samples import RUN, ended_steps, fixed_report, preview, report
+from tests.unit.reporters.samples import RUN, case, ended_steps, fixed_report, preview, report
 
 
 def test_a_run_says_its_end_in_a_few_stable_fields() -> None:
@@ -30,6 +31,7 @@ def test_a_run_says_its_end_in_a_few_stable_fields() -> None:
         "touched": ["web1"],
         "untouched": ["web2"],
         "unknown": [],
+        "for_people": {"type": "ForPeople", "questions": [], "by_hand": []},
     }
     detail = first.pop("report")
     assert detail["preview"]["steps"][3]["outcome"]["plan"]["changes"][0]["risk"] == "destructive"
@@ -76,3 +78,12 @@ def test_an_error_is_a_document_too() -> None:
         "error": {"type": "UnknownName", "message": "unknown host 'wbe1'"},
         "exit_status": 2,
     }
+
+
+def test_what_is_left_to_people_is_told_of_the_hosts_that_had_the_fault() -> None:
+    hosts = (fixed_report(), report(NotNeeded(why="no such fault"), name="web2"))
+    left = ForPeople.of([case("web1"), case("web2")])
+    text = run_document("preview", RunReport(run=RUN, scenario="disk-full", hosts=hosts, for_people=left), is_dry=True)
+    told = json.loads(text)["for_people"]
+    assert told["questions"] == [{"type": "Advice", "text": "Which log grew, and why?", "hosts": ["web1"]}]
+    assert [one["text"].partition(":")[0] for one in told["by_hand"]] == ["See what fills it", "Move what nobody knows"]

@@ -18,6 +18,7 @@ from soleil_remediate.host_outcomes import Fixed, HostOutcome, MaybeChanged, Not
 from soleil_remediate.plan import Plan
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.junit import junit_document, junit_error
+from soleil_remediate.scenario import ForPeople
 from soleil_remediate.secrecy import HIDDEN, learn
 from soleil_remediate.seen import CheckSeen
 from soleil_remediate.step_outcomes import (
@@ -45,7 +46,8 @@ NOW = datetime(2026, 3, 14, 3, 12, 41, tzinfo=UTC)
 
 
 def document(*hosts: HostReport, is_dry: bool = False) -> str:
-    run = RunReport(run=RUN, scenario="disk-full", hosts=hosts)
+    left = ForPeople.of([samples.case(one.host.name) for one in hosts])
+    run = RunReport(run=RUN, scenario="disk-full", hosts=hosts, for_people=left)
     return junit_document("preview" if is_dry else "remediate", run, is_dry=is_dry, ended=NOW)
 
 
@@ -80,6 +82,14 @@ def test_a_fixed_host_is_a_green_suite_with_its_proof() -> None:
     told = suite.findtext("system-out", "")
     assert "proof: www-data can write to /srv: no before, yes now" in told
     assert "\nsaved: " in told
+
+
+def test_what_is_left_to_people_stands_beside_the_cases_of_a_host_that_had_the_fault() -> None:
+    fixed, fine = parsed(document(fixed_report(), report(NotNeeded(why="no such fault"), name="web2")))
+    told = fixed.findtext("system-out", "")
+    assert "\nto be answered: Which log grew, and why?\nby hand: See what fills it: du" in told
+    assert "\nby hand: Move what nobody knows:\nmv FILE /mnt/\n" in told
+    assert "Which log grew" not in fine.findtext("system-out", "")
 
 
 def test_a_preview_that_found_work_is_red_and_names_what_was_not_sent() -> None:

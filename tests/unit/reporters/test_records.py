@@ -96,6 +96,32 @@ def test_a_line_that_somebody_else_wrote_hides_no_other(damage: dict[str, Any]) 
     assert "locked for jan" in said
 
 
+def test_a_line_for_some_hosts_only_says_for_which() -> None:
+    left = {
+        "questions": [{"text": "Why?", "hosts": ["web1", "web2"]}],
+        "by_hand": [{"text": "ls /srv/one", "hosts": ["web1"]}, {"text": "ls /srv/two", "hosts": ["web2"]}],
+    }
+    began = {"type": "RunStarted", "hosts": ["web1", "web2"], "for_people": left}
+    history = History(run=RUN, lines=(began,), ending=Ending.ENDED)
+    assert run_page(history, {}, 80, is_verbose=False).text.splitlines()[-6:] == [
+        "OPEN      for people: whether anybody answered or did it is not known here",
+        "  answer  Why?",
+        "  by hand on web1:",
+        "          ls /srv/one",
+        "          on web2:",
+        "          ls /srv/two",
+    ]
+
+
+@pytest.mark.parametrize("left", [{}, {"questions": 7, "by_hand": []}, {"questions": [{"text": 1}], "by_hand": []}, 7])
+def test_what_somebody_else_wrote_as_left_to_people_hides_no_line(left: Any) -> None:
+    began = {"type": "RunStarted", "hosts": ["web1"], "for_people": left}
+    history = History(
+        run=RUN, lines=(began, {"type": "HostClaimed", "host": "web1", "owner": "jan"}), ending=Ending.ENDED
+    )
+    assert "locked for jan" in run_page(history, {}, 80, is_verbose=False).text
+
+
 def test_the_list_says_which_run_may_have_changed_something() -> None:
     about = {"scenario": "disk-full", "operator": "jan@laptop"}
     runs = [
