@@ -62,6 +62,22 @@ try {
     .replace("PATIENCE", str(int(PATIENCE)))
 )
 
+#: Tell which of the classes that are named from $argv[3] on the application has, to the letter. One whose file is there
+#: and cannot be loaded is one of them.
+_CLASSES = (
+    START
+    + r"""
+$has = function ($name) {
+    try {
+        return class_exists($name) && (new ReflectionClass($name))->getName() === $name;
+    } catch (Throwable $error) {
+        return true;
+    }
+};
+tell(["has" => array_values(array_filter(array_slice($argv, 3), $has))]);
+"""
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedJob:
@@ -131,6 +147,31 @@ class ReadFailedJobs(Query[FailedJobs]):
             raise ValueError(f"not what was to be told: {error}") from None
         total = None if found["total"] is None else number(found["total"])
         return FailedJobs(driver=plain(found["driver"]), total=total, newest=newest)
+
+
+@dataclass(frozen=True, slots=True)
+class FindClasses(Query[frozenset[str]]):
+    """Which of some classes an application has; its own code looks for them, and loads those that are there, as *user*.
+
+    Args:
+        root: The folder that holds artisan, or the link to it.
+        user: Whom PHP runs as.
+        names: Whole names.
+    """
+
+    root: PurePosixPath
+    user: str
+    names: tuple[str, ...]
+
+    @property
+    def command(self) -> Command:
+        return ask_php(self.user, Duration(STARTING + PATIENCE), _CLASSES, "classes", self.root, *self.names)
+
+    def parse(self, output: Output) -> frozenset[str]:
+        (found,) = told(output, 1)
+        if not isinstance(found["has"], list) or not all(one in self.names for one in found["has"]):
+            raise ValueError("not what was asked for")
+        return frozenset(found["has"])
 
 
 def _failed(found: Sequence[object]) -> FailedJob:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from soleil_remediate.command import Command, Output, Query, refuse_unless_user
-from soleil_remediate.errors import FactError
+from soleil_remediate.errors import FactError, NotOnHost
 from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.secrecy import redacted
@@ -35,12 +35,15 @@ $nobody = "";
 if ($argv[3] !== "") {
     $guard = $config["auth.defaults.guard"];
     $provider = $app["auth"]->createUserProvider($config["auth.guards.$guard.provider"]);
+    if (! $provider) throw new RuntimeException("its guard $guard has no users");
     connect_within(3);
     $pdo = $app["db"]->connection()->getPdo();
     $is_postgresql = $pdo->getAttribute(PDO::ATTR_DRIVER_NAME) === "pgsql";
     if ($is_postgresql) $pdo->exec("begin; " . time_limits(3));
     try {
-        $user = $provider ? $provider->retrieveById($argv[3]) : null;
+        $user = $provider->retrieveById($argv[3]);
+    } catch (Illuminate\Database\QueryException $error) {
+        if (! in_array($error->getCode(), ["22P02", "22003"], true)) throw $error; // it can be no id of theirs
     } finally {
         if ($is_postgresql) $pdo->exec("rollback");
     }
@@ -208,7 +211,7 @@ class ReadLimits(Query[Limits]):
         if why := found["why"]:
             raise FactError(f"whom the application limits cannot be known: {redacted(' '.join(why.split()))[:200]}")
         if found["nobody"]:
-            raise FactError(str(found["nobody"])[:200])
+            raise NotOnHost(f"the application has no user {self.customer}", given=self.customer)
         return Limits(throttles=tuple(map(_throttle, found["limits"])), driver=_text(found["driver"]))
 
 

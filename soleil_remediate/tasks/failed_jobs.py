@@ -9,8 +9,8 @@ from typing import ClassVar, TypeAlias
 
 from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
-from soleil_remediate.errors import FactError, Unplannable
-from soleil_remediate.facts.failed_jobs import FailedJob, FailedJobs, ReadFailedJobs
+from soleil_remediate.errors import FactError, NotOnHost, Unplannable
+from soleil_remediate.facts.failed_jobs import FailedJob, FailedJobs, FindClasses, ReadFailedJobs
 from soleil_remediate.facts.mail import AskMail, Mailing, is_of_mail
 from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING
 from soleil_remediate.facts.queue_workers import ReadWorkers
@@ -134,6 +134,9 @@ class RetryFailedJobs(OfApplication[Seen], Task[Seen]):
     them, the oldest first. One is retried alone and has to go well; then the others, one by one. The first that fails
     again ends it. Afterwards none of them may be in the list any more.
 
+    A name of which no job failed, and that is no class of the application's either, is refused with those of which some
+    did. Where none failed at all there is nothing to retry, whatever is named.
+
     Args:
         root: The folder that holds artisan, or the link to it.
         user: Whom PHP runs as.
@@ -145,6 +148,7 @@ class RetryFailedJobs(OfApplication[Seen], Task[Seen]):
             the application in. A mail that went out all the same goes out twice.
 
     Raises:
+        NotOnHost: A class that was named neither failed nor is there.
         Unplannable: They have no UUIDs, the queue does not move, it has too much to do to see what becomes of them, or
             the mail that they send would not go out.
     """
@@ -182,8 +186,19 @@ class RetryFailedJobs(OfApplication[Seen], Task[Seen]):
         programs, (failed, *mail) = await together(
             host.ask(ReadWorkers(self.root)), host.ask_each((ReadFailedJobs(self.root, self.user), *about_mail))
         )
-        (backlog,) = await host.ask_each((counting(self.root, self.user, programs),))
+        strange = self._not_among(failed)
+        about_classes = (FindClasses(self.root, self.user, strange),) if strange else ()
+        backlog, *known = await host.ask_each((counting(self.root, self.user, programs), *about_classes))
+        if known and not isinstance(failed, FactError):
+            _refuse_unless_known(strange, known[0], failed)
         return failed, backlog, mail[0] if mail else None
+
+    def _not_among(self, failed: FailedJobs | FactError) -> tuple[str, ...]:
+        """Return the classes that were named and of which no job failed, where others did."""
+        if self.classes is None or isinstance(failed, FactError):
+            return ()
+        those = {one.job_class for one in failed.newest}
+        return tuple(name for name in self.classes.split(",") if those and name not in those)
 
     def rights(self) -> tuple[Right, ...]:
         return (Right(self.user),)
@@ -260,6 +275,24 @@ class RetryFailedJobs(OfApplication[Seen], Task[Seen]):
             keeps="every other failed job",
             uses=(Use(user=self.user),),
         )
+
+
+def _refuse_unless_known(strange: tuple[str, ...], known: frozenset[str] | FactError, failed: FailedJobs) -> None:
+    """Refuse a class that neither failed nor is the application's.
+
+    Raises:
+        NotOnHost: One is such.
+        FactError: Whether they are the application's cannot be known.
+    """
+    if isinstance(known, FactError):
+        raise known
+    there = [name for name, _ in Counter(one.job_class for one in failed.newest).most_common()]
+    there = [name for name in there if _CLASSES.fullmatch(name)]
+    for name in strange:
+        if name not in known:
+            alike = [one for one in there if one.rpartition("\\")[2].lower() == name.rpartition("\\")[2].lower()]
+            meant = alike[0] if len(alike) == 1 else ""
+            raise NotOnHost.among("class of a failed job", name, there, meant=meant)
 
 
 def _refuse_unless_mail_goes(mail: Mailing | FactError | None) -> None:

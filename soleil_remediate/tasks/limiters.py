@@ -65,6 +65,7 @@ class ClearLimiter(Task[Limits | None]):
         customer_address: From where that one comes; for somebody who is not logged in it stands alone.
 
     Raises:
+        NotOnHost: The application has no such user.
         Unplannable: Each process of PHP's counts for itself, or a class of the application's own does.
     """
 
