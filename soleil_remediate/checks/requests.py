@@ -23,6 +23,8 @@ _UNDER_WAY = 3
 _HOUR = 3600
 #: That so many requests in a row went well would be so improbable, if they still failed as they did.
 _BY_CHANCE = 0.01
+#: What is said where the log does not tell of all the time that was to be judged.
+_AS_FAR = "as far as what is read of the log goes back"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,9 @@ class RequestsServed(Check[Traffic]):
     release from which somebody went back stay in the log and say nothing of now. Nor do those after which so many
     requests in a row went well that it is no chance. Only what the application answered counts: no file, no redirect,
     no refusal, and no request of a monitor that went well.
+
+    Of a busy log only the end is read, about 6,000 requests, and one that was rotated may have begun just now. Where
+    that goes back less far than the window, it is judged by what there is, and said how far that goes back.
 
     A few requests tell no share. Where the last hour brought no more, it is healthy only where none of them failed and
     a page is served that needs what users need, asked for now and seen in the log; where some failed it is unknown, and
@@ -92,8 +97,9 @@ class RequestsServed(Check[Traffic]):
         start = max(seen.now - int(self.window), began(seen))
         recent = [one for one in seen.logged.requests if one.at >= start]
         if len(recent) >= self.least:
-            took = max(recent[-1].at, seen.now) - start
-            return self._of_share(recent, f"in {Duration(min(max(took, 1), self.window))}")
+            known = seen.known_since(start)
+            took = Duration(min(max(recent[-1].at, seen.now) - known, self.window)) or Duration(1)
+            return self._of_share(recent, f"in {took}" if known == start else f"in the last {took}, {_AS_FAR}")
         since = [one for one in seen.logged.requests if one.at >= max(seen.now - _HOUR, began(seen))]
         if len(since) >= self.least:
             return self._of_share(since[-self.least :], f"since {as_text(since[-self.least].at)} UTC")
@@ -118,10 +124,7 @@ class RequestsServed(Check[Traffic]):
         hour = [one for one in seen.logged.requests if one.at >= seen.now - _HOUR]
         failed = sum(one.is_failed for one in hour)
         few = f"{len(since)} requests" if len(since) != 1 else "1 request"
-        too_few = f"{few} in an hour, too few for a share ({self.least})"
-        if began(seen) > seen.now - _HOUR and seen.switched:
-            served = as_text(seen.switched)
-            too_few = f"{few} since what is served was put there at {served} UTC, too few for a share ({self.least})"
+        too_few = f"{few} {_in_the_last_hour(seen)}, too few for a share ({self.least})"
         page = f"{self.page}, asked for on the host now, {seen.page.in_words}"
         if not seen.is_logged:
             return Verdict.unknown(
@@ -132,9 +135,22 @@ class RequestsServed(Check[Traffic]):
         if not seen.page.is_served:
             return Verdict.unknown(f"{too_few}, and {page}, which proves nothing", measure)
         if failed:
-            return Verdict.unknown(f"{too_few}; {failed} of {len(hour)} failed in the hour before now", measure)
+            known = max(seen.now - seen.known_since(seen.now - _HOUR), 1)
+            before = "hour" if known == _HOUR else str(Duration(known))
+            return Verdict.unknown(f"{too_few}; {failed} of {len(hour)} failed in the {before} before now", measure)
         none = Measure(label=measure.label, value="none")
         return Verdict.healthy(f"{too_few}, and none failed; {page}", none)
+
+
+def _in_the_last_hour(seen: Traffic) -> str:
+    """Return of what time those requests are all that are known of the last hour and of what is served."""
+    start = max(seen.now - _HOUR, began(seen))
+    known = seen.known_since(start)
+    if known > start:
+        return f"in the last {Duration(max(seen.now - known, 1))}, {_AS_FAR}"
+    if start > seen.now - _HOUR:
+        return f"since what is served was put there at {as_text(seen.switched)} UTC"
+    return "in an hour"
 
 
 def began(seen: Traffic) -> int:

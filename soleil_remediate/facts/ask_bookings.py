@@ -27,7 +27,7 @@ from soleil_remediate.facts.bookings import (
     Phase,
 )
 from soleil_remediate.facts.files import readable
-from soleil_remediate.facts.php import PATIENCE, START, STARTING, ask_php, told
+from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
 
@@ -47,14 +47,11 @@ _COUNTED = ("total", "held", "roomless", "open", "hollow", "reversed", "reversed
 #: too long. A row without beginning or end is without bounds, as in a range.
 _ASK = (
     START  # noqa: S608  # names are quoted, or refused before; values are bound
+    + DATABASES
     + r"""
 [$table, $room, $starts, $ends, $status, $holds, $free, $most, $each, $patience] = array_slice($argv, 3);
 $name = $config["database.default"];
-$options = (array) $config["database.connections.$name.options"];
-$given = (int) ($options[PDO::ATTR_TIMEOUT] ?? 0);
-$options[PDO::ATTR_TIMEOUT] = $given > 0 ? min($given, (int) $patience) : (int) $patience;
-$config->set("database.connections.$name.options", $options);
-putenv("PGAPPNAME=soleil-remediate");
+connect_within((int) $patience);
 $quote = fn ($name) => '"' . strtr($name, ['"' => '""']) . '"';
 try {
     $connection = $app["db"]->connection($name);
@@ -70,8 +67,7 @@ try {
         $asked->execute($values);
         return json_decode((string) $asked->fetchColumn());
     };
-    $pdo->exec("begin isolation level repeatable read read only; set local statement_timeout = '" . (int) $each . "s'; "
-        . "set local lock_timeout = '1s'");
+    $pdo->exec("begin isolation level repeatable read read only; " . time_limits($each));
     $zone = date_default_timezone_get();
     $parts = explode(".", $table);
     $parts[] = $connection->getTablePrefix() . array_pop($parts);

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.php import PATIENCE, START, STARTING, ask_php, told
+from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.facts.queues import class_name, number, plain
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
@@ -24,8 +24,10 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 #: Tell how many jobs have failed, and the newest of them one by one, of each its class and its exception's.
 _FAILED = (
-    START
-    + r"""
+    (
+        START
+        + DATABASES
+        + r"""
 $failed = (array) $config["queue.failed"];
 $driver = $failed["driver"] ?? (empty($failed["table"]) ? "null" : "database");
 if (! in_array($driver, ["database", "database-uuids"], true)) {
@@ -33,6 +35,7 @@ if (! in_array($driver, ["database", "database-uuids"], true)) {
     exit(0);
 }
 try {
+    connect_within(PATIENCE);
     $of = $app["db"]->connection($failed["database"] ?? null);
     $table = fn () => $of->table($failed["table"] ?? "failed_jobs");
     $name = $driver === "database" ? "id" : "uuid";
@@ -40,18 +43,40 @@ try {
     $jobs = [];
     $columns = ["id", $name, "connection", "queue", "failed_at", $raw("substr(payload, 1, 2000) as payload"),
         $raw("substr(exception, 1, 300) as exception")];
-    foreach ($table()->orderByDesc("id")->limit(NEWEST)->select($columns)->get() as $one) {
+    [$newest, $total] = within_limits($of, PATIENCE, fn () => [
+        $table()->orderByDesc("id")->limit(NEWEST)->select($columns)->get(), $table()->count(),
+    ]);
+    foreach ($newest as $one) {
         $named = preg_match('/"displayName": ?("(?:[^"\\\\]|\\\\.)*")/', $one->payload, $found);
         preg_match('/^[A-Za-z_][\w\\\\]*/', $one->exception, $raised);
         $jobs[] = [(string) $one->$name, $named ? (string) json_decode($found[1]) : "", $raised[0] ?? "",
             (string) $one->connection, (string) $one->queue, max(0, time() - (int) strtotime($one->failed_at))];
     }
-    tell(["driver" => $driver, "total" => $table()->count(), "jobs" => $jobs]);
+    tell(["driver" => $driver, "total" => $total, "jobs" => $jobs]);
 } catch (Throwable $error) {
     tell(["driver" => $driver] + why($error));
 }
 """
-).replace("NEWEST", str(NEWEST))
+    )
+    .replace("NEWEST", str(NEWEST))
+    .replace("PATIENCE", str(int(PATIENCE)))
+)
+
+#: Tell which of the classes that are named from $argv[3] on the application has, to the letter. One whose file is there
+#: and cannot be loaded is one of them.
+_CLASSES = (
+    START
+    + r"""
+$has = function ($name) {
+    try {
+        return class_exists($name) && (new ReflectionClass($name))->getName() === $name;
+    } catch (Throwable $error) {
+        return true;
+    }
+};
+tell(["has" => array_values(array_filter(array_slice($argv, 3), $has))]);
+"""
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +147,31 @@ class ReadFailedJobs(Query[FailedJobs]):
             raise ValueError(f"not what was to be told: {error}") from None
         total = None if found["total"] is None else number(found["total"])
         return FailedJobs(driver=plain(found["driver"]), total=total, newest=newest)
+
+
+@dataclass(frozen=True, slots=True)
+class FindClasses(Query[frozenset[str]]):
+    """Which of some classes an application has; its own code looks for them, and loads those that are there, as *user*.
+
+    Args:
+        root: The folder that holds artisan, or the link to it.
+        user: Whom PHP runs as.
+        names: Whole names.
+    """
+
+    root: PurePosixPath
+    user: str
+    names: tuple[str, ...]
+
+    @property
+    def command(self) -> Command:
+        return ask_php(self.user, Duration(STARTING + PATIENCE), _CLASSES, "classes", self.root, *self.names)
+
+    def parse(self, output: Output) -> frozenset[str]:
+        (found,) = told(output, 1)
+        if not isinstance(found["has"], list) or not all(one in self.names for one in found["has"]):
+            raise ValueError("not what was asked for")
+        return frozenset(found["has"])
 
 
 def _failed(found: Sequence[object]) -> FailedJob:

@@ -9,15 +9,16 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from soleil_remediate.command import Command, Output, Query, refuse_unless_user
-from soleil_remediate.errors import FactError
+from soleil_remediate.errors import FactError, NotOnHost
 from soleil_remediate.facts.files import refuse_unless_absolute
-from soleil_remediate.facts.php import PATIENCE, START, STARTING, ask_php, told
+from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
 
 #: PHP that knows whom the application would limit by which counters: $limits lists them for the user $argv[3] (empty:
 #: nobody who is logged in) at the address $argv[4] (empty: any). The framework's own middleware makes the keys, as it
-#: does for a request, and is stopped before it counts one.
+#: does for a request, and is stopped before it counts one. It stands after
+#: :data:`~soleil_remediate.facts.php.DATABASES`.
 OWN_LIMITS = r"""
 foreach ((array) $config["database.redis"] as $name => $found) {
     if (! is_array($found) || in_array($name, ["options", "clusters"], true)) continue;
@@ -34,17 +35,15 @@ $nobody = "";
 if ($argv[3] !== "") {
     $guard = $config["auth.defaults.guard"];
     $provider = $app["auth"]->createUserProvider($config["auth.guards.$guard.provider"]);
-    $name = $config["database.default"];
-    $options = (array) $config["database.connections.$name.options"];
-    $given = (int) ($options[PDO::ATTR_TIMEOUT] ?? 0);
-    $options[PDO::ATTR_TIMEOUT] = $given > 0 ? min($given, 3) : 3;
-    $config->set("database.connections.$name.options", $options);
-    putenv("PGAPPNAME=soleil-remediate");
+    if (! $provider) throw new RuntimeException("its guard $guard has no users");
+    connect_within(3);
     $pdo = $app["db"]->connection()->getPdo();
     $is_postgresql = $pdo->getAttribute(PDO::ATTR_DRIVER_NAME) === "pgsql";
-    if ($is_postgresql) $pdo->exec("begin; set local statement_timeout = '3s'; set local lock_timeout = '1s'");
+    if ($is_postgresql) $pdo->exec("begin; " . time_limits(3));
     try {
-        $user = $provider ? $provider->retrieveById($argv[3]) : null;
+        $user = $provider->retrieveById($argv[3]);
+    } catch (Illuminate\Database\QueryException $error) {
+        if (! in_array($error->getCode(), ["22P02", "22003"], true)) throw $error; // it can be no id of theirs
     } finally {
         if ($is_postgresql) $pdo->exec("rollback");
     }
@@ -90,6 +89,7 @@ $driver = $config["cache.stores.$store.driver"] ?? "";
 
 _READ = (
     START
+    + DATABASES
     + "try {"
     + OWN_LIMITS
     + r"""
@@ -211,7 +211,7 @@ class ReadLimits(Query[Limits]):
         if why := found["why"]:
             raise FactError(f"whom the application limits cannot be known: {redacted(' '.join(why.split()))[:200]}")
         if found["nobody"]:
-            raise FactError(str(found["nobody"])[:200])
+            raise NotOnHost(f"the application has no user {self.customer}", given=self.customer)
         return Limits(throttles=tuple(map(_throttle, found["limits"])), driver=_text(found["driver"]))
 
 

@@ -9,27 +9,24 @@ from typing import Any
 
 from soleil_remediate.command import Command, Output, Query
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.php import PATIENCE, START, STARTING, ask_php, told
+from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.units import Duration
 
 #: Ask, as the application, which of its sessions wait for a lock, how long, and who keeps them waiting. Of other roles'
 #: sessions it is not told how they are.
 _ASK_LOCKS = (
     START  # noqa: S608  # no value of anybody's is in it
+    + DATABASES
     + r"""
 $name = $config["database.default"];
-$options = (array) $config["database.connections.$name.options"];
-$given = (int) ($options[PDO::ATTR_TIMEOUT] ?? 0);
-$options[PDO::ATTR_TIMEOUT] = $given > 0 ? min($given, (int) $argv[3]) : (int) $argv[3];
-$config->set("database.connections.$name.options", $options);
-putenv("PGAPPNAME=soleil-remediate");
+connect_within((int) $argv[3]);
 try {
     $pdo = $app["db"]->connection($name)->getPdo();
     if ($pdo->getAttribute(PDO::ATTR_DRIVER_NAME) !== "pgsql") {
         tell(["locks" => null]);
         exit(0);
     }
-    $pdo->exec("begin; set local statement_timeout = '" . (int) $argv[3] . "s'");
+    $pdo->exec("begin; " . time_limits($argv[3]));
     $found = $pdo->query("select w.pid, floor(extract(epoch from clock_timestamp() - w.query_start)) as waits,
             by.pid as blocker, b.state, floor(extract(epoch from clock_timestamp() - b.state_change)) as since
         from pg_stat_activity w cross join lateral unnest(pg_blocking_pids(w.pid)) as by(pid)

@@ -44,6 +44,38 @@ function settings($found) { // an address may stand in a URL: then that is what 
 function first($value) { return is_array($value) ? reset($value) : $value; }
 """
 
+#: Keep a database from keeping us waiting, and others because of us. Called before the application connects, the first
+#: gives every connection that it makes from then on so many seconds, or fewer where the application itself does, and a
+#: name by which it is known there; an application that has given its own keeps that. What is asked within the last can
+#: change nothing and is bounded as well, by PostgreSQL itself: in a transaction, since a pooler between gives others
+#: the same session afterwards. Another database only has the command's deadline.
+DATABASES = r"""
+function connect_within($seconds) {
+    global $config;
+    putenv("PGAPPNAME=soleil-remediate");
+    foreach (class_exists("PDO") ? (array) $config["database.connections"] : [] as $name => $one) {
+        if (! is_array($one) || ($one["driver"] ?? "") === "sqlsrv") continue; // it takes no such option
+        $options = (array) ($one["options"] ?? []);
+        $given = (int) ($options[PDO::ATTR_TIMEOUT] ?? 0);
+        $options[PDO::ATTR_TIMEOUT] = $given > 0 ? min($given, $seconds) : $seconds;
+        $config->set("database.connections.$name.options", $options);
+    }
+}
+function time_limits($statement, $lock = 1) { // of a transaction of PostgreSQL's, in seconds
+    return "set local statement_timeout = '" . (int) $statement . "s'; set local lock_timeout = '" . (int) $lock . "s'";
+}
+function within_limits($of, $seconds, $asked) {
+    if ($of->getDriverName() !== "pgsql") return $asked();
+    $of->beginTransaction();
+    try {
+        $of->unprepared("set transaction read only; " . time_limits($seconds));
+        return $asked();
+    } finally {
+        try { $of->rollBack(); } catch (Throwable $error) {} // its session is over, and all that was begun in it
+    }
+}
+"""
+
 
 def ask_php(user: str, deadline: Duration, text: str, about: str, root: PurePosixPath, *arguments: str) -> Command:
     """Return the command that runs a PHP *text*, which begins with :data:`START`, as the application's user.

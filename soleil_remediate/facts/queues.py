@@ -13,7 +13,7 @@ from typing import Any
 
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.facts.files import readable
-from soleil_remediate.facts.php import PATIENCE, START, STARTING, ask_php, told
+from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.facts.queue_workers import QUEUE_NAME, Worker
 from soleil_remediate.facts.supervisors import WATCHED
 from soleil_remediate.secrecy import redacted
@@ -31,6 +31,7 @@ _FOR_EVER = 10**9
 #: twice within $argv[3] seconds. With Redis by the application's own connection: its database, its prefix.
 _COUNT = (
     START
+    + DATABASES
     + r"""
 const SIZES = <<<'LUA'
 local function first(key)
@@ -84,8 +85,8 @@ function database($connection, $settings, $patience) {
     $after = (int) ($settings["retry_after"] ?? 60);
     $jobs = fn () => $of->table($settings["table"] ?? "jobs");
     return [
-        fn () => [$jobs()->distinct()->pluck("queue")->all(), true],
-        function ($queue) use ($jobs, $after) {
+        fn () => within_limits($of, $patience, fn () => [$jobs()->distinct()->pluck("queue")->all(), true]),
+        fn ($queue) => within_limits($of, $patience, function () use ($jobs, $after, $queue) {
             $now = time();
             $mine = fn () => $jobs()->where("queue", $queue);
             $ready = fn () => $mine()->whereNull("reserved_at")->where("available_at", "<=", $now);
@@ -99,9 +100,10 @@ function database($connection, $settings, $patience) {
             return ["sizes" => $sizes, "head" => $first->id ?? "", "class" => $job["displayName"] ?? null,
                 "age" => $first ? $now - (int) $first->available_at : null,
                 "late" => $since === null ? 0 : $now - (int) $since - $after];
-        },
+        }),
     ];
 }
+connect_within(PATIENCE);
 $default = $config["queue.default"];
 $wanted = [];
 foreach (array_slice($argv, 4) as $pair) {

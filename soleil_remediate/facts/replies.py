@@ -7,25 +7,33 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from soleil_remediate.command import TIMED_OUT, Command, Output, Query
-from soleil_remediate.facts.php import PATIENCE, START, STARTING, a_flag, a_text, an_object, ask_php, one_line, told
+from soleil_remediate.facts.php import (
+    DATABASES,
+    PATIENCE,
+    START,
+    STARTING,
+    a_flag,
+    a_text,
+    an_object,
+    ask_php,
+    one_line,
+    told,
+)
 from soleil_remediate.units import Duration
 
 #: Connect to the database $argv[3] (empty: the default one) and let it answer. Nothing is set for longer than the
 #: transaction: with a pooler between, others get the same connection.
 _ASK_DATABASE = (
     START
+    + DATABASES
     + r"""
 $name = $argv[3] !== "" ? $argv[3] : $config["database.default"];
-$options = (array) $config["database.connections.$name.options"];
-$given = (int) ($options[PDO::ATTR_TIMEOUT] ?? 0);
-$options[PDO::ATTR_TIMEOUT] = $given > 0 ? min($given, (int) $argv[4]) : (int) $argv[4];
-$config->set("database.connections.$name.options", $options);
-putenv("PGAPPNAME=soleil-remediate");
+connect_within((int) $argv[4]);
 $begin = microtime(true);
 try {
     $pdo = $app["db"]->connection($name)->getPdo();
     $is_postgresql = $pdo->getAttribute(PDO::ATTR_DRIVER_NAME) === "pgsql";
-    if ($is_postgresql) $pdo->exec("begin; set local statement_timeout = '" . (int) $argv[4] . "s'");
+    if ($is_postgresql) $pdo->exec("begin; " . time_limits($argv[4]));
     $said = (string) $pdo->query("select 1")->fetchColumn();
     if ($is_postgresql) $pdo->exec("rollback");
     tell(["answered" => $said === "1", "class" => "", "why" => $said === "1" ? "" : "it answered select 1 with $said"]

@@ -65,10 +65,13 @@ class Logged:
 
     Args:
         requests: The oldest first; none that says nothing of the application.
-        newest: When the newest line of all was logged; ``None`` where there is no line.
+        oldest: When the oldest line of all that was read was logged; ``None`` where there is no line. Of a busy log the
+            end is read, and a log may have begun just now.
+        newest: When the newest was.
     """
 
     requests: tuple[Request, ...]
+    oldest: int | None
     newest: int | None
 
 
@@ -100,7 +103,7 @@ class ReadRequests(Query[Logged]):
         if not end or rest or (text and not text.endswith(b"\n")):
             raise ValueError("not all was read")
         lines = text.split(b"\n")[:-1]
-        requests, newest = [], None
+        requests, times = [], []
         for number, line in enumerate(lines):
             match = _LINE.fullmatch(line)
             if match is None:
@@ -110,13 +113,13 @@ class ReadRequests(Query[Logged]):
             at = time_in(match[1])
             if at is None:
                 continue
-            newest = at if newest is None else max(newest, at)
+            times.append(at)
             status, says_nothing = int(match[3]), _NO_PROOF.search(line) is not None
             if _OWN.search(line) and (says_nothing or match[2].split(b" ")[1:2] == [self.page.encode()]):
                 continue
             if status >= 500 or (status < 300 and not says_nothing):
                 requests.append(Request(at=at, endpoint=_endpoint(match[2]), status=status))
-        return Logged(requests=tuple(requests), newest=newest)
+        return Logged(requests=tuple(requests), oldest=min(times, default=None), newest=max(times, default=None))
 
 
 def _endpoint(asked: bytes) -> str:
@@ -149,6 +152,10 @@ class Traffic:
     def is_logged(self) -> bool:
         """Whether the request that was made now stands in the log: else others need not, either."""
         return self.logged.newest is not None and self.logged.newest >= self.now - 1
+
+    def known_since(self, start: int) -> int:
+        """Return from when on all requests are known: *start*, or later where what is read of the log begins later."""
+        return max(start, self.logged.oldest or 0)
 
 
 async def read_traffic(  # all by name: what a page is asked by, and where its log is

@@ -17,6 +17,7 @@ from soleil_remediate.facts.application import Application, ReadApplication
 from soleil_remediate.facts.backups import ListFolder
 from soleil_remediate.facts.clocks import ReadClock
 from soleil_remediate.facts.files import FileStat
+from soleil_remediate.facts.postgresql import OUR_NAME
 from soleil_remediate.facts.together import together
 from soleil_remediate.units import Duration, KiB
 
@@ -40,9 +41,10 @@ class Artisan:
     migrations: PurePosixPath | None = None
 
     def asks(self, *words: str) -> Command:
-        """Return what runs it; nothing is asked back, and nothing is coloured."""
+        """Return what runs it; nothing is asked back, and nothing is coloured. PostgreSQL knows it by our name."""
         elsewhere = () if self.migrations is None else (f"--path={self.migrations}", "--realpath")
-        told = ("php", str(self.code / "artisan"), *words, *elsewhere, "--no-interaction", "--no-ansi")
+        program = ("env", f"PGAPPNAME={OUR_NAME}", "php", str(self.code / "artisan"))
+        told = (*program, *words, *elsewhere, "--no-interaction", "--no-ansi")
         return Command(told, user=self.user, deadline=_DEADLINE, is_slow=True)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError, NotOnHost
 from soleil_remediate.facts.clocks import as_text
-from soleil_remediate.facts.php import PATIENCE, START, STARTING, ask_php, told
+from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.facts.queues import number, plain
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
@@ -30,11 +30,10 @@ _MAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,6
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?", re.ASCII)
 
 #: $of is the connection of the tokens, $table theirs, $key a user's own name in them. One connection, no wait for long.
-TOKENS = r"""
-putenv("PGAPPNAME=soleil-remediate");
-$default = $config["database.default"];
-$config->set("database.connections.$default.options",
-    [PDO::ATTR_TIMEOUT => 3] + (array) $config["database.connections.$default.options"]);
+TOKENS = (
+    DATABASES
+    + r"""
+connect_within(3);
 function tokens($config, $app) {
     $class = $config["auth.providers.users.model"] ?: "App\Models\User";
     $user = new $class;
@@ -61,9 +60,10 @@ function lasting($of, $table) { // what of a token never changes, but for its di
 function only_reading($of) {
     $pdo = $of->getPdo();
     if ($of->getDriverName() !== "pgsql") return;
-    $pdo->exec("begin read only; set local statement_timeout = '5s'; set local lock_timeout = '1s'");
+    $pdo->exec("begin read only; " . time_limits(5));
 }
 """
+)
 
 #: How many tokens the user $argv[3] has, which is an id or a mail address, and how his sessions are kept.
 _ACCOUNT = (
@@ -97,6 +97,7 @@ _USES = (
         + r"""
 try {
     [$of, $table, $user] = tokens($config, $app);
+    only_reading($of);
     $schema = $of->getSchemaBuilder();
     $names = $argv[3] !== "" ? [$argv[3]] : explode(",", "AUDIT");
     $there = array_values(array_filter($names, fn ($name) => $schema->hasTable($name)));
@@ -113,7 +114,6 @@ try {
     $lacks = array_keys(array_filter(["user_id" => ! $who, "ip_address" => ! $address, "created_at" => ! $at]));
     $users = [];
     if (! $lacks) {
-        only_reading($of);
         $since = date("Y-m-d H:i:s", time() - (int) $argv[4]);
         $valid = fn ($query) => $query->from($table)->where("tokenable_type", $user->getMorphClass())
             ->whereColumn("tokenable_id", "$audit.$who")->whereColumn("$table.created_at", "<=", "$audit.$at");

@@ -33,7 +33,7 @@ class RequestsFailing(Look[Traffic]):
     Args:
         root: The link that says which release is served, or the checkout.
         page: One that needs what users need; it is asked for, and is no user's request.
-        window: What is shown is not older than that.
+        window: What is shown is not older than that; newer, where what is read of the log begins later.
         access_log: Where nginx logs the requests to this application, in its usual format.
         url: The application's public address; nginx is asked by its name.
         origin: Where nginx listens on the host, if not on the usual ports.
@@ -68,7 +68,7 @@ class RequestsFailing(Look[Traffic]):
         )
 
     def show(self, seen: Traffic) -> Shown:
-        start = max(seen.now - int(self.window), began(seen))
+        start = seen.known_since(max(seen.now - int(self.window), began(seen)))
         counted = [one for one in seen.logged.requests if one.at >= start]
         failed = Counter((one.endpoint, one.status) for one in counted if one.is_failed)
         asked = Counter(one.endpoint for one in counted)

@@ -12,7 +12,7 @@ from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.booking_rules import DELETED, RANGES, refuse_unless_identifier
 from soleil_remediate.facts.bookings import Bookings, BookingTable, Holder
 from soleil_remediate.facts.guards import Reach, beside, definition, guards
-from soleil_remediate.facts.php import PATIENCE, START, STARTING
+from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING
 from soleil_remediate.plan import Change, Plan, Risk, Undo
 from soleil_remediate.rights import Right, Use
 from soleil_remediate.task import Task
@@ -29,14 +29,11 @@ _OLD = Duration(5)
 #: Connect as the application does, for at most $argv[3] seconds.
 _CONNECT = (
     START.replace("exit(0)", "exit(75)").replace('tell(["started" => true]);\n', "")
+    + DATABASES
     + r"""
 function stop($why, $status = 75) { fwrite(fopen("php://stderr", "w"), "$why\n"); exit($status); }
 $name = $config["database.default"];
-$options = (array) $config["database.connections.$name.options"];
-$given = (int) ($options[PDO::ATTR_TIMEOUT] ?? 0);
-$options[PDO::ATTR_TIMEOUT] = $given > 0 ? min($given, (int) $argv[3]) : (int) $argv[3];
-$config->set("database.connections.$name.options", $options);
-putenv("PGAPPNAME=soleil-remediate");
+connect_within((int) $argv[3]);
 $quote = fn ($name) => '"' . strtr($name, ['"' => '""']) . '"';
 try {
     $pdo = $app["db"]->connection($name)->getPdo();
@@ -76,8 +73,7 @@ if ($deleted !== "") $terms[] = $quote($deleted) . " is null";
 $where = $terms ? " where (" . implode(" and ", $terms) . ")" : "";
 $is_sent = false;
 try {
-    $pdo->exec("begin; set local lock_timeout = '" . (int) $wait . "s'; set local statement_timeout = '" . (int) $most
-        . "s'; lock table $table in access exclusive mode");
+    $pdo->exec("begin; " . time_limits($most, $wait) . "; lock table $table in access exclusive mode");
     if ((string) $one("select to_regclass(:name)::oid::bigint", ["name" => $table]) !== $oid)
         stop("$table is another one by now: nothing was changed");
     $stands = $one("select string_agg(conname, ', ') from pg_constraint where conrelid = to_regclass(:name)
@@ -106,8 +102,7 @@ _DROP = (
 [$table, $oid, $constraint, $wait] = array_slice($argv, 4);
 $is_sent = false;
 try {
-    $pdo->exec("begin; set local lock_timeout = '" . (int) $wait . "s'; set local statement_timeout = '10s'; "
-        . "lock table $table in access exclusive mode");
+    $pdo->exec("begin; " . time_limits(10, $wait) . "; lock table $table in access exclusive mode");
     $said = $one("select obj_description(oid, 'pg_constraint') from pg_constraint where conrelid = to_regclass(:name)
         and conrelid::bigint = :oid and conname = :constraint and contype = 'x'",
         ["name" => $table, "oid" => $oid, "constraint" => $constraint]);

@@ -9,10 +9,10 @@ from typing import ClassVar, TypeAlias
 
 from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
-from soleil_remediate.errors import FactError, Unplannable
-from soleil_remediate.facts.failed_jobs import FailedJob, FailedJobs, ReadFailedJobs
+from soleil_remediate.errors import FactError, NotOnHost, Unplannable
+from soleil_remediate.facts.failed_jobs import FailedJob, FailedJobs, FindClasses, ReadFailedJobs
 from soleil_remediate.facts.mail import AskMail, Mailing, is_of_mail
-from soleil_remediate.facts.php import START, STARTING
+from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING
 from soleil_remediate.facts.queue_workers import ReadWorkers
 from soleil_remediate.facts.queues import Backlog, counting
 from soleil_remediate.facts.together import together
@@ -21,13 +21,17 @@ from soleil_remediate.rights import Right, Use
 from soleil_remediate.task import Task
 from soleil_remediate.units import Duration
 
+#: So long the list may take to take a job out, and so long of it for others to let go of that one; in seconds.
+_CHANGE, _LOCK = 10, 2
 #: Retry the failed jobs whose UUIDs stand from $argv[5] on: the first, and once it is seen to have gone well within
 #: $argv[4] seconds the others, $argv[3] seconds apart. Whatever fails again ends it. queue:retry itself ends with 0
 #: whatever becomes of it, also where it knows no such job: so each must be gone from the list afterwards. Each is
 #: locked in the list meanwhile, so that nobody else retries it too, and that it can fail again only after it has gone.
 RETRY = (
-    START.replace("exit(0)", "exit(75)").replace('tell(["started" => true]);\n', "")
-    + r"""
+    (
+        START.replace("exit(0)", "exit(75)").replace('tell(["started" => true]);\n', "")
+        + DATABASES
+        + r"""
 function say($text) { fwrite($GLOBALS["answer"], $text . "\n"); }
 function fail($text, $status = 1) { fwrite(fopen("php://stderr", "w"), $text . "\n"); exit($status); }
 [$pause, $patience] = [(float) $argv[3], (float) $argv[4]];
@@ -35,27 +39,36 @@ $failer = $app["queue.failer"];
 $artisan = $app->make("Illuminate\Contracts\Console\Kernel");
 $raised = fn ($job) => preg_match('/^[A-Za-z_][\w\\\\]*/', (string) $job->exception, $found) ? $found[0] : "an error";
 $left = $queues = $retried = [];
+$settings = (array) $config["queue.failed"];
 try {
-    foreach (array_slice($argv, 5) as $id) {
-        if ($job = $failer->find($id)) $left[$id] = [$job->connection, $job->queue];
+    connect_within(SERVER);
+    $list = $app["db"]->connection($settings["database"] ?? null);
+    $found = within_limits($list, SERVER, fn () => array_map(fn ($id) => $failer->find($id), array_slice($argv, 5)));
+    foreach (array_slice($argv, 5) as $at => $id) {
+        if ($job = $found[$at]) $left[$id] = [$job->connection, $job->queue];
     }
 } catch (Throwable $error) {
     fail("jobs that failed cannot be read (" . get_class($error) . "): nothing was done", 75);
 }
 if (! $left) fail("none of them is in the list any more: nothing was done", 75);
-$settings = (array) $config["queue.failed"];
-$list = $app["db"]->connection($settings["database"] ?? null);
 function again($retried) { // the first of them that stands in the list again
     global $list, $settings, $raised;
-    $job = $list->table($settings["table"] ?? "failed_jobs")->whereIn("uuid", $retried)->first(["uuid", "exception"]);
+    $them = $list->table($settings["table"] ?? "failed_jobs")->whereIn("uuid", $retried);
+    $job = within_limits($list, SERVER, fn () => $them->first(["uuid", "exception"]));
     return $job ? "$job->uuid failed again: " . $raised($job) : "";
 }
-function ended($queues, $retried, $patience) { // whether all of them were done in time; one that failed again ends it
+function left_in_queue($connection, $queue) {
     global $app;
+    $jobs = $app["queue"]->connection($connection);
+    $count = fn () => $jobs->size($queue);
+    $is_in_database = $jobs instanceof Illuminate\Queue\DatabaseQueue;
+    return $is_in_database ? within_limits($jobs->getDatabase(), SERVER, $count) : $count();
+}
+function ended($queues, $retried, $patience) { // whether all of them were done in time; one that failed again ends it
     for ($until = microtime(true) + $patience; microtime(true) < $until; usleep(500000)) {
         if (again($retried)) return true;
         $size = 0;
-        foreach ($queues as [$connection, $queue]) $size += $app["queue"]->connection($connection)->size($queue);
+        foreach ($queues as [$connection, $queue]) $size += left_in_queue($connection, $queue);
         if ($size) continue;
         usleep(1000000); // a job is taken from its queue a moment before it is put into the list
         return true;
@@ -63,6 +76,7 @@ function ended($queues, $retried, $patience) { // whether all of them were done 
     return false;
 }
 $take = fn ($id) => $list->transaction(function () use ($artisan, $id, $list, $settings) {
+    if ($list->getDriverName() === "pgsql") $list->unprepared(time_limits(CHANGE, LOCK));
     $rows = $list->table($settings["table"] ?? "failed_jobs")->where("uuid", $id)->lockForUpdate();
     return $rows->first(["uuid"]) !== null && $artisan->call("queue:retry", ["id" => [$id]]) === 0;
 });
@@ -84,11 +98,16 @@ try {
     $is_done = ended($queues, $retried, $patience);
     if ($why = again($retried)) fail(count($retried) . " of $before retried; $why");
 } catch (Throwable $error) {
-    fail(count($retried) . " of $before retried; then it ended (" . get_class($error) . "), and the others were left");
+    $why = $error->getCode() === "55P03" ? "somebody else has one of them locked" : get_class($error);
+    fail(count($retried) . " of $before retried; then it ended ($why), and the others were left");
 }
 $so_far = "and not all of them are done yet; none has failed again so far";
 say(count($retried) . " retried, " . ($is_done ? "none of them failed again" : $so_far));
 """
+    )
+    .replace("SERVER", str(int(PATIENCE)))
+    .replace("CHANGE", str(_CHANGE))
+    .replace("LOCK", str(_LOCK))
 )
 
 #: So long the first may take, and all of them to the last; in seconds.
@@ -115,6 +134,9 @@ class RetryFailedJobs(OfApplication[Seen], Task[Seen]):
     them, the oldest first. One is retried alone and has to go well; then the others, one by one. The first that fails
     again ends it. Afterwards none of them may be in the list any more.
 
+    A name of which no job failed, and that is no class of the application's either, is refused with those of which some
+    did. Where none failed at all there is nothing to retry, whatever is named.
+
     Args:
         root: The folder that holds artisan, or the link to it.
         user: Whom PHP runs as.
@@ -126,6 +148,7 @@ class RetryFailedJobs(OfApplication[Seen], Task[Seen]):
             the application in. A mail that went out all the same goes out twice.
 
     Raises:
+        NotOnHost: A class that was named neither failed nor is there.
         Unplannable: They have no UUIDs, the queue does not move, it has too much to do to see what becomes of them, or
             the mail that they send would not go out.
     """
@@ -163,8 +186,19 @@ class RetryFailedJobs(OfApplication[Seen], Task[Seen]):
         programs, (failed, *mail) = await together(
             host.ask(ReadWorkers(self.root)), host.ask_each((ReadFailedJobs(self.root, self.user), *about_mail))
         )
-        (backlog,) = await host.ask_each((counting(self.root, self.user, programs),))
+        strange = self._not_among(failed)
+        about_classes = (FindClasses(self.root, self.user, strange),) if strange else ()
+        backlog, *known = await host.ask_each((counting(self.root, self.user, programs), *about_classes))
+        if known and not isinstance(failed, FactError):
+            _refuse_unless_known(strange, known[0], failed)
         return failed, backlog, mail[0] if mail else None
+
+    def _not_among(self, failed: FailedJobs | FactError) -> tuple[str, ...]:
+        """Return the classes that were named and of which no job failed, where others did."""
+        if self.classes is None or isinstance(failed, FactError):
+            return ()
+        those = {one.job_class for one in failed.newest}
+        return tuple(name for name in self.classes.split(",") if those and name not in those)
 
     def rights(self) -> tuple[Right, ...]:
         return (Right(self.user),)
@@ -241,6 +275,24 @@ class RetryFailedJobs(OfApplication[Seen], Task[Seen]):
             keeps="every other failed job",
             uses=(Use(user=self.user),),
         )
+
+
+def _refuse_unless_known(strange: tuple[str, ...], known: frozenset[str] | FactError, failed: FailedJobs) -> None:
+    """Refuse a class that neither failed nor is the application's.
+
+    Raises:
+        NotOnHost: One is such.
+        FactError: Whether they are the application's cannot be known.
+    """
+    if isinstance(known, FactError):
+        raise known
+    there = [name for name, _ in Counter(one.job_class for one in failed.newest).most_common()]
+    there = [name for name in there if _CLASSES.fullmatch(name)]
+    for name in strange:
+        if name not in known:
+            alike = [one for one in there if one.rpartition("\\")[2].lower() == name.rpartition("\\")[2].lower()]
+            meant = alike[0] if len(alike) == 1 else ""
+            raise NotOnHost.among("class of a failed job", name, there, meant=meant)
 
 
 def _refuse_unless_mail_goes(mail: Mailing | FactError | None) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
 from soleil_remediate.facts.limiters import OWN_LIMITS, Limits, ReadLimits, refuse_unless_customer
-from soleil_remediate.facts.php import START
+from soleil_remediate.facts.php import DATABASES, START
 from soleil_remediate.plan import Change, Plan, Risk, Undo
 from soleil_remediate.rights import Right, Use
 from soleil_remediate.task import Task
@@ -22,6 +22,7 @@ _OF_ONE_PROCESS = frozenset({"array", "null", "apc", ""})
 #: the framework's own RateLimiter, which knows the cache, its prefix and how keys are written.
 _CLEAR = (
     START.replace("exit(0)", "exit(75)")
+    + DATABASES
     + r"""
 function stop($why, $status) { fwrite(fopen("php://stderr", "w"), "$why\n"); exit($status); }
 $cleared = 0;
@@ -64,6 +65,7 @@ class ClearLimiter(Task[Limits | None]):
         customer_address: From where that one comes; for somebody who is not logged in it stands alone.
 
     Raises:
+        NotOnHost: The application has no such user.
         Unplannable: Each process of PHP's counts for itself, or a class of the application's own does.
     """
 

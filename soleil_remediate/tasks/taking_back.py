@@ -36,7 +36,8 @@ TAKE_BACK = Script(
     + r"""set -f # a name of a file may hold anything
 artisan() {
     [ -z "$migrations" ] || set -- "$@" "--path=$migrations" --realpath
-    cd -- "$code" && as "$user" env ${width:+"COLUMNS=$width"} "$php" artisan "$@" --no-interaction --no-ansi
+    set -- env PGAPPNAME=soleil-remediate ${width:+"COLUMNS=$width"} "$php" artisan "$@" --no-interaction --no-ansi
+    cd -- "$code" && as "$user" "$@"
 }
 """
     + STATUS

@@ -37,7 +37,7 @@ try {
     [$of, $table, $user] = tokens($config, $app);
     $of->beginTransaction();
     if ($of->getDriverName() === "pgsql") {
-        $of->unprepared("set local statement_timeout = '10s'; set local lock_timeout = '3s'");
+        $of->unprepared(time_limits(10, 3));
     }
     $own = fn () => own($of, $table, $user, $argv[3]);
     $text = json_encode(["started" => true]) . "\n" . rows($own()->lockForUpdate(), lasting($of, $table));

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from soleil_remediate import HostReport
-from soleil_remediate.host_outcomes import Eased, Fixed, NotFixed, NotNeeded, WouldFix
+from soleil_remediate.host_outcomes import Eased, Fixed, NotFixed, NotNeeded, WouldFix, WrongInput
 from soleil_remediate.lab.faulting import fault_named
 from soleil_remediate.step_outcomes import StepFailed, StepUndecided
 from soleil_remediate.task import Health, Table
@@ -278,6 +278,9 @@ def test_failed_jobs_are_shown_by_class_and_nothing_of_what_they_are_about(rehea
     (shown,) = [one.shown for one in report.preview.evidence if one.kind == "queue.failed"]
     assert isinstance(shown, Table)
     assert shown.rows[0][:4] == (EXPORT, "5", "RuntimeException", "default")
+    mistyped = rehearsal.preview(classes=EXPORT[:-1]).outcome
+    assert isinstance(mistyped, WrongInput), mistyped
+    assert mistyped.nearest == EXPORT
     assert "guest4711" not in repr(report.preview)
 
 

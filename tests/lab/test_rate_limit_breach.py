@@ -12,7 +12,7 @@ import pytest
 
 from soleil_remediate.errors import ConfigError, ConnectTimedOut
 from soleil_remediate.host import Host
-from soleil_remediate.host_outcomes import Fixed, HostOutcome, MaybeChanged, NotFixed, NotNeeded, WouldFix
+from soleil_remediate.host_outcomes import Fixed, HostOutcome, MaybeChanged, NotFixed, NotNeeded, WouldFix, WrongInput
 from soleil_remediate.lab.faulting import fault_named
 from soleil_remediate.plan import Risk
 from soleil_remediate.task import Health
@@ -103,6 +103,7 @@ def test_who_hammers_is_blocked_who_is_limited_is_served_and_a_second_run_sends_
     assert seen.preview.risk is case.risk
     assert rehearsal.red_checks() == checks_of(case.fault)
     assert rehearsal.remediate().sent == ()  # nobody was named
+    assert isinstance(rehearsal.preview(customer="4711").outcome, WrongInput)
     assert traces(rehearsal) == before
 
     report = rehearsal.remediate(inputs=case.inputs)

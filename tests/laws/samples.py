@@ -17,6 +17,7 @@ from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import seconds_at
 from soleil_remediate.facts.databases import FindPacketRules
 from soleil_remediate.facts.extents import MeasureShared
+from soleil_remediate.facts.failed_jobs import FindClasses
 from soleil_remediate.facts.files import StatFile
 from soleil_remediate.facts.php_fpm import ReadPoolUsers
 from soleil_remediate.facts.poolers import AskPooler
@@ -380,10 +381,12 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
 _ARTISAN = Artisan(code=Path("/srv/web/1"), user="www-data", migrations=Path("/srv/web/2/database/migrations"))
 
 #: What the sample host is not asked: what only users' own tasks ask, what only other file systems need, and what is
-#: asked only where a person wants migrations taken back, or where nothing is given of a host.
+#: asked only where a person wants migrations taken back, or names a class of which no job failed, or where nothing is
+#: given of a host.
 RARE: tuple[Query[Any], ...] = (
     AskRedis(Path("/srv/x"), "www-data"),
     StatFile(Path("/srv/x")),
+    FindClasses(Path("/srv/x"), "www-data", ("App\\Jobs\\Exprot",)),
     MeasureShared((Path("/srv/x"),)),
     FindPacketRules(5432),
     AskPooler(6432, Path("/run/postgresql"), "POOLS"),

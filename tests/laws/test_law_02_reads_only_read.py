@@ -96,6 +96,8 @@ def why_not(command: Command) -> str:
             return "only one script may be alone with this host"
         words = words[4:]
         words[:1] = [re.sub(r"/usr/s?bin/(nginx|php-fpm|redis-server)[0-9.]*", r"\1", word) for word in words[:1]]
+    if words[:2] == ["env", "PGAPPNAME=soleil-remediate"]:  # by which the database knows whoever asks
+        words = words[2:]
     while words and words[0] in WRAPPERS:
         words = words[WRAPPERS[words[0]] :]
     if words[:2] == ["php", "--"]:  # with a text of ours for PHP to run; the lab's tests show that nothing is left
@@ -212,6 +214,9 @@ def test_a_change_would_be_noticed_among_the_reads(kind: type[Reading[Any]]) -> 
         ("filefrag", "-vs", "/srv/x"),
         ("date", "--set=tomorrow"),
         ("env", "rm", "/srv"),
+        ("env", "rm", "-rf", "/srv"),
+        ("env", "PGAPPNAME=x", "rm", "/srv"),
+        ("env", "PATH=/tmp", "php", "/srv/app/artisan", "migrate:status"),
         ("journalctl", "--vacuum-size=1"),
         ("curl", "--url", "http://localhost/", "--output", "/etc/passwd"),
         ("curl", "--request", "POST", "--url", "http://localhost/"),

@@ -21,8 +21,13 @@ def requests(*statuses: int, until: int = NOW, every: int = 1, endpoint: str = "
 
 
 def traffic(
-    *logged: Iterable[Request], page: Response = SERVED, switched: int = 0, newest: int | None = NOW, now: int = NOW
+    *logged: Iterable[Request],
+    page: Response = SERVED,
+    switched: int = 0,
+    newest: int | None = NOW,
+    now: int = NOW,
+    oldest: int | None = NOW - 7200,
 ) -> Traffic:
-    """Return what was seen where these requests were logged, in this order."""
+    """Return what was seen where these requests were logged, in this order, in a log that is read from *oldest* on."""
     found = tuple(one for some in logged for one in some)
-    return Traffic(logged=Logged(requests=found, newest=newest), page=page, now=now, switched=switched)
+    return Traffic(logged=Logged(requests=found, oldest=oldest, newest=newest), page=page, now=now, switched=switched)

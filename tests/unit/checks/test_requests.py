@@ -149,3 +149,36 @@ def test_what_is_asked_for_is_said_as_an_aim() -> None:
 def test_what_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
         replace(CHECK, **wrong)
+
+
+def test_of_a_busy_log_the_time_that_its_end_tells_of_is_judged_and_said() -> None:
+    """At 20 requests a second and more, what is read of it goes back less far than the window."""
+    busy = traffic(requests(*A_THIRD, *A_THIRD), oldest=NOW - 130)
+    verdict = CHECK.judge(busy)
+    assert verdict.health is Health.FAULTY
+    assert verdict.why == (
+        "40 of 120 requests failed in the last 2 min 10 s, as far as what is read of the log goes back, 33 %: "
+        "GET /rooms 40 of 120"
+    )
+    assert CHECK.judge(traffic(requests(*WELL), oldest=NOW)).why.startswith(
+        "0 of 40 requests failed in the last 1 s, as"
+    )
+
+
+def test_a_log_that_goes_back_beyond_the_window_or_the_last_switch_is_judged_by_these() -> None:
+    assert CHECK.judge(traffic(requests(*A_THIRD), oldest=NOW - 300)).why.startswith(
+        "20 of 60 requests failed in 5 min,"
+    )
+    assert CHECK.judge(traffic(requests(*WELL[:20]), switched=NOW - 30, oldest=NOW - 27)).why == (
+        "0 of 20 requests failed in 27 s, less than 5 %"
+    )
+
+
+@pytest.mark.parametrize("switched, oldest", [(0, NOW - 200), (NOW - 300, NOW - 200), (NOW - 7000, NOW - 200)])
+def test_a_few_requests_of_a_log_that_has_just_begun_are_not_those_of_an_hour(switched: int, oldest: int) -> None:
+    seen = traffic(requests(200, 200), switched=switched, oldest=oldest)
+    assert CHECK.judge(seen).why.startswith(
+        "2 requests in the last 3 min 20 s, as far as what is read of the log goes back, too few for a share (20), and"
+    )
+    failing = traffic(requests(200, 500), switched=switched, oldest=oldest)
+    assert CHECK.judge(failing).why.endswith("too few for a share (20); 1 of 2 failed in the 3 min 20 s before now")

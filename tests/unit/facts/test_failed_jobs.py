@@ -5,7 +5,7 @@ from pathlib import PurePosixPath as Path
 import pytest
 
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.failed_jobs import FailedJob, FailedJobs, ReadFailedJobs
+from soleil_remediate.facts.failed_jobs import FailedJob, FailedJobs, FindClasses, ReadFailedJobs
 from tests.unit.facts.queues import told
 
 ASK = ReadFailedJobs(Path("/srv/app"), "www-data")
@@ -64,3 +64,19 @@ def test_a_list_that_cannot_be_read_is_unknown_and_says_why() -> None:
 def test_anything_else_is_unknown(answer: object) -> None:
     with pytest.raises(FactError):
         ASK.answer(told(answer))
+
+
+FIND = FindClasses(Path("/srv/app"), "www-data", ("App\\Jobs\\Export", "App\\Jobs\\Exprot"))
+
+
+def test_the_application_itself_says_which_classes_it_has() -> None:
+    assert FIND.command.words == ("php", "--", "classes", "/srv/app", "App\\Jobs\\Export", "App\\Jobs\\Exprot")
+    assert FIND.command.user == "www-data"
+    assert FIND.answer(told({"has": ["App\\Jobs\\Export"]})) == {"App\\Jobs\\Export"}
+    assert FIND.answer(told({"has": []})) == frozenset()
+
+
+@pytest.mark.parametrize("has", [None, "App\\Jobs\\Export", ["App\\Jobs\\Other"], [7], {"0": "App\\Jobs\\Export"}])
+def test_which_classes_it_has_is_not_known_where_it_says_anything_else(has: object) -> None:
+    with pytest.raises(FactError):
+        FIND.answer(told({"has": has}))

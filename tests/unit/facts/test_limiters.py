@@ -4,7 +4,7 @@ from pathlib import PurePosixPath as Path
 
 import pytest
 
-from soleil_remediate.errors import FactError
+from soleil_remediate.errors import FactError, NotOnHost
 from soleil_remediate.facts.limiters import ReadLimits
 from tests.unit.facts.answers import said
 from tests.unit.facts.traffic import counter, limits, throttle
@@ -38,7 +38,6 @@ def test_who_is_at_a_limit_is_told_by_the_frameworks_own_counters_each_once() ->
     "told, why",
     [
         (limits(why="SQLSTATE[08006]: no\n  way"), "cannot be known: SQLSTATE\\[08006\\]: no way"),
-        (limits(nobody="the application has no user 7"), "the application has no user 7"),
         (limits(throttle({**counter(), "key": 7})), "no text"),
         (limits(throttle({**counter(), "key": "\0"})), "no text"),
         ('{"started":true}\n{}\n', "cannot be read"),
@@ -47,3 +46,9 @@ def test_who_is_at_a_limit_is_told_by_the_frameworks_own_counters_each_once() ->
 def test_what_the_application_does_not_say_is_not_known(told: str, why: str) -> None:
     with pytest.raises(FactError, match=why):
         READ.answer(said(told))
+
+
+def test_a_user_whom_the_application_has_not_is_wrong_input() -> None:
+    with pytest.raises(NotOnHost, match=r"^the application has no user 7$") as refused:
+        READ.answer(said(limits(nobody="the application has no user 7")))
+    assert refused.value.given == "7"

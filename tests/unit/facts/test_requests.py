@@ -116,13 +116,22 @@ def test_of_a_long_log_the_newest_part_is_read_and_a_line_that_was_cut_is_none(t
     assert {one.endpoint for one in found.requests} == {f"GET /{'x' * 30}"}
 
 
+def test_how_far_back_it_was_read_is_known_also_by_lines_that_say_nothing_of_the_application(tmp_path: Here) -> None:
+    lines = [logged(404, f"GET /{'x' * 50} HTTP/1.1", second=one // 250) for one in range(10_000)]
+    found = read(tmp_path, [*lines, logged(200, second=41)])
+    assert len(found.requests) == 1
+    assert found.oldest is not None
+    assert _NINE + 10 < found.oldest < _NINE + 30
+    assert read(tmp_path, [logged(302, second=2), logged(200, second=3)], []).oldest == _NINE + 2
+
+
 def test_a_time_that_cannot_be_is_no_request(tmp_path: Here) -> None:
-    assert read(tmp_path, [logged(500, second=99)]) == Logged(requests=(), newest=None)
+    assert read(tmp_path, [logged(500, second=99)]) == Logged(requests=(), oldest=None, newest=None)
 
 
 def test_an_empty_log_and_one_in_another_format_tell_nothing(tmp_path: Here) -> None:
     for lines in ([], ['{"status":500}\n']):
-        assert read(tmp_path, lines) == Logged(requests=(), newest=None)
+        assert read(tmp_path, lines) == Logged(requests=(), oldest=None, newest=None)
 
 
 def test_a_log_that_is_not_there_is_named(tmp_path: Here) -> None:
@@ -163,7 +172,7 @@ def test_a_page_is_asked_for_and_then_the_log_is_read(link: object, commits: obj
     read = read_traffic(Reader(), log=Path("/l"), root=Path(_LINK), page="/", url=None, origin=None, within=Duration(5))
     seen = see(read, *rules, most_rounds=3)  # type: ignore[arg-type]
     assert seen == Traffic(
-        logged=Logged(requests=(Request(at=_NINE, endpoint="GET /api/rooms", status=500),), newest=_NINE),
+        logged=Logged(requests=(Request(at=_NINE, endpoint="GET /api/rooms", status=500),), oldest=_NINE, newest=_NINE),
         page=seen.page,
         now=_NINE,
         switched=switched,

@@ -104,10 +104,11 @@ def test_what_is_not_understood_is_no_list(text: str) -> None:
 
 def test_artisan_is_asked_as_the_applications_user_and_of_anothers_migrations_where_it_has_to_be() -> None:
     command = ReadBatches(BAD).command
-    assert command.words == ("php", "/srv/app/releases/3/artisan", "migrate:status", "--no-interaction", "--no-ansi")
+    named = ("env", "PGAPPNAME=soleil-remediate", "php")
+    assert command.words == (*named, "/srv/app/releases/3/artisan", "migrate:status", "--no-interaction", "--no-ansi")
     assert (command.user, command.is_slow) == ("www-data", True)
     assert PretendRollback(OLDER, (NOTE, FLOOR)).command.words == (
-        "php", "/srv/app/releases/2/artisan", "migrate:rollback", "--pretend", "--force", "--step=2",
+        *named, "/srv/app/releases/2/artisan", "migrate:rollback", "--pretend", "--force", "--step=2",
         "--path=/srv/app/releases/3/database/migrations", "--realpath", "--no-interaction", "--no-ansi",
     )  # fmt: skip
 

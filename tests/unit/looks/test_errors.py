@@ -91,3 +91,9 @@ def test_what_makes_no_sense_is_refused() -> None:
         ErrorsLogged(logs=(Path("laravel.log"),))
     with pytest.raises(ValueError, match="window must be"):
         replace(FAILING, window=Duration(1))
+
+
+def test_what_is_shown_is_said_to_be_of_no_longer_than_what_is_read_of_the_log() -> None:
+    assert FAILING.show(traffic(requests(200), oldest=NOW - 90)) == Text(
+        lines=("none of 1 failed since 2026-11-25 08:58 UTC",)
+    )

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from soleil_remediate.command import Reader
-from soleil_remediate.errors import FactError, Unplannable
+from soleil_remediate.command import Output, Reader
+from soleil_remediate.errors import FactError, NotOnHost, Unplannable
 from soleil_remediate.facts.failed_jobs import FailedJob, FailedJobs
 from soleil_remediate.facts.mail import Mailing
 from soleil_remediate.facts.queues import Backlog
@@ -14,7 +14,7 @@ from soleil_remediate.plan import Risk
 from soleil_remediate.rights import Right
 from soleil_remediate.tasks.failed_jobs import RETRY, RetryFailedJobs
 from soleil_remediate.units import Duration
-from tests.unit.facts.answers import said, see
+from tests.unit.facts.answers import NOT_THERE, said, see
 from tests.unit.facts.mail import ANSWERED, CONFIGURED, NOBODY, SLOW, by, mailing, refusing
 from tests.unit.facts.mail import told as told_of_mail
 from tests.unit.facts.queues import backlog, connected, queue, told
@@ -200,3 +200,61 @@ def test_what_cannot_be_meant_is_refused(given: dict[str, Any], why: str) -> Non
     with pytest.raises(ValueError, match=why):
         task(**given)
     assert task(most=500, pause=Duration(14)).most == 500
+
+
+def listed(*classes: str) -> Output:
+    """What is told of failed jobs of these classes."""
+    jobs = [[uuid(number), name, "E", "redis", "default", 60] for number, name in enumerate(classes)]
+    return told({"driver": "database-uuids", "total": len(jobs), "jobs": jobs})
+
+
+def read(classes: str, failed: Output, has: Output = NOT_THERE) -> Any:
+    rules = (
+        ("php -- failed-jobs", failed),
+        ("php -- queues", told({"is_down": False, "default": "redis", "connections": {"redis": connected()}})),
+        ("php -- classes", has),
+        ("supervisor", said(status=1)),
+    )
+    return see(task(classes=classes).read(Reader()), *rules, most_rounds=2)
+
+
+@pytest.mark.parametrize(
+    "classes, meant",
+    [
+        ("App\\Jobs\\Exprot", EXPORT),
+        ("Export", EXPORT),
+        ("App\\Mail\\mail", MAIL),
+        ("App\\Jobs\\Invoice", ""),
+        (f"{EXPORT},App\\Jobs\\Invoice", ""),
+    ],
+)
+def test_a_class_that_neither_failed_nor_is_there_is_wrong_input_and_those_that_failed_are_named(
+    classes: str, meant: str
+) -> None:
+    wrong = classes.rpartition(",")[2]
+    with pytest.raises(NotOnHost) as refused:
+        read(classes, listed(MAIL, EXPORT, EXPORT, "Mail of 7"), told({"has": []}))
+    assert (refused.value.given, refused.value.nearest) == (wrong, meant)
+    assert str(refused.value).startswith(f"{wrong} is no class of a failed job of this host: ")
+    assert str(refused.value).endswith(f"It has {EXPORT}, {MAIL}")
+
+
+@pytest.mark.parametrize(
+    "failed, has",
+    [
+        (listed(), NOT_THERE),
+        (listed(MAIL), told({"has": [EXPORT]})),
+        (listed(EXPORT), NOT_THERE),
+        (told({"driver": "dynamodb", "total": None, "jobs": []}), NOT_THERE),
+        (told({"driver": "database", "class": "E", "why": "no"}), NOT_THERE),
+    ],
+    ids=["none failed", "a class of the application's", "it failed", "kept elsewhere", "not known"],
+)
+def test_a_class_whose_jobs_were_all_retried_is_no_wrong_input(failed: Output, has: Output) -> None:
+    read(EXPORT, failed, has)
+
+
+def test_where_it_cannot_be_known_whether_there_is_such_a_class_nothing_is() -> None:
+    with pytest.raises(FactError) as unknown:
+        read("App\\Jobs\\Exprot", listed(EXPORT), said(status=255))
+    assert not isinstance(unknown.value, NotOnHost)

@@ -44,6 +44,7 @@ class Site:
             f"""\
             cd {self.folder}
             echo "$*" >>asked
+            echo "$PGAPPNAME" >>known
             take() {{ sed -i "s/^$1 .*/$1 -/" ran; }}
             case $2 in
                 migrate:status) {self.also or ":"}
@@ -129,6 +130,9 @@ def test_they_are_taken_back_once_and_artisan_is_asked_whether_they_were(site: S
     at = asked.index("artisan migrate:rollback --force --step=2 --no-interaction --no-ansi")
     assert asked[at - 1] == "stop -- end-page.timer end-page.service", "from now on nothing but an answer ends the page"
     assert asked[at + 1] == "artisan migrate:status --no-interaction --no-ansi"
+    assert set((site.folder / "known").read_text().splitlines()) == {"soleil-remediate"}, (
+        "that is what its database sees"
+    )
     (site.folder / "asked").unlink()
 
     status, told = site.take_back()
