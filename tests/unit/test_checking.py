@@ -229,6 +229,27 @@ def test_a_duty_is_due_until_somebody_confirms_it(soleil: Soleil, host: Scripted
     assert (status, "all is well that was looked at · exit 0" in out) == (0, True)
 
 
+@pytest.mark.parametrize("host_words", [(), ("--host", "web1")])
+def test_a_routine_of_duties_alone_says_that_no_host_was_asked(
+    soleil: Soleil, routine: Routine, host: ScriptedHost, monkeypatch: Any, host_words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(verb, "load_routines", lambda *_: {"nightly": replace(routine, checks=())})
+    status, out, _ = soleil("check", "nightly", *host_words)
+    assert (status, "no host is asked: nightly has duties alone" in out, "web1" in out) == (5, True, False)
+    soleil("check", "nightly", "--confirm", "read-logs")
+    status, out, _ = soleil("check", "nightly", *host_words)
+    assert (status, "no host is asked: nightly has duties alone" in out) == (0, True)
+    assert host.sent == []
+
+
+def test_a_host_that_there_is_not_is_refused_also_where_none_is_asked(
+    soleil: Soleil, routine: Routine, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(verb, "load_routines", lambda *_: {"nightly": replace(routine, checks=())})
+    status, _, err = soleil("check", "nightly", "--host", "wbe1")
+    assert (status, "did you mean 'web1'" in err) == (2, True), err
+
+
 def test_a_program_gets_one_document(soleil: Soleil, host: ScriptedHost) -> None:
     let(host, "/srv/two", "bad")
     status, out, _ = soleil("check", "nightly", "--host", "web1", "-o", "json")
