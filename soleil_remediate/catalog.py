@@ -21,10 +21,12 @@ from typing import Any, TypeAlias, get_type_hints
 from soleil_remediate.checks.application import DebugOff
 from soleil_remediate.checks.backups import BackupRecent
 from soleil_remediate.checks.bookings import BookingsApart, BookingsGuarded
+from soleil_remediate.checks.database_sizes import DatabaseSize
 from soleil_remediate.checks.databases import DatabaseAnswers, DatabaseUnblocked
 from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
 from soleil_remediate.checks.from_here import PageReached
 from soleil_remediate.checks.health import PageServed, ServiceConfigured
+from soleil_remediate.checks.jobs import JobsDone
 from soleil_remediate.checks.latency import PageQuick
 from soleil_remediate.checks.mail import MailAnswering, MailSent
 from soleil_remediate.checks.maintenance import MaintenanceEnded
@@ -34,6 +36,7 @@ from soleil_remediate.checks.queues import QueueDrained, QueueDraining
 from soleil_remediate.checks.redis import RedisAnswering, RedisWritable
 from soleil_remediate.checks.requests import RequestsServed
 from soleil_remediate.checks.security import AddressHarmless, IncidentOver, TokensUnshared
+from soleil_remediate.checks.slow_queries import QueriesQuick
 from soleil_remediate.checks.statements import StatementUnqueued
 from soleil_remediate.checks.traffic import LimitsFair, TrafficCalm
 from soleil_remediate.checks.workers import WorkersRunning
@@ -124,6 +127,7 @@ BUILT_IN: tuple[KindClass, ...] = (
     RollBackCheckout,
     DatabaseAnswers,
     DatabaseUnblocked,
+    DatabaseSize,
     DatabaseOverview,
     DatabaseSessions,
     DatabaseLog,
@@ -151,6 +155,7 @@ BUILT_IN: tuple[KindClass, ...] = (
     WorkersRunning,
     QueueDraining,
     QueueDrained,
+    JobsDone,
     QueueSizes,
     QueueFailed,
     WorkersOverview,
@@ -190,6 +195,7 @@ BUILT_IN: tuple[KindClass, ...] = (
     RevokeTokens,
     PageQuick,
     StatementUnqueued,
+    QueriesQuick,
     PhpFpmFree,
     StatementLongest,
     LogSlow,

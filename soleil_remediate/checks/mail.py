@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
-from soleil_remediate.facts.failed_jobs import FailedJob, FailedJobs, ReadFailedJobs
+from soleil_remediate.facts.failed_jobs import FailedJobs, ReadFailedJobs, by_class
 from soleil_remediate.facts.mail import AskMail, Mailing, is_of_mail
 from soleil_remediate.task import Check, Measure, Verdict
 from soleil_remediate.units import Duration
@@ -108,11 +107,7 @@ class MailSent(OfApplication[FailedJobs], Check[FailedJobs]):
         more = "" if is_whole else ", and older ones that were not looked at"
         classes = ",".join(sorted({one.job_class for one in unsent if "(" not in one.job_class}))
         how = f". To retry those of a class that may be done once more: --set classes='{classes}'" if classes else ""
-        return Verdict.faulty(f"{_in_words(unsent)}{more}: whom they were for got no mail{how}", measure)
-
-
-def _in_words(unsent: list[FailedJob]) -> str:
-    groups = Counter((one.job_class, one.exception) for one in unsent).most_common(3)
-    said = ", ".join(f"{count} {job_class} ({exception})" for (job_class, exception), count in groups)
-    ages = [one.age for one in unsent]
-    return f"{len(unsent)} jobs failed of their mail: {said}, {Duration(min(ages))} to {Duration(max(ages))} ago"
+        return Verdict.faulty(
+            f"{len(unsent)} jobs failed of their mail: {by_class(unsent)}{more}: whom they were for got no mail{how}",
+            measure,
+        )

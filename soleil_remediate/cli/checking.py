@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from soleil_remediate.catalog import load_catalog
+from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.checked import Checked
 from soleil_remediate.checking import check_hosts
 from soleil_remediate.cli.call import Call
 from soleil_remediate.cli.choosing import chosen_hosts, inventory_path, invocation, playbook_folders
-from soleil_remediate.clock import SystemClock
+from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.duties import Confirmations, DutySeen
 from soleil_remediate.errors import ConfigError, ExitStatus, UnknownName, WorkFound, worst
 from soleil_remediate.fleet import operator
@@ -34,15 +34,22 @@ def check(call: Call) -> ExitStatus:
     confirmations = Confirmations(root=state_folder(), inventory=inventory_path(call))
     if done := call.many("confirm"):
         return _confirm(call, routine, done, confirmations)
-    checked: tuple[Checked, ...] = ()
-    if routine.checks:
-        hosts, inventory = chosen_hosts(call)
-        check_local_files(hosts)
-        select = None if inventory is None else inventory.meant_by
-        checked = check_hosts(
-            routine, hosts, call.many("set"), catalog=catalog, transport=EachItsWay(), select=select, clock=clock
-        )
+    checked = _checked(call, routine, catalog, clock)
     return _tell(call, routine, checked, confirmations.standing(routine, clock.now()))
+
+
+def _checked(call: Call, routine: Routine, catalog: Catalog, clock: Clock) -> tuple[Checked, ...]:
+    """Ask the hosts that were named; none where the routine has duties alone, though a name must be somebody's."""
+    if not (routine.checks or call.text("host")):
+        return ()
+    hosts, inventory = chosen_hosts(call)
+    if not routine.checks:
+        return ()
+    check_local_files(hosts)
+    select = None if inventory is None else inventory.meant_by
+    return check_hosts(
+        routine, hosts, call.many("set"), catalog=catalog, transport=EachItsWay(), select=select, clock=clock
+    )
 
 
 def _confirm(call: Call, routine: Routine, done: Sequence[str], confirmations: Confirmations) -> ExitStatus:

@@ -6,6 +6,7 @@ What jobs are about is customers' data, and so may be what exceptions say: neith
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -123,6 +124,14 @@ class FailedJobs:
         """Return those of some classes, the oldest first."""
         wanted = frozenset(classes)
         return tuple(one for one in reversed(self.newest) if one.job_class in wanted)
+
+
+def by_class(jobs: Sequence[FailedJob]) -> str:
+    """Return for people what failed the most often, of which exception, and how long ago; of at least one job."""
+    groups = Counter((one.job_class, one.exception) for one in jobs).most_common(3)
+    said = ", ".join(f"{count} {job_class} ({exception})" for (job_class, exception), count in groups)
+    ages = [one.age for one in jobs]
+    return f"{said}, {Duration(min(ages))} to {Duration(max(ages))} ago"
 
 
 @dataclass(frozen=True, slots=True)

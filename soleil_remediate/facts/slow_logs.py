@@ -21,28 +21,52 @@ END = MiB(2)
 #: So many of each kind are told, the worst first.
 _MOST = 10
 
-#: Read the last $argv[3] bytes of the newest file of every channel whose name or path says that it is about queries,
-#: performance or what is slow, in one pass; tell at most $argv[4] of each kind. Lines are JSON, or Laravel's own with
-#: JSON at the end. A query belongs to the request whose id it names, else to that process, page and second.
-_READ = (
-    START
-    + r"""
-$channels = [];
-foreach ((array) $config["logging.channels"] as $name => $found) {
-    if (! is_array($found) || ! is_string($found["path"] ?? null)) continue;
-    if (! preg_match("/slow|quer|perf/i", $name . " " . basename($found["path"]))) continue;
-    $files = [$found["path"]];
-    if (($found["driver"] ?? "") === "daily") { // RotatingFileHandler: NAME-DATE.EXTENSION
-        $parts = pathinfo($found["path"]);
-        $end = isset($parts["extension"]) ? "." . $parts["extension"] : "";
-        $files = glob(addcslashes($parts["dirname"] . "/" . $parts["filename"], "*?[]\\") . "-[0-9]*" . $end) ?: [];
+#: Which channels are about queries, performance or what is slow, as their names or paths say; of one that is rotated by
+#: day its files, the newest last; what of a query may be told; and what took the longest in all.
+CHANNELS = r"""
+function channels($config) {
+    $found = [];
+    foreach ((array) $config["logging.channels"] as $name => $one) {
+        if (! is_array($one) || ! is_string($one["path"] ?? null)) continue;
+        if (! preg_match("/slow|quer|perf/i", $name . " " . basename($one["path"]))) continue;
+        $days = (int) ($one["days"] ?? 7); // LogManager
+        $found[$name] = ["path" => $one["path"], "driver" => $one["driver"] ?? "", "days" => $days];
     }
-    $channels[$name] = ["file" => (string) end($files), "pattern" => $found["path"]];
+    return $found;
+}
+function by_day($path) { // RotatingFileHandler: NAME-DATE.EXTENSION
+    $parts = pathinfo($path);
+    $end = isset($parts["extension"]) ? "." . $parts["extension"] : "";
+    return glob(addcslashes($parts["dirname"] . "/" . $parts["filename"], "*?[]\\") . "-[0-9]*" . $end) ?: [];
 }
 function shape($sql) { // what kind of query it is, and nothing of whom it was about
     $values = "/'(?:[^']|'')*'|\\$[0-9]+|\\b[0-9]+(?:\\.[0-9]+)?\\b/";
     $sql = preg_replace([$values, "/\\s+/"], ["?", " "], $sql);
     return mb_strcut(trim(preg_replace("/\\(\\s*\\?(?:\\s*,\\s*\\?)+\\s*\\)/", "(?)", (string) $sql)), 0, 160);
+}
+function worst($found, $most) {
+    $told = [];
+    foreach ($found as $what => $times) {
+        sort($times);
+        $told[] = ["what" => (string) $what, "count" => count($times),
+            "median" => $times[intdiv(count($times) - 1, 2)], "longest" => end($times), "all" => array_sum($times)];
+    }
+    usort($told, fn ($a, $b) => $b["all"] <=> $a["all"]);
+    return array_slice($told, 0, $most);
+}
+"""
+
+#: Read the last $argv[3] bytes of the newest file of each of these channels, in one pass; tell at most $argv[4] of each
+#: kind. Lines are JSON, or Laravel's own with JSON at the end. A query belongs to the request whose id it names, else
+#: to that process, page and second.
+_READ = (
+    START
+    + CHANNELS
+    + r"""
+$channels = [];
+foreach (channels($config) as $name => $found) {
+    $files = $found["driver"] === "daily" ? by_day($found["path"]) : [$found["path"]];
+    $channels[$name] = ["file" => (string) end($files), "pattern" => $found["path"]];
 }
 function page($uri) { return mb_strcut(preg_replace("/[0-9]+/", "N", strtok((string) $uri, "?#") ?: "?"), 0, 120); }
 $read = $requests = $queries = $asked = [];
@@ -87,16 +111,6 @@ foreach ($channels as $name => $channel) {
     }
     $read[] = ["channel" => (string) $name, "file" => $file !== "" ? $file : $channel["pattern"], "state" => $state,
         "lines" => $count, "others" => $other];
-}
-function worst($found, $most) {
-    $told = [];
-    foreach ($found as $what => $times) {
-        sort($times);
-        $told[] = ["what" => (string) $what, "count" => count($times),
-            "median" => $times[intdiv(count($times) - 1, 2)], "longest" => end($times), "all" => array_sum($times)];
-    }
-    usort($told, fn ($a, $b) => $b["all"] <=> $a["all"]);
-    return array_slice($told, 0, $most);
 }
 $repeated = [];
 foreach ($asked as $key => $times) {
@@ -178,10 +192,10 @@ class ReadSlowLogs(Query[SlowLogs]):
         (found,) = told(output, 1)
         return SlowLogs(
             logs=tuple(_log(one) for one in found["read"]),
-            requests=tuple(_slow(one) for one in found["requests"]),
-            queries=tuple(_slow(one) for one in found["queries"]),
+            requests=tuple(as_slow(one) for one in found["requests"]),
+            queries=tuple(as_slow(one) for one in found["queries"]),
             repeated=tuple(
-                Repeated(page=_line(one["page"]), what=_line(one["what"]), times=int(one["times"]))
+                Repeated(page=as_line(one["page"]), what=as_line(one["what"]), times=int(one["times"]))
                 for one in found["repeated"]
             ),
         )
@@ -191,22 +205,24 @@ def _log(told: dict[str, Any]) -> LogRead:
     if told["state"] not in {"read", "absent", "unreadable"}:
         raise ValueError("no state of a log")
     return LogRead(
-        channel=_line(told["channel"]),
-        file=PurePosixPath(_line(told["file"])),
+        channel=as_line(told["channel"]),
+        file=PurePosixPath(as_line(told["file"])),
         state=str(told["state"]),
         lines=int(told["lines"]),
         others=int(told["others"]),
     )
 
 
-def _slow(told: dict[str, Any]) -> Slow:
+def as_slow(told: dict[str, Any]) -> Slow:
+    """Return what PHP told of one page, or of one shape of query; it tells milliseconds."""
     return Slow(
-        what=_line(told["what"]),
+        what=as_line(told["what"]),
         count=int(told["count"]),
         median=Duration(float(told["median"]) / 1000),
         longest=Duration(float(told["longest"]) / 1000),
     )
 
 
-def _line(text: object) -> str:
+def as_line(text: object) -> str:
+    """Return a text of the host's as one line, with nothing in it that a terminal would obey, and no secret."""
     return redacted(readable(" ".join(str(text).split()).encode())[0])

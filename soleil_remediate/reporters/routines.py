@@ -28,6 +28,8 @@ def routine_page(
 ) -> Page:
     """Return one page about all hosts, and what only a person can see to."""
     page = Page(width)
+    if not routine.checks:
+        page.prose(f"no host is asked: {routine.name} has duties alone")
     for one in checked:
         page.gap()
         _put_host(page, routine, one, again)

@@ -32,6 +32,8 @@ from soleil_remediate.scenario import Routine
 from soleil_remediate.task import Health
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
 from tests import tiny
+from tests.unit.facts.application import STARTED
+from tests.unit.facts.statements import DATABASE_SIZE, SLOW_QUERIES
 from tests.unit.reporters.approved import approve
 from tests.unit.reporters.junit_schema import parsed
 
@@ -122,6 +124,81 @@ def test_what_is_wrong_with_one_host_ends_that_one_alone(routine: Routine) -> No
     assert ends[0] is None
     assert isinstance(ends[1], NotReached)
     assert isinstance(ends[2], Crashed)
+
+
+#: What the shipped weekly routine asks, and what a host answers on which all is well.
+WEEK = {
+    "failed-jobs": {"driver": "database-uuids", "total": 0, "jobs": []},
+    "slow-queries": {
+        "logs": [{"channel": "query", "file": "/q.log", "is_there": False, "slow": 0, "lacks": []}],
+        "queries": [],
+    },
+    "database-size": DATABASE_SIZE,
+}
+
+
+@pytest.fixture
+def weekly(tmp_path: Path) -> Callable[..., Checked]:
+    def look(variables: str = "{app: {name: shop, root: /srv/shop/current}}", **more: Any) -> Checked:
+        inventory = tmp_path / "shop.yml"
+        inventory.write_text(f"all: {{vars: {variables}, children: {{web: {{hosts: {{web1: {{}}}}}}}}}}\n")
+        inputs, host = more.pop("inputs", {}), tiny.scripted()
+        for about, answer in (WEEK | more).items():
+            host.on_read(partial(_is_php, about), f"{STARTED}{json.dumps(answer)}\n")
+        transport = ScriptedTransport(host)
+        (found,) = check(routine="weekly", hosts="web1", inventory=inventory, inputs=inputs, transport=transport)
+        assert host.sent == []
+        return found
+
+    return look
+
+
+def _is_php(about: str, command: Command) -> bool:
+    return command.words[:3] == ("php", "--", about)
+
+
+def test_by_the_week_jobs_queries_and_the_databases_size_are_measured_in_one_round(
+    weekly: Callable[..., Checked],
+) -> None:
+    found = weekly()
+    assert [(one.kind, one.verdict.health) for one in found.checks] == [
+        ("jobs.done", Health.HEALTHY),
+        ("queries.quick", Health.HEALTHY),
+        ("database.size", Health.HEALTHY),
+    ]
+    assert (found.exit_status, found.round_trips, found.left_out) == (0, 1, ())
+
+
+@pytest.mark.parametrize(
+    "inputs, red",
+    [
+        ({}, {"jobs.done", "queries.quick"}),
+        ({"database_below": "9 MiB"}, {"jobs.done", "queries.quick", "database.size"}),
+        ({"most_failed": "1"}, {"queries.quick"}),
+        ({"failed_within": "1 min", "most_slow": "60"}, set()),
+    ],
+)
+def test_what_is_too_much_by_the_week_may_be_set(
+    weekly: Callable[..., Checked], inputs: dict[str, str], red: set[str]
+) -> None:
+    job = ["01234567-89ab-cdef-0123-456789abcdef", "App\\Jobs\\Export", "RuntimeException", "redis", "high", 60]
+    failed = {"driver": "database-uuids", "total": 1, "jobs": [job]}
+    found = weekly(inputs=inputs, **{"failed-jobs": failed, "slow-queries": SLOW_QUERIES})
+    assert {one.kind for one in found.of(Health.FAULTY)} == red
+    assert found.exit_status == (5 if red else 0)
+
+
+def test_what_cannot_be_measured_by_the_week_is_not_well(weekly: Callable[..., Checked]) -> None:
+    down = {"class": "PDOException", "why": "connection refused"}
+    found = weekly(**{"failed-jobs": {"driver": "database"} | down, "slow-queries": {"logs": [], "queries": []}})
+    assert [one.verdict.health for one in found.checks] == [Health.UNKNOWN, Health.UNKNOWN, Health.HEALTHY]
+    assert found.exit_status == 5
+
+
+def test_a_host_without_an_application_is_not_well_by_the_week(weekly: Callable[..., Checked]) -> None:
+    found = weekly(variables="{}")
+    assert [one.kind for one in found.left_out] == ["jobs.done", "queries.quick", "database.size"]
+    assert found.exit_status == 2
 
 
 def raising(error: Exception) -> Callable[[Command], str]:
@@ -227,6 +304,27 @@ def test_a_duty_is_due_until_somebody_confirms_it(soleil: Soleil, host: Scripted
     assert (status, "nothing of it is due" in out) == (0, True)
     status, out, _ = soleil("check", "nightly", "--host", "web1")
     assert (status, "all is well that was looked at · exit 0" in out) == (0, True)
+
+
+@pytest.mark.parametrize("host_words", [(), ("--host", "web1")])
+def test_a_routine_of_duties_alone_says_that_no_host_was_asked(
+    soleil: Soleil, routine: Routine, host: ScriptedHost, monkeypatch: Any, host_words: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(verb, "load_routines", lambda *_: {"nightly": replace(routine, checks=())})
+    status, out, _ = soleil("check", "nightly", *host_words)
+    assert (status, "no host is asked: nightly has duties alone" in out, "web1" in out) == (5, True, False)
+    soleil("check", "nightly", "--confirm", "read-logs")
+    status, out, _ = soleil("check", "nightly", *host_words)
+    assert (status, "no host is asked: nightly has duties alone" in out) == (0, True)
+    assert host.sent == []
+
+
+def test_a_host_that_there_is_not_is_refused_also_where_none_is_asked(
+    soleil: Soleil, routine: Routine, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(verb, "load_routines", lambda *_: {"nightly": replace(routine, checks=())})
+    status, _, err = soleil("check", "nightly", "--host", "wbe1")
+    assert (status, "did you mean 'web1'" in err) == (2, True), err
 
 
 def test_a_program_gets_one_document(soleil: Soleil, host: ScriptedHost) -> None:

@@ -126,6 +126,20 @@ def test_for_a_routine_only_what_asks_is_allowed(inventory: str, capsys: pytest.
 
 
 @pytest.mark.parametrize(
+    "routine, checks", [("weekly", "jobs.done, queries.quick, database.size"), ("monthly", "requests.served")]
+)
+def test_who_counts_as_the_application_needs_its_user_alone(
+    inventory: str, capsys: pytest.CaptureFixture[str], routine: str, checks: str
+) -> None:
+    Path(inventory).write_text(NARROW)
+    assert cli.main(["sudoers", routine, "--inventory", inventory, "--host", "web1"]) == 0
+    said = capsys.readouterr().out
+    assert f"# For the checks of {checks}.\n" in said
+    rules = [line for line in said.splitlines() if " ALL=(" in line]
+    assert rules == (["deploy ALL=(www-data) NOPASSWD: ALL"] if routine == "weekly" else [])
+
+
+@pytest.mark.parametrize(
     "name, instead",
     [("daly", "daily"), ("disk-ful", "disk-full"), ("zzz", None)],
 )

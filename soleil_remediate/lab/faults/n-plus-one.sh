@@ -22,7 +22,6 @@ cat >>"$controller" <<PHP
     }
 }
 PHP
-sed -i "s/'single' =>/'performance' => ['driver' => 'daily', 'path' => storage_path('logs\/performance\/performance.log'), 'days' => 7, 'formatter' => Monolog\\\\Formatter\\\\JsonFormatter::class],\n  'query' => ['driver' => 'daily', 'path' => storage_path('logs\/query\/queries.log'), 'days' => 3, 'formatter' => Monolog\\\\Formatter\\\\JsonFormatter::class],\n  &/" config/logging.php
 install -d -o www-data -g www-data -m 2775 storage/logs/performance storage/logs/query
 systemctl reload php8.2-fpm
 takes 1000

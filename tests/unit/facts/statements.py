@@ -27,6 +27,14 @@ SLOW_LOGS = {
     "queries": [{"what": "select * from rooms where id = ?", "count": 1, "median": 120, "longest": 120, "all": 120}],
     "repeated": [{"page": "GET /api/rooms", "what": "select * from users where id = ?", "times": 2490}],
 }
+SLOW_QUERIES = {
+    "logs": [
+        {"channel": "query", "file": "/srv/q.log", "is_there": True, "slow": 60, "lacks": []},
+        {"channel": "slow", "file": "/srv/s.log", "is_there": False, "slow": 0, "lacks": []},
+    ],
+    "queries": [{"what": "select * from rooms where id = ?", "count": 60, "median": 120, "longest": 2383, "all": 7200}],
+}
+DATABASE_SIZE = {"driver": "pgsql", "name": "soleil", "bytes": 9 * 2**20, "largest": [["bookings", 4 * 2**20]]}
 
 PROCESSES = """\
       1  9448 /lib/systemd/systemd
