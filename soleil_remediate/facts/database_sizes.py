@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.php import PATIENCE, START, STARTING, a_text, ask_php, one_line, told
+from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING, a_text, ask_php, one_line, told
 from soleil_remediate.facts.queues import number
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import ByteSize, Duration
@@ -17,30 +17,28 @@ from soleil_remediate.units import ByteSize, Duration
 #: where that has to wait for long, they are not told.
 _ASK_SIZE = (
     START  # noqa: S608  # no value of anybody's is in it
+    + DATABASES
     + r"""
-$name = $config["database.default"];
-$options = (array) $config["database.connections.$name.options"];
-$given = (int) ($options[PDO::ATTR_TIMEOUT] ?? 0);
-$options[PDO::ATTR_TIMEOUT] = $given > 0 ? min($given, (int) $argv[3]) : (int) $argv[3];
-$config->set("database.connections.$name.options", $options);
-putenv("PGAPPNAME=soleil-remediate");
+connect_within((int) $argv[3]);
 try {
-    $pdo = $app["db"]->connection($name)->getPdo();
-    $driver = $pdo->getAttribute(PDO::ATTR_DRIVER_NAME);
+    $of = $app["db"]->connection();
+    $of->getPdo();
+    $driver = $of->getDriverName();
     if ($driver !== "pgsql") {
         tell(["driver" => $driver, "name" => "", "bytes" => null, "largest" => []]);
         exit(0);
     }
-    $pdo->exec("begin; set local statement_timeout = '" . (int) $argv[3] . "s'; set local lock_timeout = '1s'");
-    [$database, $bytes] = $pdo->query("select current_database(), pg_database_size(current_database())")
-        ->fetch(PDO::FETCH_NUM);
-    try {
-        $largest = $pdo->query("select relname, pg_total_relation_size(oid) from pg_class
-            where relkind in ('r', 'm') order by 2 desc nulls last, 1 limit 3")->fetchAll(PDO::FETCH_NUM);
-    } catch (Throwable $error) {
-        $largest = [];
-    }
-    $pdo->exec("rollback");
+    [$database, $bytes, $largest] = within_limits($of, (int) $argv[3], function () use ($of) {
+        $ask = fn ($text) => $of->getPdo()->query($text)->fetchAll(PDO::FETCH_NUM);
+        [[$database, $bytes]] = $ask("select current_database(), pg_database_size(current_database())");
+        try {
+            $largest = $ask("select relname, pg_total_relation_size(oid) from pg_class
+                where relkind in ('r', 'm') order by 2 desc nulls last, 1 limit 3");
+        } catch (Throwable $error) {
+            $largest = [];
+        }
+        return [$database, $bytes, $largest];
+    });
     tell(["driver" => $driver, "name" => $database, "bytes" => (int) $bytes,
         "largest" => array_map(fn ($one) => [$one[0], (int) $one[1]], $largest)]);
 } catch (Throwable $error) {
