@@ -45,6 +45,9 @@ def discover(host: Host, session: Session) -> Discovered:
     if why_not := _none_of(found):
         return Discovered(host=host, why_not=why_not, ask=_asking(host, session))
     (one,) = found
+    if one.user is None:
+        why_not = f"{one.root} was found, and not whom PHP runs it as"
+        return Discovered(host=host, why_not=why_not, ask=_asking(host, session))
     values = {"root": one.root, "user": one.user, "logs": None if one.log is None else (one.log,), "url": one.url}
     health = None if one.origin is None else {"origin": one.origin}
     try:

@@ -59,6 +59,7 @@ foreach (channels($config) as $name => $channel) {
     foreach (array_merge($own, $rotated) as $file) $written[$file] = (int) @filemtime($file);
     arsort($written);
     $lacks = [];
+    $is_slow = preg_match("/slow/i", $name . " " . basename($path)) === 1; // then so is all that stands there
     $is_full = $is_daily ? $channel["days"] > 0 && count($own) >= $channel["days"] : $rotated !== [];
     if ($is_full && min($written) >= $start) $lacks[] = "rotated";
     for ($folder = dirname($path); ! file_exists($folder); $folder = dirname($folder));
@@ -82,7 +83,7 @@ foreach (channels($config) as $name => $channel) {
         $log->fseek($size - $take);
         if (! $is_begun) $log->fgets(); // not the whole of it
         while (! $log->eof() && substr($line = $log->fgets(), -1) === "\n") {
-            if ($is_begun && stripos($line, "slow") === false) continue;
+            if ($is_begun && ! $is_slow && stripos($line, "slow") === false) continue;
             $told = said($line);
             if ($told === null) {
                 if (preg_match("/^[^#].*slow.{0,3}quer/i", $line)) $lacks[] = "unread";
@@ -94,8 +95,11 @@ foreach (channels($config) as $name => $channel) {
                 if ($at >= $start) $lacks[] = "long";
             }
             $sql = $context["sql"] ?? $context["query"] ?? null;
+            $is_sql = preg_match("/^\\s*(select|insert|update|delete|with)\\s/i", $message) === 1;
+            if (! is_string($sql)) $sql = $is_sql ? $message : null;
             $is_query = is_string($sql) || stripos($message, "quer") !== false;
-            if (! $is_query || stripos($message, "slow") === false) continue;
+            if (! $is_query && $is_slow && stripos($message, "request") === false && $at >= $start) $lacks[] = "unread";
+            if (! $is_query || ! ($is_slow || stripos($message, "slow") !== false)) continue;
             if ($at === false) $lacks[] = "undated";
             if ($at === false || $at < $start) continue;
             $slow++;

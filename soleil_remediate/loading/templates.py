@@ -20,6 +20,8 @@ from jinja2.sandbox import SandboxedEnvironment
 
 _ENVIRONMENT = SandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
 _ENVIRONMENT.globals.clear()
+#: Several words, each of them quoted already.
+_OPTIONS = ("host", "options")
 
 
 class NotDefined(LookupError):
@@ -198,7 +200,9 @@ def _for_shell(name: Name, context: Mapping[str, Any]) -> str:
         value = _as_text(name, context)
     except (NotDefined, ValueError):
         return _placeholder(name)
-    return shlex.quote(value) if value and value.isprintable() else _placeholder(name)
+    if not value or not value.isprintable():
+        return _placeholder(name)
+    return value if name.parts == _OPTIONS else shlex.quote(value)
 
 
 def _placeholder(name: Name) -> str:

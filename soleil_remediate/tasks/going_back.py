@@ -236,7 +236,7 @@ class GoBack(Task[Seen]):
             because += back.besides
         elif seen.waiting:
             many = "1 migration" if len(seen.waiting) == 1 else f"{len(seen.waiting)} migrations"
-            because += f". {many} between them never ran: {_cut(', '.join(sorted(seen.waiting)))}"
+            because += f". {many} between them never ran, artisan says: {_cut(', '.join(sorted(seen.waiting)))}"
         switch = self._switch(seen, way, news, _php_of(seen.services.matching(self.php), seen.services))
         return Plan.of_whole(*self._behind_the_page(switch, seen, way, before), because=because)
 
@@ -311,6 +311,12 @@ class GoBack(Task[Seen]):
         waiting = " ".join(map(_stem, sorted(seen.waiting)))
         is_safe = all(effect is Effect.ADDITIVE for effect in news.values())
         came = _cut(_in_words(news))
+        loses = "nothing" if is_safe else f"what older code cannot keep right in a database with {came}"
+        if (
+            seen.waiting
+        ):  # Laravel notes a migration once it is done, and only processes of this host are looked through
+            is_safe = False
+            loses = f"nothing, unless one runs on another host just now: {_cut(', '.join(sorted(seen.waiting)))}"
         after = (
             f"{self.noun} {way.older}",
             f"{way.bad} marked bad",
@@ -327,7 +333,7 @@ class GoBack(Task[Seen]):
             ),
             before=f"{self.noun} {way.bad}",
             after="; ".join(after),
-            loses="nothing" if is_safe else f"what older code cannot keep right in a database with {came}",
+            loses=loses,
             keeps=f"the database as it is{f', with {came}' if came else ''}; {way.keeps}",
             downtime=way.downtime,
             uses=self._uses(owner, unit, test, workers),

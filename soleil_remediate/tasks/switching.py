@@ -71,7 +71,8 @@ _STILL_WAIT = (
     STATUS
     + r"""still_wait() {
     [ -n "$unrun" ] || return 0
-    [ -z "$(grep -lazxsE '[m]igrate' /proc/[0-9]*/cmdline || :)" ] || stop "somebody runs migrations just now"
+    [ -z "$(grep -lazxsE '[m]igrate(:(fresh|install|refresh|reset|rollback))?' /proc/[0-9]*/cmdline || :)" ] ||
+        stop "somebody runs migrations just now"
     told=
     for code in "$bad" "$to"; do
         [ -d "$code" ] || continue # in place, there is only one

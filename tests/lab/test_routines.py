@@ -112,6 +112,25 @@ def test_slow_queries_are_told_by_their_shape_alone(web1: LabHost) -> None:
     assert unread.kind == "queries.quick"
 
 
+def test_in_a_log_of_what_is_slow_everything_is_whatever_the_application_calls_it(web1: LabHost) -> None:
+    web1.shell(
+        "cd /srv/soleil/current; sed -i \"s|'channels' => \\[|&'slow' => ['driver' => 'single',"
+        " 'path' => storage_path('logs/slow.log')],|\" config/logging.php; grep -q logs/slow.log config/logging.php;"
+        " rm -f bootstrap/cache/config.php"
+    )
+    log, line = "/srv/soleil/shared/storage/logs/slow.log", "[$(date '+%F %T')] production.WARNING:"
+    web1.shell(
+        f'for n in $(seq 51); do echo "{line} select * from rooms where id = $n {{\\"time\\":3200}}"; done >{log}'  # noqa: S608
+    )
+    (slow,) = looked(web1, "weekly").of(Health.FAULTY)
+    assert "51 queries were logged as slow within 8 d" in slow.verdict.why
+    assert "select * from rooms where id = ? (51 times, up to 3200 ms)" in slow.verdict.why
+
+    web1.shell(f'echo "{line} that took 3200 ms" >{log}')
+    (unread,) = looked(web1, "weekly").of(Health.UNKNOWN)
+    assert unread.kind == "queries.quick"
+
+
 def test_the_largest_tables_of_a_database_that_has_grown_are_named(web1: LabHost) -> None:
     web1.break_with("database-grown")
     (grown,) = looked(web1, "weekly", database_below="48 MiB").of(Health.FAULTY)

@@ -188,7 +188,7 @@ def test_what_never_ran_is_no_obstacle_and_what_has_run_by_the_switch_is(rehears
     assert seen.preview.round_trips == 3
     (step,) = [step for step in seen.preview.steps if isinstance(step.outcome, StepPending)]
     assert isinstance(step.outcome, StepPending)
-    assert step.outcome.plan.because.endswith(f". 1 migration between them never ran: {DROPS}.php")
+    assert step.outcome.plan.because.endswith(f". 1 migration between them never ran, artisan says: {DROPS}.php")
     (switch,) = changes_of(seen)
     assert rehearsal.untouched_state() == before
 
@@ -201,7 +201,9 @@ def test_what_never_ran_is_no_obstacle_and_what_has_run_by_the_switch_is(rehears
     assert (served(rehearsal), rehearsal.untouched_state()) == (BAD, before)
 
     sql(rehearsal, never_ran)
-    report = rehearsal.remediate()
+    assert isinstance(rehearsal.remediate(gate=PolicyGate(says_yes=True)).outcome, Refusal), "a person has to decide"
+    assert (served(rehearsal), rehearsal.untouched_state()) == (BAD, before)
+    report = rehearsal.remediate(gate=YesToAll())
     assert isinstance(report.outcome, Fixed), report.outcome
     assert [sent.change.summary for sent in report.sent] == [f"serve release {OLD} instead of {BAD}"]
     assert (served(rehearsal), answers(rehearsal)) == (OLD, "200")

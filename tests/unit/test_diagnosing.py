@@ -310,6 +310,14 @@ def test_what_no_inventory_might_say_is_no_application(bench: Bench) -> None:
     assert "must be the name of a user" in found.not_found
 
 
+def test_where_nobody_knows_whom_php_runs_an_application_as_none_is_taken(bench: Bench) -> None:
+    serve(bench.host, "/srv/app")
+    bench.host.on_read(partial(_names, "/etc/php"), FactError("grep is gone"))
+    found = bench.diagnosed(bench.write(playbook("app", "'{{ app.root }}'")), ALONE)
+    assert (found.findings, found.found, found.exit_status) == ((), (), ExitStatus.USAGE)
+    assert found.not_found == "/srv/app was found, and not whom PHP runs it as"
+
+
 def test_a_host_of_an_inventory_is_not_searched_for_applications(bench: Bench) -> None:
     bench.let(disk="good")
     found = bench.diagnosed(bench.write(playbook("disk", DISK), playbook("app", "'{{ app.root }}'")))

@@ -437,6 +437,7 @@ def for_people(text: str, *given: str, host: Host | None = None) -> str:
         ("tail {{ inputs.log }}; look at {{ app.logs[0] }}", "tail /var/log/a.log; look at /srv/soleil/current/storage/logs/laravel.log"),
         ("awk '{print $1}'; nft { {{ inputs.customer }} }", "awk '{print $1}'; nft { CUSTOMER }"),
         ("curl {{ app.url }}", "curl APP_URL"),
+        ("x {{ host.options }}", "x --host web1 --inventory hosts.yml"),
         ("{{ app.front }} {{ app.logs[7] }} {{ vars.list }} {{ vars.no_such }}", "APP_FRONT APP_LOGS_7 LIST NO_SUCH"),
         ("{{ vars.hostile }}", "'{{ app.root }}'"),
         ("no template", "no template"),

@@ -392,7 +392,7 @@ def test_whether_a_migration_has_run_is_asked_where_only_that_is_in_the_way(kind
     )
     assert what.waiting == ({"9_new.php"} if is_asked else set())
     if is_asked:
-        assert TASK.plan(what).because.endswith(". 1 migration between them never ran: 9_new.php")
+        assert TASK.plan(what).because.endswith(". 1 migration between them never ran, artisan says: 9_new.php")
         assert change_of(TASK, what).command.words[-2:] == ("", "9_new")
 
 

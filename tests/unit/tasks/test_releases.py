@@ -784,9 +784,10 @@ DROPPED = f"return new class extends Migration {{ public {DROPS} public function
 def test_what_has_not_run_is_no_obstacle_and_that_is_said() -> None:
     what = replace(seen(THREE, {"1_add.php": ADDS, "2_drop.php": DROPPED}), waiting=frozenset({"2_drop.php"}))
     change = change_of(TASK, what)
-    assert (change.risk, change.loses) == (Risk.DISRUPTIVE, "nothing")
+    assert change.risk is Risk.DESTRUCTIVE, "a person decides: a migration that runs elsewhere just now cannot be seen"
+    assert change.loses == "nothing, unless one runs on another host just now: 2_drop.php"
     assert change.keeps == "the database as it is, with 1_add.php (additive); every release"
-    assert TASK.plan(what).because.endswith(". 1 migration between them never ran: 2_drop.php")
+    assert TASK.plan(what).because.endswith(". 1 migration between them never ran, artisan says: 2_drop.php")
     assert change.command.words[17:] == ("app-worker", "2_drop", *TEST)
     assert change.undo.command is not None
     assert change.undo.command.words[17:] == ("app-worker", "", *TEST), (
@@ -794,7 +795,9 @@ def test_what_has_not_run_is_no_obstacle_and_that_is_said() -> None:
     )
     both = replace(what, waiting=frozenset({"1_add.php", "2_drop.php"}))
     assert change_of(TASK, both).keeps == "the database as it is; every release"
-    assert TASK.plan(both).because.endswith(". 2 migrations between them never ran: 1_add.php, 2_drop.php")
+    assert TASK.plan(both).because.endswith(
+        ". 2 migrations between them never ran, artisan says: 1_add.php, 2_drop.php"
+    )
     assert "2_drop.php (destructive). If its code" in refusal(TASK, replace(what, waiting=frozenset({"1_add.php"})))
 
 
