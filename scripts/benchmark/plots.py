@@ -1,4 +1,4 @@
-"""Draw the benchmark's plots. Usage: plots.py FILE.json FOLDER; run by scripts/measure.py, where matplotlib is.
+"""Draw the benchmark's plots. Usage: plots.py FILE.json FOLDER; run where matplotlib is.
 
 The file holds, by name of a plot: title, x label, and by name of a tool the points, x to seconds.
 """

@@ -6,7 +6,7 @@ import secrets
 import shlex
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.resources import files
@@ -61,8 +61,8 @@ _SIDE_SHELLS = 3
 #: So many once none of them has answered for this long: what waits for a server that hangs is waited for together.
 #: sshd allows ten sessions on a connection, often fewer.
 _MOST_SIDE_SHELLS, _BUSY_FOR = 6, Duration(1)
-#: And only where the host has so much memory left: three that start Laravel took 56 MiB, and three more would have had
-#: the kernel kill what holds most, on a host of which 80 MiB were left.
+#: And only where the host has so much memory left: three that start Laravel took 56 MiB at once, on a host of which 80
+#: were left; with six the kernel may kill what holds most.
 _ROOM = MiB(256)
 _ABOUT_ROOM = (ReadResources(), ReadMemoryLimit())
 #: Within this long sshd knows that a shell which was let go has ended, and gives its channel to another.
@@ -312,9 +312,10 @@ class ShellSession:
             answers[index] = self._answer(self._main, command, question)
         return answers
 
-    def _free_side(self, busy: Iterable[Shell], most: int) -> Shell | None:
+    def _free_side(self, busy: Collection[Shell], most: int) -> Shell | None:
         """Return one of at most so many shells beside the first, with nothing to do; ``None`` where there is none."""
-        self._sides = [side for side in self._sides if not side.has_ended]
+        # One that has ended counts until its question was seen to: else each that ends at once is followed by another.
+        self._sides = [side for side in self._sides if side in busy or not side.has_ended]
         for side in self._sides:
             if side not in busy:
                 return side
