@@ -63,7 +63,8 @@ PUT = Script(
     text="""echo "begun $2" >>"$1.ledger"
         sleep "$3"
         until test -e "$4"; do sleep 0.1; done
-        printf "%s\\n" "$2" >"$1"
+        printf "%s\\n" "$2" >"$1.next"
+        mv -f "$1.next" "$1" # somebody else may look at any time
         echo "done $2" >>"$1.ledger"
     """,
 )
