@@ -72,6 +72,14 @@ class Desk:
         desk.reset()
         return desk
 
+    @classmethod
+    def with_big_file(cls, folder: Path, hosts: Path, sshd: Sshd, *, size: int) -> Desk:
+        """Return a desk whose host has a file of that size too, in a new folder: a module may begin again."""
+        host = Path(tempfile.mkdtemp(dir=hosts))
+        (host / "big").write_bytes(os.urandom(size))
+        sshd.inside("rm", "-rf", "/run/soleil-remediate")
+        return cls.at(folder, host, sshd)
+
     def reset(self) -> None:
         """Let the file say ``bad`` again, and forget what was done."""
         self.file.write_text("bad\n")

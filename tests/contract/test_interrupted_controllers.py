@@ -28,11 +28,7 @@ SIZE = 5_000_000  # arrives in five pieces at least
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, folder: Path, sshd: Sshd) -> Desk:
     """One desk for all, and a file on the host that is saved before it would be destroyed."""
-    work = folder / "interrupted"
-    work.mkdir()
-    (work / "big").write_bytes(os.urandom(SIZE))
-    sshd.inside("rm", "-rf", "/run/soleil-remediate")
-    return Desk.at(tmp_path_factory.mktemp("desk"), work, sshd)
+    return Desk.with_big_file(tmp_path_factory.mktemp("desk"), folder, sshd, size=SIZE)
 
 
 @pytest.fixture(scope="module")

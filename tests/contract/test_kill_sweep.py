@@ -38,11 +38,7 @@ ALL_OF_IT = ["begun first", "done first", "begun good", "done good"]
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, folder: Path, sshd: Sshd) -> Desk:
     """One desk for all, and a file on the host that is saved before it would be destroyed."""
-    work = folder / "killed"
-    work.mkdir()
-    (work / "big").write_bytes(os.urandom(20_000))
-    sshd.inside("rm", "-rf", "/run/soleil-remediate")
-    return Desk.at(tmp_path_factory.mktemp("desk"), work, sshd)
+    return Desk.with_big_file(tmp_path_factory.mktemp("desk"), folder, sshd, size=20_000)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -26,11 +25,7 @@ ONCE = ["begun first", "done first", "begun good", "done good"]
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, folder: Path, sshd: Sshd) -> Desk:
-    work = folder / "resumed"
-    work.mkdir()
-    (work / "big").write_bytes(os.urandom(200_000))
-    sshd.inside("rm", "-rf", "/run/soleil-remediate")
-    return Desk.at(tmp_path_factory.mktemp("desk"), work, sshd)
+    return Desk.with_big_file(tmp_path_factory.mktemp("desk"), folder, sshd, size=200_000)
 
 
 @pytest.fixture(scope="module")
