@@ -94,7 +94,7 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
 
     Where a person asks for it, users see Laravel's maintenance page meanwhile, until the older commit is seen to serve
     its pages behind it; where it does not, the page stays, and the next run goes on there. Should nobody end it, the
-    host itself does after 20 minutes.
+    host itself does after 20 minutes. With ``maintenance: only`` they see it, and no other commit is checked out.
 
     Args:
         root: The folder that holds artisan and ``.git``.
@@ -109,7 +109,8 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
         access_log: Where nginx logs the requests to this application, in its usual format.
         began: What has to be known about the beginning of what fails: ``any`` for nothing; with ``with-release``
             nothing is done unless it is seen that requests went well until this commit was there, and fail since.
-        maintenance: Whether users see Laravel's maintenance page meanwhile: ``yes`` or ``no``.
+        maintenance: Whether users see Laravel's maintenance page meanwhile: ``yes`` or ``no``; with ``only`` nothing
+            else is done.
         backups: The folder of backups; where migrations are taken back, the age of the newest is said.
         pages: What has to be served behind the maintenance page before users see the application again.
         url: The application's public address; the web server is asked by its name.
@@ -194,6 +195,8 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
             if self.began == "with-release":
                 return Plan.nothing(neither)
             raise Unplannable(neither)
+        if self.maintenance == "only":
+            return self._only_the_page(seen, self._served_as(checkout.current, checkout.git))
         self._refuse_while_a_need_is_down(seen)
         if innocent := self._why_innocent(seen):
             return Plan.nothing(innocent)
@@ -305,13 +308,16 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
                     f"{chosen.commit[:12]} && {command}"
                 )
 
+    def _served_as(self, current: CheckedOut, git: FileStat) -> Served:
+        return Served(at=self.root, now=current.commit, owner=git.owner)
+
     def _way(self, seen: CheckoutSeen, git: FileStat, chosen: CheckedOut) -> WayBack:
         bad, caches = seen.checkout.current, cached(file.path.name for file in seen.caches)
         return WayBack(
             bad=bad.commit[:12],
             since=bad.since,
             older=chosen.commit[:12],
-            served=Served(at=self.root, now=bad.commit, owner=git.owner),
+            served=self._served_as(bad, git),
             folder=None,
             script=CHECK_OUT,
             there=(self.root, chosen.commit, bad.commit, git.identity, bad.commit, caches),

@@ -24,7 +24,7 @@ from soleil_remediate.facts.services import Services, Unit, configuration_test, 
 from soleil_remediate.plan import Change, Plan, Risk, Undo
 from soleil_remediate.rights import SUPERVISORCTL, Right, Use, to_act_on
 from soleil_remediate.task import Task
-from soleil_remediate.tasks.maintenance import MaintenancePage
+from soleil_remediate.tasks.maintenance import MaintenancePage, Served
 from soleil_remediate.tasks.taking_back import MigrationsBack
 from soleil_remediate.tasks.ways_back import GoingBackSeen, WayBack
 from soleil_remediate.units import Duration
@@ -35,6 +35,12 @@ Seen = TypeVar("Seen", bound=GoingBackSeen)
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\$?")
 #: What a person may have given beside the release, by the names of the inputs.
 _KEPT = ("migrations", "maintenance", "owner", "php", "access_log", "within")
+#: What some of them may be.
+_CHOICES = (
+    ("migrations", "additive, any or back"),
+    ("began", "any or with-release"),
+    ("maintenance", "no, yes or only"),
+)
 #: So long a worker may go on with the job that it has.
 _PATIENCE = Duration(120)
 #: Caches are built, php-fpm is watched, workers are waited for.
@@ -71,12 +77,10 @@ class GoBack(Task[Seen]):
             raise ValueError(f"{self.root} must be absolute, and name what is served: a link, or a checkout")
         if self.to is not None and not is_release_name(self.to):
             raise ValueError(f"{self.to[:80]!r} must be {self.meant}")
-        for name, allowed in (("migrations", "additive, any or back"), ("began", "any or with-release")):
+        for name, allowed in _CHOICES:
             if (given := getattr(self, name)) not in re.split(" or |, ", allowed):
                 raise ValueError(f"{name} must be {allowed}, not {given[:80]!r}")
-        if self.maintenance not in {"no", "yes"}:
-            raise ValueError(f"maintenance must be no or yes, not {self.maintenance[:80]!r}")
-        for name, asked in (("maintenance", "yes"), ("migrations", "back")):
+        for name, asked in (("maintenance", "yes"), ("maintenance", "only"), ("migrations", "back")):
             if getattr(self, name) == asked and not self.pages:
                 raise ValueError(f"{name} needs pages: what has to be served before users see the application again")
         if self.backups is not None:
@@ -92,7 +96,7 @@ class GoBack(Task[Seen]):
         refuse_unless_unit(self.php, *self.needs)
 
     def rights(self) -> tuple[Right, ...] | None:
-        if self.maintenance == "yes" or self.migrations == "back":  # the timer that ends the page is root's
+        if self.maintenance != "no" or self.migrations == "back":  # the timer that ends the page is root's
             return None
         programs = Right(
             "root", SUPERVISORCTL, r"(status NAME:\*|start NAME:NAME)".replace("NAME", "[0-9A-Za-z_][0-9A-Za-z_.-]*")
@@ -380,12 +384,28 @@ class GoBack(Task[Seen]):
             because=f"users see the maintenance page until {served} answers behind it",
         )
 
+    def _only_the_page(self, seen: Seen, served: Served, other: PurePosixPath | None = None) -> Plan:
+        """Return that users see the maintenance page instead of what is served, and nothing else.
+
+        Args:
+            other: A release whose artisan may put it up where that of what is served does not start.
+        """
+        if seen.maintenance:
+            mark = seen.maintenance[0]
+            return Plan.nothing(f"users see a maintenance page since {as_text(mark.modified)} UTC, by {mark.path}")
+        page = self._page(seen).put_up(served, other, is_to_serve=False)
+        return Plan.of(page, because="nothing but the maintenance page was asked for")
+
     def _is_held(self, seen: Seen) -> bool:
         return seen.is_held and bool(self.pages)
 
     def _as_far_back(self, served: str, bad: Sequence[str], older: str | None) -> str:
         """Return why nothing is to do where somebody went back already, and what a person types to go on to *older*."""
-        further = f". To go back further: {self._with(to=older)}" if older is not None else ""
+        further = ""
+        if self.pages:
+            further = f". For users to see the maintenance page meanwhile: {self._typed(maintenance='only')}"
+        if older is not None:
+            further += f". To go back further: {self._with(to=older)}"
         return (
             f"{self.noun} {served} is served, and {' and '.join(bad)} {'is' if len(bad) == 1 else 'are'} marked bad: "
             f"that is as far back as it goes by itself{further}"
@@ -425,6 +445,10 @@ class GoBack(Task[Seen]):
             value = getattr(self, name)
             if value != getattr(GoBack, name):
                 given.setdefault(name, value.written if isinstance(value, Duration) else str(value))
+        return self._typed(**given)
+
+    def _typed(self, **given: str) -> str:
+        """Return what a person types to give those inputs."""
         sets = (shlex.join(("--set", f"{name}={value}")) for name, value in given.items())
         return " ".join((self.again or "with", *sets))
 

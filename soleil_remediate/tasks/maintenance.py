@@ -64,16 +64,21 @@ echo "maintenance mode ended"
 )
 
 #: Put the application in $1 into maintenance mode, as $2, by the PHP called $3, and let timer $4 end it after $5
-#: seconds, by text $6. $7 is the release that will be served then, whose artisan is more likely to work; empty where
-#: it is checked out in place. Where it is in maintenance mode since an earlier run, only the time begins anew.
+#: seconds, by text $6. $7 is another release, whose artisan is more likely to work; empty where there is none. $8 is
+#: not empty where that one is served then. Where it is in maintenance mode since an earlier run, only the time begins
+#: anew.
 _BEGIN = Script(
     "begin-maintenance",
-    "root=$1 user=$2 php=$3 timer=$4 seconds=$5 ending=$6 older=$7\n"
+    "root=$1 user=$2 php=$3 timer=$4 seconds=$5 ending=$6 older=$7 is_to_serve=$8\n"
     + IN_MAINTENANCE
-    + r"""without=". Where no migration is taken back it can be done without the page: maintenance=no"
+    + r"""without=
+[ -z "$is_to_serve" ] || without=". Where no migration is taken back it can be done without the page: maintenance=no"
 [ ! -e "$file" ] || ours || stop "somebody else put the application into maintenance mode"
-[ -z "$older" ] || [ "$older/storage" -ef "$root/storage" ] ||
-    stop "$older has a storage of its own, so maintenance mode would end with the switch$without"
+if [ -n "$older" ] && ! [ "$older/storage" -ef "$root/storage" ]; then
+    [ -z "$is_to_serve" ] ||
+        stop "$older has a storage of its own, so maintenance mode would end with the switch$without"
+    older=
+fi
 if grep -qsE "^APP_MAINTENANCE_DRIVER=[\"']?cache" "$root/.env" ||
     grep -sA 3 "'maintenance' *=>" "$root/config/app.php" | grep -qE "'driver' *=> *'cache'"; then
     stop "this application keeps its maintenance mode in a cache$without"
@@ -217,18 +222,21 @@ class MaintenancePage:
     programs: tuple[str, ...]
     until: str = ""
 
-    def put_up(self, served: Served, older: PurePosixPath | None) -> Change:
+    def put_up(self, served: Served, other: PurePosixPath | None, *, is_to_serve: bool = True) -> Change:
         """Return the change that begins it.
 
         Args:
             served: What is served before it; where it still is when this is taken back, users see it again at once.
-            older: The release that will be served behind it; ``None`` where that is checked out in place.
+            other: Another release, whose artisan may work where that of what is served does not; ``None`` where there
+                is none.
+            is_to_serve: Whether other code will be served behind it.
         """
         return Change(
             is_roots=True,  # the host's timer that ends it is
             summary="show users the maintenance page",
             command=Command(
-                _BEGIN.bind(*self._who, self.timer, ENDS_WITHIN, _END, older or ""), deadline=Duration(2 * _ARTISAN)
+                _BEGIN.bind(*self._who, self.timer, ENDS_WITHIN, _END, other or "", "yes" if is_to_serve else ""),
+                deadline=Duration(2 * _ARTISAN),
             ),
             risk=Risk.DISRUPTIVE,
             undo=Undo.by(
@@ -239,7 +247,8 @@ class MaintenancePage:
             after=f"the maintenance page; the host itself ends it in {ENDS_WITHIN}, should nobody else"
             + (f", until {self.until}" if self.until else ""),
             keeps="the application and its database",
-            downtime="until the older code is served and answers; workers pause, scheduled tasks are left out",
+            downtime=("until the older code is served and answers" if is_to_serve else "until a person ends it")
+            + "; workers pause, scheduled tasks are left out",
         )
 
     def take_down(self, what: str) -> Change:

@@ -64,7 +64,7 @@ class RollBackRelease(GoBack[RollbackSeen]):
 
     Where a person asks for it, users see Laravel's maintenance page meanwhile, until the older release is seen to serve
     its pages behind it; where it does not, the page stays, and the next run goes on there. Should nobody end it, the
-    host itself does after 20 minutes.
+    host itself does after 20 minutes. With ``maintenance: only`` they see it, and no other release is served.
 
     The database stays as it is. Migrations that came with the bad release are judged by their text: one that only adds
     is no obstacle; any other is, until somebody has decided that the older code can go on with it, or that it goes.
@@ -93,7 +93,8 @@ class RollBackRelease(GoBack[RollbackSeen]):
         access_log: Where nginx logs the requests to this application, in its usual format.
         began: What has to be known about the beginning of what fails: ``any`` for nothing; with ``with-release``
             nothing is done unless it is seen that requests went well until this release was served, and fail since.
-        maintenance: Whether users see Laravel's maintenance page meanwhile: ``yes`` or ``no``.
+        maintenance: Whether users see Laravel's maintenance page meanwhile: ``yes`` or ``no``; with ``only`` nothing
+            else is done.
         backups: The folder of backups; where migrations are taken back, the age of the newest is said.
         pages: What has to be served behind the maintenance page before users see the application again.
         url: The application's public address; the web server is asked by its name.
@@ -176,9 +177,12 @@ class RollBackRelease(GoBack[RollbackSeen]):
         return False
 
     def _plan(self, seen: RollbackSeen) -> Plan:
-        self._refuse_while_a_need_is_down(seen)
         if seen.releases.served.target is None:
             return Plan.nothing(f"{self.root} is no link: there is no folder of releases")
+        if self.maintenance == "only":
+            whole = [one.path for one in seen.releases.all if one != seen.releases.current and not one.lacks]
+            return self._only_the_page(seen, self._served_as(seen.releases), next(reversed(whole), None))
+        self._refuse_while_a_need_is_down(seen)
         if innocent := self._why_innocent(seen):
             return Plan.nothing(innocent)
         bad = self._served(seen.releases)
@@ -254,15 +258,19 @@ class RollBackRelease(GoBack[RollbackSeen]):
             raise Unplannable(f"release {name} is newer than {current.name}: that would be no way back")
         return found
 
+    def _served_as(self, releases: Releases) -> Served:
+        return Served(at=self.root, now=releases.served.target or "", owner=releases.owner)
+
     def _way(self, releases: Releases, bad: Release, chosen: Release) -> WayBack:
-        now, link = releases.served.target or "", self.root.name
+        served, link = self._served_as(releases), self.root.name
+        now = served.now
         then = f"{now.removesuffix(bad.name)}{chosen.name}"  # in the form of what stands in the link
         caches = cached(bad.caches + chosen.caches)
         return WayBack(
             bad=bad.name,
             since=releases.served.changed,
             older=chosen.name,
-            served=Served(at=self.root, now=now, owner=releases.owner),
+            served=served,
             folder=chosen.path,
             script=SWITCH,
             there=(self.root, now, then, chosen.path, chosen.identity, bad.path, bad.identity, caches),

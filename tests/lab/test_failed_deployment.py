@@ -199,6 +199,7 @@ def test_where_the_only_older_release_fails_as_well_it_goes_no_further_and_says_
     (step,) = [step for step in again.preview.steps if step.kind == "release.rollback"]
     assert isinstance(step.outcome, StepHealthy)
     assert f"release {OLD} is served, and {BAD} is marked bad: that is as far back as it goes" in step.outcome.why
+    assert "--set maintenance=only" in step.outcome.why
     assert rehearsal.untouched_state() == before
 
 

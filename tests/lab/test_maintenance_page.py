@@ -72,6 +72,21 @@ def is_down(rehearsal: Rehearsal) -> bool:
     return bool(rehearsal.eyes().file(f"{BASE}/shared/storage/framework/down").exists)
 
 
+def _break_the_older_one(rehearsal: Rehearsal, broken: str) -> str:
+    """Let requests to the older release fail, and return the file that does."""
+    name, how = {
+        "controller": ("app/Http/Controllers/HealthController.php", r"s/public function live()/&: int/"),
+        "routes": ("routes/api.php", r"$aRoute::get("),  # with which workers do not start, so that the switch fails
+    }[broken]
+    file = f"{BASE}/releases/{OLD}/{name}"
+    rehearsal.host.shell(f"cp -a {file} /run/rehearsal-file && sed -i {shlex.quote(how)} {file}")
+    return file
+
+
+def _mend(rehearsal: Rehearsal, file: str) -> None:
+    rehearsal.host.shell(f"cp -a /run/rehearsal-file {file} && systemctl reload php8.2-fpm")
+
+
 def changes_of(report: HostReport) -> list[Change]:
     assert report.preview is not None
     (step,) = [step for step in report.preview.steps if step.kind == "release.rollback"]
@@ -129,12 +144,7 @@ def test_where_the_older_release_does_not_answer_either_users_go_on_seeing_the_p
     rehearsal: Rehearsal, broken: str
 ) -> None:
     rehearsal.host.break_with("bad-release", what="syntax")  # with which the bad one's own artisan does not start
-    file, how = {
-        "controller": ("app/Http/Controllers/HealthController.php", r"s/public function live()/&: int/"),
-        "routes": ("routes/api.php", r"$aRoute::get("),  # with which workers do not start, so that the switch fails
-    }[broken]
-    file = f"{BASE}/releases/{OLD}/{file}"
-    rehearsal.host.shell(f"cp -a {file} /run/rehearsal-file && sed -i {shlex.quote(how)} {file}")
+    file = _break_the_older_one(rehearsal, broken)
 
     report = rehearsal.remediate(inputs=ASKED_FOR)
     assert isinstance(report.outcome, NotFixed), report.outcome
@@ -144,11 +154,42 @@ def test_where_the_older_release_does_not_answer_either_users_go_on_seeing_the_p
     assert armed(rehearsal) == "", "the host would let users see what does not work"
     assert rehearsal.eyes().file(f"{BASE}/current").linked_to == f"{BASE}/releases/{OLD}"
 
-    rehearsal.host.shell(f"cp -a /run/rehearsal-file {file} && systemctl reload php8.2-fpm")
+    _mend(rehearsal, file)
     again = rehearsal.remediate()
     assert isinstance(again.outcome, Fixed), again.outcome
     assert [sent.change.summary for sent in again.sent] == [ENDS]
     assert answers(rehearsal) == "200"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("broken", ["controller", "routes"])
+def test_where_nothing_helps_users_may_see_the_page_until_what_is_served_answers(
+    rehearsal: Rehearsal, broken: str
+) -> None:
+    rehearsal.host.break_with("bad-release")
+    file = _break_the_older_one(rehearsal, broken)
+    assert isinstance(rehearsal.remediate().outcome, NotFixed)
+    told = rehearsal.remediate()
+    assert told.sent == ()
+    assert told.preview is not None
+    assert any("--set maintenance=only" in getattr(step.outcome, "why", "") for step in told.preview.steps)
+    assert answers(rehearsal) == "500"
+
+    report = rehearsal.remediate(inputs={"maintenance": "only"})
+    assert isinstance(report.outcome, NotFixed), report.outcome
+    assert [sent.change.summary for sent in report.sent] == [BEGINS], report.outcome.why
+    assert answers(rehearsal) == "503"
+    assert ".timer" in armed(rehearsal)
+    again = rehearsal.remediate(inputs={"maintenance": "only"})
+    assert isinstance(again.outcome, NotFixed), again.outcome
+    assert again.sent == ()
+
+    _mend(rehearsal, file)
+    ended = rehearsal.remediate()
+    assert isinstance(ended.outcome, Fixed), ended.outcome
+    assert [sent.change.summary for sent in ended.sent] == [ENDS]
+    assert answers(rehearsal) == "200"
+    assert armed(rehearsal) == ""
 
 
 @pytest.mark.long

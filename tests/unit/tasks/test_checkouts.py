@@ -198,7 +198,7 @@ def test_users_see_the_maintenance_page_until_the_older_commit_answers() -> None
     assert (down.summary, switch.command) == ("show users the maintenance page", change_of(TASK, what).command)
     assert switch.undo.command is None
     assert up.summary == f"end the maintenance page once commit {B[:12]} answers behind it"
-    assert down.command.words[-1] == ""  # in place, there is no artisan but the one that is served
+    assert down.command.words[-2] == ""  # in place, there is no artisan but the one that is served
     undo = down.undo.command
     assert undo is not None
     assert undo.words[8:11] == ("/srv/app", C, "deploy")  # at once where that is still checked out

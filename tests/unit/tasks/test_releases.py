@@ -147,6 +147,11 @@ def test_who_has_gone_back_once_does_not_go_back_further_by_itself() -> None:
     assert nothing(TASK, seen(found)).endswith("3 and 4 are marked bad: that is as far back as it goes by itself")
     named = replace(TASK, to="2")
     assert nothing(named, seen(found)) == "release 2 is served"
+    paged = replace(TASK, pages=("/live",))
+    assert (
+        "by itself. For users to see the maintenance page meanwhile: soleil-remediate remediate --host web1 --set "
+        "maintenance=only. To go back further: "
+    ) in nothing(paged, seen(replace(found, all=(release("1"), *found.all))))
 
 
 def test_a_newer_release_that_is_not_marked_may_mean_that_somebody_went_back_already() -> None:
@@ -470,10 +475,10 @@ def test_users_see_the_maintenance_page_until_the_older_release_answers() -> Non
     ]
     assert switch.command == change_of(TASK, what).command
     assert switch.undo.command is None  # what fails behind the page must not let users see the bad release
-    name, root, user, php, timer, seconds, _, older = down.command.words[3:]
+    name, root, user, php, timer, seconds, _, older, is_to_serve = down.command.words[3:]
     who = ("/srv/app/current", "www-data", "php8.2", timer)
     assert (name, root, user, php, timer) == ("begin-maintenance", *who)
-    assert (seconds, older) == ("1200", "/srv/app/releases/2")
+    assert (seconds, older, is_to_serve) == ("1200", "/srv/app/releases/2", "yes")
     pages = (
         "http://app.example/api/health/live",
         "localhost:80",
@@ -543,11 +548,29 @@ def test_who_else_put_the_application_into_maintenance_mode_ends_it() -> None:
     ]
 
 
+def test_users_may_see_the_maintenance_page_and_nothing_else_is_done() -> None:
+    only = replace(PAGED, maintenance="only")
+    down_too = Services(
+        units=(FPM, replace(FPM, name="postgresql@15-main.service", active="failed", sub="failed")), tests={}
+    )
+    for what in (seen(THREE, onset=WITH), replace(seen(THREE, onset=BEFORE), services=down_too)):
+        (page,) = only.plan(what).changes
+        assert page.summary == "show users the maintenance page"
+        assert page.downtime.startswith("until a person ends it;")
+        assert page.command.words[-2:] == ("/srv/app/releases/2", ""), "no other release is going to be served"
+        assert page.undo.command is not None
+        assert page.undo.command.words[8:11] == ("/srv/app/current", "releases/3", "deploy")
+    for held in (True, False):
+        again = replace(seen(THREE, onset=WITH), is_held=held, maintenance=MARK)
+        assert nothing(only, again).startswith("users see a maintenance page since 2023-11-14 22:14 UTC, by /srv/app/")
+
+
 @pytest.mark.parametrize(
     "given, why",
     [
-        ({"maintenance": "maybe"}, "maintenance must be no or yes, not 'maybe'"),
+        ({"maintenance": "maybe"}, "maintenance must be no, yes or only, not 'maybe'"),
         ({"maintenance": "yes"}, "maintenance needs pages"),
+        ({"maintenance": "only"}, "maintenance needs pages"),
         ({"pages": ("live",)}, "'live' must be a page"),
         ({"pages": ("/live",), "url": "ftp://app"}, "'ftp://app' must be an address"),
     ],
