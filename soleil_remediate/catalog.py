@@ -55,6 +55,7 @@ from soleil_remediate.looks.releases import ReleaseList
 from soleil_remediate.looks.security import AddressRefused, TokensUses
 from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
 from soleil_remediate.looks.slow_logs import LogSlow
+from soleil_remediate.looks.sockets import SocketOverview
 from soleil_remediate.looks.statements import StatementLongest
 from soleil_remediate.looks.traffic import AddressBlocked, LimiterOverview, TrafficTalkers
 from soleil_remediate.plan import Risk
@@ -116,6 +117,7 @@ BUILT_IN: tuple[KindClass, ...] = (
     DebugOff,
     ServiceOverview,
     ServiceLastWords,
+    SocketOverview,
     LogNewest,
     ResourceOverview,
     StartService,

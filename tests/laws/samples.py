@@ -57,6 +57,7 @@ from tests.unit.facts.memory import killed, process, sampled
 from tests.unit.facts.redis import ANSWERS as REDIS
 from tests.unit.facts.redis import SHOP
 from tests.unit.facts.services import NGINX, PHP_FPM, RESOURCES, SOCKETS, unit_shown, units_shown
+from tests.unit.facts.sockets import LISTENING
 from tests.unit.facts.statements import (
     CONFIG_CACHE,
     DATABASE_SIZE,
@@ -222,6 +223,7 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     ("pid=,rss=,args=", said(PROCESSES)),
     ("--include=*.conf", said(POOLS)),
     ("watch-sockets", said(unix_sockets(2))),
+    ("list-listening", said(LISTENING)),
     ("Env::get", said(status=1)),
     ("--fail-early", said("{}" * 8, stderr="200\t0.104000\n" * 8)),
     ("php -- config-cache", said(f"{STARTED}{json.dumps(CONFIG_CACHE)}\n")),
@@ -436,6 +438,7 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "service.configured": {"units": ("nginx.service", "php*-fpm.service")},
     "service.overview": {"units": ("nginx.service", "php*-fpm.service")},
     "service.last-words": {"units": ("nginx.service", "php*-fpm.service")},
+    "socket.overview": {},
     "log.newest": {"logs": (Path(_ERROR_LOG),)},
     "resource.overview": {},
     "service.start": {"unit": "php*-fpm.service"},
