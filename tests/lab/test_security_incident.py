@@ -201,8 +201,8 @@ def test_where_no_table_says_from_where_tokens_are_used_that_is_unknown_and_what
         return next(one.verdict for one in seen.standing.symptom if one.kind == "tokens.unshared")
 
     def psql(statement: str) -> None:
-        query = ("psql", "-X", "-q", "-d", "soleil", "-c", statement)
-        rehearsal.host.run(*query, user="postgres").checked()
+        somebody = ("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups")
+        rehearsal.host.run(*somebody, "psql", "-X", "-q", "-d", "soleil", "-c", statement).checked()
 
     rehearsal.host.break_with("address-attacking")
     psql("alter table audit_logs rename to elsewhere")
