@@ -291,6 +291,8 @@ def _touched(
     if before.symptom_health is not Health.FAULTY:
         return Unproven(why=f"no check was red before the changes, so none vouches for them{rest}")
     match after.symptom_health:
+        case Health.UNKNOWN if _is_as_unknown(before, after):
+            return _eased_as_far_as_known(after, rest)
         case Health.UNKNOWN:
             return Unproven(why=f"whether it helped cannot be known: {after.why(Health.UNKNOWN)}{rest}")
         case Health.FAULTY:
@@ -307,6 +309,20 @@ def eased(after: Standing, rest: str = "") -> Eased:
     is_missed = after.goal_health is Health.FAULTY
     goal = "the goal is not met" if is_missed else "whether the goal is met cannot be known"
     return Eased(why=f"the symptom is gone, {goal}: {after.why(after.goal_health)}{rest}")
+
+
+def _is_as_unknown(before: Standing, after: Standing) -> bool:
+    """Whether all that was red is green, and nothing is unknown that was not so before the changes."""
+    return all(
+        now.verdict.health is Health.HEALTHY or now.verdict.health is was.verdict.health is Health.UNKNOWN
+        for was, now in zip(before.symptom, after.symptom, strict=True)
+    )
+
+
+def _eased_as_far_as_known(after: Standing, rest: str) -> Eased:
+    """Return what becomes of a host where what was red is green, and the rest was never known."""
+    missed = f"; the goal is not met: {after.why(Health.FAULTY)}" if after.goal_health is Health.FAULTY else ""
+    return Eased(why=f"what was at fault is over; unknown before, and still: {after.why(Health.UNKNOWN)}{missed}{rest}")
 
 
 def stands_after(report: HostReport, last: Standing | None, why: str, after: Duration) -> HostOutcome:

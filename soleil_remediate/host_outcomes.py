@@ -51,7 +51,7 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eased:
-    """The symptom is gone, the goal is not met."""
+    """What was at fault is over, and the goal is not met, or it was never known whether all is well."""
 
     word: ClassVar[str] = "EASED"
     error: ClassVar[type[RemediateError]] = GoalMissed

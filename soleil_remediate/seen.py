@@ -75,11 +75,15 @@ class Standing:
         return symptom | (goal & self.scope if self.scope else goal)
 
     def why(self, health: Health) -> str:
+        """Return what the checks of that health said, as :meth:`reasons` does, in one sentence."""
+        return "; ".join(self.reasons(health))
+
+    def reasons(self, health: Health) -> tuple[str, ...]:
         """Return what the checks of that health said, the symptom's first; of the goal only what that leaves unsaid."""
         known = frozenset[str]().union(*(seen.verdict.faults for seen in self.symptom if seen.verdict.health is health))
         goal = [seen for seen in self.goal_in_scope if not self._is_among(seen.verdict, known)]
         said = [seen.verdict.why for seen in (*self.symptom, *goal) if seen.verdict.health is health]
-        return "; ".join(dict.fromkeys(said))
+        return tuple(dict.fromkeys(said))
 
     def _is_among(self, verdict: Verdict, known: frozenset[str]) -> bool:
         faults = verdict.faults & self.scope if self.scope else verdict.faults

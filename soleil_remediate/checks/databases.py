@@ -354,12 +354,12 @@ def _in_ms(took: Duration) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatabaseUnblocked(OfApplication[tuple[LockWait, ...] | None], Check[tuple[LockWait, ...] | None]):
+class DatabaseUnblocked(OfApplication[tuple[LockWait, ...]], Check[tuple[LockWait, ...]]):
     """See whether statements of the application wait for a lock that somebody holds who does nothing with it.
 
     A session that is idle in an open transaction keeps what it has locked until somebody ends it: everybody who needs
     it waits, while the database answers all others. That some wait for others that work is no fault. Asked as the
-    application, so the database may be anywhere. Only PostgreSQL is looked into.
+    application, so the database may be anywhere; one that is not PostgreSQL is not looked into, and unknown.
 
     Args:
         root: The folder that holds artisan, or the link to it.
@@ -372,15 +372,13 @@ class DatabaseUnblocked(OfApplication[tuple[LockWait, ...] | None], Check[tuple[
 
     longer_than: Duration = Duration(10)
 
-    async def read(self, host: Reader) -> tuple[LockWait, ...] | None:
+    async def read(self, host: Reader) -> tuple[LockWait, ...]:
         return await host.ask(AskLocks(self.root, self.user))
 
     def aim(self) -> str:
         return f"nobody waits longer than {self.longer_than} for an idle transaction"
 
-    def judge(self, seen: tuple[LockWait, ...] | None) -> Verdict:
-        if seen is None:
-            return Verdict.healthy("the application's database is not PostgreSQL: who waits for whom was not looked at")
+    def judge(self, seen: tuple[LockWait, ...]) -> Verdict:
         long = [one for one in seen if one.waits > self.longer_than]
         stuck = [one for one in long if one.state.startswith("idle in transaction")]
         hidden = [one for one in long if not one.state]

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from soleil_remediate.command import Reader
-from soleil_remediate.facts.disks import FileSystem, FileSystems, inodes_on, read_file_systems, space_on
+from soleil_remediate.facts.disks import (
+    FileSystem,
+    FileSystems,
+    UnreadFileSystem,
+    inodes_on,
+    read_file_systems,
+    space_on,
+)
 from soleil_remediate.task import Check, Measure, Verdict
 from soleil_remediate.units import ByteSize, MiB, Percent
 
@@ -25,7 +32,7 @@ class DiskWritable(Check[FileSystems]):
 
     A file system that is mounted read only is not full: it does not count, unless it is the one named. One that the
     kernel stopped after an error is at fault, and nothing that frees space helps it. Remote file systems (NFS and the
-    like) are left out, since a dead server would hang the question.
+    like) are left out, since a dead server would hang the question, and named.
 
     Args:
         user: Who must be able to write; ``root`` may use reserved blocks as well.
@@ -205,7 +212,8 @@ def _verdict(
         return Verdict.unknown("; ".join(missing), *measures)
     if not counted:
         return Verdict.unknown(f"nothing can be written to {_names(seen)}, full or not")
-    return Verdict.healthy(healthy, *measures)
+    remote = _names(seen.unread)
+    return Verdict.healthy(f"{healthy}{f'; not looked at, as it is remote: {remote}' if remote else ''}", *measures)
 
 
 def _on(mount: PurePosixPath | None) -> str:
@@ -224,7 +232,7 @@ def _unseen(seen: FileSystems) -> str:
     )
 
 
-def _names(seen: Iterable[FileSystem]) -> str:
+def _names(seen: Iterable[FileSystem | UnreadFileSystem]) -> str:
     return ", ".join(str(one.mount) for one in seen)
 
 

@@ -14,6 +14,7 @@ from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.http import refuse_unless_askable
 from soleil_remediate.facts.onsets import ACCESS_LOG
 from soleil_remediate.facts.requests import Request, Traffic, read_traffic
+from soleil_remediate.facts.talkers import AS_FAR
 from soleil_remediate.task import Check, Measure, Verdict
 from soleil_remediate.units import Duration, Percent
 
@@ -23,8 +24,6 @@ _UNDER_WAY = 3
 _HOUR = 3600
 #: That so many requests in a row went well would be so improbable, if they still failed as they did.
 _BY_CHANCE = 0.01
-#: What is said where the log does not tell of all the time that was to be judged.
-_AS_FAR = "as far as what is read of the log goes back"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +98,7 @@ class RequestsServed(Check[Traffic]):
         if len(recent) >= self.least:
             known = seen.known_since(start)
             took = Duration(min(max(recent[-1].at, seen.now) - known, self.window)) or Duration(1)
-            return self._of_share(recent, f"in {took}" if known == start else f"in the last {took}, {_AS_FAR}")
+            return self._of_share(recent, f"in {took}" if known == start else f"in the last {took}, {AS_FAR}")
         since = [one for one in seen.logged.requests if one.at >= max(seen.now - _HOUR, began(seen))]
         if len(since) >= self.least:
             return self._of_share(since[-self.least :], f"since {as_text(since[-self.least].at)} UTC")
@@ -147,7 +146,7 @@ def _in_the_last_hour(seen: Traffic) -> str:
     start = max(seen.now - _HOUR, began(seen))
     known = seen.known_since(start)
     if known > start:
-        return f"in the last {Duration(max(seen.now - known, 1))}, {_AS_FAR}"
+        return f"in the last {Duration(max(seen.now - known, 1))}, {AS_FAR}"
     if start > seen.now - _HOUR:
         return f"since what is served was put there at {as_text(seen.switched)} UTC"
     return "in an hour"

@@ -14,9 +14,10 @@ from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.incidents import MARK, Incident, ReadIncident
 from soleil_remediate.facts.onsets import ACCESS_LOG
 from soleil_remediate.facts.refusals import Stranger, strangers
-from soleil_remediate.facts.talkers import Traffic, is_front, read_traffic
+from soleil_remediate.facts.talkers import AS_FAR, Traffic, is_front, read_traffic
 from soleil_remediate.facts.together import together
 from soleil_remediate.facts.tokens import (
+    AUDIT_TABLES,
     Account,
     Apart,
     ReadUses,
@@ -38,8 +39,9 @@ class TokensUnshared(OfApplication[Shared], Check[Shared]):
 
     By the table in which the application writes who did what, and from where: ``user_id`` or ``actor_id``,
     ``ip_address`` or ``ip``, and ``created_at``. A use counts while the user still has a token that is as old; once
-    they are revoked it is over. Where the application has no such table, nothing of this can be seen, and that is said.
-    A user on the way between two networks looks the same as a thief: which of them it is, is for a person to say.
+    they are revoked it is over. Where the application has no such table this is unknown, unless nobody has a token and
+    the application lets in by no others than Sanctum's. A user on the way between two networks looks the same as a
+    thief: which of them it is, is for a person to say.
 
     Args:
         root: The folder that holds artisan, or the link to it.
@@ -99,8 +101,15 @@ class TokensUnshared(OfApplication[Shared], Check[Shared]):
             return Verdict.faulty("; ".join(said), *measures)
         if isinstance(uses, FactError):
             return Verdict.unknown(str(uses), *measures)
+        if uses.table is None and not uses.has_tokens:
+            return Verdict.healthy("nobody has a token", *measures)
         if uses.table is None:
-            return Verdict.healthy("the application writes nowhere from where tokens are used: not seen", *measures)
+            ended = "" if account is None else f"user {account.id}, who was named, has no token; "
+            return Verdict.unknown(
+                f"{ended}no table {' or '.join(AUDIT_TABLES)} says from where tokens are used (another: --set "
+                "audit_table=NAME)",
+                *measures,
+            )
         if uses.lacks:
             return Verdict.unknown(f"table {uses.table} has no column {', '.join(uses.lacks)}", *measures)
         return Verdict.healthy(f"no user's tokens were used from several addresses within {self.within}", *measures)
@@ -117,7 +126,7 @@ def _measure(uses: Uses | FactError, apart: tuple[Apart, ...]) -> Measure:
     if isinstance(uses, FactError) or uses.lacks:
         return Measure(label=label, value="not known")
     if uses.table is None:
-        return Measure(label=label, value="not written down")
+        return Measure(label=label, value="not written down" if uses.has_tokens else "none has a token")
     return Measure(label=label, value=str(len(apart)), is_faulty=bool(apart))
 
 
@@ -173,7 +182,9 @@ class AddressHarmless(Check[Traffic]):
         if busy:
             said = f"{self._in_words(busy[0])}; it is a proxy of ours or none of the internet: who is behind it?"
             return Verdict.unknown(said, *measures)
-        return Verdict.healthy(f"no address was refused over {self.most} times within {self.within}", *measures)
+        known = seen.reach(self.within)
+        when = f"within {known}" if known == self.within else f"in the last {known}, {AS_FAR}"
+        return Verdict.healthy(f"no address was refused over {self.most} times {when}", *measures)
 
     def _in_words(self, one: Stranger) -> str:
         well = f", and answered well {one.well} times" if one.well else ""

@@ -12,11 +12,11 @@ from soleil_remediate.units import Duration
 
 
 @dataclass(frozen=True, kw_only=True)
-class StatementUnqueued(OfApplication[tuple[LockWait, ...] | None], Check[tuple[LockWait, ...] | None]):
+class StatementUnqueued(OfApplication[tuple[LockWait, ...]], Check[tuple[LockWait, ...]]):
     """See whether statements of the application wait long for a lock, and for whom the queue of them waits.
 
     Who holds the lock may be at work all the while: then nothing is down, and requests hang. Asked as the application,
-    so the database may be anywhere. Only PostgreSQL is looked into.
+    so the database may be anywhere; one that is not PostgreSQL is not looked into, and unknown.
 
     Args:
         root: The folder that holds artisan, or the link to it.
@@ -29,15 +29,13 @@ class StatementUnqueued(OfApplication[tuple[LockWait, ...] | None], Check[tuple[
 
     longer_than: Duration = Duration(10)
 
-    async def read(self, host: Reader) -> tuple[LockWait, ...] | None:
+    async def read(self, host: Reader) -> tuple[LockWait, ...]:
         return await host.ask(AskLocks(self.root, self.user))
 
     def aim(self) -> str:
         return f"no statement waits longer than {self.longer_than} for a lock"
 
-    def judge(self, seen: tuple[LockWait, ...] | None) -> Verdict:
-        if seen is None:
-            return Verdict.healthy("the application's database is not PostgreSQL: who waits for whom was not looked at")
+    def judge(self, seen: tuple[LockWait, ...]) -> Verdict:
         long = [one for one in seen if one.waits > self.longer_than]
         measure = Measure(label="wait for a lock", value=str(len({one.pid for one in long})), is_faulty=bool(long))
         if not long:

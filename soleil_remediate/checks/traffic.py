@@ -10,8 +10,9 @@ from soleil_remediate.command import Reader
 from soleil_remediate.facts.addresses import addresses_of
 from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.onsets import ACCESS_LOG
-from soleil_remediate.facts.talkers import MANY, Talker, Traffic, is_front, read_traffic, sort_of
+from soleil_remediate.facts.talkers import AS_FAR, MANY, MINUTE, Talker, Traffic, is_front, read_traffic, sort_of
 from soleil_remediate.task import Check, Measure, Verdict
+from soleil_remediate.units import Duration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +109,9 @@ class LimitsFair(Check[Traffic]):
             label="clients refused (429)", value=f"{len(clients)} in a minute", is_faulty=len(clients) > self.most
         )
         if len(clients) <= self.most:
-            return Verdict.healthy(f"{len(clients)} clients were refused (429) within a minute", measure)
+            known = seen.reach(Duration(MINUTE))
+            when = "within a minute" if known == Duration(MINUTE) else f"in the last {known}, {AS_FAR}"
+            return Verdict.healthy(f"{len(clients)} clients were refused (429) {when}", measure)
         ((page, count),) = Counter(one.page for one in refused).most_common(1)
         said = f"{len(clients)} clients were refused (429) within a minute, {count} of {len(refused)} times for {page}"
         if len(addresses) <= len(clients) / MANY:

@@ -3,49 +3,62 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from typing import TypeAlias
 
+from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Reader
-from soleil_remediate.facts.files import refuse_unless_absolute
-from soleil_remediate.facts.queue_workers import Life, Worker, Workers, read_workers
+from soleil_remediate.errors import FactError
+from soleil_remediate.facts.application import ReadApplication
+from soleil_remediate.facts.other_workers import FindOtherWorkers, WithoutSupervisor
+from soleil_remediate.facts.queue_workers import Life, ReadWorkers, Worker, Workers, watch
+from soleil_remediate.facts.together import together
 from soleil_remediate.rights import SEE_PROGRAMS, Right
 from soleil_remediate.task import Check, Measure, Verdict
 
+#: The workers that supervisor keeps; what else is known where it keeps none.
+Kept: TypeAlias = Workers | WithoutSupervisor
+
 
 @dataclass(frozen=True, kw_only=True)
-class WorkersRunning(Check[Workers]):
+class WorkersRunning(OfApplication[Kept], Check[Kept]):
     """Check that every queue worker of an application that supervisor keeps has run for some seconds.
 
     Supervisor is asked twice, four seconds apart: each process must be RUNNING both times, as the same process. One
     that dies every few seconds is STARTING, BACKOFF or even RUNNING whenever somebody looks, and supervisorctl ends
     with 0; so supervisor's log is read as well. A worker that had run for a minute or more before it was started anew
     did not die: ``--max-time`` and ``queue:restart`` do that. One that is told to end after a job may do so at any
-    time, and one that supervisor does not start by itself may be stopped. Without a worker in supervisor's
-    configuration nothing is wrong here; whether jobs are worked off says ``queue.draining``.
+    time, and one that supervisor does not start by itself may be stopped.
+
+    Where supervisor keeps none, all is well if the application's queue connection keeps no jobs (``sync``), or if a
+    worker that something else started, such as a unit of systemd's, has run for a minute. Otherwise it is unknown:
+    workers may run on another host, or nowhere. Whether jobs are worked off says ``queue.draining``.
 
     Args:
         root: The application's folder, or the link to it; its programs are those that name it.
+        user: Whom PHP runs as.
     """
 
     kind = "workers.running"
 
-    root: PurePosixPath
-
-    def __post_init__(self) -> None:
-        refuse_unless_absolute(self.root)
-
     def aim(self) -> str:
         return "every queue worker runs, and goes on running"
 
-    async def read(self, host: Reader) -> Workers:
-        return await read_workers(host, self.root)
+    async def read(self, host: Reader) -> Kept:
+        programs = await host.ask(ReadWorkers(self.root))
+        if programs:
+            return await watch(host, self.root, programs)
+        (others,), (application,) = await together(
+            host.ask_each((FindOtherWorkers(self.root),)), host.ask_each((ReadApplication(self.root, self.user),))
+        )
+        queue = application if isinstance(application, FactError) else application.queue
+        return WithoutSupervisor(others=others, queue=queue)
 
     def reads_with(self) -> tuple[Right, ...]:
-        return (SEE_PROGRAMS,)
+        return (Right(self.user), SEE_PROGRAMS)
 
-    def judge(self, seen: Workers) -> Verdict:
-        if not seen.programs:
-            return Verdict.healthy("supervisor keeps no queue worker of this application here")
+    def judge(self, seen: Kept) -> Verdict:
+        if isinstance(seen, WithoutSupervisor):
+            return _judge_others(seen)
         names = ", ".join(one.name for one in seen.programs)
         if not seen.is_supervised:
             return Verdict.faulty(
@@ -66,6 +79,30 @@ class WorkersRunning(Check[Workers]):
             said = ", ".join(f"{one.after.name} is {one.after.state}" for one in changing)
             return Verdict.unknown(f"{said}: look again in a moment", *measures)
         return Verdict.healthy(f"{len(seen.that(Life.RUNS))} workers run: {names}", *measures)
+
+
+def _judge_others(seen: WithoutSupervisor) -> Verdict:
+    """Judge an application of whose workers supervisor keeps none."""
+    others = () if isinstance(seen.others, FactError) else seen.others
+    if lasting := [one for one in others if one.is_lasting]:
+        where = ", ".join(dict.fromkeys(one.in_words for one in lasting))
+        return Verdict.healthy(
+            f"workers run outside supervisor: {where}",
+            Measure(label="workers outside supervisor", value=f"{len(lasting)} run"),
+        )
+    if not isinstance(seen.queue, FactError) and seen.queue.is_at_once:
+        return Verdict.healthy(f"no worker is needed: the queue connection {seen.queue.name} keeps no jobs")
+    measure = Measure(label="workers", value="none is seen to last")
+    if others:
+        return Verdict.unknown(
+            f"{others[0].in_words} is a worker outside supervisor, started {others[0].age} ago: look again in a minute",
+            measure,
+        )
+    hidden = "whether a process is one cannot be seen" if isinstance(seen.others, FactError) else "no process is one"
+    unasked = ", or not be needed, which cannot be asked" if isinstance(seen.queue, FactError) else ""
+    return Verdict.unknown(
+        f"supervisor keeps no queue worker of this application, and {hidden}: they may run elsewhere{unasked}", measure
+    )
 
 
 def _what_is_wrong(worker: Worker, seen: Workers) -> str:

@@ -62,6 +62,9 @@ tell(["environment" => any($config["app.env"]), "debug" => (bool) $config["app.d
 """
 )
 
+#: The drivers of queues that keep no jobs: they are done at once, or not at all, and need no worker.
+AT_ONCE = frozenset({"sync", "null", "deferred", "background"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseUsed:
@@ -147,6 +150,11 @@ class QueueUsed:
     queue: str
     table: str
     retry_after: Duration | None
+
+    @property
+    def is_at_once(self) -> bool:
+        """It keeps no jobs."""
+        return self.driver in AT_ONCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

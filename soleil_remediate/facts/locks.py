@@ -9,7 +9,7 @@ from typing import Any
 
 from soleil_remediate.command import Command, Output, Query
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING, ask_php, told
+from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING, a_text, ask_php, one_line, told
 from soleil_remediate.units import Duration
 
 #: Ask, as the application, which of its sessions wait for a lock, how long, and who keeps them waiting. Of other roles'
@@ -22,8 +22,9 @@ $name = $config["database.default"];
 connect_within((int) $argv[3]);
 try {
     $pdo = $app["db"]->connection($name)->getPdo();
-    if ($pdo->getAttribute(PDO::ATTR_DRIVER_NAME) !== "pgsql") {
-        tell(["locks" => null]);
+    $driver = $pdo->getAttribute(PDO::ATTR_DRIVER_NAME);
+    if ($driver !== "pgsql") {
+        tell(["locks" => null, "driver" => $driver]);
         exit(0);
     }
     $pdo->exec("begin; " . time_limits($argv[3]));
@@ -61,14 +62,17 @@ class LockWait:
 
 
 @dataclass(frozen=True, slots=True)
-class AskLocks(Query[tuple[LockWait, ...] | None]):
-    """Which sessions of an application's PostgreSQL wait for locks; ``None`` where it uses another database.
+class AskLocks(Query[tuple[LockWait, ...]]):
+    """Which sessions of an application's PostgreSQL wait for locks.
 
     It connects with its own credentials; what its role may not see is left open.
 
     Args:
         root: The folder that holds artisan, or the link to it.
         user: Whom PHP runs as.
+
+    Raises:
+        FactError: The application uses another database, or gets no answer.
     """
 
     root: PurePosixPath
@@ -79,11 +83,12 @@ class AskLocks(Query[tuple[LockWait, ...] | None]):
         deadline = Duration(2 * PATIENCE + STARTING)
         return ask_php(self.user, deadline, _ASK_LOCKS, "locks", self.root, str(int(PATIENCE)))
 
-    def parse(self, output: Output) -> tuple[LockWait, ...] | None:
+    def parse(self, output: Output) -> tuple[LockWait, ...]:
         (found,) = told(output, 1)
         match found["locks"]:
             case None:
-                return None
+                driver = one_line(a_text(found["driver"]))
+                raise FactError(f"who waits for a lock is seen in PostgreSQL alone: the database is {driver}")
             case list() as rows:
                 return tuple(_lock(row) for row in rows)
             case _:

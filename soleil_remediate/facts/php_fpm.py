@@ -242,7 +242,7 @@ async def read_loads(host: Reader) -> tuple[PoolLoad, ...]:
     names = Counter(pool.name for pool in pools if pool.listens in connected or not pool.listens.startswith("/"))
     if twice := [name for name in memory if names[name] > 1]:
         raise FactError(f"several versions of PHP have a pool {twice[0]}: whose children are whose cannot be told")
-    return tuple(
+    loads = tuple(
         PoolLoad(
             pool=pool,
             children=len(memory[pool.name]),
@@ -252,3 +252,6 @@ async def read_loads(host: Reader) -> tuple[PoolLoad, ...]:
         for pool in pools
         if pool.name in memory and (pool.listens in connected or not pool.listens.startswith("/"))
     )
+    if not loads:
+        raise FactError(f"php-fpm's pool {next(iter(memory))} has children, and where it listens is not seen")
+    return loads

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from soleil_remediate.command import Command, Output, Query, Reader
+from soleil_remediate.facts.application import AT_ONCE
 from soleil_remediate.facts.files import readable
 from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING, ask_php, told
 from soleil_remediate.facts.queue_workers import QUEUE_NAME, Worker
@@ -266,7 +267,7 @@ class Connection:
     @property
     def is_at_once(self) -> bool:
         """It keeps no jobs: they are done at once, or not at all."""
-        return self.driver in {"sync", "null", "deferred", "background"}
+        return self.driver in AT_ONCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,8 @@ _END = MiB(1)
 _MANY_LINES = 2000
 #: Requests of this many seconds make a rate.
 MINUTE = 60
+#: What is said where the log does not tell of all the time that was to be judged.
+AS_FAR = "as far as what is read of the log goes back"
 #: As Laravel's throttle and nginx's limit_req_status answer whoever asks too often (RFC 6585, 4).
 _TOO_MANY = 429
 #: nginx's usual format. It writes no quotation mark and no end of line inside of a field, so what a client says of
@@ -107,6 +109,12 @@ class Traffic:
         """Return those of so lately, but for what was asked for by who is blocked since."""
         return tuple(one for one in self.requests if one.at > self.now - within and not self._is_over(one))
 
+    def reach(self, within: Duration) -> Duration:
+        """Return of how much of so long the log tells, as far as it was read; a second at least."""
+        if len(self.requests) < _MANY_LINES:  # the log is whole, and only so much was asked for
+            return within
+        return min(within, Duration(max(1, self.now - min(one.at for one in self.requests))))
+
     def _is_over(self, request: Request) -> bool:
         # One second: it may have been answered while the block began.
         return any(
@@ -120,9 +128,7 @@ class Traffic:
         by_address: dict[Address, list[Request]] = {}
         for request in self.recent:
             by_address.setdefault(request.address, []).append(request)
-        covered = MINUTE
-        if len(self.requests) >= _MANY_LINES:  # else the log is whole, and only so much was asked for
-            covered = min(MINUTE, max(1, self.now - min(one.at for one in self.requests)))
+        covered = int(self.reach(Duration(MINUTE)))
         found = (
             Talker(address=address, requests=tuple(its), per_minute=round(len(its) * MINUTE / covered))
             for address, its in by_address.items()

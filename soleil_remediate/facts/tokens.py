@@ -15,7 +15,7 @@ from typing import Any
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError, NotOnHost
 from soleil_remediate.facts.clocks import as_text
-from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING, ask_php, told
+from soleil_remediate.facts.php import DATABASES, PATIENCE, START, STARTING, a_flag, ask_php, told
 from soleil_remediate.facts.queues import number, plain
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration
@@ -102,7 +102,10 @@ try {
     $names = $argv[3] !== "" ? [$argv[3]] : explode(",", "AUDIT");
     $there = array_values(array_filter($names, fn ($name) => $schema->hasTable($name)));
     if (! $there) {
-        tell(["table" => $argv[3] === "" ? null : $argv[3], "is_there" => false, "lacks" => [], "users" => []]);
+        $drivers = array_map(fn ($guard) => ((array) $guard)["driver"] ?? "", (array) $config["auth.guards"]);
+        $others = array_diff($drivers, ["session", "sanctum"]);
+        tell(["table" => $argv[3] === "" ? null : $argv[3], "is_there" => false, "lacks" => [], "users" => [],
+            "has_tokens" => $others || ($schema->hasTable($table) && $of->table($table)->exists())]);
         exit(0);
     }
     $audit = $there[0];
@@ -250,11 +253,14 @@ class Uses:
         table: By which table; ``None`` where the application has none of the usual names, and none was named.
         lacks: The columns that it would have to have.
         users: Whose were used from several addresses.
+        has_tokens: Somebody has one, or may: the application lets in by others than Sanctum's as well. Asked only where
+            there is no such table.
     """
 
     table: str | None
     lacks: tuple[str, ...] = ()
     users: tuple[Apart, ...] = ()
+    has_tokens: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +319,7 @@ class ReadUses(Query[Uses]):
         if found["is_there"] is not True:
             if table is not None:
                 raise FactError(f"the application's database has no table {table}")
-            return Uses(table=None)
+            return Uses(table=None, has_tokens=a_flag(found["has_tokens"]))
         try:
             lacks = tuple(plain(one) for one in found["lacks"])
             users = tuple(

@@ -56,10 +56,7 @@ def _put_host(page: Page, diagnosis: Diagnosis, again: Invocation) -> None:
     about_it = again.about(host.name) if host.is_listed else again.about(host.connection.address, inventory="FILE")
     for one in diagnosis.faulty:
         _put_fault(page, one, numbers, about_it)
-    for one in diagnosis.unknown:
-        page.headline(
-            (f"?  {one.scenario}", HEADING), f"cannot be known: {one.preview.standing.why(Health.UNKNOWN)}", 3
-        )
+    _put_unknown(page, diagnosis)
     _put_unbound(page, diagnosis)
     _put_healthy(page, diagnosis)
     for name, why in diagnosis.left_out:
@@ -67,6 +64,16 @@ def _put_host(page: Page, diagnosis: Diagnosis, again: Invocation) -> None:
     if not host.is_listed and any(one.would_help for one in diagnosis.faulty):
         page.prose("It stands in no inventory, so it may only be looked at: list it in one, FILE above.")
     page.line((_verdict(diagnosis), BAD if diagnosis.exit_status else GOOD), f" · exit {int(diagnosis.exit_status)}")
+
+
+def _put_unknown(page: Page, diagnosis: Diagnosis) -> None:
+    """Say what cannot be known, and each reason once, whatever number of scenarios it is one of."""
+    names: dict[str, list[str]] = {}
+    for one in diagnosis.unknown:
+        for why in one.preview.standing.reasons(Health.UNKNOWN):
+            names.setdefault(why, []).append(one.scenario)
+    for why, its in names.items():
+        page.beside(("?  ", HEADING), f"{', '.join(its)} cannot be known: {why}", 3)
 
 
 def _put_unbound(page: Page, diagnosis: Diagnosis) -> None:

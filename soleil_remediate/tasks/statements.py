@@ -125,6 +125,10 @@ class _StopStatements(OfApplication[Work], Task[Work]):
                     f"the cluster behind {seen.database.place} is on another host, and no statement is stopped from "
                     f"here. By hand there: {WHAT_RUNS}; SELECT pg_cancel_backend(PID)"
                 )
+            if seen.database.reply.is_answered and not seen.database.is_postgresql:
+                raise Unplannable(
+                    f"which statements run is seen in PostgreSQL alone: the database is {seen.database.used.driver}"
+                )
             return Plan.nothing("there is no cluster of this application here that runs")
         if isinstance(statements, FactError):
             raise Unplannable(f"what PostgreSQL {local.cluster} works at cannot be seen: {statements}")

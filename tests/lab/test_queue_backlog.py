@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from soleil_remediate import HostReport
+from soleil_remediate.facts.supervisors import LONG_ENOUGH
 from soleil_remediate.host_outcomes import Eased, Fixed, NotFixed, NotNeeded, WouldFix, WrongInput
 from soleil_remediate.lab.faulting import fault_named
 from soleil_remediate.step_outcomes import StepFailed, StepUndecided
-from soleil_remediate.task import Health, Table
+from soleil_remediate.task import Health, Table, Verdict
 from tests.lab.rehearsals import Rehearsal
 from tests.laws.samples import TASKS
 
@@ -320,6 +321,38 @@ def test_a_queue_in_another_database_behind_another_prefix_is_counted(rehearsal:
     (shown,) = [one.shown for one in report.preview.evidence if one.kind == "queue.sizes"]
     assert isinstance(shown, Table)
     assert [row[:2] for row in shown.rows] == [("redis default", "700"), ("redis emails", "1")]
+
+
+def test_without_supervisor_a_worker_has_to_be_seen_for_a_minute_or_not_to_be_needed(rehearsal: Rehearsal) -> None:
+    def of_workers() -> Verdict:
+        seen = rehearsal.preview().preview
+        assert seen is not None
+        return next(one.verdict for one in seen.standing.symptom if one.kind == "workers.running")
+
+    rehearsal.host.shell("systemctl stop supervisor; rm /etc/supervisor/conf.d/*")
+    nowhere = of_workers()
+    assert nowhere.health is Health.UNKNOWN
+    assert nowhere.why.endswith("and no process is one: they may run elsewhere")
+    outcome = rehearsal.remediate().outcome
+    assert isinstance(outcome, NotFixed)
+    assert outcome.why.startswith("it cannot be known whether anything is wrong: supervisor keeps no queue worker")
+
+    rehearsal.host.shell(
+        "systemd-run --quiet --unit=lab-worker --uid=www-data --working-directory=/srv/soleil/current "
+        "php -d memory_limit=256M artisan queue:work redis --sleep=1"
+    )
+    began = time.monotonic()
+    young = of_workers()
+    assert young.health is Health.UNKNOWN
+    assert young.why.startswith("lab-worker.service is a worker outside supervisor, started ")
+    env = "/srv/soleil/shared/.env"
+    rehearsal.host.run("sed", "-i", "s/^QUEUE_CONNECTION=.*/QUEUE_CONNECTION=sync/", env).checked()
+    assert of_workers().why == "no worker is needed: the queue connection sync keeps no jobs"
+    rehearsal.host.run("sed", "-i", "s/^QUEUE_CONNECTION=.*/QUEUE_CONNECTION=redis/", env).checked()
+    time.sleep(max(0.0, began + LONG_ENOUGH + 1 - time.monotonic()))
+    lasting = of_workers()
+    assert (lasting.health, lasting.why) == (Health.HEALTHY, "workers run outside supervisor: lab-worker.service")
+    assert isinstance(rehearsal.preview().outcome, NotNeeded)
 
 
 def test_a_backlog_in_maintenance_mode_waits_for_its_end(rehearsal: Rehearsal) -> None:

@@ -23,6 +23,7 @@ from soleil_remediate.lab.faulting import fault_named
 from soleil_remediate.plan import Change, Risk
 from soleil_remediate.report import HostReport
 from soleil_remediate.step_outcomes import StepUndecided
+from soleil_remediate.task import Health, Verdict
 from soleil_remediate.tasks.tokens import RevokeTokens
 from tests.lab.rehearsals import Rehearsal
 from tests.laws.samples import TASKS
@@ -189,6 +190,37 @@ def test_an_attacking_address_is_blocked_and_what_fills_a_disk_meanwhile_is_kept
     assert rehearsal.host.shell(dumps) == before
     rehearsal.host.run("rm", str(MARK)).checked()
     assert disk.remediate().kinds_sent == ("backup.prune",)
+
+
+def test_where_no_table_says_from_where_tokens_are_used_that_is_unknown_and_what_a_person_names_is_done(
+    rehearsal: Rehearsal,
+) -> None:
+    def of_tokens(**inputs: str) -> Verdict:
+        seen = rehearsal.preview(**inputs).preview
+        assert seen is not None
+        return next(one.verdict for one in seen.standing.symptom if one.kind == "tokens.unshared")
+
+    def psql(statement: str) -> None:
+        somebody = ("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups")
+        rehearsal.host.run(*somebody, "psql", "-X", "-q", "-d", "soleil", "-c", statement).checked()
+
+    rehearsal.host.break_with("address-attacking")
+    psql("alter table audit_logs rename to elsewhere")
+    unknown = of_tokens()
+    assert unknown.health is Health.UNKNOWN
+    assert unknown.why.startswith("no table audit_logs or admin_audit_logs says from where tokens are used")
+    assert of_tokens(audit_table="elsewhere").health is Health.HEALTHY
+
+    report = rehearsal.remediate(inputs=REPAIRED[1].inputs)
+    assert isinstance(report.outcome, Eased), report.outcome
+    assert f"unknown before, and still: {unknown.why}; the goal is not met: incident INC-42" in report.outcome.why
+    assert tuple(dict.fromkeys(report.kinds_sent)) == REPAIRED[1].sent
+
+    auth = "/srv/soleil/current/config/auth.php"
+    psql("delete from personal_access_tokens")
+    assert (of_tokens().health, of_tokens().why) == (Health.HEALTHY, "nobody has a token")
+    rehearsal.host.run("sed", "-i", "s/'guards' => \\[/&'api' => ['driver' => 'passport'], /", auth).checked()
+    assert of_tokens().health is Health.UNKNOWN
 
 
 def test_an_incident_that_nobody_has_ended_is_told_by_its_check_alone(rehearsal: Rehearsal) -> None:

@@ -19,6 +19,7 @@ from soleil_remediate.facts.databases import FindPacketRules
 from soleil_remediate.facts.extents import MeasureShared
 from soleil_remediate.facts.failed_jobs import FindClasses
 from soleil_remediate.facts.files import StatFile
+from soleil_remediate.facts.other_workers import FindOtherWorkers
 from soleil_remediate.facts.php_fpm import ReadPoolUsers
 from soleil_remediate.facts.poolers import AskPooler
 from soleil_remediate.facts.processes import OpenFile, ReadMounts
@@ -401,6 +402,7 @@ RARE: tuple[Query[Any], ...] = (
     PretendRollback(_ARTISAN, ("2026_01_02_000001_add_floor",)),
     ReadServers(),
     ReadPoolUsers(),
+    FindOtherWorkers(Path("/srv/x")),
 )
 
 #: By which one host has too little memory.

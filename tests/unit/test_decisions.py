@@ -80,6 +80,12 @@ def standing(symptom: Verdict, goal: Verdict = GREEN, scope: Sequence[str] = ())
     )
 
 
+def both(first: Verdict, second: Verdict, goal: Verdict = GREEN) -> Standing:
+    """Return how a host stands whose symptom is two checks."""
+    checks = (CheckSeen(kind="first", verdict=first), CheckSeen(kind="second", verdict=second))
+    return replace(standing(GREEN, goal), symptom=checks)
+
+
 RED = standing(red())
 
 
@@ -535,6 +541,41 @@ TABLE: list[tuple[str, Standing | None, Standing | None, list[StepOutcome], Exce
         "helped, or not: dark",
         RED,
         standing(DARK),
+        [REMEDIED],
+        None,
+        Unproven(why="whether it helped cannot be known: nobody can tell"),
+    ),
+    (
+        "what was red is green, the rest was never known",
+        both(red(), DARK),
+        both(GREEN, DARK),
+        [REMEDIED],
+        None,
+        Eased(why="what was at fault is over; unknown before, and still: nobody can tell"),
+    ),
+    (
+        "what was red is green, the rest was never known, and the goal is missed",
+        both(red(), DARK),
+        both(GREEN, DARK, red("goal")),
+        [REMEDIED, FAILED],
+        None,
+        Eased(
+            why="what was at fault is over; unknown before, and still: nobody can tell; the goal is not met: it is "
+            "broken; not all went well: file.put: exit status 1"
+        ),
+    ),
+    (
+        "what was red is green, and another is not known any more",
+        both(red(), GREEN),
+        both(GREEN, DARK),
+        [REMEDIED],
+        None,
+        Unproven(why="whether it helped cannot be known: nobody can tell"),
+    ),
+    (
+        "what was red is not known any more",
+        both(red(), DARK),
+        both(DARK, GREEN),
         [REMEDIED],
         None,
         Unproven(why="whether it helped cannot be known: nobody can tell"),

@@ -440,6 +440,22 @@ def test_what_a_person_sees_is_what_was_approved(bench: Bench) -> None:
     approve("diagnose", page.text)
 
 
+def test_what_is_unknown_for_the_same_reason_is_told_together(bench: Bench) -> None:
+    scenarios = bench.write(
+        playbook("disk", DISK),
+        playbook("site", SITE, f"goal:\n  - file.says: {{path: {DISK}}}"),
+        playbook("release", RELEASE),
+        playbook("slow", SLOW),
+    )
+    bench.let(disk=FactError("it is mysql"), site=FactError("no answer"), release=FactError("it is mysql"), slow="good")
+    page = diagnoses_page([bench.diagnosed(scenarios)], Invocation(hosts="web1"), 80)
+    assert [line for line in page.text.splitlines() if line.startswith("?")] == [
+        "?  disk, site, release cannot be known: it is mysql",
+        "?  site cannot be known: no answer",
+    ]
+    assert "found 3 unknown" in page.text
+
+
 def test_what_was_not_looked_for_is_told_with_what_would_let_it_be(bench: Bench) -> None:
     scenarios = bench.write(
         playbook("disk", DISK),

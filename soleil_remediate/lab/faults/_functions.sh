@@ -573,10 +573,8 @@ overlapping() {
 }
 
 # api_of_users: an API that lets in by a token of its table alone, as Laravel Sanctum does, and writes down who came from
-# where into a table of its own; the token of user 1 that is called t1 is "1-1"
+# where into the table for that; the token of user 1 that is called t1 is "1-1"
 api_of_users() {
-  as_postgres -d soleil -c 'create table audit_logs (id bigserial primary key, user_id bigint not null,
-    action text not null, ip_address inet not null, created_at timestamp not null); alter table audit_logs owner to soleil'
   cat >>/srv/soleil/current/routes/api.php <<'PHP'
 Route::get('/me', function (Illuminate\Http\Request $request) {
     $token = App\Models\PersonalAccessToken::firstWhere('token', hash('sha256', (string) $request->bearerToken()));

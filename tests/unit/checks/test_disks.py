@@ -168,7 +168,10 @@ def test_what_was_not_measured_is_unknown_unless_it_is_left_out_on_purpose() -> 
     for check in (WRITABLE, DiskUsed(below=Percent(80)), DiskInodes(below=Percent(80))):
         verdict = check.judge(with_unread(is_remote=False))
         assert (verdict.health, verdict.why) == (Health.UNKNOWN, "/mnt/x: because")
-        assert check.judge(with_unread(is_remote=True)).health is Health.HEALTHY
+        left_out = check.judge(with_unread(is_remote=True))
+        assert left_out.health is Health.HEALTHY
+        assert left_out.why.endswith("; not looked at, as it is remote: /mnt/x")
+        assert "remote" not in check.judge(file_systems(FINE)).why
 
 
 def test_a_fault_is_a_fault_whatever_else_was_not_measured() -> None:

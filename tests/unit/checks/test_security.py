@@ -69,7 +69,13 @@ def test_a_user_whom_a_person_names_is_at_fault_while_he_has_a_token_whatever_el
     [
         (FactError("no database"), Health.UNKNOWN, "no database", "not known"),
         (Uses(table="a", lacks=("ip_address",)), Health.UNKNOWN, "table a has no column ip_address", "not known"),
-        (Uses(table=None), Health.HEALTHY, "the application writes nowhere from where", "not written down"),
+        (
+            Uses(table=None),
+            Health.UNKNOWN,
+            "no table audit_logs or admin_audit_logs says from where tokens are used (another: --set audit_table=NAME)",
+            "not written down",
+        ),
+        (Uses(table=None, has_tokens=False), Health.HEALTHY, "nobody has a token", "none has a token"),
         (Uses(table="a"), Health.HEALTHY, "no user's tokens were used from several addresses within 1 h", "0"),
     ],
 )
@@ -78,6 +84,12 @@ def test_what_cannot_be_seen_is_said_to_be_unseen(uses: Any, health: Health, why
     assert verdict.health is health
     assert why in verdict.why
     assert [one.value for one in verdict.measures] == [value]
+
+
+def test_that_a_user_who_was_named_has_no_token_is_said_where_nothing_else_is_known() -> None:
+    verdict = NAMED.judge((user(0), Uses(table=None)))
+    assert verdict.health is Health.UNKNOWN
+    assert verdict.why.startswith("user 7, who was named, has no token; no table audit_logs or admin_audit_logs says ")
 
 
 def test_an_address_that_is_refused_again_and_again_is_told_with_what_it_got() -> None:
@@ -100,6 +112,17 @@ def test_being_refused_as_often_as_is_allowed_is_no_attack_yet_and_long_ago_none
     assert ADDRESS.judge(refusals(*[asked(status=401, at=NOW - 600)] * 50)).health is Health.HEALTHY
     nobody = ADDRESS.judge(refusals())
     assert [one.value for one in nobody.measures] == ["nobody"]
+
+
+def test_of_a_busy_log_is_said_how_far_what_was_read_goes_back() -> None:
+    many = [asked(status=200, at=NOW - 90)] * 2000
+    verdict = ADDRESS.judge(refusals(*many))
+    assert verdict.health is Health.HEALTHY
+    assert verdict.why == (
+        "no address was refused over 20 times in the last 1 min 30 s, as far as what is read of the log goes back"
+    )
+    whole = ADDRESS.judge(refusals(*many[1:]))
+    assert whole.why == "no address was refused over 20 times within 10 min"
 
 
 def test_of_many_attackers_three_are_named() -> None:

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath as Path
+from typing import Any
 
 import pytest
 
+from soleil_remediate.checks.databases import DatabaseUnblocked
 from soleil_remediate.checks.statements import StatementUnqueued
+from soleil_remediate.command import Reader
+from soleil_remediate.decisions import judge
+from soleil_remediate.errors import FactError
 from soleil_remediate.facts.locks import LockWait
 from soleil_remediate.rights import Right
 from soleil_remediate.task import Health
 from soleil_remediate.units import Duration
+from tests.unit.facts.answers import said, see
+from tests.unit.facts.application import STARTED
 
 UNQUEUED = StatementUnqueued(root=Path("/srv/soleil/current"))
 
@@ -43,15 +50,24 @@ def wait(
         ),
         ((wait(11, blocker=0, state="", since=None),), Health.FAULTY, "a prepared transaction holds it"),
         ((wait(11), wait(11, pid=71, blocker=72)), Health.FAULTY, "they wait for each other"),
-        (None, Health.HEALTHY, "is not PostgreSQL: who waits for whom was not looked at"),
     ],
 )
 def test_who_waits_long_for_a_lock_is_told_with_who_is_at_the_head(
-    seen: tuple[LockWait, ...] | None, health: Health, says: str
+    seen: tuple[LockWait, ...], health: Health, says: str
 ) -> None:
     verdict = UNQUEUED.judge(seen)
     assert verdict.health is health
     assert says in verdict.why
+
+
+@pytest.mark.parametrize("kind", [StatementUnqueued, DatabaseUnblocked])
+def test_in_another_database_than_postgresql_it_is_unknown_who_waits(kind: Any) -> None:
+    check = kind(root=Path("/srv/soleil/current"))
+    with pytest.raises(FactError) as error:
+        see(check.read(Reader()), ("php -- locks", said(STARTED + '{"locks":null,"driver":"mysql"}\n')))
+    verdict = judge(check, error.value).verdict
+    assert verdict.health is Health.UNKNOWN
+    assert verdict.why == "who waits for a lock is seen in PostgreSQL alone: the database is mysql"
 
 
 def test_what_has_to_hold_is_told() -> None:

@@ -78,6 +78,14 @@ def test_one_client_that_is_refused_is_what_a_limit_is_for() -> None:
     assert FAIR.judge(traffic(*asked(ATTACKER, 50, status=429))).health is Health.HEALTHY
 
 
+def test_of_a_busy_log_is_said_how_far_what_was_read_goes_back() -> None:
+    assert LimitsFair().judge(traffic(*(line(OTHER, ago=20) for _ in range(2000)))).why == (
+        "0 clients were refused (429) in the last 20 s, as far as what is read of the log goes back"
+    )
+    whole = LimitsFair().judge(traffic(*(line(OTHER, ago=20) for _ in range(1999))))
+    assert whole.why == "0 clients were refused (429) within a minute"
+
+
 @pytest.mark.parametrize(
     "kind, wrong",
     [

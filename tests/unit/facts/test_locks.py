@@ -26,8 +26,9 @@ def test_who_waits_and_for_whom_is_asked_as_the_application() -> None:
     )
 
 
-def test_another_database_is_not_looked_into() -> None:
-    assert ASK.answer(said(STARTED + '{"locks":null}\n')) is None
+def test_in_another_database_nobody_knows_who_waits_and_which_it_is_is_said() -> None:
+    with pytest.raises(FactError, match=r"^who waits for a lock is seen in PostgreSQL alone: the database is mysql$"):
+        ASK.answer(said(STARTED + '{"locks":null,"driver":"mysql"}\n'))
 
 
 def test_where_the_database_does_not_answer_nobody_knows_who_waits() -> None:

@@ -102,8 +102,18 @@ def test_where_php_fpm_has_no_children_nothing_is_watched() -> None:
     assert see(read_loads(Reader()), none, ("--include=*.conf", said(POOLS)), most_rounds=1) == ()
 
 
-def test_a_pool_whose_socket_is_another_ones_has_no_children_here() -> None:
-    assert loads(path="/run/x.sock") == ()
+def test_children_of_whose_pool_nobody_sees_where_it_listens_are_not_known_to_be_free() -> None:
+    why = "^php-fpm's pool www has children, and where it listens is not seen$"
+    with pytest.raises(FactError, match=why):
+        loads(path="/run/x.sock")
+    with pytest.raises(FactError, match=why):
+        loads(pools=POOLS.replace("[www]", "[else]"))
+
+
+def test_of_two_versions_with_a_pool_of_one_name_the_one_that_listens_has_the_children() -> None:
+    idle = POOLS.replace("8.2", "8.3")
+    (load,) = loads(pools=idle + POOLS)
+    assert load.pool.version == "8.2"
 
 
 def test_of_two_versions_with_a_pool_of_one_name_nobody_knows_whose_children_are_whose() -> None:

@@ -105,9 +105,13 @@ def test_from_where_tokens_were_used() -> None:
 
 
 def test_an_application_without_such_a_table_has_none_and_one_that_was_named_has_to_be_there() -> None:
-    assert USES.answer(told({"table": None, "is_there": False, "lacks": [], "users": []})) == Uses(table=None)
+    none: dict[str, Any] = {"table": None, "is_there": False, "lacks": [], "users": [], "has_tokens": True}
+    assert USES.answer(told(none)) == Uses(table=None)
+    assert USES.answer(told(none | {"has_tokens": False})) == Uses(table=None, has_tokens=False)
+    with pytest.raises(FactError, match="neither yes nor no"):
+        USES.answer(told(none | {"has_tokens": None}))
     with pytest.raises(FactError, match="has no table nolog"):
-        USES.answer(told({"table": "nolog", "is_there": False, "lacks": [], "users": []}))
+        USES.answer(told(none | {"table": "nolog"}))
 
 
 @pytest.mark.parametrize("users", [[["1", 2]], [["1", 2, [["a", 1]]]], [1], [["1", 2, 3]], [[1, 2, []]]])

@@ -151,6 +151,13 @@ def test_what_cannot_be_known_or_done_here_is_refused(answers: dict[str, Any], w
     assert why in refusal(CANCEL, seen(statement(), **answers))
 
 
+def test_in_another_database_than_postgresql_it_is_unknown_what_runs() -> None:
+    mysql = said(STARTED + described(driver="mysql"))
+    assert refusal(CANCEL, seen(application=mysql)) == (
+        "which statements run is seen in PostgreSQL alone: the database is mysql"
+    )
+
+
 def test_where_no_cluster_runs_here_there_is_nothing_to_stop() -> None:
     down = said(CLUSTERS.replace("main 5432 online", "main 5432 down"))
     assert nothing(CANCEL, seen(clusters=down)) == "there is no cluster of this application here that runs"
