@@ -17,30 +17,34 @@ from soleil_remediate.events import as_data
 from soleil_remediate.lab import Lab
 from soleil_remediate.lab.faulting import Ending, Fault
 from soleil_remediate.record import Runs
-from soleil_remediate.rehearsing import faults_about, rehearse
+from soleil_remediate.rehearsing import faults_about, rehearsals, rehearse
 from soleil_remediate.units import Duration
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = DOCS / "rehearsal.md"
-#: What came of each fault, so that some of them can be rehearsed anew.
+#: What came of each rehearsal, so that some of them can be done anew.
 FIGURES = DOCS / "rehearsal.json"
 
 _HEAD = """\
 # Rehearsal
 
 Every fault that a scenario is about, on a real Debian host of the lab: broken with it, diagnosed, repaired by that
-scenario, proven, and run once more. Written by `scripts/rehearse`; `soleil-remediate rehearse --all` prints the same on
-your own machine, and `tests/lab` holds every fault to it. What each of them is stands in [the lab](lab.md).
+scenario, proven, and run once more. Where a repair needs something that only a person can name, such as the address to
+block, that is done twice: with nothing named, and with it. Written by `scripts/rehearse`; `soleil-remediate rehearse
+--all` prints the same on your own machine, and `tests/lab` holds every fault to it. What each of them is stands in
+[the lab](lab.md).
 
 Measured on {when}, {machine}.
 Seconds are from the moment in which the host was broken to the proof that it is not any more, with the diagnosis and
-everything that is saved first: {total} for all {count}.
+everything that is saved first: {total} for all {count} rehearsals.
 
-*found*: a diagnosis sees it. *first*: it tells the right scenario before all others. *ended*: fixed; eased, where
-something is left to a person; by hand, where nothing that can be sent would help, nothing was sent, and what to do is
-said; no further, where all that may be sent did not help, and it goes no further by itself; well, where users do not
-suffer and it only stands in the way of repairs. *again*: a second run sends nothing. *undone*: where all that was sent
-can be taken back, it was, and the fault was there again.
+*named*: the inputs that a person gave (`--set`), and then said yes to what would be done; where `-`, nobody named or
+approved anything, and no more is done than the lab's policy allows. *found*: a diagnosis sees it. *first*: it tells the
+right scenario before all others. *ended*: fixed; eased, where something is left to a person; by hand, where nothing
+that may be sent would help, nothing was sent, and what to do is said; no further, where all that may be sent did not
+help, and it goes no further by itself; well, where users do not suffer and it only stands in the way of repairs.
+*again*: a second run sends nothing. *undone*: where all that was sent can be taken back, it was, and the fault was
+there again.
 
 """
 
@@ -65,19 +69,22 @@ def main() -> int:
     parser.add_argument("--rest", action="store_true", help="only faults of which nothing is known yet")
     options = parser.parse_args()
     lab, kept, is_right = Lab(f"rehearsal-{os.getpid()}"), _kept(), True
-    chosen = [fault for scenario in options.scenarios or [""] for fault in faults_about(lab, scenario)]
-    chosen = [fault for fault in chosen if not (options.rest and fault.name in kept)]
+    faults = [fault for scenario in options.scenarios or [""] for fault in faults_about(lab, scenario)]
+    chosen = [one for one in rehearsals(faults) if not (options.rest and key(*one) in kept)]
     try:
         lab.up(["web1"])
         with TemporaryDirectory() as folder:
-            for number, fault in enumerate(chosen, 1):
+            for number, (fault, inputs) in enumerate(chosen, 1):
                 if number > 1:
                     lab.reset("web1")
-                done = rehearse(fault, lab, runs=Runs(Path(folder)))
-                kept[fault.name] = as_data(done) | {"measured": f"{datetime.now(UTC):%Y-%m-%d}", "machine": _machine()}
+                done = rehearse(fault, lab, inputs=inputs, runs=Runs(Path(folder)))
+                kept[key(fault, inputs)] = as_data(done) | {
+                    "measured": f"{datetime.now(UTC):%Y-%m-%d}",
+                    "machine": _machine(),
+                }
                 is_right = is_right and not done.amiss
-                said = "; ".join(done.amiss) or f"{fault.ends.value}, {done.took}"
-                print(f"{number}/{len(chosen)} {fault.name}: {said}", flush=True)
+                said = "; ".join(done.amiss) or f"{done.ends.value}, {done.took}"
+                print(f"{number}/{len(chosen)} {key(fault, inputs)}: {said}", flush=True)
                 _write(faults_about(lab), kept)
     finally:
         lab.down()
@@ -87,9 +94,15 @@ def main() -> int:
 def _write(faults: Sequence[Fault], kept: Mapping[str, Mapping[str, Any]]) -> None:
     """Keep what is there so far, and write the page about it."""
     known = [fault for fault in faults if fault.name in kept]
-    figures = {fault.name: kept[fault.name] for fault in known}
+    keys = [key(*one) for one in rehearsals(faults)]
+    figures = {name: kept[name] for name in keys if name in kept}
     FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(known, figures), encoding="utf-8")
+
+
+def key(fault: Fault, inputs: Mapping[str, str]) -> str:
+    """Return what a rehearsal is called among the figures: its fault, and which inputs a person named."""
+    return " with ".join([fault.name, *([", ".join(inputs)] if inputs else [])])
 
 
 def _kept() -> dict[str, Any]:
@@ -106,7 +119,7 @@ def page(faults: Sequence[Fault], figures: Mapping[str, Mapping[str, Any]]) -> s
 
     Args:
         faults: Those that it is about.
-        figures: What came of each, by its name.
+        figures: What came of each of their rehearsals.
     """
     done = list(figures.values())
     days = sorted({one["measured"] for one in done})
@@ -120,7 +133,8 @@ def page(faults: Sequence[Fault], figures: Mapping[str, Mapping[str, Any]]) -> s
         (
             one["fault"],
             one["scenario"],
-            "-" if one["ends"] == Ending.WELL.value else _yes(is_so=one["is_found"]),
+            ", ".join(one["inputs"]) or "-",
+            "-" if one["is_first_right"] and not one["first"] else _yes(is_so=one["is_found"]),
             _yes(is_so=one["is_first_right"]),
             one["verdict"].lower() if one["amiss"] else one["ends"],
             "SENT" if one["sent_again"] else "silent",
@@ -129,12 +143,14 @@ def page(faults: Sequence[Fault], figures: Mapping[str, Mapping[str, Any]]) -> s
         )
         for one in done
     ]
-    titles = ("fault", "scenario", "found", "first", "ended", "again", "undone", "seconds")
-    return head + _table(titles, rows) + _MATRIX + _matrix(done) + _BESIDE + _notes(faults)
+    titles = ("fault", "scenario", "named", "found", "first", "ended", "again", "undone", "seconds")
+    return head + _table(titles, rows) + _MATRIX + _matrix(figures) + _BESIDE + _notes(faults)
 
 
-def _matrix(done: Sequence[Mapping[str, Any]]) -> str:
-    counts = Counter((one["scenario"], one["first"] or "nothing") for one in done)
+def _matrix(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    # Of a fault that is rehearsed twice the diagnosis is the same: nothing is named for it.
+    told = {one["fault"]: (one["scenario"], one["first"] or "nothing") for one in figures.values()}
+    counts = Counter(told.values())
     scenarios = sorted({scenario for scenario, _ in counts})
     columns = [*scenarios, *sorted({first for _, first in counts} - {*scenarios, "nothing"}), "nothing"]
     rows = [(name, *(str(counts[name, first] or "") for first in columns)) for name in scenarios]

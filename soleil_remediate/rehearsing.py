@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.decisions import sent_by
@@ -14,20 +16,29 @@ from soleil_remediate.errors import RemediateError, UnknownName
 from soleil_remediate.events import HostSettled, RunEnded, RunResumed
 from soleil_remediate.findings import Diagnosis
 from soleil_remediate.fleet import operator
-from soleil_remediate.gates import PolicyGate
+from soleil_remediate.gates import Gate, PersonGate, PolicyGate
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import Eased, Fixed, NotFixed, NotNeeded
 from soleil_remediate.lab import Fault, Lab
+from soleil_remediate.lab.access import inventory_text
 from soleil_remediate.lab.faulting import Ending
+from soleil_remediate.plan import Change, Risk
 from soleil_remediate.record import Runs
-from soleil_remediate.remediation import Remediation, open_remediation
+from soleil_remediate.remediation import open_remediation
 from soleil_remediate.report import HostReport, RunReport
+from soleil_remediate.seen import Preview
 from soleil_remediate.state import state_folder
 from soleil_remediate.stopping import Stop
 from soleil_remediate.task import Health
 from soleil_remediate.transports import Session
+from soleil_remediate.transports.scripted import ScriptedTransport
 from soleil_remediate.transports.ways import EachItsWay
 from soleil_remediate.units import Duration
+
+#: The host of the lab that is broken and repaired.
+_HOST = "web1"
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 #: What a run says at its end where all is as the fault's file has it.
 _OUTCOMES: dict[Ending, type[Fixed | Eased | NotFixed | NotNeeded]] = {
@@ -45,6 +56,7 @@ class Rehearsed:
     Args:
         fault: Its name.
         scenario: The scenario that is about it.
+        inputs: What a person named, as ``--set`` takes it; nothing where it was repaired as it is found.
         ends: How that has to end.
         is_found: Whether a diagnosis finds that scenario's symptom.
         first: The scenario that a diagnosis tells first; empty where it finds nothing.
@@ -62,6 +74,7 @@ class Rehearsed:
 
     fault: str
     scenario: str
+    inputs: Mapping[str, str]
     ends: Ending
     is_found: bool
     first: str
@@ -74,6 +87,11 @@ class Rehearsed:
     is_red_again: bool | None
     took: Duration
     amiss: tuple[str, ...]
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether a diagnosis tells nothing, rightly: users do not suffer."""
+        return self.is_first_right and not self.first
 
 
 def faults_about(lab: Lab, scenario: str = "", fault: str = "") -> tuple[Fault, ...]:
@@ -92,11 +110,47 @@ def faults_about(lab: Lab, scenario: str = "", fault: str = "") -> tuple[Fault, 
     return chosen
 
 
+def rehearsals(faults: Iterable[Fault]) -> list[tuple[Fault, Mapping[str, str]]]:
+    """Return what there is to rehearse: each fault as it is found, and again with what a person would name.
+
+    Returns:
+        Each fault with the inputs of that rehearsal, twice in a row where its file says what a person would name.
+    """
+    return [
+        (fault, inputs) for fault in faults for inputs in ({}, *([] if fault.named is None else [fault.named.inputs]))
+    ]
+
+
+def check_inputs(scenario: str, inputs: Mapping[str, str], *, playbooks: Iterable[str | Path] = ()) -> None:
+    """Refuse inputs with which no host of the lab could be repaired, before there is one.
+
+    Args:
+        scenario: Its name.
+        inputs: As ``--set`` takes them.
+        playbooks: Files and folders of playbooks besides the shipped ones.
+
+    Raises:
+        ConfigError: The scenario has no such input, or the value is none that it takes.
+    """
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "inventory.yml")
+        file.write_text(inventory_text({"web": [(_HOST, "localhost")]}, file, file), encoding="utf-8")
+        open_remediation(
+            scenario=scenario,
+            hosts=_HOST,
+            inventory=file,
+            inputs=inputs,
+            playbooks=playbooks,
+            transport=ScriptedTransport(),
+        )
+
+
 def rehearse(
     fault: Fault,
     lab: Lab,
     *,
-    host: str = "web1",
+    inputs: Mapping[str, str] = _NOTHING,
+    host: str = _HOST,
     playbooks: Iterable[str | Path] = (),
     runs: Runs | None = None,
     clock: Clock | None = None,
@@ -107,6 +161,8 @@ def rehearse(
         fault: One of the lab's.
         lab: It is up; the host is pristine, and broken or repaired afterwards. Only a repair of which all can be taken
             back is undone; then the fault is there again.
+        inputs: What a person names, as ``--set`` takes it. Whoever names anything also says yes to what would be done;
+            where nobody does, what the lab's policy allows is done.
         host: Its name there.
         playbooks: Files and folders of playbooks besides the shipped ones.
         runs: Where the records of both runs are kept; this user's own place unless given.
@@ -114,27 +170,32 @@ def rehearse(
 
     Raises:
         LabError: The host could not be broken.
-        UnknownName: There is no such host, or no scenario of that name.
+        ConfigError: There is no such host, scenario or input.
     """
     clock, runs, folders = clock or SystemClock(), runs or Runs(state_folder()), tuple(playbooks)
     lab.break_host(host, fault.name)
     began = clock.monotonic()
     (found,) = diagnose(hosts=host, inventory=lab.inventory, playbooks=folders)
-    remediation = open_remediation(scenario=fault.scenario, hosts=host, inventory=lab.inventory, playbooks=folders)
-    ran = _run(remediation, runs)
+    remediation = open_remediation(
+        scenario=fault.scenario, hosts=host, inventory=lab.inventory, inputs=inputs, playbooks=folders
+    )
+    gate: Gate = PersonGate(asker=_WhoNamedIt(), says_yes=True) if inputs else PolicyGate(says_yes=True)
+    ran = remediation.remediate(gate=gate, runs=runs)
     report = ran.hosts[0]
     took = Duration(clock.monotonic() - began)
-    again = _run(remediation, runs).hosts[0]
+    again = remediation.remediate(gate=gate, runs=runs).hosts[0]
     is_red_again, stays = None, ""
     if report.sent and all(one.change.undo.command is not None for one in report.sent):
         stays = _take_back(ran, runs, clock)
         seen = remediation.preview().hosts[0].preview
         is_red_again = seen is not None and seen.standing.symptom_health is Health.FAULTY
     first = found.faulty[0].scenario if found.faulty else ""
+    ends = _ends(fault, inputs, report)
     return Rehearsed(
         fault=fault.name,
         scenario=fault.scenario,
-        ends=fault.ends,
+        inputs=dict(inputs),
+        ends=ends,
         is_found=_is_found(found, fault),
         first=first,
         is_first_right=first == _first_of(fault),
@@ -145,12 +206,28 @@ def rehearse(
         sent_again=again.kinds_sent,
         is_red_again=is_red_again,
         took=took,
-        amiss=(*_amiss(fault, found, report, again), *_not_undone(stays, is_red_again=is_red_again)),
+        amiss=(
+            *_not_told(fault, found),
+            *_not_ended(ends, report),
+            *_sent_again(again),
+            *_not_undone(stays, is_red_again=is_red_again),
+        ),
     )
 
 
-def _run(remediation: Remediation, runs: Runs) -> RunReport:
-    return remediation.remediate(gate=PolicyGate(says_yes=True), runs=runs)
+@dataclass(frozen=True, slots=True)
+class _WhoNamedIt:
+    """A person who named what is to be done, and says yes to what comes of it; to nothing else afterwards."""
+
+    name: str = "who rehearses"
+
+    def ask(self, scenario: str, previews: Sequence[Preview], risk: Risk) -> frozenset[str]:
+        del scenario, risk
+        return frozenset(digest for preview in previews for digest in preview.digests)
+
+    def ask_again(self, host: Host, kind: str, change: Change) -> bool:
+        del host, kind, change
+        return False
 
 
 @dataclass(slots=True)
@@ -212,7 +289,7 @@ def _first_of(fault: Fault) -> str:
     return "" if fault.ends is Ending.WELL else fault.first
 
 
-def _amiss(fault: Fault, found: Diagnosis, report: HostReport, again: HostReport) -> Iterable[str]:
+def _not_told(fault: Fault, found: Diagnosis) -> Iterable[str]:
     first = found.faulty[0].scenario if found.faulty else "nothing"
     if found.end is not None:
         yield f"no diagnosis: {found.end.why}"
@@ -220,12 +297,26 @@ def _amiss(fault: Fault, found: Diagnosis, report: HostReport, again: HostReport
         yield f"a diagnosis does not find {fault.scenario}"
     elif first != (_first_of(fault) or "nothing"):
         yield f"a diagnosis tells {first} first, not {_first_of(fault) or 'nothing'}"
-    if fault.ends is Ending.BY_HAND:
+
+
+def _ends(fault: Fault, inputs: Mapping[str, str], report: HostReport) -> Ending:
+    """Return how it has to end: as the fault's file says. Inputs of which that says nothing may help, and need not."""
+    if fault.named is not None and fault.named.inputs.keys() <= inputs.keys():
+        return fault.named.ends
+    helped = (ending for ending in (Ending.FIXED, Ending.EASED) if inputs and not list(_not_ended(ending, report)))
+    return next(helped, fault.ends)
+
+
+def _not_ended(ends: Ending, report: HostReport) -> Iterable[str]:
+    if ends is Ending.BY_HAND:
         if report.sent or report.outcome.exit_status == 0:
             yield f"{report.outcome.word} is not left to a person: {report.outcome.why}"
-    elif fault.ends is Ending.NO_FURTHER and not report.sent:
+    elif ends is Ending.NO_FURTHER and not report.sent:
         yield f"nothing was sent: {report.outcome.why}"
-    elif not isinstance(report.outcome, _OUTCOMES[fault.ends]):
-        yield f"{report.outcome.word} is not {_OUTCOMES[fault.ends].word}: {report.outcome.why}"
+    elif not isinstance(report.outcome, _OUTCOMES[ends]):
+        yield f"{report.outcome.word} is not {_OUTCOMES[ends].word}: {report.outcome.why}"
+
+
+def _sent_again(again: HostReport) -> Iterable[str]:
     if again.was_touched or again.may_have_changed:
         yield f"a second run sends {', '.join(again.kinds_sent) or 'something'}: {again.outcome.why}"

@@ -303,6 +303,7 @@ VERBS: tuple[Verb, ...] = (
         options=(
             Option("fault", "NAME", "this fault alone"),
             Option("all", "", "every fault that a scenario is about"),
+            SET,
             PLAYBOOKS,
             LAB,
             OUTPUT,
@@ -310,8 +311,10 @@ VERBS: tuple[Verb, ...] = (
         example="disk-full --fault laravel-log",
         more=(
             "On web1 of the lab, made pristine before each fault; a lab in which no host was up is removed "
-            "afterwards. Needs root and Linux. Ends with 1 where anything is not found, not told first, not repaired, "
-            "or done twice."
+            "afterwards. Without --set, a fault whose repair needs something named, such as the address to block, is "
+            "rehearsed twice: as it is found, which is left to a person, and with what a person would name. Whoever "
+            "names something is taken to say yes to what would be done. Needs root and Linux. Ends with 1 where "
+            "anything is not found, not told first, not repaired, or done twice."
         ),
     ),
     Verb(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -28,6 +29,19 @@ class Ending(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What a person names who knows what happened, and how the scenario ends then.
+
+    Args:
+        inputs: Of that scenario, as ``--set`` takes them.
+        ends: How it ends with them.
+    """
+
+    inputs: Mapping[str, str]
+    ends: Ending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One way to break a host.
 
@@ -38,7 +52,8 @@ class Fault:
         routine: The routine that is to find it, where nobody suffers by it yet; empty where that is a scenario's.
         kinds: What it proves: the checks that are red where it is, and the tasks that are sent there, in order. None
             where it only stands in a repair's way.
-        ends: How that scenario ends.
+        ends: How that scenario ends where nobody names anything.
+        named: What a person would name, and how it ends then; ``None`` where nothing that can be named helps.
         first: What a diagnosis tells first: that scenario, or a symptom's where there is nothing that it may do.
         memory: So many bytes of memory, and no more, the host is given before; 0 where it keeps the machine's.
         options: By name, the value it has where none is given; the script finds it as ``$OPTION_NAME``.
@@ -51,6 +66,7 @@ class Fault:
     routine: str
     kinds: tuple[str, ...]
     ends: Ending
+    named: Named | None
     first: str
     memory: int
     options: Mapping[str, str]
@@ -98,7 +114,7 @@ def _read(file: Path) -> Fault:
     header: dict[str, str] = {}
     options: dict[str, str] = {}
     for line in file.read_text().splitlines():
-        match = re.fullmatch(r"# (about|scenario|routine|kinds|ends|first|memory|option): ?(.*)", line)
+        match = re.fullmatch(r"# (about|scenario|routine|kinds|ends|named|then|first|memory|option): ?(.*)", line)
         if match and match[1] == "option":
             name, _, value = match[2].split(" ", 1)[0].partition("=")
             options[name] = value
@@ -112,18 +128,37 @@ def _read(file: Path) -> Fault:
             f"{file}:1: a fault begins with lines '# about: …', '# scenario: …' (or '# routine: …'), '# kinds: …'; "
             f"missing: {', '.join(sorted(missing))}"
         )
-    endings = {ending.value: ending for ending in Ending}
-    if (ends := header.get("ends", Ending.FIXED.value)) not in endings:
-        raise ConfigError(f"{file}: '# ends: {ends}' must be one of {', '.join(endings)}")
     return Fault(
         name=file.stem,
         about=header["about"],
         scenario=header.get("scenario", ""),
         routine=header.get("routine", ""),
         kinds=tuple(header["kinds"].split()),
-        ends=endings[ends],
+        ends=_ending(file, header, "ends"),
+        named=_named(file, header),
         first=header.get("first", header.get("scenario", "")),
         memory=ByteSize.parse(header["memory"]) if "memory" in header else 0,
         options=options,
         file=file,
     )
+
+
+def _ending(file: Path, header: Mapping[str, str], line: str) -> Ending:
+    endings = {ending.value: ending for ending in Ending}
+    if (ends := header.get(line, Ending.FIXED.value)) not in endings:
+        raise ConfigError(f"{file}: '# {line}: {ends}' must be one of {', '.join(endings)}")
+    return endings[ends]
+
+
+def _named(file: Path, header: Mapping[str, str]) -> Named | None:
+    if "named" not in header:
+        if "then" in header:
+            raise ConfigError(f"{file}: '# then: {header['then']}' needs a line '# named: NAME=VALUE'")
+        return None
+    words = shlex.split(header["named"])
+    inputs = dict(word.split("=", 1) for word in words if "=" in word)
+    if not words or len(inputs) < len(words):
+        raise ConfigError(
+            f"{file}: '# named: {header['named']}' must be NAME=VALUE, each name once, quoted for a shell"
+        )
+    return Named(inputs=inputs, ends=_ending(file, header, "then"))

@@ -2,6 +2,8 @@
 # scenario: security-incident
 # kinds: address.harmless evidence.collect address.block
 # ends: by hand
+# named: incident=INC-42 address=192.31.196.9
+# then: eased
 strangers 192.31.196.9
 api_of_users
 logged 200 -30min now

@@ -2,6 +2,7 @@
 # scenario: rate-limit-breach
 # kinds: traffic.calm address.block
 # ends: by hand
+# named: address=192.31.196.7
 # option: family=4  6: over IPv6
 logged 200 -30min now
 case $OPTION_FAMILY in

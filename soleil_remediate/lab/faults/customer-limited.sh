@@ -2,6 +2,7 @@
 # scenario: rate-limit-breach
 # kinds: limiter.clear
 # ends: well
+# named: customer=1
 throttle_bookings 10
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
   code=$(curl -s -o /dev/null -m 5 -w '%{http_code}' -H 'Authorization: Bearer 1-1' http://localhost/api/bookings)

@@ -2,6 +2,7 @@
 # scenario: queue-backlog
 # kinds: queue.retry
 # ends: well
+# named: classes='App\Jobs\ExportInvoice'
 # option: jobs=5  how many
 # option: over=yes  no: they would fail again
 mark=/srv/soleil/shared/storage/app/exports/ready

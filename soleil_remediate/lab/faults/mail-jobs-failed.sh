@@ -2,6 +2,7 @@
 # scenario: email-delivery-failure
 # kinds: mail.sent test-mail.send queue.retry
 # ends: by hand
+# named: classes='App\Jobs\SendBookingMail' to=oncall@soleil.example most_retried=200 pause='0.1 s'
 # option: jobs=120  how many mails
 # option: over=yes  no: the mail server is still away
 systemctl stop mail-sink

@@ -2,6 +2,7 @@
 # scenario: email-delivery-failure
 # kinds: mail.answering service.start
 # ends: by hand
+# named: server=mail-sink.service
 # option: how=stopped  or busy: it takes connections, and sends everybody away (421)
 case $OPTION_HOW in
   stopped) systemctl stop mail-sink ;;

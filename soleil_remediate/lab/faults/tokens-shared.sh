@@ -2,6 +2,8 @@
 # scenario: security-incident
 # kinds: tokens.unshared evidence.collect tokens.revoke
 # ends: by hand
+# named: incident=INC-42 user=1
+# then: eased
 strangers 192.31.196.7 192.31.196.8
 api_of_users
 for token in 1-1 1-2 1-1 1-2 1-1; do
