@@ -98,6 +98,7 @@ class HostRun:
         self._stop = stop
         self._brake = brake
         self._session: Session | None = None
+        self._meant = case.host  # and once it was looked at, no other machine than that one
         self._allowed = Allowed()
         self._cancellation = Cancellation()
         self._is_claimed = False
@@ -135,11 +136,12 @@ class HostRun:
                 session.close()
 
     def reopen(self) -> Session:
-        """Connect anew, and take the lock again where it was ours."""
+        """Connect anew, to the machine that was looked at first, and take the lock again where it was ours."""
         self.close()
         self._session = self._transport.open(
-            self.host, within=self.host.connection.connect_within, cancellation=self._cancellation
+            self._meant, within=self.host.connection.connect_within, cancellation=self._cancellation
         )
+        self._meant = self._meant.on_machine(self._session.identity.machine_id)
         if self._is_claimed:
             self._session.claim(self._owner)
         return self._session

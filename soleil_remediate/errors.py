@@ -9,6 +9,7 @@
     │   └── UnknownName                carries the nearest known names
     ├── Unreachable                3   not touched; carries .retryable
     │   ├── HostKeyRejected            unknown or changed; no authentication was tried
+    │   ├── WrongMachine               another one answered than is meant: it was asked nothing
     │   ├── AuthenticationFailed
     │   ├── ConnectTimedOut
     │   ├── ConnectionRefused
@@ -193,6 +194,10 @@ class Unreachable(RemediateError):
 
 class HostKeyRejected(Unreachable):
     """The host's key is unknown or is not the known one: authentication was not even tried."""
+
+
+class WrongMachine(Unreachable):
+    """Another machine answered than the one that is meant, with a key that is known: it was asked and sent nothing."""
 
 
 class AuthenticationFailed(Unreachable):

@@ -318,8 +318,8 @@ Event: TypeAlias = (
 )
 
 
-#: Names that are made here and lead back to something: whatever a host calls its secret, they stay as they are.
-_OURS = frozenset({"run", "operation", "digest", "memory"})
+#: Names of a known form that lead back to something: whatever a host calls its secret, they stay as they are.
+_OURS = frozenset({"run", "operation", "digest", "memory", "machine_id"})
 
 
 @singledispatch

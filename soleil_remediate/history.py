@@ -151,6 +151,13 @@ class History:
         checks = [check for one in seen if one["host"] == host for check in one["standing"]["symptom"]]
         return any(check["verdict"]["health"] == Health.FAULTY.value for check in checks)
 
+    def machine_id(self, host: str) -> str | None:
+        """Return which machine *host* was when it was looked at; ``None`` where it had none, or no record says so."""
+        for line in self.lines:
+            if line["type"] == "HostSeen" and line["preview"]["host"] == host:
+                return line["preview"].get("identity", {}).get("machine_id")  # type: ignore[no-any-return]
+        return None
+
     @property
     def has_intents(self) -> bool:
         """Whether anything may have been sent to any host."""

@@ -95,6 +95,7 @@ class Connection:
         become_password: For sudo, where it wants one.
         transport: Which way in: one of :data:`TRANSPORTS`.
         connect_within: For connecting, the greeting and authentication together.
+        machine_id: Which machine must answer, as ``/etc/machine-id`` names it there; ``None`` is any.
     """
 
     address: str
@@ -109,6 +110,7 @@ class Connection:
     become_password: SecretReference | None = None
     transport: str = "ssh"
     connect_within: Duration = Duration(15)
+    machine_id: str | None = None
 
 
 class Mode(Enum):
@@ -202,6 +204,12 @@ class Host:
     def in_stage(self, stage: str) -> Host:
         """Return the same host as a target of its own in a stage."""
         return replace(self, name=f"{self.listed_name}#{stage}")
+
+    def on_machine(self, machine_id: str | None) -> Host:
+        """Return the same host, which only that machine may be from now on; where it was known before, that holds."""
+        if machine_id is None or self.connection.machine_id is not None:
+            return self
+        return replace(self, connection=replace(self.connection, machine_id=machine_id))
 
 
 def listed_name(target: str) -> str:

@@ -10,6 +10,7 @@ from soleil_remediate.changing import crash
 from soleil_remediate.engine import HostRun
 from soleil_remediate.errors import ConfigError, FactError, Refused, Unreachable
 from soleil_remediate.host_outcomes import HostOutcome, NotFixed, NotReached, Refusal, Stopped, WouldFix
+from soleil_remediate.identity import named_twice
 from soleil_remediate.inbox import Inbox
 from soleil_remediate.scenario import Case
 from soleil_remediate.seen import Preview
@@ -81,11 +82,15 @@ class Looking:
             looked.append((run.host, preview is not None and preview.standing.symptom_health is Health.HEALTHY))
         looked += [(run.host, self._is_peer_well.get(index, False)) for index, run in enumerate(self._peers)]
         found = doubts([run.host for run in self._runs], looked)
+        twice = named_twice((preview.host, preview.identity) for preview in self.previews.values())
         divided = [index for index in sorted(self.previews) if self._divides(index)]
         said = mixture([self._runs[index].host for index in divided], self._cases[0].scenario.hosts)
         for index, preview in self.previews.items():
             cautions = (said,) if said and index in divided else ()
-            self.previews[index] = replace(preview, doubts=found.get(preview.host.name, ()), cautions=cautions)
+            name = preview.host.name
+            self.previews[index] = replace(
+                preview, doubts=(*twice.get(name, ()), *found.get(name, ())), cautions=cautions
+            )
 
     def _divides(self, index: int) -> bool:
         """Whether what would be done on a host makes it another one for its users."""

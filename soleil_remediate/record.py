@@ -13,7 +13,8 @@ The journal of run 1a2b3c4d is ``runs/1a2b3c4d.jsonl`` below the state folder. I
     RunStarted       run, scenario, hosts (their names), operator, inputs, called: by which inventory and playbooks;
                      for_people: the questions it leaves open, and what is to be done by_hand, each a text and the hosts
                      that it is for; no line ever says that anybody answered or did it
-    HostSeen         preview: all that one look saw of preview.host, and preview.steps, what would be done about it
+    HostSeen         preview: all that one look saw of preview.host, and preview.steps, what would be done about it;
+                     preview.identity.machine_id, which machine it was, or null: no other is changed or asked for it
     RolloutPlanned   batches (names of hosts), forks, max_fail: several hosts are to be changed, in this order
     GateAnswered     is_open, by (who or what answered), approved (digests of the changes that may be sent)
     BatchStarted     number, of, hosts: the next of several are begun with

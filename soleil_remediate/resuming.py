@@ -105,7 +105,7 @@ def only_ask(
         RecordNotWritten: What was found stands nowhere; it can be asked for again.
         Interrupted: Somebody asked to stop; what was found by then stands in the record.
     """
-    stop, by_name = Stop(), {host.name: host for host in hosts}
+    stop, by_name = Stop(), {host.name: _as_seen(history, host) for host in hosts}
     with Signals(stop, clock).heard():
         changes = ask(history, by_name, record=record, transport=transport, clock=clock, tell=tell, stop=stop)
     _check(stop)
@@ -144,7 +144,7 @@ def resume(  # noqa: PLR0913  # all by name but what it is about, and half of th
         RecordNotWritten: What was found stands nowhere; it can be asked for again.
         Interrupted: Somebody asked to stop; what was found by then stands in the record.
     """
-    stop = Stop()
+    stop, cases = Stop(), [replace(case, host=_as_seen(history, case.host)) for case in cases]
     with Signals(stop, clock).heard():  # to the very end: whoever stops this wants nothing to be sent after it
         resumed = _resume(
             history,
@@ -220,6 +220,11 @@ def _resume(  # noqa: PLR0913  # what resume was given, and who may stop it
     )
 
 
+def _as_seen(history: History, host: Host) -> Host:
+    """Return a host as no other machine than the one that the run saw, unless the inventory says by now which it is."""
+    return host.on_machine(history.machine_id(host.name))
+
+
 def _elsewhere(history: History, cases: Sequence[Case]) -> dict[str, NotNeeded]:
     """Return the hosts that are not meant, because their stage is done once, and was begun on another."""
     begun = {line["host"] for line in history.lines if line["type"] == "ChangeIntended"}
@@ -268,6 +273,9 @@ def _outcome(history: History, seen: HostReport, changes: Sequence[Settled]) -> 
         return NotFixed(why=seen.outcome.why) if isinstance(seen.outcome, WouldFix) else seen.outcome
     if seen.preview is None:
         return Unproven(why=f"it may have been changed, and could not be looked at again: {seen.outcome.why}")
+    before, now = history.machine_id(host), seen.preview.identity.machine_id
+    if before not in (None, now):  # so the inventory says: nothing that is seen there proves anything of the other
+        return Unproven(why=f"another machine was changed (machine_id {before}) than it is by now (machine_id {now})")
     return _changed(seen.preview, [one for one in begun if one.is_unknowable], was_faulty=history.was_faulty(host))
 
 

@@ -104,6 +104,7 @@ def preview_of(
         host=case.host,
         scenario=case.scenario.name,
         login=session.access.login,
+        identity=session.identity,
         limits=session.access.why_not,
         connected_in=connected_in,
         looked_in=looked_in,

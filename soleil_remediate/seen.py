@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import HostOutcome
+from soleil_remediate.identity import UNSAID, Identity
 from soleil_remediate.plan import Risk, plan_digest
 from soleil_remediate.step_outcomes import StepPending, StepSeen
 from soleil_remediate.task import Health, Shown, Verdict
@@ -109,6 +110,7 @@ class Preview:
         host: Whose it is.
         scenario: The scenario's name.
         login: Who logged in.
+        identity: Which machine it was: no other may be changed for it.
         limits: Why not everything may be seen or changed; empty where it may.
         connected_in: Until the session was open.
         looked_in: All questions together.
@@ -134,6 +136,7 @@ class Preview:
     steps: tuple[StepSeen, ...]
     outcome: HostOutcome
     left_out: tuple[StepSeen, ...] = ()
+    identity: Identity = UNSAID
     doubts: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
 
@@ -154,5 +157,11 @@ class Preview:
 
 
 def plan_of(previews: tuple[Preview, ...]) -> str:
-    """Return the digest that stands for everything *previews* would send."""
-    return plan_digest(digest for preview in previews for digest in preview.digests)
+    """Return the digest that stands for everything *previews* would send, and for the machines to which."""
+    digests = [digest for preview in previews for digest in preview.digests]
+    machines = [
+        f"{preview.host.machine} is {known}"
+        for preview in previews
+        if preview.digests and (known := preview.identity.machine_id)
+    ]
+    return plan_digest((*digests, *machines))

@@ -69,6 +69,7 @@ class Watching:
         self._inbox = inbox
         self._last: dict[int, _Looked] = {}
         self._scopes: dict[int, frozenset[str]] = {}
+        self._hosts: dict[int, Host] = {}
 
     def watch(self, report: RunReport, lasts: Duration) -> RunReport:
         """Look at those hosts that ended well, and at those of which only a later look can tell.
@@ -81,6 +82,7 @@ class Watching:
             return report
         began, every = self._clock.monotonic(), pause(lasts)
         self._scopes = {index: _scope(report.hosts[index]) for index in watched}
+        self._hosts = {index: _as_seen(report.hosts[index]) for index in watched}
         names = tuple(report.hosts[index].host.name for index in watched)
         self._say(WatchStarted(hosts=names, lasts=lasts, every=every))
         stopped = ""
@@ -112,12 +114,12 @@ class Watching:
         self._signals.ask(lambda: self._clock.sleep(seconds))
 
     def _look(self, indices: Sequence[int]) -> None:
-        index_of = {self._cases[index].host.name: index for index in indices}
+        index_of = {self._hosts[index].name: index for index in indices}
 
         def visit(host: Host) -> Standing | NotReached | Crashed:
             return self._visits.visit(host, lambda session, _: self._standing(index_of[host.name], session))
 
-        seen = self._signals.ask(lambda: self._visits.each([self._cases[index].host for index in indices], visit))
+        seen = self._signals.ask(lambda: self._visits.each([self._hosts[index] for index in indices], visit))
         for index, one in zip(indices, seen, strict=True):
             now = _Looked(None, one.why) if isinstance(one, NotReached | Crashed) else _Looked(one, _why(one))
             before, self._last[index] = self._last.get(index), now
@@ -155,6 +157,11 @@ def _is_watched(report: HostReport) -> bool:
 def _scope(report: HostReport) -> frozenset[str]:
     """Return what the run was about, so that a goal counts for no more than that."""
     return frozenset() if report.preview is None else report.preview.standing.scope
+
+
+def _as_seen(report: HostReport) -> Host:
+    """Return the host, as no other machine than the one that the run was about."""
+    return report.host if report.preview is None else report.host.on_machine(report.preview.identity.machine_id)
 
 
 def _why(standing: Standing) -> str:

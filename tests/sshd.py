@@ -114,12 +114,18 @@ def known_hosts_line(name: str, public: Path) -> str:
 
 @contextmanager
 def private_sshd(
-    folder: Path, *, options: str = "", run_size: str = "16m", logins: tuple[Login, ...] = ()
+    folder: Path,
+    *,
+    options: str = "",
+    run_size: str = "16m",
+    logins: tuple[Login, ...] = (),
+    machine_id: str | None = None,
 ) -> Iterator[Sshd]:
     """Run an sshd in *folder* and end it, with every session on it, at the end.
 
-    Every user may pass *folder*. As root it has a tmpfs of *run_size* on /run, a sudoers file of its own, and *logins*,
-    whom the same key lets in.
+    Every user may pass *folder*. As root it has a tmpfs of *run_size* on /run, a sudoers file of its own, *logins*,
+    whom the same key lets in, and another *machine_id* than this machine's, where one is given. Keys that lie in
+    *folder* are taken.
 
     Raises:
         NoSshd: There is none on this machine, or it does not start.
@@ -162,6 +168,8 @@ AllowTcpForwarding yes
     sshd = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]
     if IS_ROOT:
         _prepare_etc(folder / "etc", logins)
+        if machine_id is not None:
+            (folder / "etc/machine-id").write_text(machine_id, "utf-8")
         sshd = ["unshare", "-m", "--", "sh", "-c", _NAMESPACE, "sshd", run_size, str(folder / "etc"), *sshd]
     log = (folder / "log").open("wb")
     process = subprocess.Popen(sshd, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)

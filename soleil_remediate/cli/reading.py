@@ -83,6 +83,8 @@ class _Answer:
 
     Args:
         host_key: The key that it was known by, as ``ssh-keygen -l`` prints it; ``None`` where the way in knows none.
+        machine_id: Which machine it is, as an inventory may name it; ``None`` where it has none.
+        hostname: By which it calls itself.
     """
 
     host: str
@@ -91,6 +93,8 @@ class _Answer:
     says: str
     took: Duration
     host_key: str | None = None
+    machine_id: str | None = None
+    hostname: str = ""
 
 
 _WORDS = {
@@ -117,6 +121,8 @@ def ping(call: Call) -> ExitStatus:
             page.prose(answer.says, 4)
             if answer.host_key is not None:
                 page.prose(f"host key {answer.host_key}", 4)
+            if answer.machine_id is not None:
+                page.prose(f"machine_id: {answer.machine_id}  # calls itself {answer.hostname}", 4)
         again = invocation(call, "")
         if known is None and again.is_by_name and not answers[0].is_reached:
             page.prose(without_inventory(hosts[0]), 2)
@@ -142,10 +148,16 @@ def _ping(host: Host, visits: Visits) -> _Answer:
     except (Unreachable, ConfigError) as error:  # as in a run: what is known only now keeps no other host waiting
         return answer(ExitStatus.UNREACHABLE, str(error))
     connected = answer(ExitStatus.OK, "")
-    access, key = session.access, session.host_key
+    access, key, there = session.access, session.host_key, session.identity
     visits.close(session)
     rights = "has root" if access.is_root else access.why_not if access.is_narrow else f"not root: {access.why_not}"
-    return replace(connected, says=f"{access.login}, {rights}", host_key=None if key is None else str(key))
+    return replace(
+        connected,
+        says=f"{access.login}, {rights}",
+        host_key=None if key is None else str(key),
+        machine_id=there.machine_id,
+        hostname=there.hostname,
+    )
 
 
 # --- inventory --------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from soleil_remediate.host import TRANSPORTS, Connection, SecretReference
+from soleil_remediate.identity import is_machine_id
 from soleil_remediate.loading.documents import Node, Problems
 from soleil_remediate.loading.validation import shown
 from soleil_remediate.local_files import expanded
@@ -132,6 +133,18 @@ class _Variables:
             self._problems.add(origin, "sudo: narrow is for another login than root")
         return True
 
+    def machine_id(self) -> str | None:
+        """Return which machine must answer."""
+        if (node := self._variables.get("machine_id")) is None:
+            return None
+        if isinstance(node.value, str) and is_machine_id(node.value):
+            return node.value
+        self._problems.add(
+            node.origin,
+            f"machine_id must be what /etc/machine-id holds there, 32 digits of 0-9 and a-f, not {shown(node.plain)}",
+        )
+        return None
+
     def path(self, *names: str) -> Path | None:
         text = self.text(*names)
         return None if text is None else self._local(text)
@@ -201,4 +214,5 @@ def read_connection(name: str, variables: Mapping[str, Node], folder: Path, prob
         become_password=read.secret(*BECOME_PASSWORD),
         transport=read.transport(),
         connect_within=Connection(address=name).connect_within if seconds is None else Duration(seconds),
+        machine_id=read.machine_id(),
     )

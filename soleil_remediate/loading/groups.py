@@ -147,9 +147,7 @@ class _Tree:
             self._refuse_too_many(len(hosts), self._host_origins[name])
         if not self._hosts and not len(self._problems):
             self._problems.add(root.origin, "there is no host in this inventory")
-        neighbours = tuple(dict.fromkeys(host.connection.address for host in hosts))
-        known = (replace(host, neighbours=neighbours, inventory=self._source) for host in hosts)
-        return Targets(tuple(known), frozen(members))
+        return Targets(tuple(self._together(hosts)), frozen(members))
 
     def _group(self, name: str, node: Node, origin: Origin) -> None:
         if mistake := name_mistake(name):
@@ -295,6 +293,18 @@ class _Tree:
                 contacts=contacts,
                 origins=frozen(dict(_origins(variables, app_name))),
             )
+
+    def _together(self, hosts: list[Host]) -> Iterator[Host]:
+        """Yield the hosts, each with what it knows of the others; no two of them are one machine."""
+        neighbours = tuple(dict.fromkeys(host.connection.address for host in hosts))
+        first: dict[str, str] = {}
+        for host in {host.machine: host for host in hosts}.values():
+            known = host.connection.machine_id
+            if known is not None and (other := first.setdefault(known, host.machine)) != host.machine:
+                self._problems.add(
+                    host.origins["machine_id"], f"{other} and {host.machine} have the same machine_id: each has its own"
+                )
+        yield from (replace(host, neighbours=neighbours, inventory=self._source) for host in hosts)
 
     def _refuse_templates(self, node: Node, path: str) -> None:
         if isinstance(node.value, str) and "{{" in node.value:

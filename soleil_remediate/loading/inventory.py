@@ -190,6 +190,7 @@ def _explained(host: Host) -> Iterator[Explained]:
         _named_by(host.origins, "transport", "ansible_connection"): connection.transport,
         "known_hosts": connection.known_hosts or None,
         "ssh_config": connection.ssh_config,
+        "machine_id": connection.machine_id,
         "app": {"name": host.app_name, **host.app} if host.app else None,
         "policy": {
             "environment": host.policy.environment,

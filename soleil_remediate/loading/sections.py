@@ -11,7 +11,7 @@ from soleil_remediate.loading.profiles import NamedProfile, Profile
 from soleil_remediate.loading.validation import Section, shown
 
 #: Keys of ours beside Ansible's variables.
-SECTIONS = ("app", "apps", "policy", "contacts", "known_hosts", "ssh_config", "transport", "sudo")
+SECTIONS = ("app", "apps", "policy", "contacts", "known_hosts", "ssh_config", "transport", "sudo", "machine_id")
 
 
 def refuse_misspelt_sections(variables: Mapping[str, Node], problems: Problems) -> None:

@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol
 from soleil_remediate.command import Command, Output
 from soleil_remediate.errors import FactError
 from soleil_remediate.host import Host
+from soleil_remediate.identity import Identity
 from soleil_remediate.plan import Gather, Preserve
 from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.units import ByteSize, Duration
@@ -117,6 +118,10 @@ class Session(Protocol):
         """The key that was compared with the known ones; ``None`` where this way in has none, or cannot know it."""
 
     @property
+    def identity(self) -> Identity:
+        """Which machine it leads to, by what that says of itself."""
+
+    @property
     def round_trips(self) -> int:
         """How many batches were sent and waited for since the session was open."""
 
@@ -196,4 +201,5 @@ class Transport(Protocol):
 
         Raises:
             Unreachable: With one of its subclasses; nothing was changed and no password was tried twice.
+            WrongMachine: It is not the machine that the host is known to be (:attr:`~..host.Connection.machine_id`).
         """

@@ -31,6 +31,7 @@ from soleil_remediate.errors import (
     Unreachable,
 )
 from soleil_remediate.host import Host
+from soleil_remediate.identity import UNSAID, Identity, refuse_another
 from soleil_remediate.plan import FileIdentity, Gather, Preserve
 from soleil_remediate.transports import Access, HostKey, Operation, Progress, Saved
 from soleil_remediate.transports.deadline import Cancellation
@@ -95,6 +96,7 @@ class ScriptedHost:
         name: The name under which :class:`ScriptedTransport` finds it.
         access: With whose rights its sessions run.
         host_key: By which its sessions say it proved to be itself; a scripted host has none unless it is given one.
+        identity: Which machine it says that it is; nothing unless given.
         unreachable: Raised by every opening and every question, where it is set.
         locked_by: Who holds its lock, where it is set: nobody else can claim it.
 
@@ -107,6 +109,7 @@ class ScriptedHost:
     name: str
     access: Access = field(default=Access(login="root", is_root=True))
     host_key: HostKey | None = None
+    identity: Identity = UNSAID
     unreachable: Unreachable | None = None
     locked_by: str | None = None
     asked: list[tuple[Command, ...]] = field(default_factory=list, init=False)
@@ -237,6 +240,7 @@ class ScriptedSession:
     def __init__(self, host: Host, scripted: ScriptedHost) -> None:
         self._host = host
         self._scripted = scripted
+        self._identity = scripted.identity
         self._round_trips = 0
         self._memory = ""
 
@@ -259,6 +263,11 @@ class ScriptedSession:
     def host_key(self) -> HostKey | None:
         """The key that the host was given."""
         return self._scripted.host_key
+
+    @property
+    def identity(self) -> Identity:
+        """Which machine it was when the session was opened."""
+        return self._identity
 
     @property
     def round_trips(self) -> int:
@@ -365,6 +374,7 @@ class ScriptedTransport:
 
         Raises:
             Unreachable: The host was prepared so.
+            WrongMachine: It says that it is another machine than *host* is known to be.
             Unscripted: There is no such scripted host.
         """
         scripted = self._hosts.get(host.listed_name)
@@ -372,6 +382,7 @@ class ScriptedTransport:
             raise Unscripted(f"{host.listed_name} is no scripted host; there are: {', '.join(self._hosts) or 'none'}")
         if scripted.unreachable is not None:
             raise scripted.unreachable
+        refuse_another(host, scripted.identity)
         return ScriptedSession(host, scripted)
 
 

@@ -28,6 +28,7 @@ from soleil_remediate.facts.limits import ReadMemoryLimit
 from soleil_remediate.facts.memory import Memory
 from soleil_remediate.facts.resources import ReadResources
 from soleil_remediate.host import Host
+from soleil_remediate.identity import UNSAID, Identity, refuse_another
 from soleil_remediate.plan import Gather, Preserve
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.transports import Access, HostKey, Operation, Progress, Saved
@@ -49,6 +50,7 @@ from soleil_remediate.transports.shell import (
     Shell,
     access_of,
     answer,
+    identity_of,
     printf_format,
     script,
 )
@@ -86,11 +88,12 @@ class ShellSession:
         shell: The first shell, greeted.
         access: With whose rights the shells run.
         host_key: By which the host proved to be itself, where the link knows one.
+        identity: Which machine that is.
         base: Where locks and operations are kept on the host.
         clock: Seconds that never go back.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what was learnt while it was opened, all by name
         self,
         host: Host,
         becoming: Becoming,
@@ -98,12 +101,14 @@ class ShellSession:
         shell: Shell,
         access: Access,
         host_key: HostKey | None = None,
+        identity: Identity = UNSAID,
         base: PurePosixPath = BASE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._host = host
         self._access = access
         self._host_key = host_key
+        self._identity = identity
         self._becoming = becoming
         self._link = becoming.link
         self._main = self._first = shell
@@ -132,6 +137,11 @@ class ShellSession:
     def host_key(self) -> HostKey | None:
         """The key that was compared with the known ones; ``None`` where the link has none, or cannot know it."""
         return self._host_key
+
+    @property
+    def identity(self) -> Identity:
+        """Which machine it leads to, by what that says of itself."""
+        return self._identity
 
     @property
     def round_trips(self) -> int:
@@ -164,6 +174,7 @@ class ShellSession:
 
         Raises:
             Unreachable: The host gives no shell.
+            WrongMachine: It is another machine than the host is known to be; that was asked nothing.
         """
         becoming = Becoming(link, host.connection, password)
         shell = _new_shell(becoming, time.monotonic, greeting_within=_OPENING)
@@ -175,9 +186,10 @@ class ShellSession:
         if access is None:
             said = f": {heard}" if (heard := redacted(shell.greeting.error_text.strip())[-300:]) else ""
             raise Unreachable(f"{host.name} let us in and gives no shell that can be talked to{said}")
+        refuse_another(host, identity := identity_of(shell.greeting))
         if becoming.why_not and not access.is_root:
             access = replace(access, why_not=becoming.why_not)
-        return cls(host, becoming, shell=shell, access=access, host_key=host_key, base=base)
+        return cls(host, becoming, shell=shell, access=access, host_key=host_key, identity=identity, base=base)
 
     # -- reads --------------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from typing import Protocol
 from soleil_remediate.command import TIMED_OUT, Command, Output, Secret
 from soleil_remediate.errors import FactError
 from soleil_remediate.host import Connection
+from soleil_remediate.identity import UNSAID, Identity
 from soleil_remediate.transports import Access
 from soleil_remediate.units import ByteSize, Duration
 
@@ -98,8 +99,13 @@ end() { case $2 in 124 | 137) sleep 0.1 ;; esac; printf '\n%s %s\n' "$1" "$2"; p
     + AS_USER
 )
 
-#: Who the shell is, as :func:`access_of` reads it. Root's own is read from the kernel: no program has to be started.
-_WHO = r"""{ while read -r key uid rest; do case $key in Uid:) break ;; esac; done </proc/self/status; } 2>/dev/null
+#: Which machine and who the shell is, as :func:`identity_of` and :func:`access_of` read it. All of it but a login's own
+#: groups is read from files: no program has to be started.
+_WHO = r"""machine= boot= name=
+{ read -r machine </etc/machine-id; read -r boot </proc/sys/kernel/random/boot_id
+read -r name </proc/sys/kernel/hostname; } 2>/dev/null
+printf '%s %s %s\n' "$machine" "$boot" "$name"
+{ while read -r key uid rest; do case $key in Uid:) break ;; esac; done </proc/self/status; } 2>/dev/null
 printf '%s\n' "${SUDO_USER-}"
 case $uid:${SUDO_USER-} in 0:?*) echo 'uid=0(root)' ;; *) id ;; esac"""
 
@@ -403,6 +409,13 @@ def access_of(greeting: Question, connection: Connection) -> Access | None:
     if connection.is_narrow:
         return Access(login=who[2], is_root=False, why_not="sudo: narrow, single commands alone", is_narrow=True)
     return Access(login=who[2], is_root=False, why_not=_why_no_root(greeting.error_text, who[2]))
+
+
+def identity_of(greeting: Question) -> Identity:
+    """Return which machine a shell runs on, as it says in its *greeting*."""
+    text = greeting.out.data.decode("utf-8", "backslashreplace") if isinstance(greeting.out, Kept) else ""
+    lines = text.splitlines()[-3:]
+    return Identity.told(lines[0]) if len(lines) == 3 else UNSAID
 
 
 def _why_no_root(said: str, login: str) -> str:

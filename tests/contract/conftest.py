@@ -19,6 +19,7 @@ import pytest
 
 from soleil_remediate.command import TIMED_OUT, Command, Output, Secret
 from soleil_remediate.host import Connection, Host
+from soleil_remediate.identity import Identity
 from soleil_remediate.transports import Access, Session, Transport
 from soleil_remediate.transports.local import LocalTransport
 from soleil_remediate.transports.openssh import OpensshTransport
@@ -48,6 +49,13 @@ LOGINS = (
     ),
 )
 WITHIN = Duration(10)
+#: What every host of the suite says of itself: it is this machine.
+HERE = Identity.told(
+    " ".join(
+        Path(name).read_text("ascii").strip()
+        for name in ("/etc/machine-id", "/proc/sys/kernel/random/boot_id", "/proc/sys/kernel/hostname")
+    )
+)
 
 
 def ssh_host(sshd: Sshd, **changed: object) -> Host:
@@ -132,7 +140,7 @@ def ssh(sshd: Sshd, work: Path) -> Iterator[Bed]:
 def scripted(work: Path) -> Iterator[Bed]:
     """A scripted host whose every answer is what the command says on this machine."""
     user = pwd.getpwuid(os.geteuid()).pw_name
-    host = ScriptedHost("web1", access=Access(login=user, is_root=IS_ROOT))
+    host = ScriptedHost("web1", access=Access(login=user, is_root=IS_ROOT), identity=HERE)
     host.on_read(lambda _: True, executed)
     host.on_change(lambda _: True, executed)
     with ExitStack() as sessions:

@@ -66,6 +66,11 @@ class Proxy:
                     sock.close()
             self._open.clear()
 
+    def lead_to(self, port: int) -> None:
+        """Carry every connection from now on to another port, and end those that are open."""
+        self._to = port
+        self.reset()
+
     def close(self) -> None:
         """Stop."""
         with suppress(OSError):

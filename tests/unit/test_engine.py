@@ -34,6 +34,7 @@ from soleil_remediate.host_outcomes import (
     Unproven,
     WouldFix,
 )
+from soleil_remediate.identity import Identity
 from soleil_remediate.plan import Change, Plan, Risk
 from soleil_remediate.record import Record, RecordNotWritten, Runs
 from soleil_remediate.report import HostReport
@@ -645,6 +646,78 @@ def test_a_host_that_stays_away_before_the_first_change_was_not_touched(bench: B
 def test_a_host_that_now_shows_another_key_is_not_tried_again(bench: Bench) -> None:
     bench.remedy(between=lambda: lose(bench, 99, HostKeyRejected("changed")))
     assert bench.wires.opened == 1
+
+
+ONE, OTHER = Identity(machine_id="1a" * 16), Identity(machine_id="2b" * 16)
+
+
+def lead_elsewhere(bench: Bench) -> None:
+    """Cut the connection, and let another machine answer from now on, whose key is known as well."""
+    bench.web1.identity = OTHER
+    lose(bench)
+
+
+def test_another_machine_that_answers_between_preview_and_change_is_asked_and_sent_nothing(bench: Bench) -> None:
+    bench.web1.identity = ONE
+    report = bench.remedy(between=lambda: lead_elsewhere(bench))
+    assert isinstance(report.outcome, NotReached)
+    assert not report.outcome.is_retryable
+    assert f"sent: machine_id {OTHER.machine_id}; it was {ONE.machine_id} that was looked at" in report.outcome.why
+    assert (len(bench.web1.asked), bench.words, bench.web1.owners) == (1, [], [])
+
+
+def test_another_machine_that_answers_after_a_change_proves_nothing(bench: Bench) -> None:
+    bench.web1.identity = ONE
+    bench.web1.on_change(tiny.put("good"), "put good", then=heals_and(lambda: lead_elsewhere(bench)))
+    report = bench.remedy()
+    assert isinstance(report.outcome, Unproven)
+    assert "another machine answered" in report.outcome.why
+    assert bench.web1.owners == ["jan@laptop (run 0123abcd)"]
+
+
+def test_another_machine_is_not_asked_what_became_of_a_change(bench: Bench) -> None:
+    bench.web1.identity = ONE
+    bench.web1.on_change(
+        tiny.put("good"), "put good", fate=Fate.ANSWER_LOST, then=heals_and(lambda: lead_elsewhere(bench))
+    )
+    report = bench.remedy()
+    assert isinstance(report.outcome, MaybeChanged)
+    assert bench.web1.owners == ["jan@laptop (run 0123abcd)"]
+
+
+def test_a_change_over_a_new_connection_goes_to_no_other_machine(bench: Bench) -> None:
+    bench.web1.identity = ONE
+
+    class PutAnew(PutFile):
+        def plan(self, seen: str | None) -> Plan:
+            plan = super().plan(seen)
+            changes = (replace(one, is_over_new_connection=True) for one in plan.changes)
+            return Plan.of(*changes, because=plan.because) if plan.changes else plan
+
+    def lead_the_second_elsewhere(opened: int) -> None:
+        if opened == 1:
+            bench.web1.identity = OTHER
+
+    bench.wires.on_open = lead_the_second_elsewhere
+    report = bench.remedy(tiny.case(PutAnew()))
+    assert isinstance(report.outcome, NotReached)
+    assert "another machine answered" in report.outcome.why
+    assert bench.words == []
+
+
+def test_the_same_machine_after_a_restart_is_the_same(bench: Bench) -> None:
+    bench.web1.identity = replace(ONE, boot_id="before")
+
+    def restart() -> None:
+        bench.web1.identity = replace(ONE, boot_id="after", hostname="renamed")
+        lose(bench)
+
+    assert isinstance(bench.remedy(between=restart).outcome, Fixed)
+
+
+def test_which_machine_was_seen_is_part_of_what_was_seen(bench: Bench) -> None:
+    bench.web1.identity = ONE
+    assert bench.run().preview().identity == ONE
 
 
 def test_a_connection_lost_after_a_change_is_opened_once_more_to_look(bench: Bench) -> None:

@@ -59,6 +59,7 @@ from soleil_remediate.host_outcomes import (
     Unproven,
     WouldFix,
 )
+from soleil_remediate.identity import Identity
 from soleil_remediate.plan import Change, Plan, Risk
 from soleil_remediate.record import Record, RecordNotWritten, Runs
 from soleil_remediate.report import RunReport
@@ -438,6 +439,32 @@ def test_what_a_preview_prints_for_approval_is_what_the_gate_compares(two: Fleet
     plan = two.preview().plan
     report = two.remediate(PlanGate(plan=plan))
     assert outcomes(report) == [Fixed, NotNeeded]
+
+
+def test_an_approved_plan_is_for_the_machines_that_were_looked_at(two: Fleet) -> None:
+    two.hosts[0].identity, two.hosts[1].identity = (Identity(machine_id=digit * 32) for digit in "12")
+    plan = two.preview().plan
+    two.hosts[0].identity, two.hosts[1].identity = two.hosts[1].identity, two.hosts[0].identity
+    report = two.remediate(PlanGate(plan=plan))
+    assert outcomes(report) == [Refusal, Refusal]
+    assert f"not the approved {plan}" in report.hosts[0].outcome.why
+    assert two.words == [[], []]
+    two.hosts[0].identity, two.hosts[1].identity = two.hosts[1].identity, two.hosts[0].identity
+    assert outcomes(two.remediate(PlanGate(plan=plan))) == [Fixed, Fixed]
+
+
+def test_two_hosts_that_are_one_machine_are_left_to_a_person_who_is_told(two: Fleet) -> None:
+    boot = "c1e920bb-9b37-4eb3-a05f-690bede428cd"
+    for one in two.hosts:
+        one.identity = Identity(machine_id="1a" * 16, boot_id=boot, hostname="web2")
+    report = two.remediate(PolicyGate(says_yes=True))
+    assert outcomes(report) == [Refusal, Refusal]
+    why = f"web1 (web1) and web2 (web2) are one and the same machine: machine_id {'1a' * 16}, which calls itself web2"
+    assert report.hosts[0].outcome.why.startswith(why)
+    assert report.hosts[0].outcome.why.count("the same machine") == 1
+    assert [one.preview.doubts[0][: len(why)] for one in report.hosts if one.preview] == [why, why]
+    assert two.words == [[], []]
+    assert outcomes(two.remediate()) == [Fixed, Fixed]  # somebody said yes
 
 
 def test_unattended_a_risky_plan_is_declined_and_a_gentle_one_is_not(two: Fleet) -> None:

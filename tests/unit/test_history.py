@@ -47,6 +47,10 @@ def write(runs: Runs, *lines: dict[str, Any]) -> None:
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
 
 
+def test_a_record_from_before_machines_were_noted_knows_none(old: Runs) -> None:
+    assert old.history(RUN).machine_id("web1") is None
+
+
 # --- each thing once --------------------------------------------------------------------------------------------------
 
 

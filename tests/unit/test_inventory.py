@@ -260,6 +260,37 @@ def test_peers_of_an_application_have_the_same_application() -> None:
     assert [one.name for one in inventory.peers([inventory.host("web1/blog")], "all")] == ["web2/blog"]
 
 
+def test_a_host_may_say_which_machine_it_is_for_each_of_its_applications() -> None:
+    inventory = load(
+        """
+        all:
+          hosts:
+            web1:
+              machine_id: 3d1219c7c4c5404aaa1f6d2a48adfda4
+              apps: {soleil: {root: /srv/soleil/current}, blog: {root: /srv/blog/current}}
+            web2: {machine_id: "12345678901234567890123456789012"}
+            web3:
+        """
+    )
+    known = [host.connection.machine_id for host in inventory.hosts]
+    assert known == [*["3d1219c7c4c5404aaa1f6d2a48adfda4"] * 2, "12345678901234567890123456789012", None]
+    assert "machine_id" not in inventory.host("web2").variables
+    told = {row.variable: (row.value, str(row.origin)) for row in inventory.explain("web1/blog")}
+    assert told["machine_id"] == ("3d1219c7c4c5404aaa1f6d2a48adfda4", "hosts.yml:4:19")
+
+
+def test_no_two_hosts_are_meant_to_be_one_machine() -> None:
+    with pytest.raises(InventoryError, match=r"^hosts\.yml:3:17: web1 and web2 have the same machine_id: each has its"):
+        load(
+            """
+            all:
+              vars:
+                machine_id: 3d1219c7c4c5404aaa1f6d2a48adfda4
+              hosts: {web1: , web2: }
+            """
+        )
+
+
 def test_every_value_knows_where_it_was_written() -> None:
     write("group_vars/web.yml", "app:\n  user: soleil\nregion: eu\n")
     inventory = load(
@@ -594,6 +625,11 @@ def test_groups_may_lie_in_each_other_however_deep() -> None:
         ("{sudo: narrow, ansible_user: root}", "6:16: sudo: narrow is for another login than root"),
         ("transport: openshs", "6:20: unknown transport 'openshs': did you mean 'openssh'?"),
         ("transport: 5", "6:20: transport must be text, not 5"),
+        ("machine_id: 5", "6:21: machine_id must be what /etc/machine-id holds there, 32 digits of 0-9 and a-f, not 5"),
+        ("machine_id: web1", "6:21: machine_id must be what /etc/machine-id holds there, 32 digits of 0-9 and a-f, not 'web1'"),
+        ("machine_id: 12345678901234567890123456789012", "6:21: 12345678901234567890… is too long for a number: put it in quotes if it is text"),
+        ("machine_id: 3D1219C7C4C5404AAA1F6D2A48ADFDA4", "6:21: machine_id must be what /etc/machine-id holds there, 32 digits of 0-9 and a-f, not '3D1219C7C4C5404AAA1F6D2A48ADFDA4'"),
+        ('machine_id: "{{ id }}"', "6:21: machine_id: templates are not filled in an inventory: write the value"),
         ("transport: ''", "6:20: transport must be text, not ''"),
         ("{ansible_connection: local, transport: openssh}", "6:48: transport: openssh contradicts ansible_connection: local"),
         ("ansible_ssh_common_args: -o ProxyJump=b", "6:34: ansible_ssh_common_args: options of the ssh program are not read here: put ProxyJump and the like in a file and name it as ssh_config"),

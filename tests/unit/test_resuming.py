@@ -20,10 +20,11 @@ from soleil_remediate.events import ChangeIntended, Event
 from soleil_remediate.gates import PolicyGate
 from soleil_remediate.history import Ending
 from soleil_remediate.host_outcomes import Eased, Fixed, HostOutcome, MaybeChanged, NotFixed, NotNeeded, Unproven
+from soleil_remediate.identity import Identity
 from soleil_remediate.loading import as_typed
 from soleil_remediate.record import Record, RecordNotWritten, Runs
 from soleil_remediate.report import RunReport
-from soleil_remediate.resuming import Resumed, resume
+from soleil_remediate.resuming import Resumed, only_ask, resume
 from soleil_remediate.rollout import Rollout
 from soleil_remediate.scenario import Case
 from soleil_remediate.transports import Access, Operation, Progress
@@ -42,6 +43,7 @@ class Night:
     goal: tuple[tiny.FileSays, ...] = ()
     clock: tiny.Clock = field(default_factory=tiny.Clock)
     told: list[str] = field(default_factory=list)
+    machine_id: str | None = None
 
     @property
     def runs(self) -> Runs:
@@ -49,7 +51,8 @@ class Night:
 
     @property
     def case(self) -> Any:
-        return tiny.case(PutFile(words=("first", "good")), on=tiny.host("web1"), goal=self.goal)
+        host = tiny.host("web1").on_machine(self.machine_id)
+        return tiny.case(PutFile(words=("first", "good")), on=host, goal=self.goal)
 
     def remediate(self, listener: Callable[[Event], None] = lambda _: None) -> str:
         """Run to the end, and return the run's name."""
@@ -107,6 +110,56 @@ def test_the_intent_names_what_the_host_remembered(night: Night) -> None:
     heard: list[Event] = []
     night.remediate(heard.append)
     assert {one.memory for one in heard if isinstance(one, ChangeIntended)} == {"web1-0"}
+
+
+ONE, OTHER = Identity(machine_id="1a" * 16), Identity(machine_id="2b" * 16)
+
+
+def test_another_machine_than_the_run_was_about_is_not_asked_what_became_of_it(night: Night) -> None:
+    night.host.identity = ONE
+    run = night.cut(intent("good"))
+    night.host.identity = OTHER
+    asked, owners = len(night.host.asked), list(night.host.owners)
+    resumed = night.resume(run)
+    outcome = resumed.outcomes["web1"]
+    assert isinstance(outcome, MaybeChanged)
+    assert f"it was {ONE.machine_id} that was looked at before" in outcome.why
+    assert (resumed.left, night.settled(run)) == ((), [])
+    assert (len(night.host.asked), night.host.owners) == (asked, owners)
+    assert night.runs.history(run).is_to_be_resumed
+    night.host.identity = ONE
+    assert isinstance(night.outcome(run), Fixed)
+
+
+def test_where_the_inventory_says_which_machine_it_is_by_now_that_is_asked_and_proves_nothing(night: Night) -> None:
+    night.host.identity = ONE
+    run = night.cut(lambda line: line.get("type") == "ChangeAnswered" and line["operation"].endswith("-01"))
+    night.host.identity = OTHER
+    assert isinstance(night.outcome(run), Unproven)
+    night.machine_id = OTHER.machine_id
+    assert night.outcome(run) == Unproven(
+        why=f"another machine was changed (machine_id {ONE.machine_id}) than it is by now (machine_id "
+        f"{OTHER.machine_id})"
+    )
+
+
+def test_only_asking_asks_no_other_machine_either(night: Night) -> None:
+    night.host.identity = ONE
+    run = night.cut(intent("good"))
+    night.host.identity = OTHER
+    history = night.runs.history(run)
+    with night.runs.reopen(history, night.clock) as record:
+        told = only_ask(
+            history, [tiny.host()], record=record, transport=ScriptedTransport(night.host), clock=night.clock
+        )
+    assert isinstance(told.outcomes["web1"], MaybeChanged)
+    assert night.settled(run) == []
+
+
+def test_the_record_says_which_machine_a_host_was(night: Night) -> None:
+    night.host.identity = ONE
+    history = night.runs.history(night.remediate())
+    assert (history.machine_id("web1"), history.machine_id("web2")) == (ONE.machine_id, None)
 
 
 def test_a_change_that_was_made_though_its_answer_was_lost_counts_and_the_host_is_fixed(night: Night) -> None:

@@ -21,6 +21,7 @@ from soleil_remediate.gates import Approval, Gate
 from soleil_remediate.history import Ending
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import Eased, Fixed, NotFixed, NotNeeded, Refusal, Unproven
+from soleil_remediate.identity import Identity
 from soleil_remediate.plan import Change
 from soleil_remediate.record import Runs
 from soleil_remediate.report import RunReport
@@ -133,6 +134,21 @@ def test_the_last_look_is_at_the_end_of_the_time(one: Watched) -> None:
     one.run(lasts=45, at={45: lambda: tiny.say(one.hosts[0], "bad")})
     assert one.clock.slept == [4.5] * 10
     assert one.seen == [("web1", "healthy"), ("web1", "faulty")]
+
+
+def test_another_machine_that_answers_while_a_host_is_watched_says_nothing_of_it(one: Watched) -> None:
+    one.hosts[0].identity = Identity(machine_id="1a" * 16)
+    asked: list[int] = []
+
+    def lead_elsewhere() -> None:
+        one.hosts[0].identity = Identity(machine_id="2b" * 16)
+        asked.append(len(one.hosts[0].asked))
+
+    report = one.run(at={240: lead_elsewhere})
+    assert isinstance(report.hosts[0].outcome, Unproven)
+    assert "another machine answered" in report.hosts[0].outcome.why
+    assert one.seen == [("web1", "healthy"), ("web1", "unknown")]
+    assert [len(one.hosts[0].asked)] == asked
 
 
 def test_a_host_that_is_at_fault_again_ends_the_watch_and_is_not_repaired_again(one: Watched) -> None:

@@ -3,10 +3,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import socket
 import subprocess
 from collections import deque
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -25,6 +27,7 @@ from soleil_remediate.transports.shell import (
     Splitter,
     access_of,
     answer,
+    identity_of,
     opening,
     printf_format,
     script,
@@ -308,7 +311,40 @@ def test_root_needs_no_program_to_know_who_it_is(without: str, said: str) -> Non
         capture_output=True,
         check=True,
     )
-    assert answer.stdout.decode().startswith(said)
+    machine, _, rest = answer.stdout.decode().partition("\n")
+    assert rest.startswith(said)
+    assert len(machine.split(" ")) == 3
+
+
+@pytest.mark.parametrize(
+    "out, there",
+    [
+        (b"motd\n1a2b \xff e\n" + b"3d" * 16 + b"  web1\n\nuid=0(root) gid=0(root)\n", "3d" * 16),
+        (b"  \n\nuid=7(ops) gid=7(ops)\n", None),
+        (b"\nuid=7(ops) gid=7(ops)\n", None),
+        (b"", None),
+    ],
+)
+def test_a_shell_says_on_which_machine_it_runs_after_whatever_else_is_said(out: bytes, there: str | None) -> None:
+    assert identity_of(greeted(out)).machine_id == there
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can hide a file")
+@pytest.mark.parametrize("shell_program", ["dash", "bash"])
+def test_a_machine_without_an_id_says_so_and_nothing_goes_wrong(shell_program: str) -> None:
+    asking, far, _ = shell()
+    asking.greet(within=Duration(1))
+    asking.pump()
+    answer = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f"mount -t tmpfs none /etc && exec {shell_program} -s"],
+        input=bytes(far.heard),
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        check=True,
+    )
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    assert answer.stdout.decode().startswith(f" {boot} {socket.gethostname()}\n\nuid=0")
+    assert len(answer.stderr.split()) == 1  # the end of the answer, and no complaint
 
 
 def test_programs_speak_no_language_but_write_every_character() -> None:
