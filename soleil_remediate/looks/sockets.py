@@ -55,7 +55,7 @@ class SocketOverview(Look[SocketsSeen]):
         gone = {one.at for one in shown if one.is_gone and one.at in pools}
         shown.sort(key=lambda one: (one.at not in gone, one.waiting == 0, one.is_file, one.at))
         rows += [
-            (one.at, _who(one) + ("; THE FILE IS GONE" if one.at in gone else ""), f"{one.waiting} of {one.most}")
+            (one.at, _who(one) + ("; FILE GONE" if one.at in gone else ""), f"{one.waiting} of {one.most}")
             for one in shown
         ]
         return Table(columns=("at", "who", "waiting"), rows=tuple(rows))

@@ -79,7 +79,7 @@ SOCKETS = {
     "php-fpm-killed": ["NOBODY"],
     "php-fpm-killed-nginx-broken": ["NOBODY"],
     "octane-workers-hang": ["NOBODY"],  # it is not used there, and configured as ever
-    "php-fpm-socket-deleted": ["THE FILE IS GONE"],
+    "php-fpm-socket-deleted": ["FILE GONE"],
 }
 
 
@@ -97,7 +97,7 @@ def test_an_application_that_is_down_is_seen_repaired_and_proven_and_a_second_ru
     assert seen.preview is not None
     assert seen.preview.round_trips <= 2
     (sockets,) = (str(one.shown) for one in seen.preview.evidence if one.kind == "socket.overview")
-    assert [word for word in ("NOBODY", "THE FILE IS GONE") if word in sockets] == SOCKETS.get(case.fault, [])
+    assert [word for word in ("NOBODY", "FILE GONE") if word in sockets] == SOCKETS.get(case.fault, [])
     assert rehearsal.red_checks() == checks_of(case.fault)
     assert traces(rehearsal) == before
 

@@ -18,9 +18,9 @@ def test_what_serves_a_site_is_shown_and_what_of_it_nobody_listens_on() -> None:
     assert shown.columns == ("at", "who", "waiting")
     assert shown.rows == (
         ("/run/php/php8.2-blog.sock", "NOBODY: pool blog of PHP 8.2", ""),
-        ("/run/php/php8.2-www.sock", "php-fpm8.2 (2 processes); THE FILE IS GONE", "0 of 4096"),
+        ("/run/php/php8.2-www.sock", "php-fpm8.2 (2 processes); FILE GONE", "0 of 4096"),
         ("[::]:22", "not to be seen", "3 of 128"),
-        ("/run/php/php8.2-other pool.sock", "php-fpm8.2", "2 of 511"),
+        ("/run/php/other pool.sock", "php-fpm8.2", "2 of 511"),
         ("0.0.0.0:80", "nginx (2 processes)", "0 of 511"),
         ("@/tmp/dbus-redis-internal", "not to be seen", "0 of 100"),
         ("/var/run/supervisor.sock.41", "supervisord", "0 of 1024"),
