@@ -70,6 +70,7 @@ from soleil_remediate.tasks.config_caches import BuildConfigCache
 from soleil_remediate.tasks.databases import RestartCluster, StartCluster, StartPooler
 from soleil_remediate.tasks.evidence import CollectEvidence
 from soleil_remediate.tasks.failed_jobs import RetryFailedJobs
+from soleil_remediate.tasks.horizon import ContinueHorizon
 from soleil_remediate.tasks.journals import VacuumJournal
 from soleil_remediate.tasks.limiters import ClearLimiter
 from soleil_remediate.tasks.logs import TruncateLog
@@ -162,6 +163,7 @@ BUILT_IN: tuple[KindClass, ...] = (
     QueueFailed,
     WorkersOverview,
     StartWorkers,
+    ContinueHorizon,
     RestartWorkers,
     AddWorkers,
     RetryFailedJobs,

@@ -107,7 +107,7 @@ class AddWorkers(OfApplication[HelpSeen], Task[HelpSeen]):
         if not slow:
             return Plan.nothing("no backlog that would not end in time")
         running = seen.seen.workers.that(Life.RUNS)
-        helped = [queue for queue in slow if worked_by(queue, running, backlog)]
+        helped = [queue for queue in slow if worked_by(queue, running, seen.seen)]
         if not helped:
             return Plan.nothing("no worker of supervisor's that could be helped runs")
         queue = max(helped, key=lambda one: one.after.ready)
@@ -117,7 +117,7 @@ class AddWorkers(OfApplication[HelpSeen], Task[HelpSeen]):
         if not queue.has_moved and is_left_alone(queue):
             return Plan.nothing(f"workers take nothing from {queue.name}: more of them would do no better")
         self._refuse_where_none_may_be_added(seen.seen, backlog)
-        mates = worked_by(queue, running, backlog)
+        mates = worked_by(queue, running, seen.seen)
         more = self._affordable(seen, mates[0].worker, said)
         self._refuse_unless_it_helps(queue, len(mates) + len(seen.helpers), more, said)
         taken = {one.name for one in seen.helpers}

@@ -37,7 +37,7 @@ from soleil_remediate.plan import Change, Plan, Risk, Script, Undo
 from soleil_remediate.rights import SEE_PROGRAMS, Right, Use, to_act_on
 from soleil_remediate.task import Task
 from soleil_remediate.tasks.acting import ACT, DEADLINE, WATCHED, test_of, the_running, uses_of
-from soleil_remediate.tasks.workers import PATIENCE, PROVEN
+from soleil_remediate.tasks.workers import PATIENCE, PROVEN, ended_by
 from soleil_remediate.tasks.working import RESTART
 from soleil_remediate.units import ByteSize, Duration, MiB, Percent
 
@@ -193,8 +193,9 @@ class RestartLeakingWorkers(_Amounts, Task[QueueSeen]):
     """Let queue workers end after the job that they have and be started anew, where they hold much of a host's memory.
 
     artisan's ``queue:restart`` asks all workers of the application to end, also those of other hosts that share its
-    cache; supervisor starts them. Each here must be gone within a minute, and its successor run for five seconds. One
-    that does not end is left: what it does would be cut off, and done once more.
+    cache, and so does Horizon's ``horizon:terminate``; supervisor starts them. Each here must be gone within a minute,
+    what Horizon had started among them, and its successor run for five seconds. One that does not end is left: what it
+    does would be cut off, and done once more.
 
     Args:
         least: Only where less than this share of memory is available.
@@ -204,7 +205,7 @@ class RestartLeakingWorkers(_Amounts, Task[QueueSeen]):
         user: Whom PHP runs as.
 
     Raises:
-        Unplannable: Horizon keeps them, or they are no ``queue:work``.
+        Unplannable: They are neither ``queue:work`` nor Horizon's.
     """
 
     kind = "leaking-workers.restart"
@@ -239,15 +240,15 @@ class RestartLeakingWorkers(_Amounts, Task[QueueSeen]):
         held = ByteSize(sum(sizes.values()))
         if not self._is_much(held, seen.memory):
             return Plan.nothing(f"the queue workers hold {held} of {seen.memory.total}: it is not these")
-        asked = [one for one in running if one.worker.is_queue_work]
+        asked = [one for one in running if ended_by(one.worker)]
         self._refuse_unless_asked(running, asked, sizes)
         largest = max(sizes, key=lambda name: sizes[name])
-        pairs = [word for one in asked for word in (one.after.name, one.after.pid)]
+        words = [word for one in asked for word in (one.after.name, one.after.pid, ended_by(one.worker))]
         return Plan.of(
             Change(
                 summary=f"let {len(asked)} workers end after their jobs and be started anew",
                 command=Command(
-                    RESTART_WHILE_SHORT.bind(self._wanted(seen.memory), self.root, self.user, PATIENCE, PROVEN, *pairs),
+                    RESTART_WHILE_SHORT.bind(self._wanted(seen.memory), self.root, self.user, PATIENCE, PROVEN, *words),
                     deadline=Duration(PATIENCE + PROVEN + 90),
                 ),
                 risk=self.risk,
@@ -274,12 +275,6 @@ class RestartLeakingWorkers(_Amounts, Task[QueueSeen]):
         if largest not in others:
             return
         name, held = largest.after.name, sizes[largest.after.name]
-        if largest.worker.is_horizon:
-            raise Unplannable(
-                f"{name} holds {held}, and Horizon keeps its workers itself. By hand, as {self.user} in {self.root}: "
-                "php artisan horizon:terminate, which lets jobs end; then see by supervisorctl status that its process "
-                "is another one"
-            )
         raise Unplannable(
             f"{name} holds {held}, and it is not known to end by queue:restart. By hand: supervisorctl restart {name}, "
             "which cuts off what it does"

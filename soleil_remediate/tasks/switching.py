@@ -97,9 +97,14 @@ stop() { printf '%s: nothing was switched\n' "$1" >&2; exit 75; }
 """
     + AS_SOMEBODY
     + PROGRAMS
-    + r"""hidden_workers() { # those of which this login cannot see whose code they run; root sees everybody's
+    + r"""by_artisan() { # the files of what runs one of these commands; one of our own words may be called horizon
+    grep -lazxsE "$queue" /proc/[0-9]*/cmdline | while read -r file; do
+        if grep -qazxsE '(.*/)?artisan' "$file"; then printf '%s\n' "$file"; fi
+    done
+}
+hidden_workers() { # those of which this login cannot see whose code they run; root sees everybody's
     [ "$(id -u)" != 0 ] || return 0
-    for file in $(grep -lazxsE "$queue" /proc/[0-9]*/cmdline || :); do
+    for file in $(by_artisan); do
         pid=${file#/proc/} pid=${pid%/cmdline}
         if readlink "/proc/$pid/cwd" >/dev/null || as "$user" readlink "/proc/$pid/cwd" >/dev/null; then continue; fi
         [ ! -e "/proc/$pid" ] || printf '%s ' "$pid"
@@ -147,12 +152,12 @@ children() { # PID; 0 where it has ended
 }
 workers() { # of this application, by what they were started with or where; the kernel says where without any link
     real=$(cd -- "$base" && pwd -P) || real=$base
-    for file in $(grep -lazxsE "$queue" /proc/[0-9]*/cmdline || :); do
+    for file in $(by_artisan); do
         pid=${file#/proc/} pid=${pid%/cmdline}
         at=$(readlink "/proc/$pid/cwd" || [ "$(id -u)" = 0 ] || as "$user" readlink "/proc/$pid/cwd" || :)
         case $at/ in
             "$base"/* | "$real"/*) started "$pid" ;;
-            *) if tr '\0' '\n' <"$file" 2>/dev/null | grep -qF -e "$base/" -e "$real/"; then started "$pid"; fi ;;
+            *) if { tr '\0' '\n' <"$file"; } 2>/dev/null | grep -qF -e "$base/" -e "$real/"; then started "$pid"; fi ;;
         esac
     done
 }
@@ -242,6 +247,18 @@ left=$(hidden_workers)
 # shellcheck disable=SC2046  # words of numbers
 set -- $(workers)
 if [ "$#" -gt 0 ]; then
+    masters=$(for one do if grep -qazxs horizon "/proc/${one%:*}/cmdline"; then echo "$one"; fi; done)
+    if [ -n "$masters" ]; then # first, so that they start no worker anew
+        said=$(as "$user" "$php" artisan horizon:terminate --no-interaction 2>&1) || :
+        case $said in
+            *"ending TERM "*) ;;
+            *)
+                echo "horizon:terminate failed: $(last "$said")"
+                # shellcheck disable=SC2086  # words of numbers
+                ask_to_end $masters
+                ;;
+        esac
+    fi
     said=$(as "$user" "$php" artisan queue:restart --no-interaction 2>&1) || :
     case $said in
         *"queue restart signal"*) ;;
@@ -250,10 +267,6 @@ if [ "$#" -gt 0 ]; then
             ask_to_end "$@"
             ;;
     esac
-    for file in $(grep -lazxs horizon /proc/[0-9]*/cmdline || :); do
-        as "$user" "$php" artisan horizon:terminate --no-interaction >/dev/null 2>&1 || note "horizon:terminate failed"
-        break
-    done
     if await_end "$patience" "$@"; then
         echo "$# workers ended after their job"
     else

@@ -11,6 +11,7 @@ from typing import ClassVar
 from soleil_remediate.checks.of_application import OfApplication
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.errors import FactError, Unplannable
+from soleil_remediate.facts.horizon import HorizonWorker, ListHorizonWorkers
 from soleil_remediate.facts.queue_workers import Life, ReadWorkers, Watched, Worker, Workers, watch
 from soleil_remediate.facts.queues import Backlog, Queue, counting
 from soleil_remediate.facts.replies import AskDatabase, Reply
@@ -47,11 +48,13 @@ class WorkersSeen:
         workers: As supervisor has them.
         backlog: What waits for them, or why that is not known: then they do not get at it either.
         database: Whether the application gets an answer from its database, or why that is not known.
+        horizon: What Horizon has started; none where no program is Horizon, and where that cannot be seen.
     """
 
     workers: Workers
     backlog: Backlog | FactError
     database: Reply | FactError
+    horizon: tuple[HorizonWorker, ...] = ()
 
     @property
     def why_they_could_not_work(self) -> str:
@@ -67,13 +70,20 @@ class WorkersSeen:
 
 
 async def read_workers(host: Reader, root: PurePosixPath, user: str) -> WorkersSeen:
-    programs = await host.ask(ReadWorkers(root))
-    workers, (backlog,), (database,) = await together(
+    """Return the workers of an application, and what they need; two round trips."""
+    return await workers_of(host, root, user, await host.ask(ReadWorkers(root)))
+
+
+async def workers_of(host: Reader, root: PurePosixPath, user: str, programs: Sequence[Worker]) -> WorkersSeen:
+    """Return the same of *programs*; one round trip."""
+    workers, (backlog,), (database,), below = await together(
         watch(host, root, programs),
         host.ask_each((counting(root, user, programs),)),
         host.ask_each((AskDatabase(root, user),)),
+        host.ask_each((ListHorizonWorkers(),) if any(one.is_horizon for one in programs) else ()),
     )
-    return WorkersSeen(workers=workers, backlog=backlog, database=database)
+    listed = tuple(one for found in below if not isinstance(found, FactError) for one in found)
+    return WorkersSeen(workers=workers, backlog=backlog, database=database, horizon=listed)
 
 
 def _full(name: str) -> str:
@@ -178,15 +188,16 @@ class RestartWorkers(OfApplication[WorkersSeen], Task[WorkersSeen]):
 
     Only where jobs wait, not one was taken within four seconds, and none is under way: workers that somebody paused,
     or that have gone on with a configuration of before. Slow jobs are no reason. artisan's ``queue:restart`` asks them
-    to end, supervisor starts them; each must be gone within a minute, and its successor run for five seconds. One that
-    does not end is left: what it does would be cut off, and done once more.
+    to end, and Horizon its ``horizon:terminate``; supervisor starts them. Each must be gone within a minute, what
+    Horizon had started among them, and its successor run for five seconds. One that does not end is left: what it does
+    would be cut off, and done once more. What artisan says of itself is not believed.
 
     Args:
         root: The folder that holds artisan, or the link to it.
         user: Whom PHP runs as.
 
     Raises:
-        Unplannable: The application is in maintenance mode, does not get at its queue, or has Horizon.
+        Unplannable: The application is in maintenance mode, or does not get at its queue.
     """
 
     kind = "workers.restart"
@@ -199,29 +210,25 @@ class RestartWorkers(OfApplication[WorkersSeen], Task[WorkersSeen]):
         return (Right(self.user), SEE_PROGRAMS)
 
     def plan(self, seen: WorkersSeen) -> Plan:
-        running = [one for one in seen.workers.that(Life.RUNS) if one.worker.is_queue_work or one.worker.is_horizon]
+        running = [one for one in seen.workers.that(Life.RUNS) if ended_by(one.worker)]
         if not running:
             return Plan.nothing("no worker of supervisor's runs")
         backlog = known(seen.backlog)
-        idle = [queue for queue in backlog.queues if is_left_alone(queue) and worked_by(queue, running, backlog)]
+        idle = [queue for queue in backlog.queues if is_left_alone(queue) and worked_by(queue, running, seen)]
         if not idle:
             return Plan.nothing("no queue waits for workers that do nothing")
         names = ", ".join(queue.name for queue in idle)
         if backlog.is_down:
             raise Unplannable(f"{names} waits because the application is in maintenance mode; end that first")
-        if seen.workers.is_horizon:
-            raise Unplannable(
-                f"{names} waits, and Horizon keeps the workers. By hand, as {self.user} in {self.root}: "
-                "php artisan horizon:status, horizon:continue where it is paused, else horizon:terminate"
-            )
         if cause := seen.why_they_could_not_work:
             raise Unplannable(f"a restart would not help: {cause}. Repair that first")
-        pairs = [word for one in running for word in (one.after.name, one.after.pid)]
+        asked = [word for one in running for word in (one.after.name, one.after.pid, ended_by(one.worker))]
+        who = "Horizon and its workers" if seen.workers.is_horizon else f"{len(running)} workers"
         return Plan.of(
             Change(
-                summary=f"let {len(running)} workers end and be started anew",
+                summary=f"let {who} end and be started anew",
                 command=Command(
-                    RESTART.bind(self.root, self.user, PATIENCE, PROVEN, *pairs),
+                    RESTART.bind(self.root, self.user, PATIENCE, PROVEN, *asked),
                     deadline=Duration(PATIENCE + PROVEN + 90),
                 ),
                 risk=self.risk,
@@ -234,6 +241,13 @@ class RestartWorkers(OfApplication[WorkersSeen], Task[WorkersSeen]):
             ),
             because="; ".join(f"{queue.after.ready} wait in {queue.name}, {queue.in_words}" for queue in idle),
         )
+
+
+def ended_by(worker: Worker) -> str:
+    """Return the command of artisan's that asks a worker to end after its job; empty where none is known to."""
+    if worker.is_horizon:
+        return "horizon:terminate"
+    return "queue:restart" if worker.is_queue_work else ""
 
 
 def known(backlog: Backlog | FactError) -> Backlog:
@@ -256,19 +270,25 @@ def is_left_alone(queue: Queue) -> bool:
     return bool(after.ready and before.ready) and not queue.has_moved and is_idle and queue.rate <= 0
 
 
-def worked_by(queue: Queue, running: Iterable[Watched], backlog: Backlog) -> tuple[Watched, ...]:
-    """Return the processes that are told to work a queue, as far as that is seen."""
-    default = backlog.default
-    return tuple(
-        one
-        for one in running
-        if one.worker.is_horizon
-        or ((one.worker.connection or default) == queue.connection and queue.name in _queues_of(one.worker, backlog))
-    )
+def worked_by(queue: Queue, running: Iterable[Watched], seen: WorkersSeen) -> tuple[Watched, ...]:
+    """Return the processes that are told to work a queue, as far as that is seen.
 
+    What a Horizon without a worker would work is not: its configuration is not read.
 
-def _queues_of(worker: Worker, backlog: Backlog) -> tuple[str, ...]:
-    if worker.queues:
-        return worker.queues
-    name = worker.connection or backlog.default
-    return tuple(one.default_queue for one in backlog.connections if one.name == name)
+    Raises:
+        Unplannable: It is not known what waits.
+    """
+    backlog = known(seen.backlog)
+
+    def works(one: Worker | HorizonWorker) -> bool:
+        name = one.connection or backlog.default
+        own = tuple(one.default_queue for one in backlog.connections if one.name == name)
+        return name == queue.connection and queue.name in (one.queues or own)
+
+    def does(one: Watched) -> bool:
+        if not one.worker.is_horizon:
+            return works(one.worker)
+        below = [mate for mate in seen.horizon if one.after.pid in mate.above]
+        return not below or any(works(mate) for mate in below)
+
+    return tuple(one for one in running if does(one))

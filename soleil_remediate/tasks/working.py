@@ -86,8 +86,9 @@ done
 """,
 )
 
-#: Let the application in $1, as $2, ask its workers to end after their jobs. Each, by its name and the number of its
-#: process from $5 on, must be another one in $3 seconds, and then stay the same for $4.
+#: Let the application in $1, as $2, ask its workers to end after their jobs. Each, by its name, the number of its
+#: process and the command of artisan's that asks it from $5 on, must be another one in $3 seconds, and then stay the
+#: same for $4. Where that is Horizon, what it had started must be gone as well, and others must do the work.
 RESTART = Script(
     "restart-workers",
     "set -eu\nfolder=$1 user=$2 patience=$3 seconds=$4\nshift 4\n"
@@ -96,30 +97,69 @@ RESTART = Script(
     + r"""ask
 may supervisorctl status || stop "sudo does not allow supervisorctl status"
 as "$user" true || stop "sudo does not allow what runs as $user"
-before=''
+below() { # PATTERN PID...: those of Horizon's processes there, each with when it was started
+    pattern=$1
+    shift
+    masters=" $* "
+    for file in $(grep -lazxsE "$pattern" /proc/[0-9]*/cmdline || :); do
+        child=${file#/proc/} child=${child%/cmdline} began=''
+        at=$child
+        while [ "$at" -gt 1 ] && { read -r stat <"/proc/$at/stat"; } 2>/dev/null; do
+            # shellcheck disable=SC2086  # words of numbers; behind the name, which may hold anything
+            set -- ${stat##*) }
+            [ "$1" != Z ] || break
+            began=${began:-${20}} at=$2
+            case $masters in *" $at "*) printf '%s:%s ' "$child" "$began"; break ;; esac
+        done
+    done
+}
+started() { # PID: when it was; nothing where it is gone
+    { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+    # shellcheck disable=SC2086  # likewise
+    set -- ${stat##*) }
+    [ "$1" = Z ] || printf '%s\n' "${20}"
+}
+before='' masters='' asks=''
 while [ "$#" -gt 0 ]; do
     [ "$(is "$1")" = "RUNNING $2" ] || stop "$1 was started anew meanwhile"
     before="$before $1=$2"
-    shift 2
+    [ "$3" != horizon:terminate ] || masters="$masters $2"
+    case " $asks " in *" $3 "*) ;; *) asks="$asks $3" ;; esac
+    shift 3
 done
+children=''
+if [ -n "$masters" ]; then
+    [ -r /proc/1/stat ] || stop "processes of others are hidden from this login (hidepid)"
+    # shellcheck disable=SC2086  # numbers
+    children=$(below 'horizon:(supervisor|work)' $masters)
+fi
 cd -- "$folder" || stop "$folder is not there"
-said=$(as "$user" php artisan queue:restart --no-interaction 2>&1) || :
-case $said in
-    *"queue restart signal"*) ;;
-    *) printf 'queue:restart failed: %s\n' "$(last "$said")" >&2; exit 1 ;;
-esac
+for command in $asks; do
+    said=$(as "$user" php artisan "$command" --no-interaction 2>&1) || :
+    case $said in
+        *"queue restart signal"* | *"ending TERM "*) ;;
+        *) printf '%s failed: %s\n' "$command" "$(last "$said")" >&2; exit 1 ;;
+    esac
+done
 while :; do
     ask
-    left='' down=''
+    left='' down='' idle='' orphans=''
     for one in $before; do
         now=$(is "${one%=*}")
         case $now in
             "RUNNING ${one##*=}") left="$left ${one%=*}" ;;
-            RUNNING*) ;;
+            RUNNING*)
+                case " $masters " in
+                    *" ${one##*=} "*) [ -n "$(below horizon:work "${now#* }")" ] || idle="$idle ${one%=*}" ;;
+                esac
+                ;;
             *) down="$down ${one%=*}" ;;
         esac
     done
-    [ -n "$left$down" ] || break
+    for one in $children; do
+        [ "$(started "${one%:*}")" != "${one#*:}" ] || orphans="$orphans ${one%:*}"
+    done
+    [ -n "$left$down$idle$orphans" ] || break
     [ "$patience" -gt 0 ] || break
     sleep 1
     patience=$((patience - 1))
@@ -129,7 +169,9 @@ done
     printf 'supervisorctl restart%s\n' "$left" >&2
     exit 1
 }
+[ -z "$orphans" ] || { printf 'still at work from before, without their Horizon:%s\n' "$orphans" >&2; exit 1; }
 [ -z "$down" ] || { printf 'supervisor did not start%s anew\n' "$down" >&2; exit 1; }
+[ -z "$idle" ] || { printf 'no worker was started by%s\n' "$idle" >&2; exit 1; }
 began=''
 while :; do
     ask
@@ -144,6 +186,39 @@ done
 # shellcheck disable=SC2086  # words
 set -- $before
 echo "$# workers ended and were started anew"
+""",
+)
+
+#: Let the Horizon of the application in $1, as $2, go on, where it is paused; it is supervisor's process $4, of number
+#: $5. For $3 seconds it is waited for that it says so. What it says is no proof: of several hosts that share its Redis
+#: one that is paused is enough for it to call itself paused. Whether jobs are taken is looked at afterwards.
+CONTINUE = Script(
+    "continue-horizon",
+    "set -eu\nfolder=$1 user=$2 patience=$3 program=$4 number=$5\n"
+    + _SUPERVISED
+    + AS_SOMEBODY
+    + r"""horizon() { as "$user" php artisan "horizon:$1" --no-interaction --no-ansi 2>&1 || :; }
+ask
+may supervisorctl status || stop "sudo does not allow supervisorctl status"
+as "$user" true || stop "sudo does not allow what runs as $user"
+[ "$(is "$program")" = "RUNNING $number" ] || stop "$program was started anew meanwhile"
+cd -- "$folder" || stop "$folder is not there"
+case $(horizon status) in
+    *"Horizon is paused."*) ;;
+    *) stop "Horizon is not paused by now" ;;
+esac
+said=$(horizon continue)
+case $said in
+    *"ending CONT "*) ;;
+    *) printf 'horizon:continue failed: %s\n' "$(last "$said")" >&2; exit 1 ;;
+esac
+while now=$(horizon status); do
+    case $now in *"Horizon is running."*) break ;; esac
+    [ "$patience" -gt 0 ] || break
+    sleep 1
+    patience=$((patience - 1))
+done
+last "$now"
 """,
 )
 

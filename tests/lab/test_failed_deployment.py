@@ -129,6 +129,63 @@ def test_the_older_release_is_named_served_again_and_proven_and_a_second_run_sen
     assert rehearsal.untouched_state() == after
 
 
+def _below_horizon(rehearsal: Rehearsal) -> dict[str, str]:
+    """The processes that Horizon has started, by number, each with the folder whose code it runs."""
+    listed = "for pid in $(pgrep -f 'artisan horizon:(supervisor|work)'); do echo $pid $(readlink /proc/$pid/cwd); done"
+    own = rehearsal.host.shell(f"{listed} | grep {BASE}/ || true")
+    return dict(line.split() for line in own.splitlines())
+
+
+@pytest.mark.long
+def test_horizon_and_its_workers_follow_to_the_older_release(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("bad-release", workers="horizon")
+    before = _below_horizon(rehearsal)
+    assert [*before.values()] == [f"{BASE}/releases/{BAD}"] * 3
+
+    report = rehearsal.remediate()
+
+    assert isinstance(report.outcome, Fixed), report.outcome
+    assert "not all went well" not in report.outcome.why
+    there = "[ $(pgrep -cf 'artisan horizon:[w]ork') = 2 ]"
+    rehearsal.host.shell(f"for n in $(seq 50); do {there} && break; sleep 0.2; done")
+    after = _below_horizon(rehearsal)
+    assert [*after.values()] == [f"{BASE}/releases/{OLD}"] * 3
+    assert not before.keys() & after.keys()
+    rehearsal.host.shell(f"""
+        cd {BASE}/current
+        setpriv --reuid www-data --regid www-data --init-groups php artisan queue:fill 3 >/dev/null
+        for n in $(seq 50); do [ "$(redis-cli llen soleil_database_queues:default)" = 0 ] && exit; sleep 0.2; done
+        exit 1
+    """)
+
+
+@pytest.mark.long
+def test_what_is_called_horizon_and_is_none_is_left_alone(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("bad-release")
+    rehearsal.host.shell("systemd-run --quiet --unit=lab-other php -r 'sleep(1000);' horizon")
+
+    report = rehearsal.remediate()
+
+    assert isinstance(report.outcome, Fixed), report.outcome
+    assert "not all went well" not in report.outcome.why
+    assert rehearsal.host.shell("systemctl is-active lab-other") == "active"
+
+
+@pytest.mark.long
+def test_a_horizon_that_the_older_release_does_not_know_is_asked_to_end_all_the_same(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("bad-release", workers="horizon")
+    rehearsal.host.shell(f"echo '<?php' >{BASE}/releases/{OLD}/routes/console.php")
+    before = _below_horizon(rehearsal)
+
+    report = rehearsal.remediate()
+
+    assert "horizon:terminate failed: " in report.outcome.why
+    assert "horizon does not run: " in report.outcome.why
+    assert "still have the old code" not in report.outcome.why
+    assert before
+    assert _below_horizon(rehearsal) == {}
+
+
 @pytest.mark.long
 def test_what_is_said_to_take_it_back_does_and_the_mark_stays(rehearsal: Rehearsal) -> None:
     rehearsal.host.break_with("bad-release")

@@ -139,6 +139,22 @@ def test_a_host_without_memory_is_seen_repaired_and_proven_and_a_second_run_send
     assert case.fault != "oom-kill" or re.search(told, again.outcome.why), again.outcome.why
 
 
+@pytest.mark.long
+def test_what_leaked_under_horizon_is_given_back_by_other_processes(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("worker-leaks", workers="horizon")
+    listed = "for pid in $(pgrep -f 'artisan [h]orizon'); do echo $pid:$(cut -d ' ' -f 22 /proc/$pid/stat); done"
+    before = rehearsal.host.shell(listed).split()
+
+    report = rehearsal.remediate()
+
+    assert isinstance(report.outcome, Fixed), report.outcome
+    assert report.kinds_sent == ("leaking-workers.restart",)
+    assert left(rehearsal) > 500
+    after = rehearsal.host.shell(listed).split()
+    assert len(before) == len(after) == 4
+    assert not set(before) & set(after)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """A fault that nothing here may repair, and what a person is told about it."""

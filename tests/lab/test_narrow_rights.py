@@ -204,12 +204,22 @@ def test_workers_are_started_by_the_printed_rules(narrow: Narrow, capsys: pytest
 
 
 @pytest.mark.long
-def test_workers_are_restarted_by_the_printed_rules(narrow: Narrow, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "fault, sent",
+    [
+        ("workers-paused", "workers.restart"),
+        ("horizon-paused", "horizon.continue"),
+        ("horizon-workers-paused", "workers.restart"),
+    ],
+)
+def test_workers_are_restarted_by_the_printed_rules(
+    narrow: Narrow, capsys: pytest.CaptureFixture[str], fault: str, sent: str
+) -> None:
     narrow.install("queue-backlog", capsys)
-    narrow.host.break_with("workers-paused")
+    narrow.host.break_with(fault)
     report = narrow.remediate("queue-backlog")
     assert isinstance(report.outcome, Fixed), report
-    assert _sent(report) == ["workers.restart"]
+    assert _sent(report) == [sent]
 
 
 def test_nothing_else_is_allowed(narrow: Narrow, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import time
@@ -16,7 +17,7 @@ from soleil_remediate import HostReport
 from soleil_remediate.facts.supervisors import LONG_ENOUGH
 from soleil_remediate.host_outcomes import Eased, Fixed, NotFixed, NotNeeded, WouldFix, WrongInput
 from soleil_remediate.lab.faulting import fault_named
-from soleil_remediate.step_outcomes import StepFailed, StepUndecided
+from soleil_remediate.step_outcomes import StepFailed, StepStillFaulty, StepUndecided
 from soleil_remediate.task import Health, Table, Verdict
 from tests.lab.rehearsals import Rehearsal
 from tests.laws.samples import TASKS
@@ -32,6 +33,7 @@ SCENARIO = "queue-backlog"
 _TRACES = r"""
 find /srv /etc /usr/local -xdev -path '*/storage/logs' -prune -o -printf '%p %i %s %m %u %T@\n' | sort | sha256sum
 supervisorctl status 2>/dev/null | sed 's/, uptime.*//' || :
+pgrep -af 'artisan [h]orizon' || :
 systemctl show --property=Id,MainPID,InvocationID,ActiveState -- nginx php8.2-fpm redis-server supervisor
 systemctl list-units --all --no-legend 'soleil-remediate-*' || :
 redis-cli keys '*' | sed '/queues:/d' | sort
@@ -52,7 +54,7 @@ def waiting(rehearsal: Rehearsal, ending: str = "") -> int:
 
 def states(rehearsal: Rehearsal) -> list[str]:
     """How supervisor has the workers."""
-    text = rehearsal.eyes().run("supervisorctl status 'soleil-worker:*'").stdout
+    text = rehearsal.eyes().run("supervisorctl status").stdout
     return [line.split()[1] for line in text.splitlines()]
 
 
@@ -70,6 +72,7 @@ class Rehearsed:
     sent: tuple[str, ...]
     outcome: type[Fixed | Eased] = Fixed
     inputs: Mapping[str, str] = field(default_factory=dict)
+    processes: int = 2
 
 
 REPAIRED = [
@@ -78,6 +81,9 @@ REPAIRED = [
     Rehearsed(fault="supervisor-stopped", sent=("service.start",)),
     Rehearsed(fault="jobs-stuck", sent=("workers.start",)),
     Rehearsed(fault="workers-paused", sent=("workers.restart",)),
+    Rehearsed(fault="horizon-stopped", sent=("workers.start",), processes=1),
+    Rehearsed(fault="horizon-paused", sent=("horizon.continue",), processes=1),
+    Rehearsed(fault="horizon-workers-paused", sent=("workers.restart",), processes=1),
     Rehearsed(fault="queue-slow", sent=("workers.add",), outcome=Eased),
     Rehearsed(fault="jobs-failed", sent=("queue.retry",), inputs={"classes": EXPORT}),
 ]
@@ -104,13 +110,85 @@ def test_a_backlog_is_seen_worked_off_and_proven_and_a_second_run_sends_nothing(
     assert tuple(dict.fromkeys(report.kinds_sent)) == case.sent
     assert report.after is not None
     assert report.after.symptom_health is Health.HEALTHY
-    assert states(rehearsal) == ["RUNNING", "RUNNING"]
+    assert states(rehearsal) == ["RUNNING"] * case.processes
     if case.outcome is Fixed:
         assert waiting(rehearsal) == waiting(rehearsal, ":reserved") == 0
 
     again = rehearsal.remediate(inputs=case.inputs)
     assert isinstance(again.outcome, NotNeeded)
     assert again.sent == ()
+
+
+def horizons(rehearsal: Rehearsal) -> list[str]:
+    """Every process of Horizon's, by number and by when it was started, the first one first."""
+    listed = "for pid in $(pgrep -f 'artisan [h]orizon' || :); do echo $pid:$(cut -d ' ' -f 22 /proc/$pid/stat); done"
+    return rehearsal.host.shell(listed).split()
+
+
+@pytest.mark.long
+def test_a_horizon_that_goes_on_is_the_same_processes(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("horizon-paused")
+    before = horizons(rehearsal)
+    assert len(before) == 4
+    assert isinstance(rehearsal.remediate().outcome, Fixed)
+    assert horizons(rehearsal) == before
+
+
+@pytest.mark.long
+def test_a_horizon_that_is_said_to_go_on_and_does_not_is_ended_and_started_anew(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("horizon-paused", **{"continue": "lies"})
+    before = horizons(rehearsal)
+
+    report = rehearsal.remediate()
+
+    assert isinstance(report.outcome, Fixed), report.outcome
+    assert report.kinds_sent == ("horizon.continue", "workers.restart")
+    (still,) = [step.outcome.why for step in report.steps if isinstance(step.outcome, StepStillFaulty)]
+    assert still == "still to do: Horizon is paused; 600 wait in default"
+    after = horizons(rehearsal)
+    assert len(after) == 4
+    assert not set(before) & set(after)
+
+
+@pytest.mark.long
+def test_another_hosts_pause_is_told_and_a_horizon_that_takes_jobs_is_well(rehearsal: Rehearsal) -> None:
+    """horizon:status speaks of all hosts that share a Redis, and each pauses for itself."""
+    rehearsal.host.break_with("horizon-paused")
+    paused = json.dumps({"pid": 7, "status": "paused", "at": 9999999999})
+    rehearsal.host.run("redis-cli", "hset", "soleil_database_horizon:masters", "web2-7", paused).checked()
+
+    report = rehearsal.remediate()
+    assert isinstance(report.outcome, Fixed), report.outcome
+    assert report.kinds_sent == ("horizon.continue",)
+
+
+@pytest.mark.long
+def test_a_horizon_whose_workers_take_no_jobs_is_ended_well_and_all_its_processes_are_others(
+    rehearsal: Rehearsal,
+) -> None:
+    rehearsal.host.break_with("horizon-workers-paused")
+    before = horizons(rehearsal)
+    assert len(before) == 4
+
+    assert isinstance(rehearsal.remediate().outcome, Fixed)
+
+    after = horizons(rehearsal)
+    assert len(after) == 4
+    assert not set(before) & set(after)
+
+
+@pytest.mark.long
+def test_a_horizon_that_is_said_to_end_and_does_not_is_not_called_restarted(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("horizon-workers-paused", terminate="lies")
+    before = horizons(rehearsal)
+
+    report = rehearsal.remediate()
+
+    assert isinstance(report.outcome, NotFixed), report.outcome
+    (failed,) = [step.outcome.why for step in report.steps if isinstance(step.outcome, StepFailed)]
+    assert "still at work from before: horizon. To cut off what it does" in failed
+    assert horizons(rehearsal) == before
+    assert waiting(rehearsal) == 2000
 
 
 def checks_of(fault: str) -> set[str]:

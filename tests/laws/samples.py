@@ -153,6 +153,11 @@ _WORKERS = "".join(
         f"stdout_logfile={root}/storage/logs/worker.log",
     )
 )
+_PAUSED = "/srv/queue-paused"
+_WORKERS += "".join(
+    f"/etc/supervisor/conf.d/horizon.conf\0{line}\n"
+    for line in ("[program:horizon]", f"command=php {_PAUSED}/artisan horizon")
+)
 _STATES = "".join(
     f"{root[5:]:33}{state}\n"
     for root, state in (
@@ -161,6 +166,12 @@ _STATES = "".join(
         (_SLOW, "RUNNING   pid 72, uptime 2 days, 1:00:00"),
         (_DONE, "RUNNING   pid 73, uptime 1:00:00"),
     )
+)
+_STATES += f"{'horizon':33}RUNNING   pid 74, uptime 1:00:00\n"
+_BELOW_HORIZON = (
+    "     74      40 php /srv/queue-paused/artisan horizon\n"
+    "     75      74 php artisan horizon:supervisor web1:one redis --queue=high\n"
+    "     76      75 php artisan horizon:work redis --queue=high --supervisor=web1:one\n"
 )
 _FAILED_JOB = ["01234567-89ab-cdef-0123-456789abcdef", "App\\Jobs\\Export", "RuntimeException", "redis", "high", 60]
 
@@ -244,6 +255,9 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     (f"php -- queues {_IDLE}", _counted(900, 900)),
     (f"php -- queues {_SLOW}", _counted(2000, 1990, reserved=1)),
     (f"php -- queues {_DONE}", _counted(0, 0)),
+    (f"php -- queues {_PAUSED}", _counted(900, 900)),
+    ("artisan horizon:status", said("Horizon is paused.\n", status=1)),
+    ("pid=,ppid=,args=", said(_BELOW_HORIZON)),
     (
         f"php -- failed-jobs {_DONE}",
         said(f"{STARTED}{json.dumps({'driver': 'database-uuids', 'total': 1, 'jobs': [_FAILED_JOB]})}\n"),
@@ -492,6 +506,7 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "queue.failed": {"root": Path(_DONE)},
     "workers.overview": {"root": Path(_DOWN)},
     "workers.start": {"root": Path(_DOWN)},
+    "horizon.continue": {"root": Path(_PAUSED)},
     "workers.restart": {"root": Path(_IDLE)},
     "workers.add": {"root": Path(_SLOW)},
     "requests.served": {"root": Path(_LINK), "page": "/ready"},

@@ -28,7 +28,7 @@ READERS: dict[str, re.Pattern[str]] = {
         r"|@.*|.*%output.*"
     ),
     "php": re.compile(
-        r"(?!(/.*/artisan|list|--raw|--no-interaction|--no-ansi|migrate:status|migrate:rollback|--pretend|--force"
+        r"(?!(/.*/artisan|list|horizon:status|--raw|--no-interaction|--no-ansi|migrate:status|migrate:rollback|--pretend|--force"
         r"|--step=\d+|--path=/.*|--realpath)$).*"
     ),
     # It reads its configuration and stops at a setting that it cannot know.
@@ -56,7 +56,7 @@ READERS: dict[str, re.Pattern[str]] = {
     "nft": re.compile(r"(?!(--stateless|-j|list|ruleset|table|inet|soleil_remediate)$).*"),
     "printenv": re.compile(r"(?!SSH_CONNECTION$).*"),
     "/usr/bin/pg_lsclusters": re.compile(r"(?!--no-header$).*"),
-    "ps": re.compile(r"(?!(-(e|ww|o)|pid=,rss=,args=)$).*"),
+    "ps": re.compile(r"(?!(-(e|ww|o)|pid=,(rss|ppid)=,args=)$).*"),
     "pg_isready": re.compile(r"(?!--(host|port|timeout)=.*).*"),
     "psql": re.compile(
         r"(?!(--(no-psqlrc|no-password|quiet|no-align|tuples-only|set=ON_ERROR_STOP=1|pset=footer=off"

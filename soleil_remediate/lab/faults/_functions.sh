@@ -203,7 +203,7 @@ serve_release() {
 # follow_release: PHP and workers, as a deployment lets them follow
 follow_release() {
   systemctl reload php8.2-fpm
-  supervisorctl restart 'soleil-worker:*' >/dev/null || true
+  supervisorctl restart 'soleil-worker:*' horizon:horizon >/dev/null || true # whichever there is
 }
 
 # checkout_in_place: a git checkout in place of the link to a release, with that release's files, vendor and caches
@@ -402,6 +402,102 @@ until_both_work() {
 
 # pids_of_workers: the numbers of the queue workers' processes that supervisor has running
 pids_of_workers() { supervisorctl status 'soleil-worker:*' | sed -n 's/.* RUNNING *pid \([0-9]*\),.*/\1/p'; }
+
+# under_horizon: a stand-in for Laravel Horizon keeps two queue workers, itself kept by supervisor, in place of supervisor's own
+under_horizon() {
+  cat >/srv/soleil/current/routes/horizon.php <<'PHP'
+<?php // In place of Laravel Horizon: its commands, processes, signals, words and exit statuses, and nothing else of it.
+use Illuminate\Support\Facades\{Artisan, Cache, Redis};
+$masters = fn () => array_filter(array_map('json_decode', Redis::hgetall('horizon:masters')), fn ($one) => $one->at > time() - 15);
+$here = fn () => array_filter($masters(), fn ($name) => strpos($name, gethostname().'-') === 0, ARRAY_FILTER_USE_KEY);
+$keep = function (array $commands, $tell, $forget) { // keep these processes running, and hand signals on to them
+    [$children, $heard, $works] = [[], [], true];
+    $runs = fn ($child) => proc_get_status($child)['running'];
+    pcntl_async_signals(true);
+    foreach ([SIGTERM, SIGUSR2, SIGCONT] as $one) pcntl_signal($one, function ($signal) use (&$heard) { $heard[] = $signal; });
+    while (true) {
+        foreach (array_splice($heard, 0) as $signal) {
+            foreach (array_filter($children, $runs) as $child) posix_kill(proc_get_status($child)['pid'], $signal);
+            $works = $signal === SIGCONT;
+            if ($signal !== SIGTERM) continue;
+            $forget();
+            while (array_filter($children, $runs)) usleep(200000);
+            return 0;
+        }
+        foreach ($works ? $commands : [] as $n => $command) {
+            if (! isset($children[$n]) || ! $runs($children[$n])) $children[$n] = proc_open($command, [], $pipes, base_path());
+        }
+        $tell($works ? 'running' : 'paused');
+        sleep(1);
+    }
+};
+$artisan = fn (...$words) => array_merge([PHP_BINARY, 'artisan'], $words);
+Artisan::command('horizon', function () use ($keep, $artisan) {
+    $name = gethostname().'-'.getmypid();
+    $this->info('Horizon started successfully.');
+    return $keep([$artisan('horizon:supervisor', "$name:supervisor-1", 'redis', '--queue=default')],
+        fn ($status) => Redis::hset('horizon:masters', $name, json_encode(['pid' => getmypid(), 'status' => $status, 'at' => time()])),
+        fn () => Redis::hdel('horizon:masters', $name));
+});
+Artisan::command('horizon:supervisor {name} {connection} {--queue=}', function ($name, $connection, $queue) use ($keep, $artisan) {
+    $worker = $artisan('horizon:work', $connection, "--queue=$queue", "--supervisor=$name");
+    return $keep([$worker, $worker], fn () => null, fn () => null);
+});
+Artisan::command('horizon:work {connection} {--queue=} {--supervisor=}', function ($connection, $queue) {
+    return $this->call('queue:work', ['connection' => $connection, '--queue' => $queue, '--sleep' => 1, '--tries' => 1]);
+});
+Artisan::command('horizon:status', function () use ($masters) {
+    if (! $masters()) { $this->error('Horizon is inactive.'); return 2; }
+    if (in_array('paused', array_column($masters(), 'status'), true)) { $this->warn('Horizon is paused.'); return 1; }
+    $this->info('Horizon is running.');
+});
+foreach (['pause' => [SIGUSR2, 'USR2'], 'continue' => [SIGCONT, 'CONT'], 'terminate' => [SIGTERM, 'TERM']] as $verb => [$signal, $called]) {
+    Artisan::command("horizon:$verb", function () use ($here, $verb, $signal, $called) {
+        $pids = array_column($here(), 'pid');
+        $this->info($pids ? "Sending $called signal to processes." : "No processes to $verb.");
+        foreach ($pids as $pid) { $this->line("Process: $pid"); posix_kill($pid, $signal); }
+        if ($verb === 'terminate') Cache::forever('illuminate:queue:restart', time());
+    });
+}
+PHP
+  echo "require base_path('routes/horizon.php');" >>/srv/soleil/current/routes/console.php
+  chown deploy:www-data /srv/soleil/current/routes/horizon.php
+  cat >/etc/supervisor/conf.d/horizon.conf <<'CONF'
+[program:horizon]
+command=php /srv/soleil/current/artisan horizon
+user=www-data
+autostart=true
+autorestart=true
+startsecs=1
+stopwaitsecs=10
+redirect_stderr=true
+stdout_logfile=/srv/soleil/shared/storage/logs/horizon.log
+CONF
+  rm /etc/supervisor/conf.d/soleil-worker.conf
+  supervisorctl update >/dev/null
+  until_horizon_works
+}
+
+# until_horizon_works: wait until both of its workers listen to SIGCONT, as queue:work alone does: one that does not yet
+# would end at SIGUSR2, to which every command of artisan's listens
+until_horizon_works() {
+  local tries=0
+  until [ "$(pids_below_horizon | while read -r pid; do grep -E '^SigCgt:.*[2367abef]....$' "/proc/$pid/status"; done | wc -l)" = 2 ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 150 ] || fail "Horizon has not two workers"
+    sleep 0.2
+  done
+}
+
+# pids_below_horizon: the numbers of the processes that do the work under Horizon
+pids_below_horizon() { pgrep -f '^[^ ]*php[^ ]* artisan horizon:work ' || true; }
+
+# horizon_lies VERB: what is asked of Horizon by that command is said to be done, ends with 0, and does nothing
+horizon_lies() {
+  sed -i "s/posix_kill(\$pid, \$signal);/if (\$verb !== '$1') &/; s/if (\$verb === 'terminate') Cache.*//" \
+    /srv/soleil/current/routes/horizon.php
+  grep -qF "if (\$verb !== '$1') posix_kill" /srv/soleil/current/routes/horizon.php || fail "horizon:$1 is as it was"
+}
 
 # export_job BODY: a class of jobs, App\Jobs\ExportInvoice, that does what the PHP text BODY says; $this->seconds is known
 export_job() {

@@ -3,6 +3,12 @@
 # kinds: release.rollback page.served
 # option: what=exception  what is wrong with it: exception (in a controller) or syntax (in routes/api.php)
 # option: number=20260102000000  its name
+# option: workers=supervisor  who keeps its queue workers: supervisor, or horizon (a stand-in for it)
+case $OPTION_WORKERS in
+  supervisor) ;;
+  horizon) under_horizon ;;
+  *) fail "supervisor or horizon, not $OPTION_WORKERS" ;;
+esac
 folder=$(new_release "$OPTION_NUMBER")
 migrate_bookings "$folder" 2026_01_02_000001_add_note_to_bookings "string('note')->nullable()" "dropColumn('note')"
 case $OPTION_WHAT in
@@ -12,6 +18,7 @@ case $OPTION_WHAT in
 esac
 serve_release "$folder"
 answers 500
+[ "$OPTION_WORKERS" = supervisor ] || until_horizon_works
 # Workers that cannot begin are given up by supervisor after some tries.
 tries=0
 until [ "$OPTION_WHAT" = exception ] || [ "$(supervisorctl status 'soleil-worker:*' | grep -c FATAL)" = 2 ]; do

@@ -2,7 +2,13 @@
 # scenario: memory-exhaustion
 # kinds: memory.available leaking-workers.restart
 # memory: 1 GiB
+# option: workers=supervisor  who keeps them: supervisor, or horizon (a stand-in for it)
 mail_nowhere
+case $OPTION_WORKERS in
+  supervisor) ;;
+  horizon) under_horizon ;;
+  *) fail "supervisor or horizon, not $OPTION_WORKERS" ;;
+esac
 # shellcheck disable=SC2016  # PHP's variables
 export_job 'static $c; $c ??= \FFI::cdef("void *malloc(size_t n); void *memset(void *at, int with, size_t n);");
   $c->memset($c->malloc(8 << 20), 1, 8 << 20);'
@@ -19,4 +25,4 @@ while [ "$(memory_left)" -ge 98 ]; do
     sleep 0.2
   done
 done
-until_supervisor 2 RUNNING
+if [ "$OPTION_WORKERS" = supervisor ]; then until_supervisor 2 RUNNING; else until_horizon_works; fi

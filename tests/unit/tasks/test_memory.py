@@ -112,7 +112,8 @@ def queue(*processes: Watched, left: Memory | None = None, held: Mapping[int, in
 def test_workers_that_hold_the_memory_end_after_their_job_and_are_started_anew() -> None:
     plan = WORKERS.plan(queue())
     (change,) = plan.changes
-    assert change.command.words == RESTART_WHILE_SHORT.bind(WANTED, ROOT, "www-data", 60, 5, "w:w_00", 71, "w:w_01", 72)
+    asked = ("w:w_00", 71, "queue:restart", "w:w_01", 72, "queue:restart")
+    assert change.command.words == RESTART_WHILE_SHORT.bind(WANTED, ROOT, "www-data", 60, 5, *asked)
     assert change.before == "w:w_00 holds 350 MiB, all of them 370 MiB"
     assert plan.because.endswith("less than 102 MiB; the queue workers hold 370 MiB of it, w:w_00 350 MiB")
     assert all(any(use.is_covered_by(right) for right in WORKERS.rights()) for use in change.uses)
@@ -134,10 +135,6 @@ def test_workers_that_do_not_hold_it_are_left_alone(seen: QueueSeen, because: st
 @pytest.mark.parametrize(
     "one, why",
     [
-        (
-            HORIZON,
-            "Horizon keeps its workers itself. By hand, as www-data in /srv/soleil/current: php artisan horizon:termi",
-        ),
         (SCRIPT, "it is not known to end by queue:restart. By hand: supervisorctl restart w:w_00"),
     ],
 )
@@ -148,7 +145,12 @@ def test_what_does_not_end_by_being_asked_is_left_to_a_person(one: object, why: 
 
 def test_a_small_worker_of_another_kind_is_no_hindrance() -> None:
     plan = WORKERS.plan(queue(running(W), running(SCRIPT, name="own", pid=72)))
-    assert plan.changes[0].command.words[-2:] == ("w:w_00", "71")
+    assert plan.changes[0].command.words[-3:] == ("w:w_00", "71", "queue:restart")
+
+
+def test_horizon_is_asked_by_its_own_command() -> None:
+    plan = WORKERS.plan(queue(running(HORIZON, name="horizon")))
+    assert plan.changes[0].command.words[-3:] == ("horizon", "71", "horizon:terminate")
 
 
 # --- leaking-unit.restart -------------------------------------------------------------------------------------------

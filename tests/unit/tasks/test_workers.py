@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from soleil_remediate.errors import FactError, Unplannable
+from soleil_remediate.facts.horizon import HorizonWorker
 from soleil_remediate.facts.queue_workers import Watched, Workers
 from soleil_remediate.facts.queues import Backlog, Connection, Queue, Sizes
 from soleil_remediate.facts.replies import Reply
@@ -117,13 +118,44 @@ def test_workers_are_started_where_it_is_not_known_whether_the_database_answers(
 # --- workers.restart ------------------------------------------------------------------------------------------------
 
 IDLE = backlog(queue(900, 900))
+ASKED = "queue:restart"
 
 
 def test_workers_that_take_no_jobs_end_after_their_job_and_are_started_anew() -> None:
     (change,) = RESTART_TASK.plan(seen(running(W), running(W, name="w:w_01", pid=72), waits=IDLE)).changes
-    assert change.command.words == RESTART.bind(ROOT, "www-data", 60, 5, "w:w_00", 71, "w:w_01", 72)
+    assert change.command.words == RESTART.bind(ROOT, "www-data", 60, 5, "w:w_00", 71, ASKED, "w:w_01", 72, ASKED)
     assert (change.risk, change.before) == (Risk.DISRUPTIVE, "900 wait in default, none is taken")
     assert all(any(use.is_covered_by(right) for right in RESTART_TASK.rights()) for use in change.uses)
+
+
+def under_horizon(*queues: str, waits: Backlog | FactError = IDLE, connection: str = "redis") -> WorkersSeen:
+    below = (HorizonWorker(above=(72, 71, 40), connection=connection, queues=queues),)
+    return seen(running(HORIZON, name="horizon"), waits=waits, horizon=below)
+
+
+def test_horizon_is_asked_by_its_own_command() -> None:
+    (change,) = RESTART_TASK.plan(under_horizon("default")).changes
+    assert change.command.words == RESTART.bind(ROOT, "www-data", 60, 5, "horizon", 71, "horizon:terminate")
+    assert change.summary == "let Horizon and its workers end and be started anew"
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        under_horizon("high", "default"),
+        under_horizon(),
+        under_horizon(connection=""),
+        seen(running(HORIZON, name="horizon"), waits=IDLE),
+        seen(running(HORIZON, name="horizon"), waits=IDLE, horizon=(HorizonWorker(above=(9, 1), queues=("x",)),)),
+    ],
+)
+def test_a_queue_of_horizons_waits_for_it_and_any_does_where_its_workers_are_not_seen(what: WorkersSeen) -> None:
+    assert RESTART_TASK.plan(what).changes
+
+
+@pytest.mark.parametrize("what", [under_horizon("high"), under_horizon("default", connection="sqs")])
+def test_a_queue_that_horizon_was_not_told_to_work_does_not_wait_for_it(what: WorkersSeen) -> None:
+    assert RESTART_TASK.plan(what).because == "no queue waits for workers that do nothing"
 
 
 def busy(**others: int) -> Queue:
@@ -173,7 +205,6 @@ def test_a_worker_that_is_told_no_queue_works_its_connections_own(one: Any) -> N
         (seen(running(W), waits=UNREACHED), "it cannot be known what waits: the application cannot be started"),
         (seen(running(W), waits=backlog(error="refused")), "it cannot be known what waits: refused"),
         (seen(running(W), waits=backlog(queue(900, 900), is_down=True)), "is in maintenance mode; end that first"),
-        (seen(running(HORIZON, name="horizon"), waits=IDLE), "Horizon keeps the workers. By hand, as www-data"),
         (
             seen(running(W), waits=IDLE, database=Reply(is_answered=False, took=Duration(1), why="no")),
             "a restart would not help: the application's database does not answer it",

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from soleil_remediate.plan import Script
-from soleil_remediate.tasks.working import ADD, END, RESTART, START, STOP
+from soleil_remediate.tasks.working import ADD, CONTINUE, END, RESTART, START, STOP
 
 pytestmark = pytest.mark.skipif(shutil.which("getent") is None, reason="only Linux knows its users by getent")
 
@@ -131,7 +131,8 @@ def test_a_start_is_undone_by_stopping(standing: Standing) -> None:
 
 
 def restart(standing: Standing, patience: int = 2) -> tuple[int, str, str]:
-    return standing.run(RESTART, standing.folder, getpass.getuser(), patience, 2, "w:w_00", 7, "w:w_01", 8)
+    asked = ("w:w_00", 7, "queue:restart", "w:w_01", 8, "queue:restart")
+    return standing.run(RESTART, standing.folder, getpass.getuser(), patience, 2, *asked)
 
 
 CUT_OFF = "To cut off what it does, which is then done once more"
@@ -182,9 +183,68 @@ def test_a_restart_that_nobody_hears_of_is_told(standing: Standing) -> None:
     assert restart(standing) == (1, "", "queue:restart failed: Connection refused\n")
 
 
+def test_a_horizon_that_nobody_hears_of_is_told(standing: Standing) -> None:
+    standing.has("states", running("horizon", 7))
+    standing.program("php", "echo 'No processes to terminate.'")
+    done = standing.run(RESTART, standing.folder, getpass.getuser(), 2, 2, "horizon", 7, "horizon:terminate")
+    assert done == (1, "", "horizon:terminate failed: No processes to terminate.\n")
+
+
+def test_a_horizon_that_starts_no_worker_is_told(standing: Standing) -> None:
+    standing.has("states", running("horizon", 7))
+    standing.has("anew", running("horizon", os.getpid()))
+    standing.program("php", "cp anew states; echo 'Sending TERM signal to processes.'")
+    done = standing.run(RESTART, standing.folder, getpass.getuser(), 2, 2, "horizon", 7, "horizon:terminate")
+    assert done == (1, "", "no worker was started by horizon\n")
+
+
 def test_workers_that_are_others_by_now_are_left_alone(standing: Standing) -> None:
     standing.has("states", running("w:w_00", 7) + running("w:w_01", 9))
     assert restart(standing) == (75, "", "w:w_01 was started anew meanwhile: nothing was done\n")
+
+
+#: A Horizon: its status stands in a file, and what becomes of it in another one.
+HORIZON = """\
+case $2 in
+    horizon:status) cat status ;;
+    *) echo "$*" >>calls; [ ! -e after ] || cp after status; cat "said" ;;
+esac
+"""
+
+
+def go_on(standing: Standing, status: str, said: str, after: str) -> tuple[int, str, str]:
+    standing.has("states", running("horizon", 7))
+    standing.has("status", status)
+    standing.has("said", said)
+    standing.has("after", after)
+    standing.program("php", HORIZON)
+    return standing.run(CONTINUE, standing.folder, getpass.getuser(), 2, "horizon", 7)
+
+
+PAUSED, RUNNING, SENT = "Horizon is paused.\n", "Horizon is running.\n", "Sending CONT signal to processes.\n"
+
+
+@pytest.mark.parametrize("after", [RUNNING, PAUSED])
+def test_a_paused_horizon_is_told_to_go_on_and_what_it_says_then_is_told(standing: Standing, after: str) -> None:
+    assert go_on(standing, PAUSED, SENT, after) == (0, after, "")
+    assert standing.calls == ["artisan horizon:continue --no-interaction --no-ansi"]
+
+
+def test_a_horizon_that_goes_on_by_itself_is_left_alone(standing: Standing) -> None:
+    done = go_on(standing, RUNNING, SENT, RUNNING)
+    assert done == (75, "", "Horizon is not paused by now: nothing was done\n")
+    assert standing.calls == []
+
+
+def test_a_horizon_that_cannot_be_told_to_go_on_is_told(standing: Standing) -> None:
+    done = go_on(standing, PAUSED, "No processes to continue.\n", PAUSED)
+    assert done == (1, "", "horizon:continue failed: No processes to continue.\n")
+
+
+def test_another_horizon_than_was_seen_is_left_alone(standing: Standing) -> None:
+    standing.has("states", running("horizon", 8))
+    done = standing.run(CONTINUE, standing.folder, getpass.getuser(), 2, "horizon", 7)
+    assert done == (75, "", "horizon was started anew meanwhile: nothing was done\n")
 
 
 def add(standing: Standing, folder: Path | None = None) -> tuple[int, str, str]:
