@@ -12,7 +12,7 @@ from pathlib import Path
 from soleil_remediate.errors import ConfigError
 from soleil_remediate.loading.binding import (
     NotBound,
-    as_typed,
+    as_given,
     bind,
     bind_all,
     bind_peers,
@@ -23,7 +23,14 @@ from soleil_remediate.loading.binding import (
     unbound,
 )
 from soleil_remediate.loading.documents import Problem
-from soleil_remediate.loading.inventory import Explained, Inventory, ad_hoc_host, load_inventory, with_application
+from soleil_remediate.loading.inventory import (
+    Explained,
+    Inventory,
+    ad_hoc_host,
+    load_inventory,
+    with_application,
+    with_playbooks,
+)
 from soleil_remediate.loading.linting import lint, misfits
 from soleil_remediate.loading.playbooks import Scenarios, load_scenarios
 from soleil_remediate.loading.policies import check_policy
@@ -37,7 +44,7 @@ __all__ = [
     "Problem",
     "Scenarios",
     "ad_hoc_host",
-    "as_typed",
+    "as_given",
     "bind",
     "bind_all",
     "bind_peers",
@@ -55,6 +62,7 @@ __all__ = [
     "shipped_playbooks",
     "unbound",
     "with_application",
+    "with_playbooks",
 ]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from soleil_remediate.command import Secret
 from soleil_remediate.errors import ConfigError
-from soleil_remediate.host import Host, Origin
+from soleil_remediate.host import Given, Host, Origin
 from soleil_remediate.loading.connections import read_connection
 from soleil_remediate.loading.documents import Node, Problems, compose, read_text
 from soleil_remediate.loading.foreign import foreign_inventory, ini_inventory
@@ -148,7 +148,7 @@ class _Tree:
         if not self._hosts and not len(self._problems):
             self._problems.add(root.origin, "there is no host in this inventory")
         neighbours = tuple(dict.fromkeys(host.connection.address for host in hosts))
-        known = (replace(host, neighbours=neighbours, inventory=self._source) for host in hosts)
+        known = (replace(host, neighbours=neighbours, given=Given(inventory=self._source)) for host in hosts)
         return Targets(tuple(known), frozen(members))
 
     def _group(self, name: str, node: Node, origin: Origin) -> None:

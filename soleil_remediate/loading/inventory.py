@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -154,6 +154,12 @@ def ad_hoc_host(target: str) -> Host:
         connection=Connection(address=name, port=port, user=match["user"]),
         is_listed=False,
     )
+
+
+def with_playbooks(hosts: Iterable[Host], playbooks: Iterable[str | Path]) -> tuple[Host, ...]:
+    """Return hosts that know which playbooks the commands about them have to name."""
+    named = tuple(os.fspath(path) for path in playbooks)
+    return tuple(replace(host, given=replace(host.given, playbooks=named)) for host in hosts)
 
 
 def with_application(host: Host, application: Mapping[str, Any]) -> Host:

@@ -11,6 +11,7 @@ import pytest
 
 from soleil_remediate.errors import ConfigError, PlaybookError, UnknownName
 from soleil_remediate.host import Host, Origin
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.loading import (
     ad_hoc_host,
     bind,
@@ -23,7 +24,6 @@ from soleil_remediate.loading import (
     parse_inputs,
 )
 from soleil_remediate.remediation import open_remediation
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.runbook import explain_page
 from soleil_remediate.scenario import Case, Scenario
 from soleil_remediate.secrecy import REDACTOR
