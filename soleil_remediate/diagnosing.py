@@ -131,7 +131,7 @@ def _of_host(
         if not host.is_listed:
             there = discover(host, session)
             meant, ask = _meant(there.host, scenarios, catalog, select), there.ask
-            meant = replace(meant, diagnosis=replace(meant.diagnosis, found=there.values, not_found=there.why_not))
+            meant = replace(meant, diagnosis=replace(meant.diagnosis, found=there.host.found, not_found=there.why_not))
         if not meant.cases:
             return meant.diagnosis
         found = _look(meant.cases, session, ask, clock, within)

@@ -176,6 +176,8 @@ class Host:
         contacts: Whom to call, by the name that a scenario's ``escalate`` uses.
         origins: For each variable's dotted path, where its value was written.
         is_listed: Whether it stands in an inventory; one that does not may only be read.
+        found: What was found on it of its application, as nobody gave it: a value's name, such as ``app.root``, and the
+            value.
     """
 
     name: str
@@ -191,6 +193,7 @@ class Host:
     contacts: Mapping[str, str] = field(default_factory=nothing)
     origins: Mapping[str, Origin] = field(default_factory=nothing)
     is_listed: bool = True
+    found: tuple[tuple[str, str], ...] = ()
 
     @property
     def machine(self) -> str:

@@ -12,12 +12,15 @@ from typing import Any
 
 from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.cli.call import Call
-from soleil_remediate.errors import ConfigError, UnknownName
+from soleil_remediate.clock import SystemClock
+from soleil_remediate.discovering import Unopened, find
+from soleil_remediate.errors import ConfigError, UnknownName, Unreachable
 from soleil_remediate.events import Called
 from soleil_remediate.host import TRANSPORTS, Host, listed_name
 from soleil_remediate.invocation import Invocation
 from soleil_remediate.loading import (
     Inventory,
+    NotBound,
     Scenarios,
     ad_hoc_host,
     as_given,
@@ -35,6 +38,8 @@ from soleil_remediate.loading import (
 from soleil_remediate.local_files import expanded, is_folder, names_in, shown_path, status_of
 from soleil_remediate.rollout import Rollout
 from soleil_remediate.scenario import Case, Stage
+from soleil_remediate.transports import Transport
+from soleil_remediate.visiting import Visits
 
 VARIABLE = "SOLEIL_INVENTORY"
 _HOW_TO_NAME_ONE = (
@@ -174,11 +179,19 @@ def chosen_scenarios(call: Call) -> tuple[Scenarios, Catalog]:
     return load_scenarios(playbook_folders(call), catalog), catalog
 
 
-def chosen_cases(call: Call) -> tuple[Case, ...]:
-    """Return the scenario bound to each chosen host; whatever is wrong is found here, before any host is touched.
+def chosen_cases(call: Call, transport: Transport) -> tuple[tuple[Case, ...], Transport]:
+    """Return the scenario bound to each chosen host, and the way to them; whatever is wrong is found here.
+
+    A host that stands in no inventory is asked which application it serves, as for a diagnosis. Where it says nothing,
+    the way back says so again: no host is waited for twice.
+
+    Args:
+        call: How it was called.
+        transport: The way to the hosts.
 
     Raises:
-        ConfigError: Something given, or something in a file, cannot be used.
+        ConfigError: Something given, or something in a file, cannot be used; or the host serves no application, or
+            several, and the scenario is about one.
     """
     name = call.text("scenario")
     scenarios, catalog = chosen_scenarios(call)
@@ -196,7 +209,28 @@ def chosen_cases(call: Call) -> tuple[Case, ...]:
     hosts, inventory = chosen_hosts(call)
     check_policy(scenario, scenarios.names, hosts)
     check_local_files(hosts)
-    return bind_all(scenario, hosts, inputs, catalog, None if inventory is None else inventory.meant_by)
+    if inventory is not None:
+        return bind_all(scenario, hosts, inputs, catalog, inventory.meant_by), transport
+    visits = Visits(transport, SystemClock())
+    try:
+        (there,) = visits.each(hosts, lambda host: find(host, visits))
+    except (Unreachable, ConfigError) as error:
+        nothing_known = Case(
+            scenario=replace(scenario, stages=()),
+            host=hosts[0],
+            inputs=inputs,
+            healthy_when=(),
+            goal=(),
+            evidence=(),
+            steps=(),
+        )
+        return (nothing_known,), Unopened(error=error)
+    try:
+        return bind_all(scenario, [there.host], inputs, catalog, None), transport
+    except NotBound as error:
+        if not there.why_not:
+            raise
+        raise ConfigError(f"{there.why_not}. {error}") from None
 
 
 def peers_of(call: Call, cases: Sequence[Case]) -> tuple[Case, ...]:

@@ -86,7 +86,7 @@ def resume_run(call: Call) -> ExitStatus:
             tell_settled(call, before.report, before.told, status)
         return status
     try:
-        status = go_on(_about(call, left, history), left, before)
+        status = go_on(_about(call, left, history), left, EachItsWay(), before)
     except RemediateError as error:  # nothing was begun anew: how all of them stand holds all the same
         return _refused(call, before, error, everybody=_settled(history, resumed, cases, []))
     if not is_document and before.report.hosts:

@@ -9,7 +9,7 @@ from soleil_remediate.invocation import Invocation
 from soleil_remediate.reporters.endings import BAD, GOOD
 from soleil_remediate.reporters.page import HEADING, MARGIN, Page, counted, joined
 from soleil_remediate.reporters.plans import STYLES
-from soleil_remediate.reporters.previews import fine_measures, put_fault
+from soleil_remediate.reporters.previews import fine_measures, put_fault, put_found
 from soleil_remediate.step_outcomes import StepUndecided
 from soleil_remediate.task import Health
 
@@ -48,8 +48,7 @@ def _put_host(page: Page, diagnosis: Diagnosis, again: Invocation) -> None:
         )
         if seen.limits:
             page.prose(f"seen as {seen.login}, not as root: {seen.limits}")
-    if diagnosis.found:
-        page.prose(f"found there, not given: {', '.join(f'{name} {value}' for name, value in diagnosis.found)}")
+    put_found(page, diagnosis.found)
     if diagnosis.not_found:
         page.prose(diagnosis.not_found)
     numbers = {one.scenario: number for number, one in enumerate(diagnosis.faulty, 1)}

@@ -31,6 +31,7 @@ from soleil_remediate.local_files import home
 from soleil_remediate.plan import Change
 from soleil_remediate.report import HostReport
 from soleil_remediate.reporters.left_to_people import put_questions, put_steps
+from soleil_remediate.reporters.listings import listing
 from soleil_remediate.reporters.page import GREEN, HEADING, PURPLE, RED, Page, counted, joined
 from soleil_remediate.reporters.plans import put_by_hand
 from soleil_remediate.reporters.visible import visible
@@ -216,6 +217,9 @@ def put_next(
     about, command = _command(report, again)
     if about:
         page.prose(about, 2)
+    if report.host.found and isinstance(outcome, WouldFix | Refusal):
+        for line in listing(report.host, scenario.hosts):
+            page.line(" " * _INDENT, line)
     if command:
         page.command("  next", command, _INDENT)
     if isinstance(outcome, Refusal):
