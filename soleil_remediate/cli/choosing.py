@@ -21,6 +21,7 @@ from soleil_remediate.invocation import Invocation
 from soleil_remediate.loading import (
     Inventory,
     NotBound,
+    NotMeant,
     Scenarios,
     ad_hoc_host,
     as_given,
@@ -210,7 +211,14 @@ def chosen_cases(call: Call, transport: Transport) -> tuple[tuple[Case, ...], Tr
     check_policy(scenario, scenarios.names, hosts)
     check_local_files(hosts)
     if inventory is not None:
-        return bind_all(scenario, hosts, inputs, catalog, inventory.meant_by), transport
+        try:
+            return bind_all(scenario, hosts, inputs, catalog, inventory.meant_by), transport
+        except NotMeant as error:
+            if len(error.strangers) == len(hosts):
+                raise
+            left = invocation(call, scenario.name).without(error.strangers)
+            right = left.preview() if call.verb == "preview" or call.has("dry_run") else left.remediate()
+            raise ConfigError(f"{error}. No host was looked at; without what it is not for:\n  {right}") from None
     visits = Visits(transport, SystemClock())
     try:
         (there,) = visits.each(hosts, lambda host: find(host, visits))

@@ -12,6 +12,7 @@ from pathlib import Path
 from soleil_remediate.errors import ConfigError
 from soleil_remediate.loading.binding import (
     NotBound,
+    NotMeant,
     as_given,
     bind,
     bind_all,
@@ -41,6 +42,7 @@ __all__ = [
     "Explained",
     "Inventory",
     "NotBound",
+    "NotMeant",
     "Problem",
     "Scenarios",
     "ad_hoc_host",

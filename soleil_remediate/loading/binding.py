@@ -43,6 +43,19 @@ class NotBound(PlaybookError):
         super().__init__(f"{origin}: {host}: {mistake}")
 
 
+class NotMeant(ConfigError):
+    """A scenario or a routine is not for some of the hosts that were named: it is done on none of them.
+
+    Attributes:
+        strangers: Those hosts, by name.
+    """
+
+    def __init__(self, part: Scenario | Routine, strangers: Sequence[str]) -> None:
+        self.strangers = tuple(strangers)
+        are = "are" if len(self.strangers) > 1 else "is"
+        super().__init__(f"{part.name} is for {part.hosts}, and {', '.join(self.strangers)} {are} not among them")
+
+
 def parse_inputs(scenario: Scenario | Routine, given: Iterable[str]) -> Mapping[str, Any]:
     """Read ``NAME=VALUE`` as a scenario or a routine declares it.
 
@@ -135,10 +148,11 @@ def bind_all(
 
     Raises:
         PlaybookError: As :func:`bind`.
-        ConfigError: The scenario is not for one of them, a stage has no host, or a host no stage.
+        NotMeant: The scenario is not for some of them.
+        ConfigError: A stage has no host, or a host no stage.
     """
     if select is not None and (strangers := not_meant(scenario, hosts, select)):
-        raise ConfigError(f"{scenario.name} is for {scenario.hosts}, and {', '.join(strangers)} is not among them")
+        raise NotMeant(scenario, tuple(strangers))
     if not scenario.stages:
         return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
     meant = _meant(scenario, hosts, select)
@@ -208,7 +222,8 @@ def meant_by(part: Scenario | Stage | Routine, select: Callable[[str], Iterable[
     try:
         return tuple(select(part.hosts))
     except UnknownName as error:
-        raise UnknownName(error.what, error.name, error.known, where=where) from None
+        inventory = f"{where}: {error.where}" if error.where else where
+        raise UnknownName(error.what, error.name, error.known, where=inventory) from None
     except InventoryError as error:
         raise PlaybookError(f"{where}: {error}") from None
 

@@ -65,11 +65,15 @@ class Inventory:
         """Return the targets that a playbook's *pattern* is for: all applications of a machine, and every host if so.
 
         Raises:
-            UnknownName: As :meth:`select`.
+            UnknownName: As :meth:`select`; the message starts with the file.
             InventoryError: Likewise.
             ConfigError: It cannot be read.
         """
-        return self._selection.select(pattern, all_hosts=True, every_app=True)
+        try:
+            return self._selection.select(pattern, all_hosts=True, every_app=True)
+        except UnknownName as error:
+            known = error.known if error.nearest else {*self.groups} - {"all"}  # playbooks are for groups, mostly
+            raise UnknownName(error.what, error.name, known, where=self.source) from None
 
     def peers(self, hosts: Sequence[Host], pattern: str) -> tuple[Host, ...]:
         """Return the hosts beside *hosts* that are to be looked at as well, for a policy's ``unhealthy_limit``.

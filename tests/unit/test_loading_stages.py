@@ -200,7 +200,7 @@ def test_a_stage_for_a_group_that_there_is_not_is_refused() -> None:
 def test_a_host_that_the_playbook_is_not_for_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^disk-full is for web:db, and mail1 is not among them$"):
         bound(load(STAGES), "web:db:mail1")
-    with pytest.raises(ConfigError, match=r"^disk-full is for web:!web2, and web2, db1 is not among them$"):
+    with pytest.raises(ConfigError, match=r"^disk-full is for web:!web2, and web2, db1 are not among them$"):
         bound(load(f"hosts: web:!web2\n{HEALTHY}"), "web:db1")
 
 
