@@ -7,8 +7,8 @@ from pathlib import Path
 
 from soleil_remediate import open_remediation
 from soleil_remediate.clock import SystemClock
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.reporters.console import ConsoleReporter
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.transports.scripted import ScriptedTransport
 from tests.playbooks.recordings import replay

@@ -11,10 +11,11 @@ from soleil_remediate.checked import Checked
 from soleil_remediate.clock import Clock, SystemClock
 from soleil_remediate.command import Reader
 from soleil_remediate.decisions import judge
-from soleil_remediate.errors import ConfigError, UnknownName
+from soleil_remediate.errors import UnknownName
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import Crashed, NotReached
 from soleil_remediate.loading import (
+    NotMeant,
     ad_hoc_host,
     bind_routine,
     check_local_files,
@@ -102,13 +103,14 @@ def check_hosts(
         clock: This machine's, unless another is handed in.
 
     Raises:
-        ConfigError: The routine is not for one of the hosts, or cannot be bound to it; no host was asked anything.
+        NotMeant: The routine is not for some of the hosts; no host was asked anything.
+        ConfigError: It cannot be bound to one of them; likewise.
     """
     clock = clock or SystemClock()
     if select is not None:
         meant = {host.name for host in meant_by(routine, select)}
         if strangers := [host.name for host in hosts if host.listed_name not in meant]:
-            raise ConfigError(f"{routine.name} is for {routine.hosts}, and {', '.join(strangers)} is not among them")
+            raise NotMeant(routine, strangers)
     inputs = parse_inputs(routine, given)
     bound = {host.name: bind_routine(routine, host, inputs, catalog) for host in hosts}
     visits = Visits(transport, clock)

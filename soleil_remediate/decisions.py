@@ -27,6 +27,7 @@ from soleil_remediate.host_outcomes import (
     WouldFix,
     WrongInput,
 )
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.plan import Plan
 from soleil_remediate.report import HostReport
 from soleil_remediate.rights import Use
@@ -95,6 +96,7 @@ def decide(  # noqa: PLR0913  # all but three by name, and each is seen elsewher
     is_tentative: bool = False,
     refused: frozenset[Use] = frozenset(),
     incident: Incident | FactError | None = None,
+    again: Invocation = Invocation(),  # noqa: B008  # a frozen value
 ) -> StepPending | StepHealthy | StepSkipped | StepUndecided:
     """Decide what a step would do about what was seen, where the host stands as it does.
 
@@ -108,6 +110,7 @@ def decide(  # noqa: PLR0913  # all but three by name, and each is seen elsewher
         is_tentative: An earlier step would be sent first.
         refused: What sudo would not allow the login there.
         incident: The one that is open there, or why that cannot be known; asked only where a step clears up.
+        again: What is typed to go on.
     """
     why_not = _why_not(step, standing, need)
     if why_not:
@@ -125,7 +128,7 @@ def decide(  # noqa: PLR0913  # all but three by name, and each is seen elsewher
         return StepSkipped(why=helpful.because)
     if step.task.clears and incident is not None:
         return StepUndecided(why=_kept_for(incident))
-    if why_not := _why_not_here(step, helpful, host, refused):
+    if why_not := _why_not_here(step, helpful, host, refused, again):
         return StepUndecided(why=why_not)
     digests = tuple(change.digest(host.name, step.task.kind) for change in helpful.changes)
     return StepPending(plan=helpful, digests=digests, is_tentative=is_tentative)
@@ -141,15 +144,16 @@ def _kept_for(incident: Incident | FactError) -> str:
     )
 
 
-def _why_not_here(step: Step, plan: Plan, host: Host, refused: frozenset[Use]) -> str:
+def _why_not_here(step: Step, plan: Plan, host: Host, refused: frozenset[Use], again: Invocation) -> str:
     """Return why the changes of *plan* cannot be made on a host as it is reached; empty where they can."""
     is_roots = step.task.rights() is None or any(change.is_roots for change in plan.changes)
     if host.connection.is_narrow and is_roots:
         return f"{step.task.kind} needs all of root's rights, and sudo allows single commands (sudo: narrow)"
     if missing := [use for change in plan.changes for use in change.uses if use in refused]:
         what = ", ".join(map(str, dict.fromkeys(missing)))
-        told = "".join(dict.fromkeys(f" with --set {use.told_by}={use.user}" for use in missing if use.told_by))
-        return f"sudo does not allow {what}: `soleil-remediate sudoers`{told} prints what it has to allow"
+        for use in missing:
+            again = again.with_input(use.told_by, use.user) if use.told_by else again
+        return f"sudo does not allow {what}: `{again.sudoers()}` prints what it has to allow"
     limit = host.policy.evidence_limit
     for change in plan.changes:
         if change.preserve is not None and change.preserve.size > limit:

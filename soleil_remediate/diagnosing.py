@@ -28,6 +28,7 @@ from soleil_remediate.loading import (
     not_meant,
     parse_inputs,
     shipped_playbooks,
+    with_playbooks,
 )
 from soleil_remediate.look import AskBatch, look
 from soleil_remediate.scenario import Case, Scenario
@@ -64,10 +65,11 @@ def diagnose(
     Raises:
         ConfigError: Something of it is wrong; no host was asked anything.
     """
-    catalog = catalog or load_catalog()
+    catalog, playbooks = catalog or load_catalog(), tuple(playbooks)
     scenarios = load_scenarios([shipped_playbooks(), *playbooks], catalog)
     loaded = None if inventory is None else load_inventory(inventory)
     chosen = (ad_hoc_host(hosts),) if loaded is None else loaded.select(hosts, all_hosts=all_hosts)
+    chosen = with_playbooks(chosen, playbooks)
     if transport is None:  # no other needs keys
         check_local_files(chosen)
     return look_for(
@@ -129,7 +131,7 @@ def _of_host(
         if not host.is_listed:
             there = discover(host, session)
             meant, ask = _meant(there.host, scenarios, catalog, select), there.ask
-            meant = replace(meant, diagnosis=replace(meant.diagnosis, found=there.values, not_found=there.why_not))
+            meant = replace(meant, diagnosis=replace(meant.diagnosis, found=there.host.found, not_found=there.why_not))
         if not meant.cases:
             return meant.diagnosis
         found = _look(meant.cases, session, ask, clock, within)

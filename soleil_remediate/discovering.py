@@ -6,16 +6,19 @@ What a host says of itself decides only what is asked of that host: nothing abou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from soleil_remediate.command import Command, Output, Reader
-from soleil_remediate.errors import ConfigError, FactError
+from soleil_remediate.errors import ConfigError, FactError, Unreachable
 from soleil_remediate.facts.sites import FoundApplication, read_applications
 from soleil_remediate.host import Host
 from soleil_remediate.loading import with_application
 from soleil_remediate.look import AskBatch, look
 from soleil_remediate.transports import Session
+from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.dotenv import asking_for_secrets, learn_secrets
+from soleil_remediate.units import Duration
+from soleil_remediate.visiting import Visits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +26,12 @@ class Discovered:
     """What was found out about a host's application.
 
     Args:
-        host: The host with its application, or as it was.
-        values: What was found: a value's name, such as ``app.root``, and the value.
+        host: The host with its application and what was found of it, or as it was.
         why_not: Why there is nothing; empty where there is.
-        ask: Asks that host alone, and hides what the application keeps secret.
+        ask: Asks that host, and hides what the application keeps secret.
     """
 
     host: Host
-    values: tuple[tuple[str, str], ...] = ()
     why_not: str = ""
     ask: AskBatch
 
@@ -51,12 +52,48 @@ def discover(host: Host, session: Session) -> Discovered:
     values = {"root": one.root, "user": one.user, "logs": None if one.log is None else (one.log,), "url": one.url}
     health = None if one.origin is None else {"origin": one.origin}
     try:
-        host = with_application(host, {**values, "health": health})
+        found_out = with_application(host, {**values, "health": health})
     except ConfigError as error:
         return Discovered(host=host, why_not=str(error), ask=_asking(host, session))
     plain = {**values, "logs": one.log, "health.origin": one.origin}
     told = tuple((f"app.{name}", str(value)) for name, value in plain.items() if value is not None)
-    return Discovered(host=host, values=told, ask=_asking(host, session))
+    host = replace(found_out, found=told)
+    return Discovered(host=host, ask=_asking(host, session))
+
+
+def find(host: Host, visits: Visits) -> Discovered:
+    """Find out in a session of its own which application a host serves.
+
+    Raises:
+        Unreachable: The host cannot be reached, or is gone.
+        ConfigError: What is said about it cannot be used.
+    """
+    session = visits.open(host)
+    try:
+        return discover(host, session)
+    finally:
+        visits.close(session)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unopened:
+    """The way to a host that was not reached when it was asked what it serves: it is not waited for again.
+
+    Args:
+        error: Why.
+    """
+
+    error: Unreachable | ConfigError
+
+    def open(self, host: Host, *, within: Duration, cancellation: Cancellation | None = None) -> Session:
+        """Say why there is no session.
+
+        Raises:
+            Unreachable: Always, unless what is said about the host cannot be used.
+            ConfigError: That is so.
+        """
+        del host, within, cancellation
+        raise self.error
 
 
 def _none_of(found: tuple[FoundApplication, ...] | FactError) -> str:
@@ -80,13 +117,11 @@ def _asking(host: Host, session: Session) -> AskBatch:
     def ask(commands: Sequence[Command]) -> list[Output | FactError]:
         nonlocal learning
         about_secrets = [] if learning is None else [learning]
-        heard = session.ask([*about_secrets, *(command for command in commands if not command.is_from_here)])
+        heard = session.ask([*about_secrets, *commands])
         for answer in heard[: len(about_secrets)]:
             learn_secrets(host, answer)
             if isinstance(answer, Output) and answer.exit_status == 0:
                 learning = None
-        answers = iter(heard[len(about_secrets) :])
-        unasked = FactError("it is asked from here only where an inventory says so")
-        return [unasked if command.is_from_here else next(answers) for command in commands]
+        return heard[len(about_secrets) :]
 
     return ask

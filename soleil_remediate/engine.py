@@ -300,6 +300,7 @@ class HostRun:
             need=need,
             refused=refused,
             incident=looked.incident,
+            again=self._case.again,
         )
         if not isinstance(decided, StepPending):
             self._end_step(index, step, decided)

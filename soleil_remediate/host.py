@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -146,6 +145,21 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a host is found and reached by: every command that is printed about it has that, too.
+
+    Args:
+        inventory: The file of its inventory, as it was given; empty where it is in none.
+        transport: What overrules the inventory's way in; empty where nothing does.
+        playbooks: Folders and files of playbooks beside the shipped ones, as they were given.
+    """
+
+    inventory: str = ""
+    transport: str = ""
+    playbooks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """One target: a machine and the application on it, and where a scenario has stages, the one that it is meant in.
 
@@ -156,7 +170,7 @@ class Host:
         groups: The groups it belongs to, nearest last.
         group_sizes: How many machines stand in each group of its inventory.
         neighbours: The addresses of all hosts of its inventory, its own among them.
-        inventory: The file of its inventory, as it was given; empty where it is in none.
+        given: What it is found and reached by.
         variables: What the inventory says about it, merged; templates see it as ``vars``.
         app: The application's profile; templates see it as ``app``.
         app_name: The application's name; empty where the inventory has no application.
@@ -164,6 +178,8 @@ class Host:
         contacts: Whom to call, by the name that a scenario's ``escalate`` uses.
         origins: For each variable's dotted path, where its value was written.
         is_listed: Whether it stands in an inventory; one that does not may only be read.
+        found: What was found on it of its application, as nobody gave it: a value's name, such as ``app.root``, and the
+            value.
     """
 
     name: str
@@ -171,7 +187,7 @@ class Host:
     groups: tuple[str, ...] = ()
     group_sizes: Mapping[str, int] = field(default_factory=nothing)
     neighbours: tuple[str, ...] = ()
-    inventory: str = ""
+    given: Given = Given()
     variables: Mapping[str, Any] = field(default_factory=nothing)
     app: Mapping[str, Any] = field(default_factory=nothing)
     app_name: str = ""
@@ -179,6 +195,7 @@ class Host:
     contacts: Mapping[str, str] = field(default_factory=nothing)
     origins: Mapping[str, Origin] = field(default_factory=nothing)
     is_listed: bool = True
+    found: tuple[tuple[str, str], ...] = ()
 
     @property
     def machine(self) -> str:
@@ -191,10 +208,14 @@ class Host:
         return listed_name(self.name)
 
     @property
-    def options(self) -> str:
-        """What makes a command mean it, quoted for a shell: ``--host``, and ``--inventory`` where that is known."""
-        inventory = ("--inventory", self.inventory) if self.inventory else ()
-        return shlex.join(("--host", self.listed_name, *inventory))
+    def named(self) -> str:
+        """As ``--host`` takes it: by its name in the inventory, or with its user and its port where it is in none."""
+        if self.is_listed:
+            return self.listed_name
+        connection = self.connection
+        name = f"[{connection.address}]" if ":" in connection.address else connection.address
+        user = f"{connection.user}@" if connection.user else ""
+        return f"{user}{name}{f':{connection.port}' if connection.port else ''}"
 
     @property
     def stage(self) -> str:

@@ -22,6 +22,7 @@ from soleil_remediate.loading import (
     load_scenarios,
     parse_inputs,
     shipped_playbooks,
+    with_playbooks,
 )
 from soleil_remediate.record import Runs
 from soleil_remediate.report import RunReport
@@ -127,6 +128,7 @@ def open_remediation(  # noqa: PLR0913  # the one call that says what is meant; 
     values = parse_inputs(found, [f"{name}={value}" for name, value in (inputs or {}).items()])
     loaded = None if inventory is None else load_inventory(inventory)
     chosen = (ad_hoc_host(hosts),) if loaded is None else loaded.select(hosts, all_hosts=all_hosts)
+    chosen = with_playbooks(chosen, playbooks)
     peers = () if loaded is None else loaded.peers(chosen, found.hosts)
     select = None if loaded is None else loaded.meant_by
     check_policy(found, scenarios.names, chosen)

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, Self
 
 from soleil_remediate.host import Host, Origin, nothing
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.task import Check, Look, Task
 from soleil_remediate.units import Duration
 
@@ -215,6 +216,7 @@ class Case:
         questions: What a person still has to answer about this host.
         by_hand: What a person may still have to do on it, with the commands.
         is_once: Of the cases of its stage only the first whose host can be looked at is meant.
+        again: What is typed to go on with it.
     """
 
     scenario: Scenario
@@ -230,6 +232,7 @@ class Case:
     questions: tuple[str, ...] = ()
     by_hand: tuple[str, ...] = ()
     is_once: bool = False
+    again: Invocation = field(default_factory=Invocation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

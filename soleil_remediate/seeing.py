@@ -132,6 +132,7 @@ def _foreseen(case: Case, seen: Seen, standing: Standing, refused: frozenset[Use
             is_tentative=is_tentative,
             refused=refused,
             incident=seen.incident,
+            again=case.again,
         )
         is_tentative = is_tentative or isinstance(outcome, StepPending)
         steps.append(StepSeen(kind=step.task.kind, outcome=outcome))

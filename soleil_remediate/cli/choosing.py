@@ -12,14 +12,19 @@ from typing import Any
 
 from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.cli.call import Call
-from soleil_remediate.errors import ConfigError, UnknownName
-from soleil_remediate.events import Called, as_data
+from soleil_remediate.clock import SystemClock
+from soleil_remediate.discovering import Unopened, find
+from soleil_remediate.errors import ConfigError, UnknownName, Unreachable
+from soleil_remediate.events import Called
 from soleil_remediate.host import TRANSPORTS, Host, listed_name
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.loading import (
     Inventory,
+    NotBound,
+    NotMeant,
     Scenarios,
     ad_hoc_host,
-    as_typed,
+    as_given,
     bind,
     bind_all,
     bind_peers,
@@ -32,9 +37,10 @@ from soleil_remediate.loading import (
     shipped_playbooks,
 )
 from soleil_remediate.local_files import expanded, is_folder, names_in, shown_path, status_of
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.rollout import Rollout
-from soleil_remediate.scenario import Case, Scenario, Stage
+from soleil_remediate.scenario import Case, Stage
+from soleil_remediate.transports import Transport
+from soleil_remediate.visiting import Visits
 
 VARIABLE = "SOLEIL_INVENTORY"
 _HOW_TO_NAME_ONE = (
@@ -108,21 +114,28 @@ def chosen_hosts(call: Call) -> tuple[tuple[Host, ...], Inventory | None]:
         ConfigError: Nothing was named, or what was named is not there.
     """
     hosts, inventory = _named_hosts(call)
-    return _by_transport(call, hosts), inventory
+    return _as_called(call, hosts), inventory
 
 
 def every_host(call: Call) -> tuple[Host, ...]:
     """Return every host of the inventory, for what only asks; none where there is no inventory."""
     path = inventory_path(call)
-    return () if path is None else _by_transport(call, tuple(load_inventory(path).hosts))
+    return () if path is None else _as_called(call, tuple(load_inventory(path).hosts))
 
 
-def _by_transport(call: Call, hosts: tuple[Host, ...]) -> tuple[Host, ...]:
-    if not (way := call.text("transport")):
-        return hosts
-    if way not in TRANSPORTS:
+def _as_called(call: Call, hosts: tuple[Host, ...]) -> tuple[Host, ...]:
+    """Return hosts reached as ``--transport`` says, that know what the commands about them have to name."""
+    way, playbooks = call.text("transport"), call.many("playbooks")
+    if way and way not in TRANSPORTS:
         raise UnknownName("transport", way, TRANSPORTS)
-    return tuple(replace(host, connection=replace(host.connection, transport=way)) for host in hosts)
+    return tuple(
+        replace(
+            host,
+            connection=replace(host.connection, transport=way or host.connection.transport),
+            given=replace(host.given, transport=way, playbooks=playbooks),
+        )
+        for host in hosts
+    )
 
 
 def _named_hosts(call: Call) -> tuple[tuple[Host, ...], Inventory | None]:
@@ -167,11 +180,19 @@ def chosen_scenarios(call: Call) -> tuple[Scenarios, Catalog]:
     return load_scenarios(playbook_folders(call), catalog), catalog
 
 
-def chosen_cases(call: Call) -> tuple[Case, ...]:
-    """Return the scenario bound to each chosen host; whatever is wrong is found here, before any host is touched.
+def chosen_cases(call: Call, transport: Transport) -> tuple[tuple[Case, ...], Transport]:
+    """Return the scenario bound to each chosen host, and the way to them; whatever is wrong is found here.
+
+    A host that stands in no inventory is asked which application it serves, as for a diagnosis. Where it says nothing,
+    the way back says so again: no host is waited for twice.
+
+    Args:
+        call: How it was called.
+        transport: The way to the hosts.
 
     Raises:
-        ConfigError: Something given, or something in a file, cannot be used.
+        ConfigError: Something given, or something in a file, cannot be used; or the host serves no application, or
+            several, and the scenario is about one.
     """
     name = call.text("scenario")
     scenarios, catalog = chosen_scenarios(call)
@@ -189,7 +210,35 @@ def chosen_cases(call: Call) -> tuple[Case, ...]:
     hosts, inventory = chosen_hosts(call)
     check_policy(scenario, scenarios.names, hosts)
     check_local_files(hosts)
-    return bind_all(scenario, hosts, inputs, catalog, None if inventory is None else inventory.meant_by)
+    if inventory is not None:
+        try:
+            return bind_all(scenario, hosts, inputs, catalog, inventory.meant_by), transport
+        except NotMeant as error:
+            if len(error.strangers) == len(hosts):
+                raise
+            left = invocation(call, scenario.name).without(error.strangers)
+            right = left.preview() if call.verb == "preview" or call.has("dry_run") else left.remediate()
+            raise ConfigError(f"{error}. No host was looked at; without what it is not for:\n  {right}") from None
+    visits = Visits(transport, SystemClock())
+    try:
+        (there,) = visits.each(hosts, lambda host: find(host, visits))
+    except (Unreachable, ConfigError) as error:
+        nothing_known = Case(
+            scenario=replace(scenario, stages=()),
+            host=hosts[0],
+            inputs=inputs,
+            healthy_when=(),
+            goal=(),
+            evidence=(),
+            steps=(),
+        )
+        return (nothing_known,), Unopened(error=error)
+    try:
+        return bind_all(scenario, [there.host], inputs, catalog, None), transport
+    except NotBound as error:
+        if not there.why_not:
+            raise
+        raise ConfigError(f"{there.why_not}. {error}") from None
 
 
 def peers_of(call: Call, cases: Sequence[Case]) -> tuple[Case, ...]:
@@ -204,7 +253,7 @@ def peers_of(call: Call, cases: Sequence[Case]) -> tuple[Case, ...]:
     scenario, inputs, catalog = cases[0].scenario, cases[0].inputs, load_catalog()
     inventory = load_inventory(path)
     own = [inventory.host(name) for name in dict.fromkeys(case.host.listed_name for case in cases)]
-    hosts = _by_transport(call, inventory.peers(own, scenario.hosts))  # one that cannot be reached only counts as ill
+    hosts = _as_called(call, inventory.peers(own, scenario.hosts))  # one that cannot be reached only counts as ill
     return bind_peers(scenario, hosts, inputs, catalog, inventory.meant_by)
 
 
@@ -223,7 +272,7 @@ def recorded_hosts(call: Call, names: Sequence[str]) -> tuple[tuple[Host, ...], 
         raise no_inventory()
     known = {host.name: host for host in load_inventory(path).hosts}
     found = (replace(known[listed_name(name)], name=name) for name in names if listed_name(name) in known)
-    return _by_transport(call, tuple(found)), tuple(name for name in names if listed_name(name) not in known)
+    return _as_called(call, tuple(found)), tuple(name for name in names if listed_name(name) not in known)
 
 
 def bound_cases(call: Call, hosts: Sequence[Host], recorded: Mapping[str, Any]) -> tuple[Case, ...]:
@@ -255,19 +304,6 @@ def bound_cases(call: Call, hosts: Sequence[Host], recorded: Mapping[str, Any]) 
             )
         bound.append(bind(scenario, host, inputs, catalog, stages[host.stage]))
     return tuple(bound)
-
-
-def as_given(scenario: Scenario, recorded: Mapping[str, Any]) -> list[str]:
-    """Return the inputs of an earlier run as ``--set`` takes them, but for those that are the default anyway.
-
-    Args:
-        recorded: Their plain values, as its record has them.
-    """
-    return [
-        f"{name}={as_typed(one.type, recorded[name])}"
-        for name, one in scenario.inputs.items()
-        if recorded.get(name) not in (None, as_data(one.default))
-    ]
 
 
 def other_hosts(call: Call, cases: Sequence[Case]) -> Mapping[str, str]:

@@ -19,8 +19,8 @@ from soleil_remediate.reporters.visible import visible
 from soleil_remediate.secrecy import redacted
 
 if TYPE_CHECKING:
+    from soleil_remediate.invocation import Invocation
     from soleil_remediate.report import RunReport
-    from soleil_remediate.reporters.invocation import Invocation
     from soleil_remediate.scenario import Scenario
 
 #: The forms that are one document for programs.

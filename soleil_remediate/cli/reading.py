@@ -23,6 +23,7 @@ from soleil_remediate.clock import SystemClock
 from soleil_remediate.errors import ConfigError, ExitStatus, Unreachable, worst
 from soleil_remediate.events import as_data
 from soleil_remediate.host import Host
+from soleil_remediate.invocation import A_FILE
 from soleil_remediate.loading import Inventory, Problem, check_local_files, load_inventory, misfits, unbound
 from soleil_remediate.loading import lint as lint_files
 from soleil_remediate.local_files import shown_path
@@ -126,7 +127,7 @@ def ping(call: Call) -> ExitStatus:
         again = invocation(call, "")
         if known is None and again.is_by_name and not answers[0].is_reached:
             page.prose(without_inventory(hosts[0]), 2)
-            page.command("  next", again.about(again.hosts, inventory="FILE").ping_all(), 9)
+            page.command("  next", again.about(again.hosts, inventory=A_FILE).ping_all(), 9)
         _show(page)
     return worst(answer.exit_status for answer in answers)
 

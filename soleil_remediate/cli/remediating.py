@@ -27,6 +27,7 @@ from soleil_remediate.reporters.terminal import Terminal
 from soleil_remediate.rollout import Rollout
 from soleil_remediate.scenario import Case
 from soleil_remediate.state import state_folder
+from soleil_remediate.transports import Transport
 from soleil_remediate.transports.ways import EachItsWay
 from soleil_remediate.units import Duration
 from soleil_remediate.watching import refuse_unless_watchable
@@ -49,9 +50,9 @@ class Before:
 
 def preview(call: Call) -> ExitStatus:
     """Look, and show what would be done."""
-    rollout, cases = chosen_rollout(call), chosen_cases(call)
-    _, listener = _reporter(call, cases, is_dry=True)
-    return _look(call, cases, rollout, listener)
+    rollout = chosen_rollout(call)
+    cases, transport = chosen_cases(call, EachItsWay())
+    return _look(call, cases, transport, rollout)
 
 
 def remediate(call: Call) -> ExitStatus:
@@ -61,26 +62,27 @@ def remediate(call: Call) -> ExitStatus:
     if call.has("dry_run") and call.text("watch"):
         raise ConfigError("--watch looks again after a run, and --dry-run begins none: keep one of the two")
     watch_of(call)
-    rollout, cases = chosen_rollout(call), chosen_cases(call)
+    rollout = chosen_rollout(call)
+    cases, transport = chosen_cases(call, EachItsWay())
     if call.has("dry_run"):
-        _, listener = _reporter(call, cases, is_dry=True)
-        return _look(call, cases, rollout, listener)
-    return go_on(call, cases)
+        return _look(call, cases, transport, rollout)
+    return go_on(call, cases, transport)
 
 
-def go_on(call: Call, cases: Sequence[Case], before: Before | None = None) -> ExitStatus:
+def go_on(call: Call, cases: Sequence[Case], transport: Transport, before: Before | None = None) -> ExitStatus:
     """Repair the hosts that *cases* are bound to.
 
     Args:
         call: Says who answers the gate, and who reads what is printed.
         cases: One for each host.
+        transport: The way to them.
         before: The run that this one goes on with, if any.
     """
     rollout = chosen_rollout(call)
     reporter, listener = _reporter(call, cases, is_dry=False)
     report = fleet.remediate(
         cases,
-        transport=EachItsWay(),
+        transport=transport,
         gate=_gate(call, reporter),
         runs=Runs(state_folder()),
         peers=peers_of(call, cases),
@@ -110,10 +112,9 @@ def watch_of(call: Call) -> Duration | None:
     return lasts
 
 
-def _look(call: Call, cases: Sequence[Case], rollout: Rollout, listener: Callable[[Event], None]) -> ExitStatus:
-    report = fleet.preview(
-        cases, transport=EachItsWay(), peers=peers_of(call, cases), rollout=rollout, listener=listener
-    )
+def _look(call: Call, cases: Sequence[Case], transport: Transport, rollout: Rollout) -> ExitStatus:
+    _, listener = _reporter(call, cases, is_dry=True)
+    report = fleet.preview(cases, transport=transport, peers=peers_of(call, cases), rollout=rollout, listener=listener)
     return _ended(call, cases, report, is_dry=True)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from soleil_remediate.asking import Settled
 from soleil_remediate.cli.call import Call
 from soleil_remediate.cli.choosing import (
-    as_given,
     bound_cases,
     chosen_rollout,
     chosen_scenarios,
@@ -27,7 +26,7 @@ from soleil_remediate.errors import ConfigError, ExitStatus, RemediateError, wor
 from soleil_remediate.history import History
 from soleil_remediate.host import Host, listed_name
 from soleil_remediate.host_outcomes import HostOutcome, MaybeChanged
-from soleil_remediate.loading import ad_hoc_host
+from soleil_remediate.loading import ad_hoc_host, as_given
 from soleil_remediate.record import Runs
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.endings import BAD, style_of
@@ -87,7 +86,7 @@ def resume_run(call: Call) -> ExitStatus:
             tell_settled(call, before.report, before.told, status)
         return status
     try:
-        status = go_on(_about(call, left, history), left, before)
+        status = go_on(_about(call, left, history), left, EachItsWay(), before)
     except RemediateError as error:  # nothing was begun anew: how all of them stand holds all the same
         return _refused(call, before, error, everybody=_settled(history, resumed, cases, []))
     if not is_document and before.report.hosts:
@@ -106,13 +105,7 @@ def _refused(call: Call, before: Before, error: RemediateError, *, everybody: Ru
 
 def _again(call: Call, history: History) -> str:
     """Return the command that goes on with a run, with what this call itself gave beside the run's own."""
-    more = [word for name in ("inventory", "transport", "max_fail") for word in _option(name, call.text(name))]
-    more += [word for folder in call.many("playbooks") for word in _option("playbooks", folder)]
-    return invocation(call, "").resume(history.run, *more)
-
-
-def _option(name: str, value: str) -> list[str]:
-    return [f"--{name.replace('_', '-')}", value] if value else []
+    return invocation(call, "").resume_again(history.run)
 
 
 def _settled(history: History, resumed: Resumed, cases: Sequence[Case], left: Sequence[Case]) -> RunReport:
@@ -146,8 +139,7 @@ def _refuse_unlisted(call: Call, history: History) -> None:
         return
     scenario = chosen_scenarios(call)[0].find(call.text("scenario"))
     call = replace(call, given=dict(call.given) | {"set": as_given(scenario, history.started["inputs"])})
-    address, inventory = ad_hoc_host(host).connection.address, call.text("inventory") or "FILE"
-    about = invocation(call, scenario.name).about(address, inventory=inventory)
+    about = invocation(call, scenario.name).listed(ad_hoc_host(host))
     raise ConfigError(
         f"there is nothing to resume: {host} stood in no inventory, so run {history.run} only looked at it and sent "
         f"nothing. To repair it, list it in an inventory, then:\n  {about.remediate()}"

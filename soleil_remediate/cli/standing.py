@@ -257,7 +257,7 @@ def _put_hosts(page: Page, call: Call, standings: Sequence[HostStanding]) -> Non
         page.line(f"  {one.host:<{width}}", (one.word, _STYLES[one.word]))
         page.prose(one.says.removeprefix(f"{one.host}: "), 4)
         if one.resume:
-            page.command("  next", invocation(call, "").resume(one.resume), 12)
+            page.command("  next", replace(invocation(call, ""), inventory="").resume_again(one.resume), 12)
     if free:
         page.prose(f"{counted(len(free), 'host')} free: nobody holds them, nothing of ours runs: {' '.join(free)}", 2)
     if not standings:

@@ -12,7 +12,8 @@ from pathlib import Path
 from soleil_remediate.errors import ConfigError
 from soleil_remediate.loading.binding import (
     NotBound,
-    as_typed,
+    NotMeant,
+    as_given,
     bind,
     bind_all,
     bind_peers,
@@ -23,7 +24,14 @@ from soleil_remediate.loading.binding import (
     unbound,
 )
 from soleil_remediate.loading.documents import Problem
-from soleil_remediate.loading.inventory import Explained, Inventory, ad_hoc_host, load_inventory, with_application
+from soleil_remediate.loading.inventory import (
+    Explained,
+    Inventory,
+    ad_hoc_host,
+    load_inventory,
+    with_application,
+    with_playbooks,
+)
 from soleil_remediate.loading.linting import lint, misfits
 from soleil_remediate.loading.playbooks import Scenarios, load_scenarios
 from soleil_remediate.loading.policies import check_policy
@@ -34,10 +42,11 @@ __all__ = [
     "Explained",
     "Inventory",
     "NotBound",
+    "NotMeant",
     "Problem",
     "Scenarios",
     "ad_hoc_host",
-    "as_typed",
+    "as_given",
     "bind",
     "bind_all",
     "bind_peers",
@@ -55,6 +64,7 @@ __all__ = [
     "shipped_playbooks",
     "unbound",
     "with_application",
+    "with_playbooks",
 ]
 
 

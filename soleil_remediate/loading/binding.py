@@ -9,7 +9,9 @@ from typing import Any, TypeVar, cast
 
 from soleil_remediate.catalog import Catalog
 from soleil_remediate.errors import ConfigError, InventoryError, PlaybookError, UnknownName
+from soleil_remediate.events import as_data
 from soleil_remediate.host import Host, Origin
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.loading.profiles import NO_PROFILE
 from soleil_remediate.loading.templates import NotDefined, fill, fill_for_people, names_in
 from soleil_remediate.loading.uses import INPUT_TYPES
@@ -39,6 +41,19 @@ class NotBound(PlaybookError):
         self.mistake = mistake
         self.missing = missing
         super().__init__(f"{origin}: {host}: {mistake}")
+
+
+class NotMeant(ConfigError):
+    """A scenario or a routine is not for some of the hosts that were named: it is done on none of them.
+
+    Attributes:
+        strangers: Those hosts, by name.
+    """
+
+    def __init__(self, part: Scenario | Routine, strangers: Sequence[str]) -> None:
+        self.strangers = tuple(strangers)
+        are = "are" if len(self.strangers) > 1 else "is"
+        super().__init__(f"{part.name} is for {part.hosts}, and {', '.join(self.strangers)} {are} not among them")
 
 
 def parse_inputs(scenario: Scenario | Routine, given: Iterable[str]) -> Mapping[str, Any]:
@@ -84,6 +99,20 @@ def as_typed(declared: str, value: object) -> str:
     return f"{number}{unit}"
 
 
+def as_given(scenario: Scenario, values: Mapping[str, Any]) -> list[str]:
+    """Return inputs as ``--set`` takes them, but for those that are the default anyway.
+
+    Args:
+        scenario: Whose they are.
+        values: Their plain values, as a record has them.
+    """
+    return [
+        f"{name}={as_typed(one.type, values[name])}"
+        for name, one in scenario.inputs.items()
+        if values.get(name) not in (None, as_data(one.default))
+    ]
+
+
 def _read(name: str, declared: Input, text: str) -> object:
     try:
         size = len(text.encode())
@@ -119,10 +148,11 @@ def bind_all(
 
     Raises:
         PlaybookError: As :func:`bind`.
-        ConfigError: The scenario is not for one of them, a stage has no host, or a host no stage.
+        NotMeant: The scenario is not for some of them.
+        ConfigError: A stage has no host, or a host no stage.
     """
     if select is not None and (strangers := not_meant(scenario, hosts, select)):
-        raise ConfigError(f"{scenario.name} is for {scenario.hosts}, and {', '.join(strangers)} is not among them")
+        raise NotMeant(scenario, tuple(strangers))
     if not scenario.stages:
         return tuple(bind(scenario, host, inputs, catalog) for host in hosts)
     meant = _meant(scenario, hosts, select)
@@ -192,7 +222,8 @@ def meant_by(part: Scenario | Stage | Routine, select: Callable[[str], Iterable[
     try:
         return tuple(select(part.hosts))
     except UnknownName as error:
-        raise UnknownName(error.what, error.name, error.known, where=where) from None
+        inventory = f"{where}: {error.where}" if error.where else where
+        raise UnknownName(error.what, error.name, error.known, where=inventory) from None
     except InventoryError as error:
         raise PlaybookError(f"{where}: {error}") from None
 
@@ -232,7 +263,8 @@ def bind(
     if stage is not None:
         host = host.in_stage(stage.name)
         keep_open(host.name)
-    builder = _builder(scenario, host, inputs, catalog)
+    again = Invocation.on(host, scenario.name, as_given(scenario, as_data(dict(inputs))))
+    builder = _builder(scenario, host, inputs, catalog, again)
     steps: list[Step] = []
     left_out: list[LeftOut] = []
     for use in part.steps:
@@ -254,12 +286,14 @@ def bind(
         questions=builder.for_people(scenario.questions),
         by_hand=builder.for_people(scenario.by_hand),
         is_once=stage is not None and stage.is_once,
+        again=again,
     )
 
 
 def unbound(scenario: Scenario) -> Scenario:
     """Return a scenario as a page about no host has it: in texts for people names stand for what only hosts have."""
-    context = {"inputs": _inputs_of(scenario, {})}
+    again = Invocation(scenario=scenario.name, hosts="HOST")
+    context = {"inputs": _inputs_of(scenario, {}), "scenario": _commands(scenario, again)}
     return replace(
         scenario,
         questions=tuple(fill_for_people(text, context) for text in scenario.questions),
@@ -276,7 +310,7 @@ def bind_routine(
         NotBound: As :func:`bind`.
         ConfigError: Likewise.
     """
-    builder = _builder(routine, host, inputs, catalog)
+    builder = _builder(routine, host, inputs, catalog, Invocation.on(host, ""))
     left_out = [
         LeftOut(kind=use.kind, missing=missing)
         for use in routine.checks
@@ -289,7 +323,15 @@ def _inputs_of(part: Scenario | Routine, inputs: Mapping[str, Any]) -> dict[str,
     return {**{name: one.default for name, one in part.inputs.items()}, **inputs}
 
 
-def _builder(part: Scenario | Routine, host: Host, inputs: Mapping[str, Any], catalog: Catalog) -> _Builder:
+def _commands(part: Scenario | Routine, again: Invocation) -> Mapping[str, Any]:
+    """Return what commands that a text prints are made of: all that was given, and one input as well."""
+    with_one = {name: again.with_input(name, name.upper()).scenario_options for name in part.inputs}
+    return {"options": again.scenario_options, "with": with_one}
+
+
+def _builder(
+    part: Scenario | Routine, host: Host, inputs: Mapping[str, Any], catalog: Catalog, again: Invocation
+) -> _Builder:
     context = {
         "app": host.app or NO_PROFILE,
         "inputs": _inputs_of(part, inputs),
@@ -298,8 +340,9 @@ def _builder(part: Scenario | Routine, host: Host, inputs: Mapping[str, Any], ca
             "address": host.connection.address,
             "environment": host.policy.environment,
             "neighbours": host.neighbours,
-            "options": host.options,
+            "options": again.options,
         },
+        "scenario": _commands(part, again),
         "vars": host.variables,
     }
     given = frozenset(name for name, one in part.inputs.items() if inputs.get(name, one.default) != one.default)

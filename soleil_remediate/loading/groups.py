@@ -15,7 +15,7 @@ from typing import Any
 
 from soleil_remediate.command import Secret
 from soleil_remediate.errors import ConfigError
-from soleil_remediate.host import Host, Origin
+from soleil_remediate.host import Given, Host, Origin
 from soleil_remediate.loading.connections import read_connection
 from soleil_remediate.loading.documents import Node, Problems, compose, read_text
 from soleil_remediate.loading.foreign import foreign_inventory, ini_inventory
@@ -304,7 +304,7 @@ class _Tree:
                 self._problems.add(
                     host.origins["machine_id"], f"{other} and {host.machine} have the same machine_id: each has its own"
                 )
-        yield from (replace(host, neighbours=neighbours, inventory=self._source) for host in hosts)
+        yield from (replace(host, neighbours=neighbours, given=Given(inventory=self._source)) for host in hosts)
 
     def _refuse_templates(self, node: Node, path: str) -> None:
         if isinstance(node.value, str) and "{{" in node.value:

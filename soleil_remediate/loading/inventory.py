@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -65,11 +65,15 @@ class Inventory:
         """Return the targets that a playbook's *pattern* is for: all applications of a machine, and every host if so.
 
         Raises:
-            UnknownName: As :meth:`select`.
+            UnknownName: As :meth:`select`; the message starts with the file.
             InventoryError: Likewise.
             ConfigError: It cannot be read.
         """
-        return self._selection.select(pattern, all_hosts=True, every_app=True)
+        try:
+            return self._selection.select(pattern, all_hosts=True, every_app=True)
+        except UnknownName as error:
+            known = error.known if error.nearest else {*self.groups} - {"all"}  # playbooks are for groups, mostly
+            raise UnknownName(error.what, error.name, known, where=self.source) from None
 
     def peers(self, hosts: Sequence[Host], pattern: str) -> tuple[Host, ...]:
         """Return the hosts beside *hosts* that are to be looked at as well, for a policy's ``unhealthy_limit``.
@@ -154,6 +158,12 @@ def ad_hoc_host(target: str) -> Host:
         connection=Connection(address=name, port=port, user=match["user"]),
         is_listed=False,
     )
+
+
+def with_playbooks(hosts: Iterable[Host], playbooks: Iterable[str | Path]) -> tuple[Host, ...]:
+    """Return hosts that know which playbooks the commands about them have to name."""
+    named = tuple(os.fspath(path) for path in playbooks)
+    return tuple(replace(host, given=replace(host.given, playbooks=named)) for host in hosts)
 
 
 def with_application(host: Host, application: Mapping[str, Any]) -> Host:

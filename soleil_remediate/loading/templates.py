@@ -20,8 +20,8 @@ from jinja2.sandbox import SandboxedEnvironment
 
 _ENVIRONMENT = SandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
 _ENVIRONMENT.globals.clear()
-#: Several words, each of them quoted already.
-_OPTIONS = ("host", "options")
+#: How the names of several words begin that are quoted already.
+_OPTIONS = (("host", "options"), ("scenario", "options"), ("scenario", "with"))
 
 
 class NotDefined(LookupError):
@@ -202,7 +202,7 @@ def _for_shell(name: Name, context: Mapping[str, Any]) -> str:
         return _placeholder(name)
     if not value or not value.isprintable():
         return _placeholder(name)
-    return value if name.parts == _OPTIONS else shlex.quote(value)
+    return value if name.parts[:2] in _OPTIONS else shlex.quote(value)
 
 
 def _placeholder(name: Name) -> str:

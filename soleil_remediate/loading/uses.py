@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from soleil_remediate.catalog import Catalog, Family, Kind
-from soleil_remediate.host import Origin
+from soleil_remediate.host import Origin, nothing
 from soleil_remediate.loading.documents import Node, Problems
 from soleil_remediate.loading.profiles import SAMPLE_PROFILE, profile_names
 from soleil_remediate.loading.secret_names import looks_secret
@@ -67,7 +67,7 @@ class UseReader:
                 self._problems.add(item.origin, f"{title}: {error}")
                 continue
             for name in names:
-                if self._is_known(name, item.origin) and (mistake := self._unfit(name)):
+                if self._is_known(name, item.origin, self._in_prose) and (mistake := self._unfit(name)):
                     self._problems.add(item.origin, f"{title}: {mistake}")
 
     def _unfit(self, name: Name) -> str:
@@ -213,9 +213,14 @@ class UseReader:
         }
         return {"app": SAMPLE_PROFILE, "inputs": {**inputs, **dict.fromkeys(missing)}, "host": _SAMPLE_HOST}
 
-    def _is_known(self, name: Name, origin: Origin) -> bool:
+    @property
+    def _in_prose(self) -> Mapping[str, tuple[str, ...]]:
+        """What only texts for people may name: what the commands in them are made of."""
+        return {"scenario": ("options", *(f"with.{name}" for name in self._inputs))}
+
+    def _is_known(self, name: Name, origin: Origin, more: Mapping[str, tuple[str, ...]] = nothing()) -> bool:
         root, rest = str(name.parts[0]), [str(part) for part in name.parts[1:] if isinstance(part, str)]
-        known = {"app": profile_names(), "inputs": tuple(self._inputs), "host": HOST_NAMES, "vars": None}
+        known = {"app": profile_names(), "inputs": tuple(self._inputs), "host": HOST_NAMES, "vars": None, **more}
         if root not in known:
             self._problems.unknown("variable", root, known, origin)
             return False

@@ -31,12 +31,12 @@ from soleil_remediate.events import (
     WatchEnded,
     WatchStarted,
 )
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.batches import Tally, batch_in_words, ended_in_words, put_doubts, was_tried
 from soleil_remediate.reporters.endings import put_forecasts, put_next, put_proof, put_saved, put_verdict, was_touched
 from soleil_remediate.reporters.fleet_endings import put_fleet_ending
 from soleil_remediate.reporters.fleets import put_hosts, put_total
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.overviews import Overview
 from soleil_remediate.reporters.page import Page, joined
 from soleil_remediate.reporters.plans import Detail, put_commands

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from soleil_remediate.findings import Diagnosis, Finding
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.reporters.endings import BAD, GOOD
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import HEADING, MARGIN, Page, counted, joined
 from soleil_remediate.reporters.plans import STYLES
-from soleil_remediate.reporters.previews import fine_measures, put_fault
+from soleil_remediate.reporters.previews import fine_measures, put_fault, put_found
 from soleil_remediate.step_outcomes import StepUndecided
 from soleil_remediate.task import Health
 
@@ -48,12 +48,11 @@ def _put_host(page: Page, diagnosis: Diagnosis, again: Invocation) -> None:
         )
         if seen.limits:
             page.prose(f"seen as {seen.login}, not as root: {seen.limits}")
-    if diagnosis.found:
-        page.prose(f"found there, not given: {', '.join(f'{name} {value}' for name, value in diagnosis.found)}")
+    put_found(page, diagnosis.found)
     if diagnosis.not_found:
         page.prose(diagnosis.not_found)
     numbers = {one.scenario: number for number, one in enumerate(diagnosis.faulty, 1)}
-    about_it = again.about(host.name) if host.is_listed else again.about(host.connection.address, inventory="FILE")
+    about_it = again.about(host.name) if host.is_listed else again.listed(host)
     for one in diagnosis.faulty:
         _put_fault(page, one, numbers, about_it)
     _put_unknown(page, diagnosis)
@@ -62,7 +61,9 @@ def _put_host(page: Page, diagnosis: Diagnosis, again: Invocation) -> None:
     for name, why in diagnosis.left_out:
         page.headline((f"-- {name}", HEADING), f"not looked for: {why}", 3)
     if not host.is_listed and any(one.would_help for one in diagnosis.faulty):
-        page.prose("It stands in no inventory, so it may only be looked at: list it in one, FILE above.")
+        page.prose(
+            f"It stands in no inventory, so it may only be looked at: list it in one, {about_it.inventory} above."
+        )
     page.line((_verdict(diagnosis), BAD if diagnosis.exit_status else GOOD), f" · exit {int(diagnosis.exit_status)}")
 
 

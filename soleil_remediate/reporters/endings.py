@@ -26,11 +26,12 @@ from soleil_remediate.host_outcomes import (
     WouldFix,
     WrongInput,
 )
+from soleil_remediate.invocation import A_FILE, Invocation
 from soleil_remediate.local_files import home
 from soleil_remediate.plan import Change
 from soleil_remediate.report import HostReport
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.left_to_people import put_questions, put_steps
+from soleil_remediate.reporters.listings import listing
 from soleil_remediate.reporters.page import GREEN, HEADING, PURPLE, RED, Page, counted, joined
 from soleil_remediate.reporters.plans import put_by_hand
 from soleil_remediate.reporters.visible import visible
@@ -216,6 +217,9 @@ def put_next(
     about, command = _command(report, again)
     if about:
         page.prose(about, 2)
+    if report.host.found and isinstance(outcome, WouldFix | Refusal):
+        for line in listing(report.host, scenario.hosts):
+            page.line(" " * _INDENT, line)
     if command:
         page.command("  next", command, _INDENT)
     if isinstance(outcome, Refusal):
@@ -257,7 +261,7 @@ def _command(report: HostReport, again: Invocation) -> tuple[str, str]:  # noqa:
             about, command = "If the alert was about something else:", again.scenarios()
         case WouldFix() | Refusal() if not report.host.is_listed:
             about = "It stands in no inventory, so it may only be looked at. List it in one, then:"
-            command = again.about(report.host.connection.address, inventory="FILE").remediate()
+            command = again.listed(report.host).remediate()
         case WouldFix():
             command = again.remediate()
         case Refusal():
@@ -265,12 +269,12 @@ def _command(report: HostReport, again: Invocation) -> tuple[str, str]:  # noqa:
         case Halted(lift=lift):
             about, command = "To lift it:" if lift else "", lift
         case NotReached() if not report.host.is_listed and again.is_by_name:
-            about, command = without_inventory(report.host), again.about(again.hosts, inventory="FILE").preview()
+            about, command = without_inventory(report.host), again.about(again.hosts, inventory=A_FILE).preview()
         case NotReached():
             command = again.ping(report.host)
         case NotFixed() if not report.host.is_listed and report.preview is not None and report.preview.left_out:
             about = "It stands in no inventory, so not every step could be looked into. List it in one, then:"
-            command = again.about(report.host.connection.address, inventory="FILE").preview()
+            command = again.listed(report.host).preview()
         case WrongInput(given=given, nearest=nearest):
             command = again.corrected(given, nearest).preview() if nearest else ""
         case MaybeChanged():

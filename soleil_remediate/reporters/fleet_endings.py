@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from soleil_remediate.errors import ExitStatus
 from soleil_remediate.host_outcomes import MaybeChanged, NotReached, Refusal, WrongInput
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.batches import CALM, put_affected
 from soleil_remediate.reporters.endings import has_questions_left, put_forecasts, put_proof, put_saved, was_touched
 from soleil_remediate.reporters.fleets import put_hosts, put_total, telling
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.left_to_people import left_in_words
 from soleil_remediate.reporters.page import Page, counted
 from soleil_remediate.stages import is_spared

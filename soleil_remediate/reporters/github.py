@@ -21,9 +21,9 @@ from typing import TextIO
 
 from soleil_remediate.errors import WORST_FIRST, ExitStatus
 from soleil_remediate.events import Event, RunEnded, RunStarted
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.endings import put_forecasts, put_next, put_proof, put_saved, put_verdict
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.left_to_people import put_left_to_people
 from soleil_remediate.reporters.page import Page, counted
 from soleil_remediate.reporters.visible import inert, visible

@@ -41,6 +41,7 @@
       }
     }
 
+Where a host stands in no inventory, ``"found"`` has what was found there of its application: ``{"app.root": "…", …}``.
 Where the scenario has stages, a host stands in ``hosts`` once for each that it is in: as ``web1#restart``, and beside
 it ``"stage": "restart"``.
 
@@ -106,6 +107,7 @@ def run_document(
                     "touched": was_touched(host),
                     "sent": len(host.sent),
                     "may_have_changed": host.may_have_changed,
+                    **({"found": as_data(dict(host.host.found))} if host.host.found else {}),
                     "report": as_data(host),
                 }
                 for host in report.hosts

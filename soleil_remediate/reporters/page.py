@@ -26,9 +26,9 @@ OF_EIGHT = {GREEN: "bold green", RED: "bold red", PURPLE: "bold magenta"}
 
 #: Between two things on one line.
 SEPARATOR = " · "
-#: Where a shell command may go on in the next line: before an option, and before what becomes of its output.
-_BREAK = re.compile(r" (?=--?[a-z]|> |&& )")
-
+#: Where a shell command may go on in the next line: at a blank before an option, and before what becomes of its output;
+#: not at one within quotes, which are found as well.
+_BREAK = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.| (?=--?[a-z]|> |&& )""", re.DOTALL)
 
 #: A blank where a line may end: none between a number and its unit.
 _BLANK = re.compile(r"(?<![0-9]) | (?!(?:%|[KMGT]iB|B|s|min|h|d)(?![A-Za-z0-9]))")
@@ -169,13 +169,9 @@ class Page:
 
 def _parts(command: str) -> list[str]:
     """Split a command where it may go on in the next line, never inside quotes."""
-    parts = [""]
-    for part in _BREAK.split(command):
-        if parts[-1].count("'") % 2:
-            parts[-1] += f" {part}"
-        else:
-            parts.append(part)
-    return parts[1:]
+    ends = [match for match in _BREAK.finditer(command) if match[0] == " "]
+    starts = [0, *(match.end() for match in ends)]
+    return [command[start:end] for start, end in zip(starts, [*(one.start() for one in ends), None], strict=True)]
 
 
 def wrapped(text: str, width: int, first: int | None = None) -> list[str]:

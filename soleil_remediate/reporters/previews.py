@@ -25,6 +25,13 @@ def put_header(page: Page, scenario: Scenario, preview: Preview, run: str) -> No
     page.prose(joined([f"run {run}" if run else "dry run", stage, seen, "nothing changed yet"]))
     if preview.limits:
         page.beside("seen as", f"{preview.login}, not as root: {preview.limits}", 8)
+    put_found(page, preview.host.found)
+
+
+def put_found(page: Page, found: Sequence[tuple[str, str]]) -> None:
+    """Put on *page* what was found on a host of its application, as nobody gave it."""
+    if found:
+        page.prose(f"found there, not given: {', '.join(f'{name} {value}' for name, value in found)}")
 
 
 def _about(preview: Preview) -> str:

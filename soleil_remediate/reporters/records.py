@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from soleil_remediate.history import Ending, History, RunSummary
-from soleil_remediate.reporters.invocation import Invocation
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.reporters.left_to_people import put_left_to_people
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined
 from soleil_remediate.scenario import Scenario
@@ -78,7 +78,7 @@ def run_page(
         put_left_to_people(page, history.left_to_people)
     with suppress(LookupError, TypeError):  # somebody else wrote a line of it
         if history.is_to_be_resumed:
-            page.command("  next", again.resume(history.run), 10)
+            page.command("  next", again.resume_again(history.run), 10)
     return page
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from soleil_remediate.checked import Checked
 from soleil_remediate.duties import DutySeen
 from soleil_remediate.errors import ExitStatus
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.reporters.endings import BAD, GOOD, HALF
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import HEADING, MARGIN, Page, counted, joined
 from soleil_remediate.scenario import Routine
 from soleil_remediate.task import Health

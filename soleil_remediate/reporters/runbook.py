@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from soleil_remediate.catalog import Catalog
-from soleil_remediate.reporters.invocation import Invocation
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.reporters.page import HEADING, Page, advised
 from soleil_remediate.reporters.plans import STYLES
 from soleil_remediate.reporters.visible import visible

@@ -101,6 +101,7 @@ class _StopStatements(OfApplication[Work], Task[Work]):
 
     longer_than: Duration = Duration(30)
     pid: int | None = None
+    end_idle: str = "soleil-remediate remediate --scenario database-connection-failure"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -138,8 +139,32 @@ class _StopStatements(OfApplication[Work], Task[Work]):
             if not self.pid:
                 _refuse_while_migrating(seen, may)
             return local, may
-        _refuse_what_is_left(seen, statements, long, self.longer_than, self.pid)
+        self._refuse_what_is_left(seen, statements, long)
         return Plan.nothing(f"no statement of {seen.database.used.user}'s has run for {self.longer_than}")
+
+    def _refuse_what_is_left(self, seen: Work, statements: Statements, long: Sequence[Statement]) -> None:
+        """Raise Unplannable where something that may not be stopped keeps others waiting, or runs for long itself."""
+        for head in statements.heads:
+            many = len(statements.behind(head))
+            waits = f"{many} statement{'s wait' if many > 1 else ' waits'} for {head.in_words}"
+            if not head.is_active:
+                raise Unplannable(
+                    f"{waits}: it does nothing, and its statement is over. That is database-connection-failure's: "
+                    f"{self.end_idle}"
+                )
+            if not seen.is_own(head):
+                raise Unplannable(
+                    f"{waits}, which is not the application's own in its own database. By hand, once its owner agrees: "
+                    f"SELECT pg_cancel_backend({head.pid})"
+                )
+            if not head.why_spared and head.runs < self.longer_than and not self.pid:
+                raise Unplannable(
+                    f"{waits}: not for {self.longer_than} yet; with --set longer_than={int(head.runs)}s it is stopped"
+                )
+        for one in () if self.pid else long:
+            raise Unplannable(
+                f"{one.in_words} runs, {one.why_spared}: it is left alone. If it may be stopped: --set pid={one.pid}"
+            )
 
     def _plan(self, seen: Work, how: str, summary: str, *, loses: str, downtime: str) -> Plan:
         found = self._found(seen)
@@ -187,31 +212,6 @@ def _refuse_while_migrating(seen: Work, statements: Sequence[Statement]) -> None
         )
 
 
-def _refuse_what_is_left(
-    seen: Work, statements: Statements, long: Sequence[Statement], limit: Duration, pid: int | None
-) -> None:
-    """Raise Unplannable where something that may not be stopped keeps others waiting, or runs for long itself."""
-    for head in statements.heads:
-        many = len(statements.behind(head))
-        waits = f"{many} statement{'s wait' if many > 1 else ' waits'} for {head.in_words}"
-        if not head.is_active:
-            raise Unplannable(
-                f"{waits}: it does nothing, and its statement is over. That is database-connection-failure's: "
-                "soleil-remediate remediate --scenario database-connection-failure"
-            )
-        if not seen.is_own(head):
-            raise Unplannable(
-                f"{waits}, which is not the application's own in its own database. By hand, once its owner agrees: "
-                f"SELECT pg_cancel_backend({head.pid})"
-            )
-        if not head.why_spared and head.runs < limit and not pid:
-            raise Unplannable(f"{waits}: not for {limit} yet; with --set longer_than={int(head.runs)}s it is stopped")
-    for one in () if pid else long:
-        raise Unplannable(
-            f"{one.in_words} runs, {one.why_spared}: it is left alone. If it may be stopped: --set pid={one.pid}"
-        )
-
-
 def _why(statements: Sequence[Statement], seen: Work) -> Iterator[str]:
     """Return why these statements are stopped: how long they run, and who waits for them."""
     longest = max(one.runs for one in statements)
@@ -243,6 +243,7 @@ class CancelStatements(_StopStatements):
         user: Whom PHP runs as.
         longer_than: Only what has run for at least so long is stopped.
         pid: The number of the one that is to be stopped, whatever it does.
+        end_idle: The command that ends sessions which do nothing and keep others out, for a person.
 
     Raises:
         Unplannable: What runs for so long, or keeps others waiting, may not be stopped, or is not the application's; or
@@ -272,6 +273,7 @@ class EndStatements(_StopStatements):
         user: Whom PHP runs as.
         longer_than: Only what has run for at least so long is stopped.
         pid: The number of the one that is to be stopped, whatever it does.
+        end_idle: The command that ends sessions which do nothing and keep others out, for a person.
 
     Raises:
         Unplannable: What runs for so long, or keeps others waiting, may not be stopped, or is not the application's; or

@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from soleil_remediate.command import Command, Output
 from soleil_remediate.errors import FactError
+from soleil_remediate.host import Host
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.transports.deadline import Attempt, Cancellation, GivenUp, OutOfTime
 from soleil_remediate.units import Duration
@@ -39,6 +40,25 @@ _EXCERPT = 2048
 #: x509_vfy.h).
 _UNKNOWN_ISSUER, _OTHER_NAME = frozenset({19, 20, 21}), frozenset({62, 64})
 _REFUSED_BY_ALL = frozenset({9, 10, 18}) | _OTHER_NAME
+
+
+def of_the_host(
+    host: Host, commands: Sequence[Command], ask: Callable[[Sequence[Command]], Sequence[Output | FactError]]
+) -> list[Output | FactError]:
+    """Ask what is asked of a host that stands in no inventory: nothing is asked from here, whatever it says of itself.
+
+    Else it could name an address that only this machine reaches, and have it asked.
+
+    Args:
+        host: Which; of one of an inventory everything is asked.
+        commands: What is to be asked.
+        ask: Asks it.
+    """
+    if host.is_listed:
+        return [*ask(commands)]
+    heard = iter(ask([command for command in commands if not command.is_from_here]))
+    unasked = FactError("it is asked from here only where an inventory says so")
+    return [unasked if command.is_from_here else next(heard) for command in commands]
 
 
 def ask_from_here(command: Command, cancellation: Cancellation) -> Output | FactError:

@@ -36,6 +36,7 @@ from soleil_remediate.plan import FileIdentity, Gather, Preserve
 from soleil_remediate.transports import Access, HostKey, Operation, Progress, Saved
 from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.evidence import TAIL
+from soleil_remediate.transports.from_here import of_the_host
 from soleil_remediate.transports.operations import refuse_unwritable
 from soleil_remediate.units import ByteSize, Duration
 
@@ -284,7 +285,7 @@ class ScriptedSession:
         if not commands:
             return []
         self._go()
-        return self._scripted.read(commands)
+        return of_the_host(self._host, commands, self._scripted.read)
 
     def claim(self, owner: str) -> None:
         """Take the host's lock.

@@ -36,7 +36,7 @@ from soleil_remediate.transports.becoming import Becoming, Link
 from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.dotenv import asking_for_secrets, learn_secrets
 from soleil_remediate.transports.evidence import Copy, copying
-from soleil_remediate.transports.from_here import ask_from_here
+from soleil_remediate.transports.from_here import ask_from_here, of_the_host
 from soleil_remediate.transports.operations import (
     in_time,
     is_operation_id,
@@ -203,6 +203,9 @@ class ShellSession:
         """
         if self._access.is_narrow:
             commands = [replace(each, words=each.by_sudo) if each.by_sudo else each for each in commands]
+        return of_the_host(self._host, commands, self._ask_all)
+
+    def _ask_all(self, commands: Sequence[Command]) -> list[Output | FactError]:
         outside = [command for command in commands if command.is_from_here]
         if not outside:
             return self._ask_host(commands)

@@ -366,6 +366,24 @@ def test_a_session_asks_from_here_meanwhile_and_keeps_the_order() -> None:
     assert isinstance(alone, Output)
 
 
+def test_a_session_of_a_host_in_no_inventory_asks_nothing_from_here() -> None:
+    here = Host(
+        name="here", connection=Connection(address="localhost", transport="local", become=False), is_listed=False
+    )
+    session = LocalTransport().open(here, within=Duration(10))
+    try:
+        with web(well) as site:
+            query = AskFromHere(f"http://127.0.0.1:{site.port}/", WITHIN)
+            first, second, third = session.ask([Command(("echo", "a")), query.command, Command(("echo", "b"))])
+            assert site.asked == []
+    finally:
+        session.close()
+    assert isinstance(first, Output)
+    assert isinstance(third, Output)
+    assert (first.stdout, third.stdout) == (b"a\n", b"b\n")
+    assert str(second) == "it is asked from here only where an inventory says so"
+
+
 def test_no_other_program_is_run_from_here(tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     answer = ask_from_here(Command(("touch", str(canary)), is_from_here=True), Cancellation())

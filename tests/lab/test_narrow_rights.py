@@ -167,8 +167,8 @@ def test_releases_of_a_third_user_need_a_rule_of_their_own_and_the_refusal_says_
 
     assert isinstance(refused.outcome, NotFixed), refused
     assert (
-        "sudo does not allow what runs as releaser: `soleil-remediate sudoers` with --set owner=releaser prints what "
-        "it has to allow"
+        "sudo does not allow what runs as releaser: `soleil-remediate sudoers failed-deployment-rollback --host web1 "
+        f"--inventory {narrow.inventory} --set owner=releaser` prints what it has to allow"
     ) in refused.outcome.why
     assert (refused.sent, narrow.host.shell(seen)) == ((), was)
 
@@ -290,7 +290,10 @@ def test_what_sudo_does_not_allow_is_seen_in_the_preview_and_not_asked_about(
     (undecided,) = [step.outcome.why for step in report.preview.steps if isinstance(step.outcome, StepUndecided)]
     assert undecided.startswith("sudo does not allow ")
     assert why in undecided
-    assert undecided.endswith("`soleil-remediate sudoers` prints what it has to allow")
+    assert undecided.endswith(
+        f"`soleil-remediate sudoers failed-deployment-rollback --host web1 --inventory {narrow.inventory}` prints what "
+        "it has to allow"
+    )
     assert report.sent == ()
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from soleil_remediate import Remediation, load_catalog, open_remediation
 from soleil_remediate.clock import SystemClock
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.loading import load_scenarios, shipped_playbooks
 from soleil_remediate.reporters.console import ConsoleReporter
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.transports.scripted import ScriptedTransport
 from tests.playbooks.recordings import RECORDED, replay

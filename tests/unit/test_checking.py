@@ -24,8 +24,8 @@ from soleil_remediate.duties import DutySeen
 from soleil_remediate.errors import ConfigError, ConnectionLost, ExitStatus, FactError, UnknownName
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import Crashed, NotReached
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.loading import load_routines
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.junit import junit_routine
 from soleil_remediate.reporters.routines import routine_page
 from soleil_remediate.scenario import Routine

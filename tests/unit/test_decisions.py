@@ -24,6 +24,7 @@ from soleil_remediate.decisions import (
 )
 from soleil_remediate.errors import ConfigError, ConnectionLost, Declined, FactError, HostKeyRejected, Unplannable
 from soleil_remediate.facts.incidents import MARK, Incident
+from soleil_remediate.host import Given
 from soleil_remediate.host_outcomes import (
     Eased,
     Fixed,
@@ -37,6 +38,7 @@ from soleil_remediate.host_outcomes import (
     Unproven,
     WouldFix,
 )
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.plan import Change, Gather, Plan
 from soleil_remediate.record import RecordNotWritten
 from soleil_remediate.rights import Right, Use
@@ -86,6 +88,7 @@ def both(first: Verdict, second: Verdict, goal: Verdict = GREEN) -> Standing:
     return replace(standing(GREEN, goal), symptom=checks)
 
 
+AGAIN = Invocation.on(replace(tiny.host(), given=Given(inventory="my hosts.yml")), "tiny")
 RED = standing(red())
 
 
@@ -221,10 +224,10 @@ def test_what_sudo_would_refuse_is_not_planned() -> None:
     for refused in (frozenset(), frozenset({Use(("id", "-u"))})):
         outcome = decide(step(Put()), "bad", RED, tiny.host(), need=Health.FAULTY, refused=refused)
         assert isinstance(outcome, StepPending)
-    outcome = decide(step(Put()), "bad", RED, tiny.host(), need=Health.FAULTY, refused=frozenset(uses[:2]))
+    outcome = decide(step(Put()), "bad", RED, tiny.host(), need=Health.FAULTY, refused=frozenset(uses[:2]), again=AGAIN)
     assert outcome == StepUndecided(
-        why="sudo does not allow systemctl reload -- nginx.service, what runs as www-data: `soleil-remediate sudoers` "
-        "prints what it has to allow"
+        why="sudo does not allow systemctl reload -- nginx.service, what runs as www-data: `soleil-remediate sudoers "
+        "tiny --host web1 --inventory 'my hosts.yml'` prints what it has to allow"
     )
 
 
@@ -236,10 +239,10 @@ def test_where_sudo_would_refuse_a_user_of_whom_the_rules_know_by_an_input_alone
             plan = super().plan(seen)
             return replace(plan, changes=tuple(replace(change, uses=uses) for change in plan.changes))
 
-    outcome = decide(step(Put()), "bad", RED, tiny.host(), need=Health.FAULTY, refused=frozenset(uses))
+    outcome = decide(step(Put()), "bad", RED, tiny.host(), need=Health.FAULTY, refused=frozenset(uses), again=AGAIN)
     assert outcome == StepUndecided(
-        why="sudo does not allow what runs as www-data, what runs as deploy, id: `soleil-remediate sudoers` with "
-        "--set owner=deploy prints what it has to allow"
+        why="sudo does not allow what runs as www-data, what runs as deploy, id: `soleil-remediate sudoers tiny "
+        "--host web1 --inventory 'my hosts.yml' --set owner=deploy` prints what it has to allow"
     )
 
 

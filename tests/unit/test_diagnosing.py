@@ -23,9 +23,9 @@ from soleil_remediate.errors import ConfigError, ConnectionLost, ExitStatus, Fac
 from soleil_remediate.findings import Diagnosis
 from soleil_remediate.host import Host
 from soleil_remediate.host_outcomes import Crashed, NotReached
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.loading import Scenarios, ad_hoc_host, lint, load_scenarios, shipped_playbooks
 from soleil_remediate.reporters.diagnoses import diagnoses_page
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
 from soleil_remediate.units import Duration

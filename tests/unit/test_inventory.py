@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from soleil_remediate.errors import ConfigError, InventoryError, UnknownName
-from soleil_remediate.host import Connection, Host, Mode, Policy, SecretReference
+from soleil_remediate.host import Connection, Given, Host, Mode, Policy, SecretReference
 from soleil_remediate.loading.groups import HOSTS_LIMIT
 from soleil_remediate.loading.inventory import Inventory, ad_hoc_host, load_inventory
 from soleil_remediate.plan import Risk
@@ -221,7 +221,7 @@ def test_limits_of_shares_are_read_and_know_their_groups_and_where_they_were_wri
     assert (host.policy.change_limit, host.policy.unhealthy_limit) == (Percent(34), Percent(40))
     assert {group: host.group_sizes[group] for group in host.groups} == {"all": 5, "web": 3, "blue": 2}
     assert host.neighbours == ("web1", "web2", "web3", "db1", "db2")
-    assert host.inventory == "hosts.yml"
+    assert host.given == Given(inventory="hosts.yml")
     assert str(host.origins["policy.change_limit"]) == "hosts.yml:6:32"
     told = {row.variable: (row.value, str(row.origin)) for row in inventory.explain("web3")}
     assert told["policy.unhealthy_limit"] == ("40 %", "hosts.yml:6:54")

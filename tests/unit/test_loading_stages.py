@@ -11,6 +11,7 @@ import pytest
 
 from soleil_remediate.errors import ConfigError, PlaybookError, UnknownName
 from soleil_remediate.host import Host, Origin
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.loading import (
     ad_hoc_host,
     bind,
@@ -23,7 +24,6 @@ from soleil_remediate.loading import (
     parse_inputs,
 )
 from soleil_remediate.remediation import open_remediation
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.runbook import explain_page
 from soleil_remediate.scenario import Case, Scenario
 from soleil_remediate.secrecy import REDACTOR
@@ -200,7 +200,7 @@ def test_a_stage_for_a_group_that_there_is_not_is_refused() -> None:
 def test_a_host_that_the_playbook_is_not_for_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^disk-full is for web:db, and mail1 is not among them$"):
         bound(load(STAGES), "web:db:mail1")
-    with pytest.raises(ConfigError, match=r"^disk-full is for web:!web2, and web2, db1 is not among them$"):
+    with pytest.raises(ConfigError, match=r"^disk-full is for web:!web2, and web2, db1 are not among them$"):
         bound(load(f"hosts: web:!web2\n{HEALTHY}"), "web:db1")
 
 

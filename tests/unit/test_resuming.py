@@ -21,7 +21,7 @@ from soleil_remediate.gates import PolicyGate
 from soleil_remediate.history import Ending
 from soleil_remediate.host_outcomes import Eased, Fixed, HostOutcome, MaybeChanged, NotFixed, NotNeeded, Unproven
 from soleil_remediate.identity import Identity
-from soleil_remediate.loading import as_typed
+from soleil_remediate.loading.binding import as_typed
 from soleil_remediate.record import Record, RecordNotWritten, Runs
 from soleil_remediate.report import RunReport
 from soleil_remediate.resuming import Resumed, only_ask, resume

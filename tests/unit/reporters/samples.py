@@ -11,9 +11,9 @@ from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
 from soleil_remediate.command import Command
 from soleil_remediate.host import Connection, Host, Origin, Policy
 from soleil_remediate.host_outcomes import Fixed, HostOutcome, NotNeeded, WouldFix
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.plan import Change, FileIdentity, Plan, Preserve, Relief, Risk, Script, Undo
 from soleil_remediate.report import HostReport
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.scenario import Case, Escalation, Scenario, Severity
 from soleil_remediate.seen import CheckSeen, EvidenceSeen, Preview, Standing
 from soleil_remediate.step_outcomes import (

@@ -50,13 +50,13 @@ from soleil_remediate.host_outcomes import (
     Unproven,
     WrongInput,
 )
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.loading import ad_hoc_host
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.batches import Tally, compact, put_order
 from soleil_remediate.reporters.console import ConsoleReporter
 from soleil_remediate.reporters.endings import put_proof
 from soleil_remediate.reporters.fleets import put_hosts
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.page import Page
 from soleil_remediate.reporters.screen import Screen
 from soleil_remediate.rollout import Rollout

@@ -15,6 +15,7 @@ from soleil_remediate.catalog import load_catalog
 from soleil_remediate.cli import arguments
 from soleil_remediate.cli.call import Program
 from soleil_remediate.host import Host
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.loading import (
     ad_hoc_host,
     bind,
@@ -23,7 +24,6 @@ from soleil_remediate.loading import (
     parse_inputs,
     shipped_playbooks,
 )
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.tasks.databases import RestartCluster, StartCluster
 from soleil_remediate.tasks.releases import RollBackRelease
 from tests.unit.reporters.samples import host

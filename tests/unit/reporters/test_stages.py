@@ -14,11 +14,11 @@ from soleil_remediate.errors import Declined, FactError
 from soleil_remediate.events import Event, HostEnded, HostSeen, RunStarted
 from soleil_remediate.gates import PolicyGate
 from soleil_remediate.host import Mode, Policy
+from soleil_remediate.invocation import Invocation
 from soleil_remediate.plan import Risk
 from soleil_remediate.reporters.batches import Tally
 from soleil_remediate.reporters.console import ConsoleReporter
 from soleil_remediate.reporters.endings import put_verdict
-from soleil_remediate.reporters.invocation import Invocation
 from soleil_remediate.reporters.json import run_document
 from soleil_remediate.reporters.junit import junit_document
 from soleil_remediate.reporters.page import Page

@@ -5,8 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 from soleil_remediate.host import Host, listed_name
+
+#: What stands for an inventory that nobody has written yet.
+A_FILE = "FILE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,35 @@ class Invocation:
     max_fail: str = ""
     forks: str = ""
 
+    @classmethod
+    def on(cls, host: Host, scenario: str, inputs: Sequence[str] = ()) -> Self:
+        """Return how one host is meant by itself, by whatever it is found and reached by.
+
+        Args:
+            host: Which.
+            scenario: Its name.
+            inputs: What was given, each ``NAME=VALUE``.
+        """
+        given = host.given
+        return cls(
+            scenario=scenario,
+            hosts=host.named,
+            inventory=given.inventory,
+            transport=given.transport,
+            playbooks=given.playbooks,
+            inputs=tuple(inputs),
+        )
+
+    @property
+    def options(self) -> str:
+        """What makes any command that looks at hosts mean the same ones, quoted for a shell."""
+        return shlex.join(self._meant())
+
+    @property
+    def scenario_options(self) -> str:
+        """The same for a run: which scenario and which inputs as well."""
+        return shlex.join(self._asked())
+
     @property
     def is_by_name(self) -> bool:
         """Whether hosts were named as an inventory names them, not as ``user@name``."""
@@ -69,6 +102,16 @@ class Invocation:
             self, hosts=":".join([self.hosts, *(f"!{name}" for name in dict.fromkeys(map(listed_name, hosts)))])
         )
 
+    def with_input(self, name: str, value: str) -> Invocation:
+        """Return the same with an input, unless it is given already."""
+        if any(text.partition("=")[0] == name for text in self.inputs):
+            return self
+        return replace(self, inputs=(*self.inputs, f"{name}={value}"))
+
+    def listed(self, host: Host) -> Invocation:
+        """Return the same about a host once somebody has listed it in the inventory that was named, or in a new one."""
+        return self.about(host.connection.address, inventory=self.inventory or A_FILE)
+
     def corrected(self, given: str, meant: str) -> Invocation:
         """Return the same with another value for the inputs that were *given*."""
         inputs = (text.partition("=") for text in self.inputs)
@@ -76,8 +119,7 @@ class Invocation:
 
     def ping(self, host: Host) -> str:
         """Return the command that only connects to one host."""
-        name = host.listed_name if host.is_listed else _address(host)
-        return self._typed("ping", "--host", name, *self._reached())
+        return self._typed("ping", "--host", host.named, *self._reached())
 
     def ping_all(self) -> str:
         """Return the command that only connects to all the hosts that it is about."""
@@ -91,6 +133,18 @@ class Invocation:
         """Return the command that asks what became of a run, and goes on with it: its record knows the rest."""
         return self._typed("resume", run, *more)
 
+    def resume_again(self, run: str, *more: str) -> str:
+        """Return the same with what this call named itself, which its record may not know."""
+        spread = _options("--serial", [self.serial]) + _options("--max-fail", [self.max_fail])
+        forks = _options("--forks", [self.forks])
+        playbooks = _options("--playbooks", self.playbooks)
+        return self.resume(run, *self._reached(), *playbooks, *spread, *forks, *more)
+
+    def sudoers(self) -> str:
+        """Return the command that prints what sudo has to allow."""
+        where = (*self._every(), *_options("--inventory", [self.inventory]), *_options("--playbooks", self.playbooks))
+        return self._typed("sudoers", self.scenario, "--host", self.hosts, *where, *_options("--set", self.inputs))
+
     def scenarios(self) -> str:
         """Return the command that lists what can be repaired."""
         return self._typed("scenarios", *_options("--playbooks", self.playbooks))
@@ -101,12 +155,19 @@ class Invocation:
 
     def diagnose(self) -> str:
         """Return the command that says what is wrong, by every scenario."""
-        return self._typed("diagnose", "--host", self.hosts, *self._reached(), *_options("--playbooks", self.playbooks))
+        return self._typed("diagnose", *self._meant())
 
     def confirm(self, routine: str, duty: str) -> str:
         """Return the command that notes that somebody did what only a person can do."""
-        where = (*_options("--inventory", [self.inventory]), *_options("--playbooks", self.playbooks))
+        where = (*self._reached(), *_options("--playbooks", self.playbooks))
         return self._typed("check", routine, "--confirm", duty, *where)
+
+    def _meant(self) -> list[str]:
+        """Return the hosts, and by what they are found and reached."""
+        return ["--host", self.hosts, *self._every(), *self._reached(), *_options("--playbooks", self.playbooks)]
+
+    def _asked(self) -> list[str]:
+        return ["--scenario", self.scenario, *self._meant(), *_options("--set", self.inputs)]
 
     def _every(self) -> list[str]:
         return ["--all-hosts"] if self.has_all_hosts else []
@@ -115,19 +176,7 @@ class Invocation:
         return _options("--inventory", [self.inventory]) + _options("--transport", [self.transport])
 
     def _about(self, verb: str, *more: str) -> str:
-        return self._typed(
-            verb,
-            "--scenario",
-            self.scenario,
-            "--host",
-            self.hosts,
-            *self._every(),
-            *self._reached(),
-            *_options("--playbooks", self.playbooks),
-            *_options("--set", self.inputs),
-            *_options("--forks", [self.forks]),
-            *more,
-        )
+        return self._typed(verb, *self._asked(), *_options("--forks", [self.forks]), *more)
 
     def _typed(self, verb: str, *words: str) -> str:
         spoken = verb.replace(" ", ".") if self.program == "invoke" else verb
@@ -136,11 +185,3 @@ class Invocation:
 
 def _options(name: str, values: Sequence[str]) -> list[str]:
     return [word for value in values if value for word in (name, value)]
-
-
-def _address(host: Host) -> str:
-    """Return a host that stands in no inventory as ``--host`` takes it: with its user and its port."""
-    connection = host.connection
-    name = f"[{connection.address}]" if ":" in connection.address else connection.address
-    user = f"{connection.user}@" if connection.user else ""
-    return f"{user}{name}{f':{connection.port}' if connection.port else ''}"
