@@ -72,7 +72,8 @@ class Inventory:
         try:
             return self._selection.select(pattern, all_hosts=True, every_app=True)
         except UnknownName as error:
-            known = error.known if error.nearest else {*self.groups} - {"all"}  # playbooks are for groups, mostly
+            groups = {*self.groups} - {"all"}  # playbooks are for groups, mostly
+            known = groups if groups and error.nearest is None else error.known
             raise UnknownName(error.what, error.name, known, where=self.source) from None
 
     def peers(self, hosts: Sequence[Host], pattern: str) -> tuple[Host, ...]:

@@ -493,7 +493,8 @@ def test_lint_holds_the_playbooks_that_are_named_against_the_inventory_that_is(
     mine.write_text(text.replace("aliases: mine", "aliases: [my-own]").replace("hosts: all", "hosts: frontends"))
     assert soleil("lint", str(mine)).status == 0
     assert soleil("lint", str(mine), inventory).status == 0
-    told = f"{mine}:13:8: unknown host or group 'frontends': known: all, web1, web2\n1 mistake in {mine}, {inventory}\n"
+    unknown = f"{mine}:13:8: {inventory}: unknown host or group 'frontends': known: all, web1, web2"
+    told = f"{unknown}\n1 mistake in {mine}, {inventory}\n"
     assert soleil("lint", str(mine), "--inventory", inventory) == Said(ExitStatus.USAGE, told, "")
     said = soleil("lint", "--playbooks", str(mine), "--inventory", inventory)
     assert (said.status, said.out.count("unknown host")) == (ExitStatus.USAGE, 1)

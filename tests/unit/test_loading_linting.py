@@ -238,7 +238,7 @@ ROOT = 'healthy_when: [disk.used: {below: 80%, mount: "{{ app.root }}"}]\n'
         pytest.param(f"hosts: web\n{ROOT}", [], id="nothing is wrong"),
         pytest.param(
             f"hosts: wbe\n{ROOT}",
-            ["mine.yml:6:8: unknown host or group 'wbe': did you mean 'web'?"],
+            ["mine.yml:6:8: hosts.yml: unknown host or group 'wbe': did you mean 'web'?"],
             id="a group that there is not",
         ),
         pytest.param(
@@ -280,7 +280,7 @@ ROOT = 'healthy_when: [disk.used: {below: 80%, mount: "{{ app.root }}"}]\n'
             f"  - {{stage: three, {CHECKED.replace('80%', SHEAR)}}}\n",
             [
                 "mine.yml:8:25: stage one is for db, and none of web is among them",
-                "mine.yml:9:25: unknown host or group 'wbe': did you mean 'web'?",
+                "mine.yml:9:25: hosts.yml: unknown host or group 'wbe': did you mean 'web'?",
                 f"mine.yml:10:54: web1, web2, web3 and 2 more: {NEEDS_SHEAR}",
             ],
             id="stages",
