@@ -990,14 +990,20 @@ def test_whatever_is_not_as_planned_ends_it_before_anything_is_done(
     assert why in run_switch(tmp_path, **other).stderr
 
 
-def run_still_wait(base: Here, artisan: str, unrun: str = "1_a 2_b") -> tuple[int, str, list[str]]:
-    """What the script says of migrations that must not have run, with a PHP that says what a test wants."""
+def run_still_wait(
+    base: Here, artisan: str, unrun: str = "1_a 2_b", proc: str = "/nobody"
+) -> tuple[int, str, list[str]]:
+    """What the script says of migrations that must not have run, with a PHP that says what a test wants.
+
+    Args:
+        proc: Where it sees processes; other tests run migrations on this machine.
+    """
     for name in ("old", "new"):
         (base / name).mkdir()
     (base / "bin").mkdir()
     (base / "bin/php").write_text(f'#!/bin/sh\necho "$PWD $*" >>{base}/asked\ncase $PWD in\n{artisan}\nesac\n')
     (base / "bin/php").chmod(0o755)
-    functions = SWITCH.text.partition("as_planned() {")[0]
+    functions = SWITCH.text.partition("as_planned() {")[0].replace("/proc/[0-9]*/cmdline", f"{proc}/[0-9]*/cmdline")
     me = pwd.getpwuid(os.getuid()).pw_name
     words = [
         "switch", f"{base}/current", "now", "then", f"{base}/old", "", f"{base}/new", "", "", me, me, "php", "", "1",
@@ -1054,7 +1060,7 @@ def test_a_migration_that_has_run_meanwhile_ends_it(tmp_path: Here, artisan: str
 def test_migrations_that_somebody_runs_just_then_end_it(tmp_path: Here) -> None:
     words = [sys.executable, "-c", "input()", "artisan", "migrate", "--force"]
     with subprocess.Popen(words, stdin=subprocess.PIPE) as one:
-        found = run_still_wait(tmp_path, f"*) {NEITHER} ;;")
+        found = run_still_wait(tmp_path, f"*) {NEITHER} ;;", proc="/proc")
         one.communicate(b"\n")
     assert found == (75, "somebody runs migrations just now: nothing was switched\n", [])
 
