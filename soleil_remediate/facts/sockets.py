@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query
-from soleil_remediate.plan import Script
+from soleil_remediate.facts.files import only_missing, readable, records
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.units import Duration, MiB
 
-#: What the kernel says listens, and which files of those are gone. Without root's rights a folder may be closed: then
-#: none of its files is.
-_LIST = Script(
-    "list-listening",
-    r"""said=$(ss -H -l -n -t -x -p) || exit
-printf '%s\n' "$said" | grep -a ' LISTEN ' || :
-printf '%s\n' "$said" | sed -nE 's#^u_[a-z]+ +LISTEN +[0-9]+ +[0-9]+ +(/.*) +[0-9]+ +[*] +[0-9]+.*$#\1#p' |
-    while IFS= read -r path; do
-        [ -S "$path" ] || ! [ -x "${path%/*}" ] || printf 'gone %s\n' "$path"
-    done
-printf 'end\n'
-""",
-)
 _LINE = re.compile(
     r"(?P<net>tcp|u_str|u_seq) +LISTEN +(?P<waiting>\d+) +(?P<most>\d+) +(?P<at>\S.*?)"
     r" +(?:\d+ +\* +\d+|\S+:\*)(?: +users:\((?P<users>.*)\))? *"
@@ -40,7 +28,6 @@ class Listening:
         processes: How many.
         waiting: How many connections nobody has taken yet.
         most: How many may wait.
-        is_gone: It is a file, and there is none of that name any more: it was deleted, or renamed.
     """
 
     at: str
@@ -48,7 +35,6 @@ class Listening:
     processes: int
     waiting: int
     most: int
-    is_gone: bool = False
 
     @property
     def is_file(self) -> bool:
@@ -65,17 +51,13 @@ class ListListening(Query[tuple[Listening, ...]]):
 
     @property
     def command(self) -> Command:
-        return Command(_LIST.bind(), deadline=Duration(5), output_limit=MiB(4))
+        return Command(("ss", "-H", "-l", "-n", "-t", "-x", "-p"), deadline=Duration(5), output_limit=MiB(4))
 
     def parse(self, output: Output) -> tuple[Listening, ...]:
-        *lines, end = output.text.splitlines()
-        if end != "end":
-            raise ValueError("it ends in the middle")
-        gone = {line.removeprefix("gone ") for line in lines if line.startswith("gone ")}
-        return tuple(_listening(line, gone) for line in lines if not line.startswith("gone "))
+        return tuple(_listening(line) for line in output.text.splitlines() if " LISTEN " in line)
 
 
-def _listening(line: str, gone: set[str]) -> Listening:
+def _listening(line: str) -> Listening:
     match = _LINE.fullmatch(line)
     if match is None:
         raise ValueError(f"no socket: {redacted(line)[:80]!r}")
@@ -86,5 +68,30 @@ def _listening(line: str, gone: set[str]) -> Listening:
         processes=len({pid for _, pid in users}),
         waiting=int(match["waiting"]),
         most=int(match["most"]),
-        is_gone=match["net"] != "tcp" and match["at"] in gone,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FindSockets(Query[frozenset[PurePosixPath]]):
+    """The sockets that there are as files in one folder.
+
+    Args:
+        folder: A link to one is followed.
+    """
+
+    folder: PurePosixPath
+    # 1: there is no such folder
+    expects = frozenset({0, 1})
+    empty_is = "no socket, where find said so"
+
+    @property
+    def command(self) -> Command:
+        return Command(("find", "-H", str(self.folder), "-maxdepth", "1", "-type", "s", "-printf", r"%p\0"))
+
+    def parse(self, output: Output) -> frozenset[PurePosixPath]:
+        if output.exit_status:
+            only_missing(output)
+        found = frozenset(PurePosixPath(readable(record)[0]) for record in records(output.stdout))
+        if others := [path for path in found if path.parent != self.folder]:
+            raise ValueError(f"{others[0]} is not in {self.folder}")
+        return found

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import ClassVar
 
 from soleil_remediate.command import Reader
 from soleil_remediate.facts.php_fpm import Pool, ReadPools
-from soleil_remediate.facts.sockets import Listening, ListListening
+from soleil_remediate.facts.sockets import FindSockets, Listening, ListListening
 from soleil_remediate.task import Look, Shown, Table
 
 #: What serves a site, by the names of processes and of files; other sockets are not shown.
 _SERVES = re.compile(r"nginx|php|postgres|PGSQL|pgbouncer|redis|mysql|mariadb|supervisor")
+#: Where Debian has the sockets of php-fpm.
+_FOLDER = PurePosixPath("/run/php")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +25,12 @@ class SocketsSeen:
     Args:
         listening: Every socket that somebody listens on.
         pools: Those of php-fpm, by its configuration.
+        files: The sockets that there are as files where Debian has those of php-fpm.
     """
 
     listening: tuple[Listening, ...]
     pools: tuple[Pool, ...]
+    files: frozenset[PurePosixPath]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +46,8 @@ class SocketOverview(Look[SocketsSeen]):
     title: ClassVar[str] = "Who listens"
 
     async def read(self, host: Reader) -> SocketsSeen:
-        listening, pools = await host.ask_all(ListListening(), ReadPools())
-        return SocketsSeen(listening=listening, pools=pools)
+        listening, pools, files = await host.ask_all(ListListening(), ReadPools(), FindSockets(_FOLDER))
+        return SocketsSeen(listening=listening, pools=pools, files=files)
 
     def show(self, seen: SocketsSeen) -> Shown:
         there = {one.at for one in seen.listening}
@@ -52,7 +57,7 @@ class SocketOverview(Look[SocketsSeen]):
         ]
         shown = [one for one in seen.listening if one.is_port or _SERVES.search(" ".join((one.at, *one.programs)))]
         # Others may have been renamed, as supervisor's always is; nginx connects by the path that is configured.
-        gone = {one.at for one in shown if one.is_gone and one.at in pools}
+        gone = {at for at in pools if (path := PurePosixPath(at)).parent == _FOLDER and path not in seen.files}
         shown.sort(key=lambda one: (one.at not in gone, one.waiting == 0, one.is_file, one.at))
         rows += [
             (one.at, _who(one) + ("; FILE GONE" if one.at in gone else ""), f"{one.waiting} of {one.most}")

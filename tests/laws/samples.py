@@ -58,7 +58,7 @@ from tests.unit.facts.memory import killed, process, sampled
 from tests.unit.facts.redis import ANSWERS as REDIS
 from tests.unit.facts.redis import SHOP
 from tests.unit.facts.services import NGINX, PHP_FPM, RESOURCES, SOCKETS, unit_shown, units_shown
-from tests.unit.facts.sockets import LISTENING
+from tests.unit.facts.sockets import LISTENING, SOCKET_FILES
 from tests.unit.facts.statements import (
     CONFIG_CACHE,
     DATABASE_SIZE,
@@ -235,7 +235,8 @@ ANSWERS: tuple[tuple[str, Output], ...] = (
     ("pid=,rss=,args=", said(PROCESSES)),
     ("--include=*.conf", said(POOLS)),
     ("watch-sockets", said(unix_sockets(2))),
-    ("list-listening", said(LISTENING)),
+    ("ss -H", said(LISTENING)),
+    ("find -H /run/php", said(SOCKET_FILES)),
     ("Env::get", said(status=1)),
     ("--fail-early", said("{}" * 8, stderr="200\t0.104000\n" * 8)),
     ("php -- config-cache", said(f"{STARTED}{json.dumps(CONFIG_CACHE)}\n")),

@@ -69,6 +69,7 @@ READERS: dict[str, re.Pattern[str]] = {
         re.DOTALL,
     ),
     "realpath": re.compile(r"(?!)"),
+    "ss": re.compile(r"(?!-[Hlntxp]$).*"),
     "stat": re.compile(r"(?!)"),
 }
 #: Programs that start another, and how many words they take for themselves.

@@ -4,7 +4,7 @@ from soleil_remediate.command import Reader
 from soleil_remediate.looks.sockets import SocketOverview
 from soleil_remediate.task import Table
 from tests.unit.facts.answers import said, see
-from tests.unit.facts.sockets import LISTENING
+from tests.unit.facts.sockets import LISTENING, SOCKET_FILES
 from tests.unit.facts.statements import POOLS
 
 
@@ -12,7 +12,12 @@ def test_what_serves_a_site_is_shown_and_what_of_it_nobody_listens_on() -> None:
     look = SocketOverview()
     pools = POOLS.replace("127.0.0.1:9000", "/run/php/php8.2-blog.sock")
     assert pools != POOLS
-    seen = see(look.read(Reader()), ("list-listening", said(LISTENING)), ("--include=*.conf", said(pools)))
+    seen = see(
+        look.read(Reader()),
+        ("ss -H", said(LISTENING)),
+        ("--include=*.conf", said(pools)),
+        ("find -H /run/php", said(SOCKET_FILES)),
+    )
     shown = look.show(seen)
     assert isinstance(shown, Table)
     assert shown.columns == ("at", "who", "waiting")
