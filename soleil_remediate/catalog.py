@@ -34,6 +34,7 @@ from soleil_remediate.checks.memory import MemoryAvailable, OomKillOver
 from soleil_remediate.checks.php_fpm import PhpFpmFree
 from soleil_remediate.checks.queues import QueueDrained, QueueDraining
 from soleil_remediate.checks.redis import RedisAnswering, RedisWritable
+from soleil_remediate.checks.releases import RollbackFinished
 from soleil_remediate.checks.requests import RequestsServed
 from soleil_remediate.checks.security import AddressHarmless, IncidentOver, TokensUnshared
 from soleil_remediate.checks.slow_queries import QueriesQuick
@@ -112,6 +113,7 @@ BUILT_IN: tuple[KindClass, ...] = (
     PruneBackups,
     BackupRecent,
     MaintenanceEnded,
+    RollbackFinished,
     PageServed,
     PageReached,
     ServiceConfigured,

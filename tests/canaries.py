@@ -65,12 +65,17 @@ def fragments(written: str) -> list[str]:
 
 
 def found_in(told: bytes, canaries: Iterable[str]) -> set[str]:
-    """Return the forms of *canaries* of which a piece stands in *told*, however it is wrapped there."""
+    """Return the forms of *canaries* of which a piece stands in *told*, however it is wrapped there.
+
+    A form that is too short to have telling pieces in its middle is looked for as a whole.
+    """
     text = "".join(told.decode("utf-8", "backslashreplace").split())
     found = set()
     for canary in canaries:
         for form, write in FORMS.items():
             written = "".join(write(canary).split())
             middle = range(len(written) // 4, len(written) * 5 // 8 - _TELLING + 1)
-            found |= {f"{canary} {form}" for at in middle if written[at : at + _TELLING] in text}
+            pieces = [written[at : at + _TELLING] for at in middle] if len(written) >= 4 * _TELLING else [written]
+            if any(piece in text for piece in pieces):
+                found.add(f"{canary} {form}")
     return found

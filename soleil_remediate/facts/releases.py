@@ -20,10 +20,13 @@ from soleil_remediate.secrecy import redacted
 #: The file in a release that says: never again. Deployer's own, so that neither chooses what the other has refused.
 BAD_RELEASE = "BAD_RELEASE"
 
+#: The file in a release that is gone back from, until whatever serves the older one has followed.
+UNFINISHED = "ROLLBACK_UNFINISHED"
+
 #: What is asked about in each release, as an extended regular expression; no other folder is looked into.
 _INSIDE = (
     "/[^/]+"
-    f"(/(artisan|{BAD_RELEASE}|vendor(/autoload[.]php)?|public(/build(/manifest[.]json)?)?"
+    f"(/(artisan|{BAD_RELEASE}|{UNFINISHED}|vendor(/autoload[.]php)?|public(/build(/manifest[.]json)?)?"
     "|bootstrap(/cache(/[^/]+[.]php)?)?|database(/migrations(/[^/]+[.]php)?)?))?"
 )
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -172,6 +175,11 @@ class Release:
         return BAD_RELEASE in self.files
 
     @property
+    def is_unfinished(self) -> bool:
+        """The way back from it was begun, and did not come to its end."""
+        return UNFINISHED in self.files
+
+    @property
     def lacks(self) -> str:
         """What it would need to be served and has not; empty where it is whole.
 
@@ -239,6 +247,13 @@ class Releases:
         if self.current is None:
             return None
         return next((one for one in self.before(self.current) if not one.is_bad), None)
+
+    @property
+    def unfinished(self) -> Release | None:
+        """The newer one from which somebody went back, while processes that have its code may run still."""
+        if self.current is None:
+            return None
+        return next((one for one in self.after(self.current) if one.is_unfinished), None)
 
     def named(self, name: str) -> Release | None:
         return next((release for release in self.all if release.name == name), None)

@@ -343,6 +343,18 @@ class GoBack(Task[Seen]):
             uses=self._uses(owner, unit, test, workers),
         )
 
+    def _follow(self, seen: Seen, way: WayBack) -> Plan:
+        """Return the plan that lets follow what a switch left behind that was cut off, and ends its page."""
+        switch = self._switch(seen, way, {}, _php_of(seen.services.matching(self.php), seen.services))
+        follow = replace(
+            switch,
+            undo=Undo.none(f"what runs {way.bad} ends for good"),
+            before=f"{self.noun} {way.older}, and what may run {way.bad} still",
+        )
+        page = (self._page(seen).take_down(f"{self.noun} {way.older}"),) if self._is_held(seen) else ()
+        because = f"a way back from {self.noun} {way.bad} was cut off once {way.older} was served"
+        return Plan.of_whole(follow, *page, because=because)
+
     def _behind_the_page(
         self, switch: Change, seen: Seen, way: WayBack, before: Change | None = None
     ) -> tuple[Change, ...]:

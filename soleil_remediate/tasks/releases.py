@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import ClassVar
 
@@ -56,7 +56,8 @@ class RollBackRelease(GoBack[RollbackSeen]):
     as the application's user: one that cannot be built is removed, since Laravel works without. The switch itself is
     one rename, and needs no free block. Then php-fpm is reloaded, once its configuration has passed its test, and
     workers are asked to end after their job and started by supervisor anew; both are waited for until nothing runs that
-    was started before the switch.
+    was started before the switch. Until then the bad release has a second mark, ``ROLLBACK_UNFINISHED``: should the
+    host have cut that off, the next run goes on there.
 
     Where requests are seen to fail since before the release was served, older code would not help, and nothing is done;
     nor in maintenance mode. A person who names the release has decided otherwise. Where Laravel Octane serves, which
@@ -183,6 +184,9 @@ class RollBackRelease(GoBack[RollbackSeen]):
             whole = [one.path for one in seen.releases.all if one != seen.releases.current and not one.lacks]
             return self._only_the_page(seen, self._served_as(seen.releases), next(reversed(whole), None))
         self._refuse_while_a_need_is_down(seen)
+        left = seen.releases.unfinished
+        if left is not None and self.to in {None, self._served(seen.releases).name}:
+            return self._finish(seen, left)
         if innocent := self._why_innocent(seen):
             return Plan.nothing(innocent)
         bad = self._served(seen.releases)
@@ -192,12 +196,7 @@ class RollBackRelease(GoBack[RollbackSeen]):
             return self._unless_held(seen, bad.name, chosen)
         way = self._way(seen.releases, bad, chosen)
         self._refuse_unless_it_would_help(seen, way)
-        if seen.releases.lock is not None:
-            lock = seen.releases.lock
-            raise Unplannable(
-                f"somebody deploys since {as_text(lock.modified)} UTC, or left {lock.path} behind. If nobody does: "
-                f"rm {lock.path}"
-            )
+        _refuse_while_somebody_deploys(seen.releases)
         if chosen.lacks:
             others = [one.name for one in seen.releases.before(bad) if not (one.is_bad or one.lacks)]
             raise Unplannable(
@@ -205,6 +204,18 @@ class RollBackRelease(GoBack[RollbackSeen]):
                 + (f". One that is whole: {self._with(to=others[0])}" if others else ". No other one is whole")
             )
         return self._go(seen, way, seen.migrations, bad.migrations - chosen.migrations)
+
+    def _finish(self, seen: RollbackSeen, bad: Release) -> Plan:
+        """Return what is left to do of a way back from *bad* that was cut off once the older release was served."""
+        _refuse_while_somebody_deploys(seen.releases)
+        older, now = self._served(seen.releases), seen.releases.served.target
+        way = replace(
+            self._way(seen.releases, older, older),
+            bad=bad.name,
+            there=(self.root, now, now, older.path, older.identity, bad.path, bad.identity, ""),
+            summary=f"let php-fpm and workers follow to release {older.name}",
+        )
+        return self._follow(seen, way)
 
     @property
     def _application(self) -> PurePosixPath:
@@ -280,4 +291,13 @@ class RollBackRelease(GoBack[RollbackSeen]):
             by_hand=f"as {releases.owner}, in {self.root.parent}: ln -s {then} {link}.new && mv -T {link}.new {link}",
             keeps="every release",
             downtime="requests under way may be cut off when php-fpm is reloaded",
+        )
+
+
+def _refuse_while_somebody_deploys(releases: Releases) -> None:
+    lock = releases.lock
+    if lock is not None:
+        raise Unplannable(
+            f"somebody deploys since {as_text(lock.modified)} UTC, or left {lock.path} behind. If nobody does: "
+            f"rm {lock.path}"
         )

@@ -278,7 +278,10 @@ if [ -e "$to/storage/framework/down" ]; then # workers with a --max-time end aga
 else
     run_programs
 fi
-[ -z "$wrong" ] || { printf 'release %s is served, but not all went well\n' "${to##*/}" >&2; exit 1; }
+"""
+
+#: How both end.
+_ENDED = r"""[ -z "$wrong" ] || { printf 'release %s is served, but not all went well\n' "${to##*/}" >&2; exit 1; }
 """
 
 #: Let link $1, which says $2, say $3: folder $4, which is device:inode $5. Folder $6, which is $7, is marked bad first
@@ -286,7 +289,7 @@ fi
 #: name, $12 the unit of php-fpm (empty: none runs), $13 the seconds a worker may take, $14 supervisor's programs, $15
 #: the migrations of folder $6 that must not have run; the rest are the words that test php-fpm's configuration. What
 #: is found to be otherwise before the switch ends it with 75. What goes wrong after it is said, nothing is left out
-#: because of it, and it ends with 1.
+#: because of it, and it ends with 1. Until it has come to its end, folder $6 says that it has not.
 SWITCH = Script(
     "switch-release",
     r"""set -eu
@@ -318,6 +321,7 @@ if [ -n "$bad" ]; then
         cd -- "$1" || exit
         [ -f BAD_RELEASE ] || { set -C; : >BAD_RELEASE; } || exit
         [ -s BAD_RELEASE ] || date -u +%Y-%m-%dT%H:%M:%S+0000,soleil-remediate 2>/dev/null >>BAD_RELEASE || :
+        [ -f ROLLBACK_UNFINISHED ] || { set -C; : >ROLLBACK_UNFINISHED; }
     ' mark "$bad" || stop "$bad cannot be marked bad"
 fi
 
@@ -335,7 +339,12 @@ fi
 echo "$link leads to $then"
 
 """
-    + _FOLLOW,
+    + _FOLLOW
+    + r"""for mark in "$base"/releases/*/ROLLBACK_UNFINISHED; do # whatever was cut off before, all has followed by now
+    [ ! -f "$mark" ] || as "$(stat -c %u -- "${mark%/*}")" rm -f -- "$mark" || echo "$mark cannot be removed"
+done
+"""
+    + _ENDED,
 )
 
 #: Check commit $2 out in folder $1, whose HEAD is $3 and whose .git is device:inode $4, as $7, whose it is. $5 is a
@@ -411,5 +420,6 @@ stop() { note "$1"; } # from here on nothing is left out
 
 """
     + _CACHES
-    + _FOLLOW,
+    + _FOLLOW
+    + _ENDED,
 )

@@ -21,15 +21,18 @@ LOG = "/srv/soleil/shared/storage/logs/laravel.log"
 
 
 @contextmanager
-def limited(host: LabHost, *, spare: int) -> Iterator[None]:
-    """Leave all processes of a host of the lab together no more than *spare* beyond those that it has."""
+def limited(host: LabHost, *, spare: int | None) -> Iterator[None]:
+    """Leave all processes of a host of the lab together no more than *spare* beyond those that it has.
+
+    None: not one can be started, however many end.
+    """
     group = host.lab._known(host.name).group
     found = [folder for folder in group.folders() if (folder / "pids.max").exists()]
     if not found:
         pytest.skip("this machine's control groups limit no processes of the lab's hosts")
     most = found[0] / "pids.max"
     before = most.read_text().strip()
-    most.write_text(str(int((found[0] / "pids.current").read_text()) + spare))
+    most.write_text("0" if spare is None else str(int((found[0] / "pids.current").read_text()) + spare))
     try:
         yield
     finally:

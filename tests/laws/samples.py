@@ -450,6 +450,7 @@ _PLAYBOOK: dict[str, dict[str, Any]] = {
     "release.rollback": {"root": Path(_LINK), "migrations": "any", "owner": "deploy"},
     "checkout.rollback": {"root": Path(_CHECKOUT), "owner": "deploy"},
     "maintenance.ended": {"root": Path(_CHECKOUT)},
+    "rollback.finished": {"root": Path(_LINK)},
     "page.served": {"page": "/ready", "url": "https://soleil.example/"},
     "page.reached": {"page": "/ready", "url": "https://soleil.example/"},
     "service.configured": {"units": ("nginx.service", "php*-fpm.service")},

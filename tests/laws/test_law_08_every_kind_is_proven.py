@@ -18,6 +18,7 @@ from tests.lab import (
     test_disk_full,
     test_double_booking,
     test_email_delivery_failure,
+    test_exhausted_rollbacks,
     test_failed_deployment,
     test_failed_deployment_in_place,
     test_high_error_rate,
@@ -51,6 +52,7 @@ for release in (
     *test_failed_deployment.NO_FURTHER,
     *test_failed_deployment_in_place.REPAIRED,
     *test_maintenance_page.REPAIRED,
+    *test_exhausted_rollbacks.REPAIRED,
 ):
     SENT.setdefault(release.fault, set()).add(release.sent)
 for slow in test_slow_response.REPAIRED:

@@ -26,7 +26,7 @@ from soleil_remediate.reporters.page import Page
 from soleil_remediate.reporters.visible import typed, visible
 from soleil_remediate.secrecy import HIDDEN, REDACTOR, Redactor, keep_open, learn, redacted
 from soleil_remediate.units import Duration
-from tests.canaries import CANARY, FORMS, IN_LINES, fragments
+from tests.canaries import CANARY, FORMS, IN_LINES, found_in, fragments
 
 #: What an import would need is gone, as for a controller who became somebody else, or whose disk fails.
 WITHOUT_IMPORTS = r"""
@@ -372,3 +372,11 @@ def test_what_leads_back_to_a_change_is_told_whatever_a_host_calls_its_secret() 
         "operation": "7f3a19c2-03-00",
         "why": f"{HIDDEN} was cut off",
     }
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("secret", [CANARY, "soleil-secret", "ops-secret"])
+def test_what_looks_for_secrets_finds_each_in_each_form_and_none_where_there_is_none(secret: str, form: str) -> None:
+    written = FORMS[form](secret)
+    assert f"{secret} {form}" in found_in(f"before {written} after".encode(), [secret])
+    assert found_in(b"before {hidden} after", [secret]) == set()

@@ -95,6 +95,23 @@ def test_a_bad_release_is_passed_over_and_the_newest_good_one_before_it_is_found
     assert releases_of(link).newest_good is None
 
 
+def test_a_way_back_that_was_cut_off_is_known_once_the_older_release_is_served(tmp_path: Here) -> None:
+    link = lay_out(tmp_path, "1", "2", "3", serves="2")
+    (tmp_path / "releases/2/ROLLBACK_UNFINISHED").touch()
+    assert releases_of(link).unfinished is None, "it was cut off before the switch: the way back is open"
+    Here(link).unlink()
+    Here(link).symlink_to("releases/1")
+    left = releases_of(link).unfinished
+    assert left is not None
+    assert left.name == "2"
+    Here(link).unlink()
+    Here(link).symlink_to("releases/3")
+    assert releases_of(link).unfinished is None, "what was deployed since has nothing to do with it"
+    Here(link).unlink()
+    Here(link).symlink_to("/elsewhere")
+    assert releases_of(link).unfinished is None
+
+
 @pytest.mark.parametrize("target", ["/elsewhere", "releases/99", "../x/releases/1", "releases/../releases/1"])
 def test_a_link_that_leads_to_no_release_serves_none(tmp_path: Here, target: str) -> None:
     link = lay_out(tmp_path, "1", serves="1")

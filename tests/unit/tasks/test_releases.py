@@ -154,6 +154,33 @@ def test_who_has_gone_back_once_does_not_go_back_further_by_itself() -> None:
     ) in nothing(paged, seen(replace(found, all=(release("1"), *found.all))))
 
 
+CUT_OFF = releases(release("1"), release("2"), release("3", bad=True, more=("ROLLBACK_UNFINISHED",)), serves="2")
+
+
+@pytest.mark.parametrize("task", [TASK, replace(TASK, to="2"), replace(TASK, began="with-release")])
+def test_a_way_back_that_was_cut_off_after_the_switch_is_gone_on_with(task: RollBackRelease) -> None:
+    plan = task.plan(seen(CUT_OFF))
+    (change,) = plan.changes
+    assert change.summary == "let php-fpm and workers follow to release 2"
+    assert change.command.words[3:] == (
+        "switch-release", "/srv/app/current", "releases/2", "releases/2", "/srv/app/releases/2", f"{SRV}:2",
+        "/srv/app/releases/3", f"{SRV}:3", "", "deploy", "www-data", "php8.2", FPM.name, "120", "app-worker", "", *TEST,
+    )  # fmt: skip
+    assert (change.risk, change.loses) == (Risk.DISRUPTIVE, "nothing")
+    assert change.before == "release 2, and what may run 3 still"
+    assert change.undo.command is None
+    assert plan.because == "a way back from release 3 was cut off once 2 was served"
+
+
+def test_who_names_an_older_release_goes_there_though_a_way_back_was_cut_off() -> None:
+    assert change_of(replace(TASK, to="1"), seen(CUT_OFF)).summary == "serve release 1 instead of 2"
+
+
+def test_somebody_who_deploys_is_not_disturbed_by_what_is_left_of_a_way_back() -> None:
+    lock = file("/srv/app/.dep/deploy.lock", modified=SERVED)
+    assert refusal(TASK, seen(replace(CUT_OFF, lock=lock))).startswith("somebody deploys since 2023-11-14 22:13 UTC")
+
+
 def test_a_newer_release_that_is_not_marked_may_mean_that_somebody_went_back_already() -> None:
     found = releases(release("1"), release("2"), release("3"), serves="2")
     assert refusal(TASK, seen(found)) == (
@@ -516,6 +543,8 @@ def test_a_page_that_was_put_up_here_is_not_forgotten_and_its_time_begins_anew()
         plan = task.plan(back)
         assert [change.summary for change in plan.changes] == ends
         assert plan.because == "users see the maintenance page until release 2 answers behind it"
+    cut_off = PAGED.plan(replace(held, releases=CUT_OFF))
+    assert [change.summary for change in cut_off.changes] == ["let php-fpm and workers follow to release 2", *ends]
     assert "going back would not end it" in refusal(TASK, held)  # without pages nobody could tell when to end it
     assert nothing(TASK, back).startswith("release 2 is served, and 3 is marked bad")
 

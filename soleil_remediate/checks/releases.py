@@ -1,0 +1,46 @@
+"""Has everything followed that a way back let serve older code?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from soleil_remediate.command import Reader
+from soleil_remediate.errors import NotOnHost
+from soleil_remediate.facts.files import refuse_unless_absolute
+from soleil_remediate.facts.releases import UNFINISHED, read_releases
+from soleil_remediate.task import Check, Measure, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollbackFinished(Check[str]):
+    """See whether a way back to an older release was cut off once that was served.
+
+    Its pages may be served then, by a php-fpm that was not reloaded and beside workers that run the bad release's code
+    until they end. A release that was deployed since, and a git checkout in place, know of no such mark.
+
+    Args:
+        root: The link that says which release is served.
+    """
+
+    kind = "rollback.finished"
+    rounds = 1
+
+    root: PurePosixPath
+
+    def __post_init__(self) -> None:
+        refuse_unless_absolute(self.root)
+
+    async def read(self, host: Reader) -> str:
+        try:
+            releases = await read_releases(host, self.root)
+        except NotOnHost:  # what that means is said where something is to be served
+            return ""
+        left = releases.unfinished
+        return "" if left is None else str(left.path / UNFINISHED)
+
+    def judge(self, seen: str) -> Verdict:
+        measure = Measure(label="way back cut off", value=seen or "none", is_faulty=bool(seen))
+        if seen:
+            return Verdict.faulty("a way back was cut off: php-fpm and workers may run the bad release still", measure)
+        return Verdict.healthy("no way back was cut off", measure)

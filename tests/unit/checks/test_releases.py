@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import PurePosixPath as Path
+
+import pytest
+
+from soleil_remediate.checks.releases import RollbackFinished
+from soleil_remediate.command import Reader
+from soleil_remediate.task import Health
+from tests.unit.facts.answers import complaint, record, said, see
+from tests.unit.tasks.values import SRV
+
+CHECK = RollbackFinished(root=Path("/srv/app/current"))
+MARK = "/srv/app/releases/2/ROLLBACK_UNFINISHED"
+
+
+def read(serves: str) -> str:
+    found = [record(f"/srv/app/releases/{name}", kind="d", device=SRV) for name in ("1", "2")]
+    return str(
+        see(
+            CHECK.read(Reader()),
+            ("%l", said(f"l\tdeploy\t1.5\treleases/{serves}\0")),
+            ("-regextype", said(b"".join([*found, record(MARK, device=SRV)]))),
+            ("-maxdepth 0", said(record("/srv/app", kind="d"))),
+            (".dep", said(status=1, stderr=complaint("/srv/app/.dep"))),
+            most_rounds=1,
+        )
+    )
+
+
+def test_a_way_back_that_was_cut_off_is_a_fault_though_pages_are_served() -> None:
+    assert read("2") == ""
+    assert read("1") == MARK
+    verdict = CHECK.judge(MARK)
+    assert (verdict.health, verdict.why) == (
+        Health.FAULTY, "a way back was cut off: php-fpm and workers may run the bad release still",
+    )  # fmt: skip
+    assert [one.value for one in verdict.measures] == [MARK]
+    assert CHECK.judge("").health is Health.HEALTHY
+
+
+def test_where_there_is_no_link_nothing_was_cut_off() -> None:
+    missing = complaint("/srv/app/current")
+    assert see(CHECK.read(Reader()), ("find", said(status=1, stderr=missing))) == ""
+
+
+def test_a_folder_that_is_not_absolute_is_refused() -> None:
+    with pytest.raises(ValueError, match="srv/app must be absolute"):
+        RollbackFinished(root=Path("srv/app"))
