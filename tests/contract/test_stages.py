@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from soleil_remediate.errors import ExitStatus
 from tests.contract.controllers import Desk, Warm, warm
-from tests.sshd import IS_ROOT, Sshd
+from tests.sshd import IS_ROOT, Sshd, private_sshd
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="changes need root")
 
@@ -38,14 +39,25 @@ NAMES = ("web1", "web2")
 DONE = ["begun good", "done good"]
 
 
+@pytest.fixture(scope="module")
+def other(folder: Path) -> Iterator[Sshd]:
+    """Another machine, by its own word, with the same files: two hosts that are one are left to a person."""
+    with private_sshd(Path(tempfile.mkdtemp(dir=folder)), machine_id=f"{'0f' * 16}\n") as running:
+        yield running
+
+
 @pytest.fixture
-def desk(tmp_path: Path, work: Path, sshd: Sshd) -> Desk:
-    """Two names of one machine, which remembers what either was sent."""
-    sshd.inside("rm", "-rf", "/run/soleil-remediate")
+def desk(tmp_path: Path, work: Path, sshd: Sshd, other: Sshd) -> Desk:
+    """Two hosts, whose files remember what either was sent."""
+    for one in (sshd, other):
+        one.inside("rm", "-rf", "/run/soleil-remediate")
     desk = Desk.at(tmp_path, work, sshd)
     (tmp_path / "tiny.yml").write_text(PLAYBOOK)
     inventory = (tmp_path / "inventory.yml").read_text()
-    (tmp_path / "inventory.yml").write_text(f"{inventory}    web2: {{ansible_host: 127.0.0.1}}\n")
+    (tmp_path / "inventory.yml").write_text(
+        f"{inventory}    web2:\n      ansible_host: 127.0.0.1\n      ansible_port: {other.port}\n"
+        f"      ansible_ssh_private_key_file: {other.key}\n      known_hosts: {other.known_hosts}\n"
+    )
     for name in NAMES:
         for file in ("once", "each"):
             (work / f"{file}.{name}").write_text("bad\n")
