@@ -15,6 +15,8 @@ _LINE = re.compile(
     r"(?P<net>tcp|u_str|u_seq) +LISTEN +(?P<waiting>\d+) +(?P<most>\d+) +(?P<at>\S.*?)"
     r" +(?:\d+ +\* +\d+|\S+:\*)(?: +users:\((?P<users>.*)\))? *"
 )
+#: One that is bound and takes no connections.
+_OTHER = re.compile(r"u_\w+ +(?!LISTEN )[A-Z]+ +\d+ +\d+ +\S")
 _NAME = re.compile(r'\("((?:[^"\\]|\\.)*)",pid=(\d+),')
 
 
@@ -54,7 +56,8 @@ class ListListening(Query[tuple[Listening, ...]]):
         return Command(("ss", "-H", "-l", "-n", "-t", "-x", "-p"), deadline=Duration(5), output_limit=MiB(4))
 
     def parse(self, output: Output) -> tuple[Listening, ...]:
-        return tuple(_listening(line) for line in output.text.splitlines() if " LISTEN " in line)
+        lines = [line for line in output.text.splitlines() if not _OTHER.match(line)]
+        return tuple(_listening(line) for line in lines)
 
 
 def _listening(line: str) -> Listening:
