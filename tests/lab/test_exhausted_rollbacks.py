@@ -21,7 +21,7 @@ from soleil_remediate import HostReport
 from soleil_remediate.host_outcomes import Fixed, NotNeeded, Refusal
 from soleil_remediate.lab import LabError
 from tests.lab.rehearsals import Rehearsal
-from tests.lab.test_exhaustion import limited
+from tests.lab.test_exhaustion import limited, process_limit
 from tests.lab.test_failed_deployment import (
     BAD,
     BASE,
@@ -124,6 +124,15 @@ def begun_on(host: LabHost) -> list[str]:
     return found.splitlines()
 
 
+def ended_on(host: LabHost) -> dict[str, int]:
+    """How every operation ended, as the host itself says; none of those that were killed."""
+    found = host.shell(
+        "[ -d /run/soleil-remediate/ops ] || exit 0; cd /run/soleil-remediate/ops;"
+        " find . -name 'rc.*' -printf '%h %f\\n' | sed 's:^[.]/::'"
+    )
+    return {name: int(status.removeprefix("rc.")) for name, status in map(str.split, found.splitlines())}
+
+
 def check_truth(rehearsal: Rehearsal, report: HostReport, before: set[str]) -> None:
     """Hold the report and the record of a run against the host, which has enough again."""
     host, record, outcome = rehearsal.host, rehearsal.record(), report.outcome
@@ -132,9 +141,10 @@ def check_truth(rehearsal: Rehearsal, report: HostReport, before: set[str]) -> N
     (ended,) = (dict[str, Any](line)["outcome"] for line in record if line["type"] == "HostEnded")
     assert (ended["verdict"], ended["why"]) == (outcome.word, outcome.why)
     intended = {str(line["operation"]) for line in record if line["type"] == "ChangeIntended"}
-    answered = {str(line["operation"]) for line in record if line["type"] == "ChangeAnswered"}
+    answered = {str(line["operation"]): line["exit_status"] for line in record if line["type"] == "ChangeAnswered"}
     begun = set(begun_on(host))
-    assert answered <= begun <= intended, "the host was told something that is not on record, or the other way round"
+    assert begun <= intended, "the host was told something that is not on record"
+    assert answered.items() <= ended_on(host).items(), "what is on record is not what the host says"
     assert not isinstance(outcome, NotNeeded)
     if served.endswith(OLD):
         assert begun, "nobody was told to switch"
@@ -214,6 +224,7 @@ def test_where_no_process_can_be_started_from_the_middle_of_it_on_the_next_run_g
     rehearsal: Rehearsal, shortage: Shortage, spare: int | None
 ) -> None:
     host = rehearsal.host
+    process_limit(host)  # where there is none, that is said here and not in the middle of it
     host.break_with("bad-release")
     before = _processes(rehearsal)
     limit = limited(host, spare=spare)

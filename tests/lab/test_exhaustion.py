@@ -20,19 +20,23 @@ pytestmark = pytest.mark.lab
 LOG = "/srv/soleil/shared/storage/logs/laravel.log"
 
 
+def process_limit(host: LabHost) -> Path:
+    """The file that says how many processes a host of the lab may have."""
+    for folder in host.lab._known(host.name).group.folders():
+        if (folder / "pids.max").exists():
+            return folder / "pids.max"
+    pytest.skip("this machine's control groups limit no processes of the lab's hosts")
+
+
 @contextmanager
 def limited(host: LabHost, *, spare: int | None) -> Iterator[None]:
     """Leave all processes of a host of the lab together no more than *spare* beyond those that it has.
 
     None: not one can be started, however many end.
     """
-    group = host.lab._known(host.name).group
-    found = [folder for folder in group.folders() if (folder / "pids.max").exists()]
-    if not found:
-        pytest.skip("this machine's control groups limit no processes of the lab's hosts")
-    most = found[0] / "pids.max"
+    most = process_limit(host)
     before = most.read_text().strip()
-    most.write_text("0" if spare is None else str(int((found[0] / "pids.current").read_text()) + spare))
+    most.write_text("0" if spare is None else str(int(most.with_name("pids.current").read_text()) + spare))
     try:
         yield
     finally:

@@ -28,7 +28,7 @@ from tests.lab.test_maintenance_page import BEGINS, ENDS, is_down
 if TYPE_CHECKING:
     from tests.lab.conftest import LabHost
 
-pytestmark = [pytest.mark.lab, pytest.mark.long]
+pytestmark = [pytest.mark.lab, pytest.mark.long, pytest.mark.timeout(900)]
 
 SCENARIO = "failed-deployment-rollback"
 CHANGES = (BEGINS, f"serve release {OLD} instead of {BAD}", ENDS)
