@@ -191,6 +191,12 @@ def test_where_requests_failed_before_it_or_in_maintenance_mode_going_back_would
     assert "going back would not end it" in refusal(TASK, seen(maintenance=(mark,)))
 
 
+def test_users_may_see_the_maintenance_page_and_no_other_commit_is_checked_out() -> None:
+    only = replace(TASK, maintenance="only", pages=("/api/health/live",))
+    (page,) = only.plan(seen()).changes
+    assert (page.summary, page.command.words[-2:]) == ("show users the maintenance page", ("", ""))
+
+
 def test_users_see_the_maintenance_page_until_the_older_commit_answers() -> None:
     paged = replace(TASK, maintenance="yes", pages=("/api/health/live",))
     what = seen(onset=WITH, listening=frozenset({80}))
