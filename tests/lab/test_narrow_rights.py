@@ -27,7 +27,7 @@ OLD = f"{BASE}/releases/20260101000000"
 #: A worker of somebody else's, whose working folder nobody but root and that user may see.
 HIDDEN = (
     f"systemd-run --quiet --collect --uid=postgres --working-directory={BASE}/current "
-    "sh -c 'sleep 100; true' queue:work"
+    "sh -c 'sleep 100; true' artisan queue:work"
 )
 
 
