@@ -14,7 +14,7 @@ from soleil_remediate.task import Check, Measure, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class RollbackFinished(Check[str]):
-    """See whether a way back to an older release was cut off once that was served.
+    """See whether a way back to an older release is unfinished, though that is served.
 
     Its pages may be served then, by a php-fpm that was not reloaded and beside workers that run the bad release's code
     until they end. A release that was deployed since, and a git checkout in place, know of no such mark.
@@ -40,7 +40,9 @@ class RollbackFinished(Check[str]):
         return "" if left is None else str(left.path / UNFINISHED)
 
     def judge(self, seen: str) -> Verdict:
-        measure = Measure(label="way back cut off", value=seen or "none", is_faulty=bool(seen))
+        measure = Measure(label="way back unfinished", value=seen or "none", is_faulty=bool(seen))
         if seen:
-            return Verdict.faulty("a way back was cut off: php-fpm and workers may run the bad release still", measure)
-        return Verdict.healthy("no way back was cut off", measure)
+            return Verdict.faulty(
+                "a way back is unfinished: php-fpm and workers may run the bad release still", measure
+            )
+        return Verdict.healthy("no way back is unfinished", measure)

@@ -352,7 +352,10 @@ class GoBack(Task[Seen]):
             before=f"{self.noun} {way.older}, and what may run {way.bad} still",
         )
         page = (self._page(seen).take_down(f"{self.noun} {way.older}"),) if self._is_held(seen) else ()
-        because = f"a way back from {self.noun} {way.bad} was cut off once {way.older} was served"
+        because = (
+            f"a way back from {self.noun} {way.bad} was not finished: {way.older} is served, and what ran before may "
+            "run still"
+        )
         return Plan.of_whole(follow, *page, because=because)
 
     def _behind_the_page(

@@ -57,7 +57,7 @@ class RollBackRelease(GoBack[RollbackSeen]):
     one rename, and needs no free block. Then php-fpm is reloaded, once its configuration has passed its test, and
     workers are asked to end after their job and started by supervisor anew; both are waited for until nothing runs that
     was started before the switch. Until then the bad release has a second mark, ``ROLLBACK_UNFINISHED``: should the
-    host have cut that off, the next run goes on there.
+    host have cut that off, or something not have followed, the next run goes on there.
 
     Where requests are seen to fail since before the release was served, older code would not help, and nothing is done;
     nor in maintenance mode. A person who names the release has decided otherwise. Where Laravel Octane serves, which
@@ -206,7 +206,7 @@ class RollBackRelease(GoBack[RollbackSeen]):
         return self._go(seen, way, seen.migrations, bad.migrations - chosen.migrations)
 
     def _finish(self, seen: RollbackSeen, bad: Release) -> Plan:
-        """Return what is left to do of a way back from *bad* that was cut off once the older release was served."""
+        """Return what is left of a way back from *bad* that was not finished, though the older release is served."""
         _refuse_while_somebody_deploys(seen.releases)
         older, now = self._served(seen.releases), seen.releases.served.target
         way = replace(

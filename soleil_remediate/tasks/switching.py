@@ -92,12 +92,13 @@ _STILL_WAIT = (
 
 #: What both ways share: how they end, and who still runs code of before.
 _FUNCTIONS = (
-    r"""wrong='' queue='queue:(work|listen)|horizon(:[a-z]+)?|schedule:work'
+    r"""wrong='' behind='' queue='queue:(work|listen)|horizon(:[a-z]+)?|schedule:work'
 stop() { printf '%s: nothing was switched\n' "$1" >&2; exit 75; }
 """
     + AS_SOMEBODY
     + PROGRAMS
-    + r"""by_artisan() { # the files of what runs one of these commands; one of our own words may be called horizon
+    + r"""left_behind() { note "$1"; behind=yes; } # what may go on with the old code for good
+by_artisan() { # the files of what runs one of these commands; one of our own words may be called horizon
     grep -lazxsE "$queue" /proc/[0-9]*/cmdline | while read -r file; do
         if grep -qazxsE '(.*/)?artisan' "$file"; then printf '%s\n' "$file"; fi
     done
@@ -231,8 +232,8 @@ fi
 _FOLLOW = r"""if [ -n "$unit" ]; then
     # shellcheck disable=SC2046  # words of numbers
     set -- $(children "$(systemctl show --property=MainPID --value -- "$unit")")
-    root systemctl reload -- "$unit" || note "$unit could not be reloaded"
-    await_end 60 "$@" || note "processes of $unit still have the old code: $(still "$@")"
+    root systemctl reload -- "$unit" || left_behind "$unit could not be reloaded"
+    await_end 60 "$@" || left_behind "processes of $unit still have the old code: $(still "$@")"
     seconds=5 # a reload that fails ends well, and kills php-fpm a moment later
     while state=$(systemctl show --property=ActiveState --value -- "$unit"); [ "$seconds" -gt 0 ]; do
         case $state in active | reloading | refreshing) ;; *) break ;; esac
@@ -243,7 +244,7 @@ _FOLLOW = r"""if [ -n "$unit" ]; then
 fi
 
 left=$(hidden_workers)
-[ -z "$left" ] || note "whose code these workers run cannot be seen by this login: $left"
+[ -z "$left" ] || left_behind "whose code these workers run cannot be seen by this login: $left"
 # shellcheck disable=SC2046  # words of numbers
 set -- $(workers)
 if [ "$#" -gt 0 ]; then
@@ -270,7 +271,7 @@ if [ "$#" -gt 0 ]; then
     if await_end "$patience" "$@"; then
         echo "$# workers ended after their job"
     else
-        note "workers still have the old code: $(still "$@")"
+        left_behind "workers still have the old code: $(still "$@")"
     fi
 fi
 if [ -e "$to/storage/framework/down" ]; then # workers with a --max-time end again and again then, whatever they run
@@ -289,7 +290,7 @@ _ENDED = r"""[ -z "$wrong" ] || { printf 'release %s is served, but not all went
 #: name, $12 the unit of php-fpm (empty: none runs), $13 the seconds a worker may take, $14 supervisor's programs, $15
 #: the migrations of folder $6 that must not have run; the rest are the words that test php-fpm's configuration. What
 #: is found to be otherwise before the switch ends it with 75. What goes wrong after it is said, nothing is left out
-#: because of it, and it ends with 1. Until it has come to its end, folder $6 says that it has not.
+#: because of it, and it ends with 1. Until nothing runs that may have the old code, folder $6 says that something may.
 SWITCH = Script(
     "switch-release",
     r"""set -eu
@@ -340,7 +341,7 @@ echo "$link leads to $then"
 
 """
     + _FOLLOW
-    + r"""for mark in "$base"/releases/*/ROLLBACK_UNFINISHED; do # whatever was cut off before, all has followed by now
+    + r"""[ -n "$behind" ] || for mark in "$base"/releases/*/ROLLBACK_UNFINISHED; do # of earlier ones as well
     [ ! -f "$mark" ] || as "$(stat -c %u -- "${mark%/*}")" rm -f -- "$mark" || echo "$mark cannot be removed"
 done
 """
@@ -421,5 +422,7 @@ stop() { note "$1"; } # from here on nothing is left out
 """
     + _CACHES
     + _FOLLOW
+    + r"""[ -z "$behind" ] || note "a later run does not see what still has the old code: restart that by hand"
+"""
     + _ENDED,
 )

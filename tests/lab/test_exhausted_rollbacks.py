@@ -199,6 +199,26 @@ def test_a_way_back_that_was_cut_off_is_seen_and_finished_though_every_page_is_s
     assert rehearsal.untouched_state() == after
 
 
+@pytest.mark.long
+def test_a_way_back_that_php_fpm_did_not_follow_is_seen_and_finished_by_the_next_run(rehearsal: Rehearsal) -> None:
+    host, drop_in = rehearsal.host, "/run/systemd/system/php8.2-fpm.service.d/no-reload.conf"
+    host.break_with("bad-release")
+    before = _processes(rehearsal)
+    host.shell(f"mkdir -p {Path(drop_in).parent}; printf '[Service]\nExecReload=\nExecReload=/bin/false\n' >{drop_in}")
+    host.shell("systemctl daemon-reload")
+    report = rehearsal.remediate()
+    assert not isinstance(report.outcome, Fixed), report.outcome
+    assert "could not be reloaded" in report.outcome.why
+    assert before & _processes(rehearsal)
+    assert rehearsal.eyes().file(UNFINISHED).exists
+    assert "rollback.finished" in rehearsal.red_checks()
+
+    host.shell(f"rm {drop_in}; systemctl daemon-reload")
+    report = rehearsal.remediate()
+    assert isinstance(report.outcome, Fixed), report.outcome
+    check_end(rehearsal, before)
+
+
 @pytest.mark.parametrize("spare", [pytest.param(spare, marks=pytest.mark.long) for spare in (None, 2, 5)])
 def test_where_no_process_can_be_started_nothing_is_half_switched(rehearsal: Rehearsal, spare: int | None) -> None:
     rehearsal.host.break_with("bad-release")
@@ -296,8 +316,12 @@ def test_where_the_kernel_kills_for_want_of_memory_from_the_middle_of_it_on_the_
     lift = threading.Timer(SHORT, lambda: host.lab._known(host.name).group.limit_memory(2**45))
 
     def take() -> None:
-        leave_hardly_any_memory(host, of_the_change=of_the_change)
         lift.start()
+        until = time.monotonic() + SHORT - 1
+        # What ends meanwhile gives memory back: it is taken away again until somebody lacks it.
+        while killed_for_want_of_memory(host) == killed and time.monotonic() < until:
+            leave_hardly_any_memory(host, of_the_change=of_the_change)
+            time.sleep(0.02)
 
     with from_the_moment(host, shortage.moment, take) as come:
         report = rehearsal.remediate(inputs=shortage.inputs)

@@ -1,4 +1,4 @@
-# about: a way back was cut off once the older release was served; queue workers and php-fpm have the bad one's code still
+# about: a way back is not finished, though the older release is served; queue workers and php-fpm have the bad one's code still
 # scenario: failed-deployment-rollback
 # kinds: release.rollback rollback.finished
 folder=$(new_release 20260102000000)

@@ -33,7 +33,7 @@ def test_a_way_back_that_was_cut_off_is_a_fault_though_pages_are_served() -> Non
     assert read("1") == MARK
     verdict = CHECK.judge(MARK)
     assert (verdict.health, verdict.why) == (
-        Health.FAULTY, "a way back was cut off: php-fpm and workers may run the bad release still",
+        Health.FAULTY, "a way back is unfinished: php-fpm and workers may run the bad release still",
     )  # fmt: skip
     assert [one.value for one in verdict.measures] == [MARK]
     assert CHECK.judge("").health is Health.HEALTHY
