@@ -7,8 +7,10 @@ from pathlib import PurePosixPath
 
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import NotOnHost
+from soleil_remediate.facts.checkouts import read_unfinished
 from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.releases import UNFINISHED, read_releases
+from soleil_remediate.facts.together import together
 from soleil_remediate.task import Check, Measure, Verdict
 
 
@@ -17,10 +19,10 @@ class RollbackFinished(Check[str]):
     """See whether a way back to an older release is unfinished, though that is served.
 
     Its pages may be served then, by a php-fpm that was not reloaded and beside workers that run the bad release's code
-    until they end. A release that was deployed since, and a git checkout in place, know of no such mark.
+    until they end. A release or a commit that was deployed since knows of no such mark.
 
     Args:
-        root: The link that says which release is served.
+        root: The link that says which release is served, or the git checkout that is served in place.
     """
 
     kind = "rollback.finished"
@@ -33,9 +35,11 @@ class RollbackFinished(Check[str]):
 
     async def read(self, host: Reader) -> str:
         try:
-            releases = await read_releases(host, self.root)
+            releases, mark = await together(read_releases(host, self.root), read_unfinished(host, self.root))
         except NotOnHost:  # what that means is said where something is to be served
             return ""
+        if releases.served.target is None:
+            return "" if mark is None else str(mark.path)
         left = releases.unfinished
         return "" if left is None else str(left.path / UNFINISHED)
 

@@ -15,7 +15,8 @@ from pathlib import PurePosixPath
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError, NotOnHost
 from soleil_remediate.facts.files import FileStat, FindNamed, readable, records
-from soleil_remediate.facts.releases import Link, ReadLink, ReadTexts
+from soleil_remediate.facts.releases import UNFINISHED, Link, ReadLink, ReadTexts
+from soleil_remediate.facts.together import together
 from soleil_remediate.units import Duration
 
 #: Where commits from which somebody went back are noted, in the checkout itself.
@@ -161,6 +162,7 @@ class Checkout:
         lock: git's own lock, where somebody is at work or died at it.
         history: What was checked out, newest first.
         bad: Commits from which somebody went back.
+        unfinished: The mark of a way back to the commit that is there, of which something may not have followed.
         dirt: Files that were changed and not committed.
         tracked: What of :data:`PRODUCED` comes with the commit.
         difference: The files in which the commit gone back to differs, as :class:`ReadDifference` says it.
@@ -173,6 +175,7 @@ class Checkout:
     lock: FileStat | None = None
     history: tuple[CheckedOut, ...] = ()
     bad: frozenset[str] = frozenset()
+    unfinished: FileStat | None = None
     dirt: tuple[str, ...] = ()
     tracked: frozenset[str] = frozenset()
     difference: Mapping[str, str] | FactError | None = None
@@ -204,6 +207,13 @@ class Checkout:
             until = one.since
         return tuple(found.values())
 
+    @property
+    def left(self) -> CheckedOut | None:
+        """The one from which somebody went back, while processes that have its code may run still."""
+        if self.unfinished is None:
+            return None
+        return next((one for one in self.history if one.commit != self.current.commit and one.commit in self.bad), None)
+
     def chosen(self, to: str | None) -> CheckedOut | None:
         """Return the one to go back to: the newest before that is not bad, or the only one that begins so."""
         if to is None:
@@ -222,8 +232,9 @@ async def read_checkout(host: Reader, root: PurePosixPath, to: str | None) -> Ch
         NotOnHost: There is no such folder.
         FactError: It cannot be told.
     """
-    link, gits, locks = await host.ask_all(
-        ReadLink(root), FindNamed((root / ".git",)), FindNamed((root / ".git/index.lock",))
+    (link, gits, locks), unfinished = await together(
+        host.ask_all(ReadLink(root), FindNamed((root / ".git",)), FindNamed((root / ".git/index.lock",))),
+        read_unfinished(host, root),
     )
     if link is None:
         raise NotOnHost(f"there is no {root}", given=str(root))
@@ -242,6 +253,7 @@ async def read_checkout(host: Reader, root: PurePosixPath, to: str | None) -> Ch
         lock=locks[0] if locks else None,
         history=history,
         bad=bad,
+        unfinished=unfinished,
         dirt=dirt,
         tracked=tracked,
     )
@@ -261,6 +273,24 @@ async def read_checkout(host: Reader, root: PurePosixPath, to: str | None) -> Ch
             text if isinstance(text, FactError) else {name: text.get(root / _MIGRATIONS / name, "") for name in names}
         )
     return replace(found, difference=difference, migrations=migrations)
+
+
+async def read_unfinished(host: Reader, root: PurePosixPath) -> FileStat | None:
+    """Ask for the mark of a way back to the commit that is there, which stays until all has followed; one round trip.
+
+    Raises:
+        FactError: It cannot be told.
+    """
+    marks, (head,) = await together(
+        host.ask(FindNamed((root / ".git" / f"{UNFINISHED}-*",))),
+        host.ask_each([ReadTexts((root / ".git/HEAD",))]),
+    )
+    if not marks:
+        return None
+    if isinstance(head, FactError):
+        raise head
+    name = f"{UNFINISHED}-{head.get(root / '.git/HEAD', '')}"
+    return next((mark for mark in marks if mark.path.name == name), None)
 
 
 def new_migrations(difference: Mapping[str, str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from soleil_remediate.command import Reader
@@ -75,7 +75,8 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
     fetched, no hook is run, no branch is moved. The bad commit is marked first, so that a second run does not go back
     once more. Then artisan builds its caches anew, as the application's user, php-fpm is reloaded, once its
     configuration has passed its test, and workers are asked to end after their job; both are waited for until nothing
-    runs that was started before.
+    runs that was started before. Until then a file in ``.git`` says so, its name begins with ``ROLLBACK_UNFINISHED``:
+    should the host have cut that off, or something not have followed, the next run goes on there.
 
     Files of two commits lie beside each other for a moment. What composer and npm brought is there once: where the two
     commits need it otherwise and git does not keep it, nothing is done. Nor is it where somebody changed a file and did
@@ -198,6 +199,8 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
         if self.maintenance == "only":
             return self._only_the_page(seen, self._served_as(checkout.current, checkout.git))
         self._refuse_while_a_need_is_down(seen)
+        if checkout.left is not None and (self.to is None or checkout.current.commit.startswith(self.to)):
+            return self._finish(seen, checkout.git, checkout.left)
         if innocent := self._why_innocent(seen):
             return Plan.nothing(innocent)
         self._refuse_what_is_roots(checkout)
@@ -216,6 +219,19 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
         found = checkout.migrations if checkout.migrations is not None else {}
         names = new_migrations(difference)
         return self._go(seen, way, found, names, changed_migrations(difference))
+
+    def _finish(self, seen: CheckoutSeen, git: FileStat, bad: CheckedOut) -> Plan:
+        """Return what is left of a way back from *bad* that was not finished, though the older commit is served."""
+        self._refuse_what_is_roots(seen.checkout)
+        self._refuse_what_stands_in_the_way(seen.checkout)
+        now = seen.checkout.current
+        way = replace(
+            self._way(seen, git, now),
+            bad=bad.commit[:12],
+            there=(self.root, now.commit, now.commit, git.identity, bad.commit, ""),
+            summary=f"let php-fpm and workers follow to commit {now.commit[:12]}",
+        )
+        return self._follow(seen, way)
 
     def _chosen(self, checkout: Checkout) -> CheckedOut | str:
         """Return the commit to check out; why there is nothing to do where there is not.

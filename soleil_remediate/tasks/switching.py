@@ -281,6 +281,15 @@ else
 fi
 """
 
+
+def _followed(marks: str) -> str:
+    """Remove what says that something has not followed, once all has: *marks* of earlier ways back as well."""
+    return rf"""[ -n "$behind" ] || for mark in {marks}; do
+    [ ! -f "$mark" ] || as "$(stat -c %u -- "${{mark%/*}}")" rm -f -- "$mark" || echo "$mark cannot be removed"
+done
+"""
+
+
 #: How both end.
 _ENDED = r"""[ -z "$wrong" ] || { printf 'release %s is served, but not all went well\n' "${to##*/}" >&2; exit 1; }
 """
@@ -341,16 +350,13 @@ echo "$link leads to $then"
 
 """
     + _FOLLOW
-    + r"""[ -n "$behind" ] || for mark in "$base"/releases/*/ROLLBACK_UNFINISHED; do # of earlier ones as well
-    [ ! -f "$mark" ] || as "$(stat -c %u -- "${mark%/*}")" rm -f -- "$mark" || echo "$mark cannot be removed"
-done
-"""
+    + _followed('"$base"/releases/*/ROLLBACK_UNFINISHED')
     + _ENDED,
 )
 
 #: Check commit $2 out in folder $1, whose HEAD is $3 and whose .git is device:inode $4, as $7, whose it is. $5 is a
 #: commit to mark bad first (empty: none is), $6 the caches to build anew; the rest is as above, from $8 on. Nothing is
-#: fetched, no hook is run, no branch is moved.
+#: fetched, no hook is run, no branch is moved. Until nothing runs that may have the old code, .git says that it may.
 CHECK_OUT = Script(
     "check-out-commit",
     r"""set -eu
@@ -395,6 +401,9 @@ command -v "$php" >/dev/null || php=php
 still_wait
 if [ -n "$bad" ]; then
     in_git update-ref "refs/soleil-remediate/bad/$bad" "$bad" || stop "$bad cannot be marked bad"
+    # shellcheck disable=SC2016  # the inner shell expands its own argument
+    as "$owner" sh -c ': >"$1"' mark "$base/.git/ROLLBACK_UNFINISHED-$then" ||
+        stop "$base cannot be marked as not having followed yet"
 fi
 as_planned
 # Cut short it leaves files of both: it gets most of what the whole change has.
@@ -422,7 +431,6 @@ stop() { note "$1"; } # from here on nothing is left out
 """
     + _CACHES
     + _FOLLOW
-    + r"""[ -z "$behind" ] || note "a later run does not see what still has the old code: restart that by hand"
-"""
+    + _followed('"$base"/.git/ROLLBACK_UNFINISHED-*')
     + _ENDED,
 )

@@ -23,9 +23,34 @@ def read(serves: str) -> str:
             ("-regextype", said(b"".join([*found, record(MARK, device=SRV)]))),
             ("-maxdepth 0", said(record("/srv/app", kind="d"))),
             (".dep", said(status=1, stderr=complaint("/srv/app/.dep"))),
+            (".git/ROLLBACK", said(status=1, stderr=complaint("/srv/app/current/.git"))),
+            (".git/HEAD", said(status=2, stderr="grep: /srv/app/current/.git/HEAD: No such file or directory\n")),
             most_rounds=1,
         )
     )
+
+
+def read_in_place(*marks: str, at: str) -> str:
+    found = b"".join(record(f"/srv/app/current/.git/ROLLBACK_UNFINISHED-{mark}") for mark in marks)
+    return str(
+        see(
+            CHECK.read(Reader()),
+            ("%l", said("d\tdeploy\t1.5\t\0")),
+            ("-regextype", said(status=1, stderr=complaint("/srv/app/releases"))),
+            ("-maxdepth 0", said(record("/srv/app", kind="d"))),
+            (".dep", said(status=1, stderr=complaint("/srv/app/.dep"))),
+            (".git/ROLLBACK", said(found)),
+            (".git/HEAD", said(f"/srv/app/current/.git/HEAD\0{at}\n")),
+            most_rounds=1,
+        )
+    )
+
+
+def test_in_place_the_mark_names_the_commit_that_has_to_be_there_still() -> None:
+    assert read_in_place(at="a" * 40) == ""
+    assert read_in_place("a" * 40, at="b" * 40) == "", "another one was deployed since"
+    assert read_in_place("a" * 40, at="ref: refs/heads/main") == "", "likewise"
+    assert read_in_place("b" * 40, "a" * 40, at="a" * 40) == f"/srv/app/current/.git/ROLLBACK_UNFINISHED-{'a' * 40}"
 
 
 def test_a_way_back_that_was_cut_off_is_a_fault_though_pages_are_served() -> None:
@@ -41,7 +66,7 @@ def test_a_way_back_that_was_cut_off_is_a_fault_though_pages_are_served() -> Non
 
 def test_where_there_is_no_link_nothing_was_cut_off() -> None:
     missing = complaint("/srv/app/current")
-    assert see(CHECK.read(Reader()), ("find", said(status=1, stderr=missing))) == ""
+    assert see(CHECK.read(Reader()), ("", said(status=1, stderr=missing))) == ""
 
 
 def test_a_folder_that_is_not_absolute_is_refused() -> None:

@@ -168,6 +168,22 @@ def test_the_first_commit_has_none_before_it(repository: Here) -> None:
     assert (seen.before, seen.chosen(None), seen.difference) == ((), None, None)
 
 
+def test_a_way_back_that_did_not_come_to_its_end_is_seen_while_its_commit_is_there(repository: Here) -> None:
+    first = commit(repository, "a", "1", START)
+    second = commit(repository, "a", "2", START + HOUR)
+    mark = repository / f".git/ROLLBACK_UNFINISHED-{first}"
+    mark.touch()
+    assert look_at(repository).unfinished is None
+    git(repository, "update-ref", f"refs/soleil-remediate/bad/{second}", second)
+    git(repository, "checkout", "-q", "--detach", first, at=START + 2 * HOUR)
+    seen = look_at(repository)
+    assert seen.unfinished is not None
+    assert seen.unfinished.path == Path(mark)
+    assert seen.left == CheckedOut(second, START + HOUR)
+    mark.unlink()
+    assert look_at(repository).left is None
+
+
 def test_a_link_and_a_folder_without_git_are_no_checkouts_and_a_missing_one_is_not_there(tmp_path: Here) -> None:
     (tmp_path / "plain").mkdir()
     (tmp_path / "link").symlink_to("plain")
@@ -219,6 +235,8 @@ def test_of_a_checkout_of_roots_git_is_not_asked_at_all(name: str) -> None:
         read_checkout(Reader(), Path("/srv/x"), None),
         ("find /srv/x -maxdepth", said("d\tdeploy\t1.5\t\0")),
         ("index.lock", said(status=1, stderr=complaint("/srv/x/.git/index.lock"))),
+        ("ROLLBACK_UNFINISHED", said(status=1, stderr=complaint("/srv/x/.git"))),
+        ("/srv/x/.git/HEAD", said("/srv/x/.git/HEAD\0ref: refs/heads/main\n")),
         ("/srv/x/.git", said(record("/srv/x/.git", kind="d", owner=name, owner_id=0))),
         most_rounds=1,
     )

@@ -97,6 +97,32 @@ def test_the_commit_before_is_named_and_pinned() -> None:
     assert TASK.plan(seen(onset=WITH)).because.endswith("they went well")
 
 
+CUT_OFF = checkout(B, C, B, A, bad=frozenset({C}), unfinished=file(f"/srv/app/.git/ROLLBACK_UNFINISHED-{B}"))
+
+
+@pytest.mark.parametrize("task", [TASK, replace(TASK, to=B[:12]), replace(TASK, began="with-release")])
+def test_a_way_back_that_was_cut_off_after_the_checkout_is_gone_on_with(task: RollBackCheckout) -> None:
+    plan = task.plan(seen(CUT_OFF))
+    (change,) = plan.changes
+    assert change.summary == f"let php-fpm and workers follow to commit {B[:12]}"
+    assert change.command.words[3:] == (
+        "check-out-commit", "/srv/app", B, B, f"{SRV}:7", C, "", "deploy", "www-data", "php8.2", FPM.name, "120",
+        "", "", *TEST,
+    )  # fmt: skip
+    assert (change.before, change.undo.command) == (f"commit {B[:12]}, and what may run {C[:12]} still", None)
+    assert plan.because == (
+        f"a way back from commit {C[:12]} was not finished: {B[:12]} is served, and what ran before may run still"
+    )
+
+
+def test_who_names_an_older_commit_goes_there_though_a_way_back_was_cut_off() -> None:
+    assert change_of(replace(TASK, to=A), seen(CUT_OFF)).summary == f"check out commit {A[:12]} instead of {B[:12]}"
+
+
+def test_a_mark_of_a_way_back_from_a_commit_that_nobody_knows_any_more_says_nothing() -> None:
+    assert change_of(TASK, seen(replace(CUT_OFF, bad=frozenset()))).summary.startswith("check out commit")
+
+
 def test_without_a_php_fpm_that_runs_none_is_reloaded() -> None:
     change = change_of(TASK, seen(services=NO_PHP))
     assert change.command.words[10:] == ("deploy", "www-data", "php", "", "120", "", "")
