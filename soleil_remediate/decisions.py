@@ -257,7 +257,11 @@ def sent_by(outcome: StepOutcome) -> tuple[Sent, ...]:
 
 
 def conclude(
-    before: Standing | None, after: Standing | None, steps: Sequence[StepSeen], error: RemediateError | None
+    before: Standing | None,
+    after: Standing | None,
+    steps: Sequence[StepSeen],
+    error: RemediateError | None,
+    looks: Sequence[Standing] = (),
 ) -> HostOutcome:
     """Return the verdict on a host.
 
@@ -266,6 +270,7 @@ def conclude(
         after: How it stood at the last look; ``None`` where none has succeeded since the last change.
         steps: What became of each that was tried.
         error: What ended the run early; ``None`` where nothing did.
+        looks: How it stood whenever it was looked at, the preview included.
     """
     for step in steps:
         if isinstance(step.outcome, StepUnknown):
@@ -274,7 +279,10 @@ def conclude(
         return _untouched(after or before, steps, error)
     if before is None:
         raise AssertionError("nothing is sent before a look")
-    return _touched(before, after, steps, error)
+    return _touched(before, after, steps, error, (before, *looks))
+
+
+_NOBODY_VOUCHES = "no check was red before the changes, so none vouches for them"
 
 
 def after_changes(error: RemediateError | None) -> str:
@@ -283,7 +291,11 @@ def after_changes(error: RemediateError | None) -> str:
 
 
 def _touched(
-    before: Standing, after: Standing | None, steps: Sequence[StepSeen], error: RemediateError | None
+    before: Standing,
+    after: Standing | None,
+    steps: Sequence[StepSeen],
+    error: RemediateError | None,
+    looks: Sequence[Standing],
 ) -> HostOutcome:
     if isinstance(error, StopRequested):
         return Stopped(why=f"{error}; {_standing_in_words(after)}")
@@ -293,9 +305,9 @@ def _touched(
     if error is not None and after_changes(error) not in rest:
         rest += f"; ended early: {after_changes(error)}"
     if before.symptom_health is not Health.FAULTY:
-        return Unproven(why=f"no check was red before the changes, so none vouches for them{rest}")
+        return Unproven(why=f"{_NOBODY_VOUCHES}{rest}")
     match after.symptom_health:
-        case Health.UNKNOWN if _is_as_unknown(before, after):
+        case Health.UNKNOWN if _is_as_unknown(looks, after):
             return _eased_as_far_as_known(after, rest)
         case Health.UNKNOWN:
             return Unproven(why=f"whether it helped cannot be known: {after.why(Health.UNKNOWN)}{rest}")
@@ -315,18 +327,21 @@ def eased(after: Standing, rest: str = "") -> Eased:
     return Eased(why=f"the symptom is gone, {goal}: {after.why(after.goal_health)}{rest}")
 
 
-def _is_as_unknown(before: Standing, after: Standing) -> bool:
-    """Whether all that was red is green, and nothing is unknown that was not so before the changes."""
+def _is_as_unknown(looks: Sequence[Standing], after: Standing) -> bool:
+    """Whether all that was red is green, and nothing is unknown of which any look said more."""
     return all(
-        now.verdict.health is Health.HEALTHY or now.verdict.health is was.verdict.health is Health.UNKNOWN
-        for was, now in zip(before.symptom, after.symptom, strict=True)
+        set(health) == {Health.UNKNOWN} or health[0] is Health.HEALTHY
+        for health in zip(*([seen.verdict.health for seen in look.symptom] for look in (after, *looks)), strict=True)
     )
 
 
 def _eased_as_far_as_known(after: Standing, rest: str) -> Eased:
     """Return what becomes of a host where what was red is green, and the rest was never known."""
     missed = f"; the goal is not met: {after.why(Health.FAULTY)}" if after.goal_health is Health.FAULTY else ""
-    return Eased(why=f"what was at fault is over; unknown before, and still: {after.why(Health.UNKNOWN)}{missed}{rest}")
+    of_symptom = Standing(symptom=after.symptom, goal=()).reasons(Health.UNKNOWN)
+    if of_goal := [why for why in after.reasons(Health.UNKNOWN) if why not in of_symptom]:
+        missed += f"; whether the goal is met cannot be known: {'; '.join(of_goal)}"
+    return Eased(why=f"what was at fault is over; unknown before, and still: {'; '.join(of_symptom)}{missed}{rest}")
 
 
 def stands_after(report: HostReport, last: Standing | None, why: str, after: Duration) -> HostOutcome:
@@ -342,12 +357,27 @@ def stands_after(report: HostReport, last: Standing | None, why: str, after: Dur
     first = f"{report.outcome.word} at first"
     if health is Health.FAULTY:
         return NotFixed(why=f"{first}, and at fault within {after}: {why}. Nothing more was sent")
+    rest = _failures(report.steps)
+    if last is not None and health is Health.UNKNOWN and _was_eased_as_far_as_known(report, last):
+        return _eased_as_far_as_known(last, rest)
     if health is Health.UNKNOWN or last is None:
         unknown = f"{first}; how it stands {after} later cannot be known: {why}"
         return Unproven(why=unknown) if report.was_touched else NotFixed(why=unknown)
     if not report.was_touched:
         return _well(last)
-    return Fixed(why=last.why(Health.HEALTHY)) if last.goal_health is Health.HEALTHY else eased(last)
+    if not isinstance(report.outcome, Fixed | Eased) and not _was_red(report):
+        return Unproven(why=f"{_NOBODY_VOUCHES} ({last.why(last.goal_health)}){rest}")
+    return Fixed(why=last.why(Health.HEALTHY) + rest) if last.goal_health is Health.HEALTHY else eased(last, rest)
+
+
+def _was_red(report: HostReport) -> bool:
+    return report.preview is not None and report.preview.standing.symptom_health is Health.FAULTY
+
+
+def _was_eased_as_far_as_known(report: HostReport, last: Standing) -> bool:
+    """Whether a run ended so, and no more is unknown by now."""
+    looks = [report.preview.standing if report.preview is not None else None, report.after]
+    return isinstance(report.outcome, Eased) and _is_as_unknown([one for one in looks if one is not None], last)
 
 
 def _untouched(now: Standing | None, steps: Sequence[StepSeen], error: RemediateError | None) -> HostOutcome:

@@ -105,6 +105,7 @@ class HostRun:
         self._scope: frozenset[str] = frozenset()
         self._has_sent = False
         self._copies: list[SavedCopy] = []
+        self._looks: list[Standing] = []  # since it is remedied
         self._last: Standing | None = None  # how it stood after the last change; none since then where unknown
         self._followed: tuple[tuple[Look[Any], Any], ...] = ()  # what was seen before, by the looks that may go on
         self._forecasts: tuple[Forecast, ...] = ()
@@ -207,6 +208,7 @@ class HostRun:
                 self.reopen()
             looked = self._look(first)
         self._last = looked.standing
+        self._looks.append(looked.standing)
         return looked
 
     # --- remedying ----------------------------------------------------------------------------------------------------
@@ -245,7 +247,7 @@ class HostRun:
         except RemediateError as ended:
             # Whoever insists has the session closed under what is under way: whatever that says, it is the stop.
             error = self._stop.request if self._stop.is_insisted else ended
-        return self.report(conclude(before, self._last, self.steps, error), preview)
+        return self.report(conclude(before, self._last, self.steps, error, (preview.standing, *self._looks)), preview)
 
     def _note(self, event: Event) -> None:
         """Tell an event of a change, and keep what a report needs of it whatever becomes of the change."""

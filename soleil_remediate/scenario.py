@@ -52,7 +52,7 @@ class Use:
         origin: Where the kind was written.
         argument_origins: Where each argument was written.
         is_always: The step runs whether or not the goal is met.
-        only_with: Inputs without which the step is skipped, or the evidence not gathered.
+        only_with: Inputs without which the step is skipped, or what is looked at left out.
     """
 
     kind: str

@@ -9,7 +9,7 @@ from soleil_remediate.command import Reader
 from soleil_remediate.errors import NotOnHost
 from soleil_remediate.facts.checkouts import read_unfinished
 from soleil_remediate.facts.files import refuse_unless_absolute
-from soleil_remediate.facts.releases import UNFINISHED, read_releases
+from soleil_remediate.facts.releases import read_releases
 from soleil_remediate.facts.together import together
 from soleil_remediate.task import Check, Measure, Verdict
 
@@ -40,8 +40,8 @@ class RollbackFinished(Check[str]):
             return ""
         if releases.served.target is None:
             return "" if mark is None else str(mark.path)
-        left = releases.unfinished
-        return "" if left is None else str(left.path / UNFINISHED)
+        now, left = releases.current, releases.unfinished
+        return "" if now is None or left is None else str(left.mark_of_the_way_to(now))
 
     def judge(self, seen: str) -> Verdict:
         measure = Measure(label="way back unfinished", value=seen or "none", is_faulty=bool(seen))

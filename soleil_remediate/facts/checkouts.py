@@ -8,6 +8,7 @@ at all.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -206,6 +207,11 @@ class Checkout:
                 found.setdefault(one.commit, one)
             until = one.since
         return tuple(found.values())
+
+    @property
+    def unfinished_at(self) -> str:
+        """The path of that mark, as a shell reads it; empty where there is none."""
+        return shlex.quote(str(self.unfinished.path)) if self.unfinished is not None else ""
 
     @property
     def left(self) -> CheckedOut | None:

@@ -20,13 +20,14 @@ from soleil_remediate.secrecy import redacted
 #: The file in a release that says: never again. Deployer's own, so that neither chooses what the other has refused.
 BAD_RELEASE = "BAD_RELEASE"
 
-#: The file in a release that is gone back from, until whatever serves the older one has followed.
+#: How a file is called in a release that is gone back from, until whatever serves the older one has followed: its name
+#: ends with a hyphen and the older one's.
 UNFINISHED = "ROLLBACK_UNFINISHED"
 
 #: What is asked about in each release, as an extended regular expression; no other folder is looked into.
 _INSIDE = (
     "/[^/]+"
-    f"(/(artisan|{BAD_RELEASE}|{UNFINISHED}|vendor(/autoload[.]php)?|public(/build(/manifest[.]json)?)?"
+    f"(/(artisan|{BAD_RELEASE}|{UNFINISHED}-[^/]+|vendor(/autoload[.]php)?|public(/build(/manifest[.]json)?)?"
     "|bootstrap(/cache(/[^/]+[.]php)?)?|database(/migrations(/[^/]+[.]php)?)?))?"
 )
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -174,10 +175,10 @@ class Release:
         """Somebody went back from it, and nobody may go back to it."""
         return BAD_RELEASE in self.files
 
-    @property
-    def is_unfinished(self) -> bool:
-        """The way back from it was begun, and did not come to its end."""
-        return UNFINISHED in self.files
+    def mark_of_the_way_to(self, older: Release) -> PurePosixPath | None:
+        """What says that a way back from it to an *older* one was begun and is not finished; ``None`` if nothing."""
+        mark = self.files.get(f"{UNFINISHED}-{older.name}")
+        return mark.path if mark is not None else None
 
     @property
     def lacks(self) -> str:
@@ -250,10 +251,11 @@ class Releases:
 
     @property
     def unfinished(self) -> Release | None:
-        """The newer one from which somebody went back, while processes that have its code may run still."""
-        if self.current is None:
+        """The one from which somebody went back to what is served, while processes that have its code may run still."""
+        now = self.current
+        if now is None:
             return None
-        return next((one for one in self.after(self.current) if one.is_unfinished), None)
+        return next((one for one in reversed(self.all) if one != now and one.mark_of_the_way_to(now)), None)
 
     def named(self, name: str) -> Release | None:
         return next((release for release in self.all if release.name == name), None)

@@ -277,7 +277,7 @@ def bind(
         host=host,
         inputs=frozen(_inputs_of(scenario, inputs)),
         healthy_when=tuple(cast("Check[Any]", one) for use in part.healthy_when for one in builder.build(use)),
-        goal=tuple(cast("Check[Any]", one) for use in part.goal for one in builder.build(use)),
+        goal=tuple(cast("Check[Any]", one) for one in builder.build_all(part.goal)),
         evidence=tuple(cast("Look[Any]", one) for one in builder.build_all(part.evidence)),
         beyond=tuple(cast("Check[Any]", one) for one in builder.build_all(part.beyond)),
         signs=() if stage is not None else tuple(cast("Check[Any]", one) for one in builder.build_all(scenario.signs)),

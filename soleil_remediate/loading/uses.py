@@ -91,6 +91,7 @@ class UseReader:
         only_with: tuple[str, ...] = ("only_with",)  # of what is looked at, not done
         modifiers = {
             "steps": ("always", "only_with"),
+            "goal": only_with,
             "beyond": only_with,
             "evidence": only_with,
             "signs": only_with,
@@ -105,7 +106,7 @@ class UseReader:
         (name,) = names
         for key in ("always", "only_with"):
             if key in node.value and key not in modifiers:
-                belongs = "steps" if key == "always" else "steps, beyond, evidence, signs and a routine's checks"
+                belongs = "steps" if key == "always" else "steps, goal, beyond, evidence, signs and a routine's checks"
                 self._problems.add(node.keys[key], f"{key} belongs to {belongs}, not to {title}")
         if name not in self.catalog:
             self._problems.unknown("kind", name, self.catalog, node.keys[name])

@@ -199,8 +199,8 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
         if self.maintenance == "only":
             return self._only_the_page(seen, self._served_as(checkout.current, checkout.git))
         self._refuse_while_a_need_is_down(seen)
-        if checkout.left is not None and (self.to is None or checkout.current.commit.startswith(self.to)):
-            return self._finish(seen, checkout.git, checkout.left)
+        if checkout.unfinished is not None and (self.to is None or checkout.current.commit.startswith(self.to)):
+            return self._finish(seen, checkout.git)
         if innocent := self._why_innocent(seen):
             return Plan.nothing(innocent)
         self._refuse_what_is_roots(checkout)
@@ -220,15 +220,30 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
         names = new_migrations(difference)
         return self._go(seen, way, found, names, changed_migrations(difference))
 
-    def _finish(self, seen: CheckoutSeen, git: FileStat, bad: CheckedOut) -> Plan:
-        """Return what is left of a way back from *bad* that was not finished, though the older commit is served."""
-        self._refuse_what_is_roots(seen.checkout)
+    def _finish(self, seen: CheckoutSeen, git: FileStat) -> Plan:
+        """Return what is left of a way back that was not finished, though the older commit is served.
+
+        Raises:
+            Unplannable: From which commit it was is not known any more, or something stands in the way.
+        """
         self._refuse_what_stands_in_the_way(seen.checkout)
-        now = seen.checkout.current
+        now, bad = seen.checkout.current, seen.checkout.left
+        if bad is None:
+            raise Unplannable(
+                f"a way back to commit {now.commit[:12]} was not finished, and from which one is not known any more: "
+                f"php-fpm and workers may run it still. Once they were restarted: rm {seen.checkout.unfinished_at}"
+            )
         way = replace(
             self._way(seen, git, now),
             bad=bad.commit[:12],
-            there=(self.root, now.commit, now.commit, git.identity, bad.commit, ""),
+            there=(
+                self.root,
+                now.commit,
+                now.commit,
+                git.identity,
+                bad.commit,
+                cached(file.path.name for file in seen.caches),
+            ),
             summary=f"let php-fpm and workers follow to commit {now.commit[:12]}",
         )
         return self._follow(seen, way)

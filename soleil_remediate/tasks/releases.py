@@ -56,8 +56,8 @@ class RollBackRelease(GoBack[RollbackSeen]):
     as the application's user: one that cannot be built is removed, since Laravel works without. The switch itself is
     one rename, and needs no free block. Then php-fpm is reloaded, once its configuration has passed its test, and
     workers are asked to end after their job and started by supervisor anew; both are waited for until nothing runs that
-    was started before the switch. Until then the bad release has a second mark, ``ROLLBACK_UNFINISHED``: should the
-    host have cut that off, or something not have followed, the next run goes on there.
+    was started before the switch. Until then the bad release has a second mark, ``ROLLBACK_UNFINISHED-`` and the older
+    one's name: should the host have cut that off, or something not have followed, the next run goes on there.
 
     Where requests are seen to fail since before the release was served, older code would not help, and nothing is done;
     nor in maintenance mode. A person who names the release has decided otherwise. Where Laravel Octane serves, which

@@ -260,6 +260,11 @@ if [ "$#" -gt 0 ]; then
                 ;;
         esac
     fi
+    for one do # these hear nothing of artisan's, and do no job themselves: what they have started comes to its end
+        if grep -qazxsE 'queue:listen|schedule:work' "/proc/${one%:*}/cmdline"; then
+            terminate "${one%:*}" || note "${one%:*} cannot be asked to end"
+        fi
+    done
     said=$(as "$user" "$php" artisan queue:restart --no-interaction 2>&1) || :
     case $said in
         *"queue restart signal"*) ;;
@@ -326,13 +331,13 @@ still_wait
 if [ -n "$bad" ]; then
     is_folder "$bad" "$bad_is" || stop "$bad is another folder by now"
     # An empty file is a mark as well, and needs no free block.
-    # shellcheck disable=SC2016  # the inner shell expands its own argument
+    # shellcheck disable=SC2016  # the inner shell expands its own arguments
     as "$(stat -c %u -- "$bad")" sh -c '
         cd -- "$1" || exit
         [ -f BAD_RELEASE ] || { set -C; : >BAD_RELEASE; } || exit
         [ -s BAD_RELEASE ] || date -u +%Y-%m-%dT%H:%M:%S+0000,soleil-remediate 2>/dev/null >>BAD_RELEASE || :
-        [ -f ROLLBACK_UNFINISHED ] || { set -C; : >ROLLBACK_UNFINISHED; }
-    ' mark "$bad" || stop "$bad cannot be marked bad"
+        [ -f "$2" ] || { set -C; : >"$2"; }
+    ' mark "$bad" "ROLLBACK_UNFINISHED-${to##*/}" || stop "$bad cannot be marked bad"
 fi
 
 """
@@ -350,7 +355,7 @@ echo "$link leads to $then"
 
 """
     + _FOLLOW
-    + _followed('"$base"/releases/*/ROLLBACK_UNFINISHED')
+    + _followed('"$base"/releases/*/ROLLBACK_UNFINISHED-*')
     + _ENDED,
 )
 
@@ -426,7 +431,7 @@ left=$(in_git status --porcelain --untracked-files=no) && [ -z "$left" ] || {
     exit 1
 }
 echo "$base is at $then"
-stop() { note "$1"; } # from here on nothing is left out
+stop() { left_behind "$1"; } # from here on nothing is left out
 
 """
     + _CACHES

@@ -45,7 +45,7 @@ SHORT = 6
 
 #: Every mark of a way back that is not finished, whichever way the code is laid out.
 LEFT = f"ls -d {BASE}/releases/*/ROLLBACK_UNFINISHED* {BASE}/current/.git/ROLLBACK_UNFINISHED* 2>/dev/null || :"
-UNFINISHED = f"{BASE}/releases/{BAD}/ROLLBACK_UNFINISHED"
+UNFINISHED = f"{BASE}/releases/{BAD}/ROLLBACK_UNFINISHED-{OLD}"
 
 
 @pytest.fixture
@@ -226,6 +226,22 @@ def test_a_way_back_that_php_fpm_did_not_follow_is_seen_and_finished_by_the_next
     assert not before & _processes(rehearsal)
     assert host.shell(LEFT) == ""
     assert isinstance(rehearsal.remediate().outcome, NotNeeded)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("words", ["artisan schedule:work", "artisan queue:listen redis"])
+def test_what_hears_no_word_of_artisans_and_does_no_job_itself_is_ended(rehearsal: Rehearsal, words: str) -> None:
+    host = rehearsal.host
+    host.break_with("bad-release")
+    host.shell(
+        f"sudo -u www-data sh -c 'cd {BASE}/current/ && setsid sh -c \"sleep 900; :\" {words} >/dev/null 2>&1 &'"
+    )
+    before = _processes(rehearsal)
+    report = rehearsal.remediate()
+    assert isinstance(report.outcome, Fixed), report.outcome
+    assert "not all went well" not in report.outcome.why
+    assert host.shell(f"pgrep -fc '[s]leep 900; : {words}' || :") == "0"
+    check_end(rehearsal, before)
 
 
 @pytest.mark.parametrize("spare", [pytest.param(spare, marks=pytest.mark.long) for spare in (None, 2, 5)])

@@ -19,6 +19,7 @@ from soleil_remediate.decisions import (
     relevant,
     sent_by,
     show,
+    stands_after,
     uses_of,
     verify,
 )
@@ -41,9 +42,10 @@ from soleil_remediate.host_outcomes import (
 from soleil_remediate.invocation import Invocation
 from soleil_remediate.plan import Change, Gather, Plan
 from soleil_remediate.record import RecordNotWritten
+from soleil_remediate.report import HostReport
 from soleil_remediate.rights import Right, Use
 from soleil_remediate.scenario import Step
-from soleil_remediate.seen import CheckSeen, Standing
+from soleil_remediate.seen import CheckSeen, Preview, Standing
 from soleil_remediate.step_outcomes import (
     Sent,
     StepDeclined,
@@ -689,6 +691,67 @@ def test_the_verdict_on_a_host(
     before: Standing | None, after: Standing | None, steps: list[StepOutcome], error: Any, expected: HostOutcome
 ) -> None:
     assert conclude(before, after, seen(*steps), error) == expected
+
+
+@pytest.mark.parametrize(
+    "look", [both(red(), red()), both(red(), GREEN), both(GREEN, red())], ids=["red", "green", "red, later"]
+)
+def test_what_any_look_of_a_run_could_see_is_not_called_unknown_before(look: Standing) -> None:
+    before, after = both(red(), DARK), both(GREEN, DARK)
+    assert isinstance(conclude(before, after, seen(REMEDIED), None, [before, after]), Eased)
+    assert conclude(before, after, seen(REMEDIED), None, [look, before, after]) == Unproven(
+        why="whether it helped cannot be known: nobody can tell"
+    )
+
+
+def test_a_goal_that_cannot_be_known_is_not_said_to_have_been_unknown_before() -> None:
+    lost = Verdict.unknown("the goal cannot be told")
+    assert conclude(both(red(), DARK, red()), both(GREEN, DARK, lost), seen(REMEDIED), None) == Eased(
+        why="what was at fault is over; unknown before, and still: nobody can tell; whether the goal is met cannot be "
+        "known: the goal cannot be told"
+    )
+
+
+def ended(outcome: HostOutcome, before: Standing, after: Standing, *steps: StepOutcome) -> HostReport:
+    preview = Preview(
+        host=tiny.host(),
+        scenario="tiny",
+        login="deploy",
+        limits="",
+        connected_in=Duration(1),
+        looked_in=Duration(1),
+        round_trips=1,
+        standing=before,
+        evidence=(),
+        steps=(),
+        outcome=WouldFix(why=""),
+    )
+    return HostReport(host=tiny.host(), outcome=outcome, preview=preview, steps=tuple(seen(*steps)), after=after)
+
+
+def test_a_host_that_was_eased_as_far_as_known_stays_so_while_it_is_watched() -> None:
+    before, after = both(red(), DARK), both(GREEN, DARK)
+    eased = Eased(why="what was at fault is over; unknown before, and still: nobody can tell")
+    report = ended(eased, before, after, REMEDIED)
+    assert stands_after(report, after, "nobody can tell", Duration(60)) == eased
+    assert isinstance(stands_after(report, both(DARK, DARK), "nobody can tell", Duration(60)), Unproven)
+    assert isinstance(stands_after(report, None, "no answer", Duration(60)), Unproven)
+
+
+def test_what_did_not_go_well_is_still_said_after_a_watch() -> None:
+    report = ended(Fixed(why="all is well"), RED, standing(GREEN), FAILED)
+    assert stands_after(report, standing(GREEN), "", Duration(60)) == Fixed(
+        why="all is well; not all went well: file.put: exit status 1"
+    )
+
+
+def test_a_watch_makes_nothing_fixed_that_was_never_red() -> None:
+    report = ended(Unproven(why="no check was red before"), standing(GREEN), standing(DARK), REMEDIED)
+    assert stands_after(report, standing(GREEN), "", Duration(60)) == Unproven(
+        why="no check was red before the changes, so none vouches for them (all is well)"
+    )
+    report = ended(Unproven(why="whether it helped cannot be known"), RED, standing(DARK), REMEDIED)
+    assert stands_after(report, standing(GREEN), "", Duration(60)) == Fixed(why="all is well")
 
 
 @pytest.mark.parametrize("outcome", [REMEDIED, STILL, FAILED, UNKNOWN_STEP], ids=lambda one: type(one).__name__)

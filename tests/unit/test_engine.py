@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -587,6 +587,28 @@ def test_a_check_that_goes_dark_after_the_change_proves_nothing(bench: Bench) ->
     report = bench.remedy()
     assert outcomes(report) == [StepStillFaulty]
     assert isinstance(report.outcome, Unproven)
+
+
+@pytest.mark.parametrize("is_seen_at_first, verdict", [(True, Unproven), (False, Eased)])
+def test_a_check_that_is_dark_and_was_seen_by_any_look_of_the_run_proves_nothing(
+    bench: Bench, is_seen_at_first: bool, verdict: type
+) -> None:
+    other = tiny.FileSays(path=PurePosixPath("/other"))
+
+    def go_dark() -> None:
+        bench.web1.on_read(lambda command: "/other" in command.words, FactError("no answer"))
+
+    def heal(host: ScriptedHost) -> None:
+        tiny.say(host, "good")
+        go_dark()
+
+    bench.web1.on_change(tiny.put("good"), "put good", then=heal)
+    bench.web1.on_read(lambda command: "/other" in command.words, "bad\n")
+    if not is_seen_at_first:
+        go_dark()
+    report = bench.remedy(tiny.case(healthy_when=(tiny.FileSays(), other)), between=go_dark)
+    assert bench.words == ["good"]
+    assert isinstance(report.outcome, verdict), report.outcome
 
 
 def test_a_change_whose_end_nobody_knows_ends_the_run_there(bench: Bench) -> None:

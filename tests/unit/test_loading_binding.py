@@ -276,6 +276,15 @@ def test_evidence_whose_only_with_is_not_given_is_not_gathered() -> None:
     assert bind(loaded, inventory.host("db1"), {}, CATALOG).evidence == ()
 
 
+def test_a_goal_that_needs_what_the_inventory_has_not_is_left_out() -> None:
+    loaded = scenario(
+        "  - note.take: {}\n",
+        'goal:\n  - note.compare: {text: "{{ app.user }}"}\n  - note.compare: {text: "{{ app.url }}"}\n'
+        "    only_with: [app.url]\n",
+    )
+    assert bind(loaded, web1(), parse_inputs(loaded, []), CATALOG).goal == (Comparison(text="www-data"),)
+
+
 def test_what_is_beyond_a_host_is_looked_at_only_with_what_it_needs() -> None:
     loaded = scenario(
         "  - note.take: {}\n",

@@ -348,7 +348,6 @@ def test_mistakes_in_a_step(step: str, message: str) -> None:
         ("goal:\n  - disk.largest: {}\n", "p.yml:8:5: disk.largest is a look: goal takes a check or a task"),
         ("evidence:\n  - disk.used: {below: 80%}\n", "p.yml:8:5: disk.used is a check: evidence takes a look"),
         ("goal:\n  - disk.used: {below: 80%}\n    always: true\n", "p.yml:9:5: always belongs to steps, not to goal"),
-        ("goal:\n  - disk.used: {below: 80%}\n    only_with: [app.url]\n", "p.yml:9:5: only_with belongs to steps, beyond, evidence, signs and a routine's checks, not to goal"),
         ("beyond:\n  - disk.used: {below: 80%}\n    always: true\n", "p.yml:9:5: always belongs to steps, not to beyond"),
         ("beyond:\n  - journal.vacuum: {}\n", "p.yml:8:5: journal.vacuum is a task: beyond takes a check"),
         ("goal: {disk.used: {below: 80%}}\n", "p.yml:7:7: goal must be a list, not a mapping"),
@@ -364,6 +363,15 @@ def test_mistakes_in_what_stands_where(section: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(HEAD + "healthy_when: [disk.used: {below: 80%}]\n" + section)
     assert str(caught.value) == message
+
+
+def test_a_symptom_is_never_left_out() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(HEAD + "healthy_when:\n  - disk.used: {below: 80%}\n    only_with: [app.url]\n")
+    assert str(caught.value) == (
+        "p.yml:8:5: only_with belongs to steps, goal, beyond, evidence, signs and a routine's checks, not to "
+        "healthy_when"
+    )
 
 
 @pytest.mark.parametrize(

@@ -349,8 +349,8 @@ def texts(value: object) -> Iterator[str]:
 
 #: Of each scenario: what it has of its own to be given here.
 SHIPPED = load_scenarios([shipped_playbooks()], load_catalog())
-#: And what its own printed command gives beside that.
-ADDED = {"failed-deployment-rollback": ["maintenance=only"]}
+#: And what its own printed command gives instead: an input may have been given otherwise, and none may be given twice.
+INSTEAD = {"failed-deployment-rollback": ["maintenance=only"]}
 _SAMPLES = {"path": "/srv/my app's.log", "size": "3 MiB", "duration": "7 min", "percent": "3%", "integer": "7"}
 
 
@@ -384,7 +384,7 @@ def test_every_command_that_a_shipped_playbook_prints_names_whatever_was_given(
         assert kept == {"inventory": FILE, "transport": "openssh", "playbooks": [MORE], "host": "web1"}, line
         if values.get("scenario") == name and line not in own:
             others = [one for one in values.get("set", []) if one.partition("=")[2] != one.partition("=")[0].upper()]
-            assert others == [*inputs, *ADDED.get(name, [])], line
+            assert others == INSTEAD.get(name, inputs), line
     assert found or name not in {"high-error-rate", "rate-limit-breach", "double-booking", "slow-response"}
 
 

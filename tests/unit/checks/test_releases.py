@@ -11,7 +11,7 @@ from tests.unit.facts.answers import complaint, record, said, see
 from tests.unit.tasks.values import SRV
 
 CHECK = RollbackFinished(root=Path("/srv/app/current"))
-MARK = "/srv/app/releases/2/ROLLBACK_UNFINISHED"
+MARK = "/srv/app/releases/2/ROLLBACK_UNFINISHED-1"
 
 
 def read(serves: str) -> str:

@@ -97,7 +97,7 @@ def test_a_bad_release_is_passed_over_and_the_newest_good_one_before_it_is_found
 
 def test_a_way_back_that_was_cut_off_is_known_once_the_older_release_is_served(tmp_path: Here) -> None:
     link = lay_out(tmp_path, "1", "2", "3", serves="2")
-    (tmp_path / "releases/2/ROLLBACK_UNFINISHED").touch()
+    (tmp_path / "releases/2/ROLLBACK_UNFINISHED-1").touch()
     assert releases_of(link).unfinished is None, "it was cut off before the switch: the way back is open"
     Here(link).unlink()
     Here(link).symlink_to("releases/1")
@@ -109,6 +109,17 @@ def test_a_way_back_that_was_cut_off_is_known_once_the_older_release_is_served(t
     assert releases_of(link).unfinished is None, "what was deployed since has nothing to do with it"
     Here(link).unlink()
     Here(link).symlink_to("/elsewhere")
+    assert releases_of(link).unfinished is None
+
+
+def test_a_way_back_that_was_cut_off_is_known_by_names_that_tell_no_order(tmp_path: Here) -> None:
+    link = lay_out(tmp_path, "v41", "v42", "v43", serves="v41")
+    (tmp_path / "releases/v42/ROLLBACK_UNFINISHED-v41").touch()
+    left = releases_of(link).unfinished
+    assert left is not None
+    assert left.name == "v42"
+    Here(link).unlink()
+    Here(link).symlink_to("releases/v43")
     assert releases_of(link).unfinished is None
 
 

@@ -106,7 +106,7 @@ def test_a_way_back_that_was_cut_off_after_the_checkout_is_gone_on_with(task: Ro
     (change,) = plan.changes
     assert change.summary == f"let php-fpm and workers follow to commit {B[:12]}"
     assert change.command.words[3:] == (
-        "check-out-commit", "/srv/app", B, B, f"{SRV}:7", C, "", "deploy", "www-data", "php8.2", FPM.name, "120",
+        "check-out-commit", "/srv/app", B, B, f"{SRV}:7", C, "config", "deploy", "www-data", "php8.2", FPM.name, "120",
         "", "", *TEST,
     )  # fmt: skip
     assert (change.before, change.undo.command) == (f"commit {B[:12]}, and what may run {C[:12]} still", None)
@@ -119,8 +119,11 @@ def test_who_names_an_older_commit_goes_there_though_a_way_back_was_cut_off() ->
     assert change_of(replace(TASK, to=A), seen(CUT_OFF)).summary == f"check out commit {A[:12]} instead of {B[:12]}"
 
 
-def test_a_mark_of_a_way_back_from_a_commit_that_nobody_knows_any_more_says_nothing() -> None:
-    assert change_of(TASK, seen(replace(CUT_OFF, bad=frozenset()))).summary.startswith("check out commit")
+def test_where_nobody_knows_any_more_from_which_commit_it_was_the_one_that_is_there_is_not_left() -> None:
+    assert refusal(TASK, seen(replace(CUT_OFF, bad=frozenset()))) == (
+        f"a way back to commit {B[:12]} was not finished, and from which one is not known any more: php-fpm and "
+        f"workers may run it still. Once they were restarted: rm /srv/app/.git/ROLLBACK_UNFINISHED-{B}"
+    )
 
 
 def test_without_a_php_fpm_that_runs_none_is_reloaded() -> None:

@@ -154,7 +154,7 @@ def test_who_has_gone_back_once_does_not_go_back_further_by_itself() -> None:
     ) in nothing(paged, seen(replace(found, all=(release("1"), *found.all))))
 
 
-CUT_OFF = releases(release("1"), release("2"), release("3", bad=True, more=("ROLLBACK_UNFINISHED",)), serves="2")
+CUT_OFF = releases(release("1"), release("2"), release("3", bad=True, more=("ROLLBACK_UNFINISHED-2",)), serves="2")
 
 
 @pytest.mark.parametrize("task", [TASK, replace(TASK, to="2"), replace(TASK, began="with-release")])
