@@ -30,6 +30,9 @@ SEPARATOR = " · "
 #: not at one within quotes, which are found as well.
 _BREAK = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.| (?=--?[a-z]|> |&& )""", re.DOTALL)
 
+#: One of this program's commands within a sentence.
+_COMMAND = re.compile(r"`(soleil-remediate [^`]+)`")
+
 #: A blank where a line may end: none between a number and its unit.
 _BLANK = re.compile(r"(?<![0-9]) | (?!(?:%|[KMGT]iB|B|s|min|h|d)(?![A-Za-z0-9]))")
 
@@ -98,12 +101,22 @@ class Page:
     def beside(self, label: Part, text: str, indent: int = MARGIN, *, at_most: int = 0) -> None:
         """Put *label* on the left and *text*, wrapped, beside it.
 
+        One of this program's commands that stands in it within backticks has lines of its own: it can be copied.
+
         Args:
             label: On the first line.
             text: From anywhere.
             indent: The column where *text* begins; a longer label pushes only the first line.
             at_most: So many lines; what does not fit ends with an ellipsis. 0 is no limit.
         """
+        text, *others = (text,) if at_most else _COMMAND.split(text)
+        self._beside(label, text, indent, at_most)
+        for command, rest in zip(others[::2], others[1::2], strict=True):
+            self.command("", command, indent + 2)
+            if rest := rest.lstrip(".,; "):
+                self._beside("", rest, indent, 0)
+
+    def _beside(self, label: Part, text: str, indent: int, at_most: int) -> None:
         name, style = label if isinstance(label, tuple) else (label, "")
         name = visible(name)
         first = name.ljust(indent) if cell_len(name) <= indent else f"{name} "

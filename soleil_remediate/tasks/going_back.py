@@ -465,7 +465,7 @@ class GoBack(Task[Seen]):
     def _typed(self, **given: str) -> str:
         """Return what a person types to give those inputs."""
         sets = (shlex.join(("--set", f"{name}={value}")) for name, value in given.items())
-        return " ".join((self.again or "with", *sets))
+        return f"`{' '.join((self.again, *sets))}`" if self.again else " ".join(("with", *sets))
 
 
 def _judged(found: Mapping[str, str]) -> dict[str, Effect]:

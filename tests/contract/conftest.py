@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -28,9 +27,26 @@ from soleil_remediate.transports.ssh import SshTransport
 from soleil_remediate.units import Duration
 from tests.sshd import IS_ROOT, Login, NoSshd, Sshd, private_sshd
 
-#: A password, and what /etc/shadow holds of it: openssl passwd -6.
-PASSWORD = "correct-horse-battery-staple"
-HASHED = "$6$soleil$aImUqjHbRtlUkDL39spxfMBbDq2bk7i/P.C5pGEHHOjehNig.QS.L8exc.1uz2.Ys63QmwJPCODCQ2GHN.uJx/"
+#: A password, and what /etc/shadow holds of it: openssl passwd -6. Each process that runs tests has one of its own:
+#: some look whether any process of the machine shows it, and what others show beside them is theirs.
+PASSWORD, HASHED = (
+    (
+        "correct-horse-battery-staple",
+        "$6$soleil$aImUqjHbRtlUkDL39spxfMBbDq2bk7i/P.C5pGEHHOjehNig.QS.L8exc.1uz2.Ys63QmwJPCODCQ2GHN.uJx/",
+    ),
+    (
+        "wrong-horse-battery-staple",
+        "$6$soleil$yPQ.u8AzsuHXRTCF0Sf3C56CWOoP2A4OOeqRV0zNSgwWCwJ1jjnCI7xUkC1rk3l9NhZdMr3pSF5S3qrc9TJc50",
+    ),
+    (
+        "correct-mule-battery-staple",
+        "$6$soleil$Z3yOB3Jqm1F10Qjw8vR6mnR2jY0nEXT5QKd13L/Bmv/HyOoNwjTSYNb4pJPzZXxO5wsKQlxmOWHTPq63zJvbo/",
+    ),
+    (
+        "correct-horse-dynamo-staple",
+        "$6$soleil$bNREiH6yLpEZj1rwN71eGyAqYitESBBilBLFBnXlt/q12b5RXLLnqo0rnP8VJpmqYIVF1yLuYCF5vKGf9WCW4/",
+    ),
+)[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4]
 #: Who can log in, as root; each is one way of having or not having rights.
 LOGINS = (
     Login("ops", 61001, sudo="ALL=(ALL:ALL) NOPASSWD: ALL"),
@@ -220,16 +236,6 @@ def output(answer: object) -> Output:
     """Return *answer*, which must be one."""
     assert isinstance(answer, Output), answer
     return answer
-
-
-def eventually(holds: Callable[[], bool], *, within: float = 10) -> bool:
-    """Return whether *holds* becomes true in time."""
-    ends = time.monotonic() + within
-    while not holds():
-        if time.monotonic() > ends:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def through(sshd: Sshd, port: int) -> Host:

@@ -18,9 +18,9 @@ from typing import Any
 
 from soleil_remediate.record import Runs
 from soleil_remediate.reporters.records import run_page
-from tests.contract.conftest import eventually
 from tests.contract.controller import PLAYBOOK
 from tests.sshd import Sshd
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,9 +14,10 @@ from soleil_remediate.errors import HostLocked, OutcomeUnknown, Refused
 from soleil_remediate.secrecy import HIDDEN, REDACTOR, redacted
 from soleil_remediate.transports import Operation, Progress, Session
 from soleil_remediate.units import Duration
-from tests.contract.conftest import WITHIN, Bed, eventually, in_background, output, shown, ssh_host, through
+from tests.contract.conftest import WITHIN, Bed, in_background, output, shown, ssh_host, through
 from tests.contract.tcp import proxy
 from tests.sshd import IS_ROOT, Sshd
+from tests.waiting import eventually
 
 
 def adding_to(ledger: Path, *, after: float = 0) -> Command:

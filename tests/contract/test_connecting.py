@@ -29,9 +29,10 @@ from soleil_remediate.errors import (
 from soleil_remediate.host import Host
 from soleil_remediate.transports.ssh import SshTransport
 from soleil_remediate.units import Duration
-from tests.contract.conftest import Bed, eventually, output, ssh_host, through
+from tests.contract.conftest import Bed, output, ssh_host, through
 from tests.contract.tcp import dripping, dripping_lines, hanging_up, listener, proxy, silent
 from tests.sshd import IS_ROOT, Sshd, free_port, known_hosts_line, make_key, private_sshd
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,9 +9,9 @@ import pytest
 
 from soleil_remediate.errors import ExitStatus
 from soleil_remediate.freezing import Switch
-from tests.contract.conftest import eventually
 from tests.contract.controllers import Desk
 from tests.sshd import IS_ROOT, Sshd
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="changes need root")
 

@@ -11,8 +11,9 @@ from soleil_remediate.errors import FactError, HostLocked, OutcomeUnknown
 from soleil_remediate.transports import Session
 from soleil_remediate.transports.holding import Holding, ReadHolding
 from soleil_remediate.units import Duration
-from tests.contract.conftest import Bed, eventually, in_background, output
+from tests.contract.conftest import Bed, in_background, output
 from tests.sshd import IS_ROOT
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="changes need root")
 

@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 
 from soleil_remediate.errors import ExitStatus
-from tests.contract.conftest import eventually
 from tests.contract.controllers import Desk, Said, Warm, check_after_kill, warm
 from tests.sshd import IS_ROOT, Sshd
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.skipif(not IS_ROOT, reason="changes need root"),

@@ -17,8 +17,9 @@ from soleil_remediate.command import Command
 from soleil_remediate.errors import ConfigError, FactError
 from soleil_remediate.transports import Progress
 from soleil_remediate.units import Duration
-from tests.contract.conftest import LOGINS, PASSWORD, WITHIN, Bed, eventually, output, ssh_host
+from tests.contract.conftest import LOGINS, PASSWORD, WITHIN, Bed, output, ssh_host
 from tests.sshd import IS_ROOT, Sshd
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -125,16 +126,17 @@ session.close()
 @pytest.mark.parametrize(
     "user, password, said",
     [
-        ("rita", PASSWORD, "rita root\nroot root\n"),
+        ("rita", "right", "rita root\nroot root\n"),
         ("rita", "wrong", "rita sudo refused the password (env:SUDO)\nrita rita\n"),
         ("ops", "wrong", "ops root\nroot root\n"),
-        ("sara", PASSWORD, "sara the login is not in sudoers\nsara sara\n"),
+        ("sara", "right", "sara the login is not in sudoers\nsara sara\n"),
     ],
 )
 def test_sudo_is_used_as_over_ssh(sshd: Sshd, user: str, password: str, said: str) -> None:
     uid = next(login.uid for login in LOGINS if login.name == user)
+    given = PASSWORD if password == "right" else password
     done = sshd.inside(
-        sys.executable, "-c", AS_SOMEBODY, str(uid), cwd=ROOT, env={"SUDO": password, "PYTHONDONTWRITEBYTECODE": "1"}
+        sys.executable, "-c", AS_SOMEBODY, str(uid), cwd=ROOT, env={"SUDO": given, "PYTHONDONTWRITEBYTECODE": "1"}
     )
     assert (done.stdout.decode(), done.stderr.decode()) == (said, "")
 

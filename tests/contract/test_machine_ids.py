@@ -21,9 +21,10 @@ from soleil_remediate.host_outcomes import Fixed, NotReached
 from soleil_remediate.record import Runs
 from soleil_remediate.report import HostReport
 from tests import tiny
-from tests.contract.conftest import HERE, Bed, eventually, output, ssh_host
+from tests.contract.conftest import HERE, Bed, output, ssh_host
 from tests.contract.tcp import Proxy, proxy
 from tests.sshd import IS_ROOT, Login, Sshd, known_hosts_line, private_sshd
+from tests.waiting import eventually
 
 OTHER = "8f" * 16
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="another machine-id is mounted over this machine's")
@@ -54,9 +55,9 @@ def test_the_machine_that_is_meant_is_let_be_and_another_is_refused(bed: Bed) ->
 
 # --- a second sshd, with the same keys --------------------------------------------------------------------------------
 
-#: The shell of a login: it keeps all that is written to it.
+#: The shell of a login: it keeps all that is written to it, and only then hands it on.
 SPY = """#!/bin/sh
-tee -a {heard} | /bin/sh "$@"
+tee /dev/fd/3 3>&1 >>{heard} | /bin/sh "$@"
 """
 
 

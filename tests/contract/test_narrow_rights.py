@@ -15,8 +15,9 @@ from soleil_remediate.rights import ROOT, Use
 from soleil_remediate.transports import Access, Progress, Session
 from soleil_remediate.transports.holding import ReadHolding
 from soleil_remediate.transports.session import memory_of
-from tests.contract.conftest import Bed, eventually, output, ssh_host
+from tests.contract.conftest import Bed, output, ssh_host
 from tests.sshd import IS_ROOT, Sshd
+from tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.skipif(not IS_ROOT, reason="only root can let several users in"),

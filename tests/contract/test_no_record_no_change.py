@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from soleil_remediate.errors import ExitStatus
-from tests.contract.conftest import eventually
 from tests.contract.controllers import Desk, Said, fill, small_disk
 from tests.sshd import IS_ROOT, Sshd
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,11 +13,11 @@ from soleil_remediate.transports.becoming import Becoming
 from soleil_remediate.transports.session import ShellSession
 from soleil_remediate.transports.shell import Shell, Stream
 from soleil_remediate.units import Duration, KiB
-from tests.contract.conftest import Bed, output, shown
+from tests.contract.conftest import PASSWORD, Bed, output, shown
 from tests.sshd import IS_ROOT, Sshd
 from tests.watching import watching_processes
 
-SECRET = "correct-horse-battery-staple"
+SECRET = f"a-secret-beside-{PASSWORD}"
 
 #: Texts that somebody once took for code, an option or the end of something.
 AWKWARD = (

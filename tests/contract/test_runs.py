@@ -37,9 +37,10 @@ from soleil_remediate.seen import Preview
 from soleil_remediate.step_outcomes import StepFailed
 from soleil_remediate.units import ByteSize, Duration
 from tests import tiny
-from tests.contract.conftest import Bed, eventually, in_background, through
+from tests.contract.conftest import Bed, in_background, through
 from tests.contract.tcp import listener, proxy, silent
 from tests.sshd import IS_ROOT, Sshd
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(not IS_ROOT, reason="changes need root")
 
@@ -317,6 +318,17 @@ def test_two_runs_at_once_change_the_host_once_and_the_loser_says_who_has_it(ben
             assert "is locked by" in one.why
 
 
+def once_begun(bench: Bench, then: Callable[[], object], delay: float = 0) -> None:
+    """Do something so many seconds after the host has begun a change."""
+
+    def wait() -> None:
+        assert eventually(lambda: bench.ledger != [])
+        time.sleep(delay)
+        then()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 # --- the connection is cut --------------------------------------------------------------------------------------------
 
 
@@ -329,7 +341,7 @@ def test_a_connection_cut_in_the_middle_of_a_change_is_one_effect_and_then_the_t
 
         def cut(event: Event) -> None:
             if isinstance(event, ChangeIntended):
-                threading.Timer(delay, wire.reset).start()
+                once_begun(bench, wire.reset, delay)
 
         bench.on_event = cut
         report = bench.run(bench.slow(1.5))
@@ -408,7 +420,9 @@ def send_signals(*after: float) -> None:
 
 
 def test_ctrl_c_in_the_middle_of_a_change_waits_for_it_and_sends_no_other(bench: Bench) -> None:
-    bench.on_event = lambda event: send_signals(0.2) if isinstance(event, ChangeIntended) else None
+    bench.on_event = lambda event: (
+        once_begun(bench, lambda: send_signals(0.2)) if isinstance(event, ChangeIntended) else None
+    )
     report = bench.run(bench.slow(3, words=("first", "good")))
     assert isinstance(report.outcome, Stopped)
     assert bench.ledger == ["begun first", "done first"]
@@ -425,7 +439,7 @@ def test_a_second_ctrl_c_leaves_the_change_to_the_host_and_calls_it_unknown(benc
     def ask(event: Event) -> None:
         if isinstance(event, ChangeIntended) and not intended:
             intended.append(time.monotonic())
-            send_signals(0.2, 0.7)
+            once_begun(bench, lambda: send_signals(0.2, 0.7))
 
     bench.on_event = ask
     report = bench.run(bench.slow(12))

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from soleil_remediate.errors import ExitStatus
-from tests.contract.conftest import eventually, in_background
+from tests.contract.conftest import in_background
 from tests.contract.controllers import Desk, Said, warm
 from tests.sshd import IS_ROOT, Sshd
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.skipif(not IS_ROOT, reason="changes need root"), pytest.mark.long]
 

@@ -184,8 +184,8 @@ def test_a_release_that_nobody_has_seen_go_well_before_is_left_to_a_person(rehea
     assert isinstance(report.outcome, NotFixed)
     assert report.sent == ()
     assert re.search(
-        r"release 20260102000000 is served since .*; nothing is logged before\. If it is to blame: soleil-remediate "
-        rf"remediate --scenario failed-deployment-rollback {re.escape(rehearsal.options)} --set to=20260101000000",
+        r"release 20260102000000 is served since .*; nothing is logged before\. If it is to blame: `soleil-remediate "
+        rf"remediate --scenario failed-deployment-rollback {re.escape(rehearsal.options)} --set to=20260101000000`",
         report.outcome.why,
     ), report.outcome.why
 

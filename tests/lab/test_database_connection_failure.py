@@ -16,6 +16,7 @@ from soleil_remediate.step_outcomes import StepRemedied
 from soleil_remediate.task import Health
 from tests.lab.rehearsals import Rehearsal
 from tests.laws.samples import TASKS
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from soleil_remediate.lab import Answer
@@ -227,10 +228,9 @@ def test_only_the_applications_own_idle_sessions_are_ended_and_the_rest_stays(re
         '\'sleep 1000 | psql -X "host=127.0.0.1 $1"\' sh "$at"\n'
         "done\n"
         "systemd-run --quiet --collect --uid=postgres sh -c 'sleep 1000 | psql -X'\n"
-        "sleep 2"
     )
     foreign = "(usename <> 'soleil' or datname <> 'soleil') and application_name = 'psql' and pid <> pg_backend_pid()"
-    assert sessions(rehearsal, foreign) == 3
+    assert eventually(lambda: sessions(rehearsal, foreign) == 3, within=20)
     rehearsal.host.break_with("connections-exhausted")
 
     report = rehearsal.remediate()

@@ -19,6 +19,7 @@ from soleil_remediate.step_outcomes import StepUndecided
 from soleil_remediate.task import Health, Text
 from tests.lab.rehearsals import Rehearsal
 from tests.laws.samples import TASKS
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.lab.conftest import LabHost
@@ -282,6 +283,9 @@ def test_a_constraint_in_another_form_counts_by_what_it_refuses(rehearsal: Rehea
     assert "trigger t (refuse)" in report.outcome.why
 
 
+_HOLDERS = "select count(*) from pg_locks where relation = 'bookings'::regclass and mode = 'ShareLock' and granted"
+
+
 def test_what_happens_between_the_look_and_the_change_is_met_by_the_change(rehearsal: Rehearsal) -> None:
     rehearsal.host.break_with("booking-constraint-missing", rows=60000)
     assert "for about 3.0 s, and may be for 1 s" in undecided(rehearsal.preview(locked_for="1 s"))
@@ -293,8 +297,9 @@ def test_what_happens_between_the_look_and_the_change_is_met_by_the_change(rehea
     assert (slow.returncode, slow.stderr) == (75, "it is not done within 1 s: nothing was changed\n")
     rehearsal.host.shell(
         "systemd-run --quiet --collect --unit=lab-holder --uid=postgres sh -c "
-        "'(echo \"begin; lock table bookings in share mode;\"; sleep 1000) | psql -X -d soleil'; sleep 1"
+        "'(echo \"begin; lock table bookings in share mode;\"; sleep 1000) | psql -X -d soleil'"
     )
+    assert eventually(lambda: sql(rehearsal, _HOLDERS) == "1", within=20)
     locked = as_application(rehearsal, change)
     assert (locked.returncode, locked.stderr) == (75, "somebody else has the table locked: nothing was changed\n")
     assert "has the table locked, for how long the application may not see" in undecided(rehearsal.preview())

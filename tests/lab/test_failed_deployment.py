@@ -330,9 +330,9 @@ def test_a_migration_that_took_something_away_needs_a_word_and_the_whole_command
     before = rehearsal.untouched_state()
     refused = rehearsal.remediate(gate=YesToAll())
     assert "2026_01_02_000001_drop_status_from_bookings.php (destructive)" in _why_undecided(refused)
-    again = f"{AGAIN} {rehearsal.options} --set to={OLD}"
-    assert f"on with that: {again} --set migrations=any. " in _why_undecided(refused)
-    assert _why_undecided(refused).endswith(f"would do: {again} --set migrations=back")
+    again = f"`{AGAIN} {rehearsal.options} --set to={OLD}"
+    assert f"on with that: {again} --set migrations=any`. " in _why_undecided(refused)
+    assert _why_undecided(refused).endswith(f"would do: {again} --set migrations=back`")
     assert rehearsal.untouched_state() == before
 
     declined = rehearsal.remediate(inputs={"to": OLD, "migrations": "any"}, gate=PolicyGate(says_yes=True))
@@ -391,7 +391,7 @@ def test_where_requests_failed_before_the_release_going_back_would_not_help_and_
     report = rehearsal.remediate(gate=YesToAll())
 
     assert f"going back from release {BAD} would not help: " in _why_undecided(report)
-    assert _why_undecided(report).endswith(f"If an older one would: {AGAIN} {rehearsal.options} --set to=RELEASE")
+    assert _why_undecided(report).endswith(f"If an older one would: `{AGAIN} {rehearsal.options} --set to=RELEASE`")
     assert report.sent == ()
     assert rehearsal.untouched_state() == before
     assert report.preview is not None

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +16,16 @@ import pytest
 
 from soleil_remediate.catalog import BUILT_IN
 from soleil_remediate.errors import ConfigError, UnknownName
-from soleil_remediate.lab import Lab, LabError, registered, why_not_here
+from soleil_remediate.lab import Lab, LabError, registered, registry, why_not_here
 from soleil_remediate.lab.access import inventory_text
 from soleil_remediate.lab.faulting import fault_named, faults
 from soleil_remediate.lab.image import ensure_image
 from soleil_remediate.lab.network import Subnet
-from soleil_remediate.lab.registry import MACHINE
+from soleil_remediate.lab.registry import MACHINE, Registered
 from soleil_remediate.lab.roles import DISKS
 from soleil_remediate.task import Check, Task
 from tests.lab.rehearsals import Rehearsal
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.lab.conftest import LabHost
@@ -65,6 +66,19 @@ def left_of(lab: Lab, subnet: Subnet) -> list[str]:
 
 def subnet_of(lab: Lab) -> Subnet:
     return next(Subnet(index=entry.index) for entry in registered() if entry.name == lab.name)
+
+
+@contextmanager
+def kept(*subnets: Subnet) -> Iterator[None]:
+    """Let no other lab have these subnets meanwhile: what is found there is what was left there."""
+    name = f"kept-by-{os.getpid()}"
+    with registry._changing() as labs:
+        labs += [Registered(name=name, state=Path("/nonexistent"), index=one.index) for one in subnets]
+    try:
+        yield
+    finally:
+        with registry._changing() as labs:
+            labs[:] = [lab for lab in labs if lab.name != name]
 
 
 def processes_with(text: str) -> list[str]:
@@ -197,9 +211,15 @@ def test_reset_is_pristine_and_takes_seconds(web1: LabHost) -> None:
     web1.shell("rm -rf /etc/nginx /srv/soleil; touch /root/mine /var/log/mine; systemctl mask --now redis-server")
     web1.shell("iptables -A INPUT -p tcp --dport 80 -j DROP")
     key = web1.lab.known_hosts.read_text()
-    started = time.monotonic()
-    web1.lab.reset("web1", until="ssh")
-    to_ssh = time.monotonic() - started
+    to_ssh = float("inf")
+    for _ in range(
+        3
+    ):  # how fast it can be is what is asked, and others may have this machine's processors for a moment
+        started = time.monotonic()
+        web1.lab.reset("web1", until="ssh")
+        to_ssh = min(to_ssh, time.monotonic() - started)
+        if to_ssh < 5:
+            break
     web1.lab.up(["web1"])
     assert to_ssh < 5, f"{to_ssh:.1f} s"
     assert web1.lab.known_hosts.read_text() == key
@@ -278,9 +298,13 @@ def test_the_image_is_built_once_also_when_two_ask_at_the_same_time(cache_withou
         first, second = pool.map(lambda _: ensure_image(cache, DISKS, told.append), range(2))
     assert first == second
     assert len([line for line in told if line.startswith("configuring")]) == 1
-    started = time.monotonic()
-    assert ensure_image(cache, DISKS, told.append) == first
-    assert time.monotonic() - started < 0.1
+    before, took = list(told), []
+    for _ in range(5):  # likewise
+        started = time.monotonic()
+        assert ensure_image(cache, DISKS, told.append) == first
+        took.append(time.monotonic() - started)
+    assert min(took) < 0.1
+    assert told == before
     assert [path.name for path in cache.glob("*.partial")] == []
 
 
@@ -301,8 +325,7 @@ def test_a_build_killed_half_way_leaves_nothing_running_or_mounted(
     time.sleep(after)
     process.kill()
     assert process.wait() == -9, "it was not in the middle of it"
-    time.sleep(0.5)
-    assert processes_with(str(cache)) == []
+    assert eventually(lambda: processes_with(str(cache)) == [])
     assert str(cache) not in Path("/proc/self/mountinfo").read_text()
     if stage == "configured":
         ensure_image(cache, DISKS, print)
@@ -320,8 +343,9 @@ def test_two_labs_do_not_meet_and_each_comes_down_clean(untouched_web1: LabHost,
     assert untouched_web1.run("ping", "-c", "1", "-W", "1", their_address).returncode != 0
     assert other_lab.run("web1", ["ping", "-c", "1", "-W", "1", untouched_web1.address]).returncode != 0
     before = untouched_web1.shell(BOOT)
-    other_lab.down()
-    assert left_of(other_lab, subnet) == []
+    with kept(subnet):
+        other_lab.down()
+        assert left_of(other_lab, subnet) == []
     assert untouched_web1.shell(BOOT) == before
     other_lab.down()
 
@@ -337,10 +361,11 @@ def test_down_is_clean_after_every_fault_at_once_and_with_a_shell_open(other_lab
         stderr=subprocess.DEVNULL,
     )
     time.sleep(1)
-    other_lab.down()
-    shell.kill()
-    shell.wait()
-    assert left_of(other_lab, subnet) == []
+    with kept(subnet):
+        other_lab.down()
+        shell.kill()
+        shell.wait()
+        assert left_of(other_lab, subnet) == []
 
 
 CHANGING = """
@@ -362,8 +387,10 @@ def test_whatever_was_killed_down_leaves_nothing(other_lab: Lab, after: float) -
     subnets = [Subnet(index=entry.index) for entry in registered() if entry.name == other_lab.name]
     process.kill()
     process.wait()
-    other_lab.down()
-    assert [left for subnet in subnets for left in left_of(other_lab, subnet)] == []
+    with kept(*subnets):
+        other_lab.down()
+        left = [line for subnet in subnets for line in left_of(other_lab, subnet)]
+    assert left == []
 
 
 @pytest.mark.parametrize("after", [0.5, 1.5, 5.5])

@@ -226,7 +226,7 @@ def test_where_somebody_elses_ran_later_nothing_is_taken_back(rehearsal: Rehears
     why = why_undecided(report)
     assert LATER in why
     assert ("did not come with it" if has_file else "no file of it is there") in why
-    assert why.endswith(f"--set to={OLD} --set migrations=any")
+    assert why.endswith(f"--set to={OLD} --set migrations=any`")
     assert report.sent == ()
     assert rehearsal.untouched_state() == before
     assert noted(rehearsal) == {ADDS, LATER}

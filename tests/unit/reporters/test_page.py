@@ -69,6 +69,23 @@ def test_a_long_command_is_broken_before_options_and_never_inside_quotes() -> No
     assert said.stdout == "".join(f"{word}|" for word in words[2:])
 
 
+def test_a_command_of_ours_within_a_sentence_can_be_copied() -> None:
+    page = Page(60)
+    page.beside(
+        "why",
+        "it is not known. If it is to blame: `soleil-remediate remediate --host web1 --set to=1 --set 'a=b c'`. Or "
+        "not: `soleil-remediate ping --host web1`, and `php artisan up`",
+    )
+    assert page.text == (
+        "why    it is not known. If it is to blame:\n"
+        "         soleil-remediate remediate --host web1 --set to=1 \\\n"
+        "           --set 'a=b c'\n"
+        "       Or not:\n"
+        "         soleil-remediate ping --host web1\n"
+        "       and `php artisan up`\n"
+    )
+
+
 def test_two_gaps_are_one_and_none_begins_a_page() -> None:
     page = Page()
     page.gap()

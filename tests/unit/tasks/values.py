@@ -65,17 +65,17 @@ def descriptor(pid: int = 12, flags: int = 0o2001, identity: FileIdentity = File
 
 
 def refusal(task: Task[Any], seen: Any) -> str:
-    """Return why nothing may be planned; the verdict must be unknown then."""
+    """Return why nothing may be planned, without the backticks around commands; the verdict must be unknown then."""
     with pytest.raises(Unplannable) as refused:
         task.plan(seen)
     verdict = task.judge(seen)
     assert (verdict.health, verdict.why) == (Health.UNKNOWN, str(refused.value))
-    return verdict.why
+    return verdict.why.replace("`", "")
 
 
 def nothing(task: Task[Any], seen: Any) -> str:
-    """Return why there is nothing to do; the verdict must be healthy then."""
+    """Return why there is nothing to do, likewise; the verdict must be healthy then."""
     plan = task.plan(seen)
     assert plan.changes == ()
     assert task.judge(seen).health is Health.HEALTHY
-    return plan.because
+    return plan.because.replace("`", "")
