@@ -104,7 +104,8 @@ def listener(serve: Callable[[socket.socket, threading.Event], None]) -> Iterato
                 accepted.append(sock)
                 threading.Thread(target=_served, args=(serve, sock, over), daemon=True).start()
 
-    threading.Thread(target=accept, daemon=True).start()
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
     try:
         yield listening.getsockname()[1]
     finally:
@@ -112,6 +113,7 @@ def listener(serve: Callable[[socket.socket, threading.Event], None]) -> Iterato
         with suppress(OSError):
             listening.shutdown(socket.SHUT_RDWR)
         listening.close()
+        accepting.join()  # so that none is accepted after those that were are closed
         for sock in accepted:
             sock.close()
 
