@@ -32,11 +32,11 @@ def process_limit(host: LabHost) -> Path:
 def limited(host: LabHost, *, spare: int | None) -> Iterator[None]:
     """Leave all processes of a host of the lab together no more than *spare* beyond those that it has.
 
-    None: not one can be started, however many end.
+    None: not one can be started, however many end. (With a limit of 0 systemd, which reads it, gives up: "t > 0".)
     """
     most = process_limit(host)
     before = most.read_text().strip()
-    most.write_text("0" if spare is None else str(int(most.with_name("pids.current").read_text()) + spare))
+    most.write_text("1" if spare is None else str(int(most.with_name("pids.current").read_text()) + spare))
     try:
         yield
     finally:
