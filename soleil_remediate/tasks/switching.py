@@ -98,18 +98,24 @@ stop() { printf '%s: nothing was switched\n' "$1" >&2; exit 75; }
     + AS_SOMEBODY
     + PROGRAMS
     + r"""left_behind() { note "$1"; behind=yes; } # what may go on with the old code for good
-by_artisan() { # the files of what runs one of these commands; one of our own words may be called horizon
-    grep -lazxsE "$queue" /proc/[0-9]*/cmdline | while read -r file; do
-        if grep -qazxsE '(.*/)?artisan' "$file"; then printf '%s\n' "$file"; fi
-    done
+by_artisan() { # $files: of what runs one of these commands; one of our own words may be called horizon
+    files=$(grep -lazxsE "$queue" /proc/[0-9]*/cmdline | {
+        while read -r file; do
+            if grep -qazxsE '(.*/)?artisan' "$file"; then printf '%s\n' "$file"; fi
+        done
+        echo end # for want of processes a shell ends before: that is not none
+    })
+    case $files in *end) files=${files%end} ;; *) return 1 ;; esac
 }
 hidden_workers() { # those of which this login cannot see whose code they run; root sees everybody's
     [ "$(id -u)" != 0 ] || return 0
-    for file in $(by_artisan); do
+    by_artisan || return
+    for file in $files; do
         pid=${file#/proc/} pid=${pid%/cmdline}
         if readlink "/proc/$pid/cwd" >/dev/null || as "$user" readlink "/proc/$pid/cwd" >/dev/null; then continue; fi
         [ ! -e "/proc/$pid" ] || printf '%s ' "$pid"
     done
+    return 0
 }
 may_all() { # WORD… that test php-fpm's configuration: nothing is begun that sudo does not let come to its end
     [ "$(id -u)" != 0 ] || return 0
@@ -130,7 +136,7 @@ may_all() { # WORD… that test php-fpm's configuration: nothing is begun that s
         [ ! -d "$folder" ] || as "$(stat -c %u -- "$folder")" true ||
             stop "sudo does not allow what runs as the owner of $folder"
     done
-    left=$(hidden_workers)
+    left=$(hidden_workers) || stop "which workers run cannot be seen"
     [ -z "$left" ] || stop "whose code these workers run cannot be seen by this login: $left"
 }
 is_folder() { [ "$(stat -c '%F %d:%i' -- "$1" 2>/dev/null)" = "directory $2" ]; }
@@ -150,10 +156,12 @@ children() { # PID; 0 where it has ended
         set -- "$1" ${line##*) }
         [ "$3" != "$1" ] || { pid=${stat#/proc/} && started "${pid%/stat}"; }
     done
+    return 0
 }
 workers() { # of this application, by what they were started with or where; the kernel says where without any link
     real=$(cd -- "$base" && pwd -P) || real=$base
-    for file in $(by_artisan); do
+    by_artisan || return
+    for file in $files; do
         pid=${file#/proc/} pid=${pid%/cmdline}
         at=$(readlink "/proc/$pid/cwd" || [ "$(id -u)" = 0 ] || as "$user" readlink "/proc/$pid/cwd" || :)
         case $at/ in
@@ -161,10 +169,18 @@ workers() { # of this application, by what they were started with or where; the 
             *) if { tr '\0' '\n' <"$file"; } 2>/dev/null | grep -qF -e "$base/" -e "$real/"; then started "$pid"; fi ;;
         esac
     done
+    return 0
 }
-still() { # PID:STARTED…: those that still run
+runs() { # PID:STARTED, seen without starting any process: where none can be started it has not ended for that
+    { read -r stat <"/proc/${1%:*}/stat"; } 2>/dev/null || return 1
+    # shellcheck disable=SC2086  # words of numbers; behind the name, which may hold anything
+    set -- "${1#*:}" ${stat##*) }
+    [ "$2" != Z ] && [ "${21}" = "$1" ]
+}
+still() { # PID:STARTED…; $left: those that still run
+    left=
     for one do
-        if [ "$(started "${one%:*}")" = "$one" ]; then printf '%s ' "${one%:*}"; fi
+        if runs "$one"; then left="$left${one%:*} "; fi
     done
 }
 terminate() { # PID; kill(1), for who may not end it by the shell's own
@@ -174,14 +190,14 @@ ask_to_end() { # PID:STARTED…: a worker that hears SIGTERM ends after its job;
     for one do
         pid=${one%:*}
         case $(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null) in
-            *[4567cdef]???) [ -z "$(still "$one")" ] || terminate "$pid" || note "$pid cannot be asked to end" ;;
+            *[4567cdef]???) ! runs "$one" || terminate "$pid" || note "$pid cannot be asked to end" ;;
         esac
     done
 }
 await_end() { # SECONDS PID:STARTED…
     turns=$(($1 * 5))
     shift
-    while left=$(still "$@"); [ -n "$left" ] && [ "$turns" -gt 0 ]; do
+    while still "$@"; [ -n "$left" ] && [ "$turns" -gt 0 ]; do
         turns=$((turns - 1))
         sleep 0.2
     done
@@ -230,10 +246,18 @@ fi
 
 #: Let php-fpm, workers and supervisor follow, and wait for them.
 _FOLLOW = r"""if [ -n "$unit" ]; then
-    # shellcheck disable=SC2046  # words of numbers
-    set -- $(children "$(systemctl show --property=MainPID --value -- "$unit")")
+    main=$(systemctl show --property=MainPID --value -- "$unit") || main=
+    set --
+    case $main in
+        '' | *[!0-9]*) left_behind "which processes $unit has cannot be seen" ;;
+        *)
+            found=$(children "$main") || left_behind "which processes $unit has cannot be seen"
+            # shellcheck disable=SC2086  # words of numbers
+            set -- $found
+            ;;
+    esac
     root systemctl reload -- "$unit" || left_behind "$unit could not be reloaded"
-    await_end 60 "$@" || left_behind "processes of $unit still have the old code: $(still "$@")"
+    await_end 60 "$@" || left_behind "processes of $unit still have the old code: $left"
     seconds=5 # a reload that fails ends well, and kills php-fpm a moment later
     while state=$(systemctl show --property=ActiveState --value -- "$unit"); [ "$seconds" -gt 0 ]; do
         case $state in active | reloading | refreshing) ;; *) break ;; esac
@@ -243,10 +267,11 @@ _FOLLOW = r"""if [ -n "$unit" ]; then
     if [ "$state" = active ]; then echo "$unit reloaded"; else note "$unit is $state"; fi
 fi
 
-left=$(hidden_workers)
+left=$(hidden_workers) || left_behind "which workers run cannot be seen"
 [ -z "$left" ] || left_behind "whose code these workers run cannot be seen by this login: $left"
-# shellcheck disable=SC2046  # words of numbers
-set -- $(workers)
+found=$(workers) || left_behind "which workers run cannot be seen"
+# shellcheck disable=SC2086  # words of numbers
+set -- $found
 if [ "$#" -gt 0 ]; then
     masters=$(for one do if grep -qazxs horizon "/proc/${one%:*}/cmdline"; then echo "$one"; fi; done)
     if [ -n "$masters" ]; then # first, so that they start no worker anew
@@ -276,7 +301,7 @@ if [ "$#" -gt 0 ]; then
     if await_end "$patience" "$@"; then
         echo "$# workers ended after their job"
     else
-        left_behind "workers still have the old code: $(still "$@")"
+        left_behind "workers still have the old code: $left"
     fi
 fi
 if [ -e "$to/storage/framework/down" ]; then # workers with a --max-time end again and again then, whatever they run
