@@ -287,7 +287,7 @@ if [ "$#" -gt 0 ]; then
     fi
     for one do # these hear nothing of artisan's, and do no job themselves: what they have started comes to its end
         if grep -qazxsE 'queue:listen|schedule:work' "/proc/${one%:*}/cmdline"; then
-            terminate "${one%:*}" || note "${one%:*} cannot be asked to end"
+            ! runs "$one" || terminate "${one%:*}" || note "${one%:*} cannot be asked to end"
         fi
     done
     said=$(as "$user" "$php" artisan queue:restart --no-interaction 2>&1) || :
