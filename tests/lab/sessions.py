@@ -39,7 +39,7 @@ _WITHIN = 300  # seconds for one command; the first of all may build the lab's i
 
 _BLOCK = re.compile(r"^```(console|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: Of a run or a plan, or a checksum.
-_NAME = re.compile(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{8,64}\b")
+_NAME = re.compile(r"\b[0-9a-f]{8,64}\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,8 @@ def test_a_page_is_commands_answers_and_files_in_order() -> None:
     "expected, actual",
     [
         ("run 64409fa9 · looked 0.4 s", "run c3e530f4 · looked 12 s"),
+        ("run 64409fa9", "run edbcecae"),
+        ("run 64409fa9", "run 12345678"),
         ("289 MiB, 2.2 MiB as gzip", "1.5 GiB, 900 KiB as gzip"),
         ("grew by 8.5 GiB/min", "grew by 32 MiB/h"),
         ("full in about 2 d", "full in about 8 h 57 min"),
