@@ -6,6 +6,7 @@ import pytest
 
 from soleil_remediate.checks.releases import RollbackFinished
 from soleil_remediate.command import Reader
+from soleil_remediate.errors import FactError
 from soleil_remediate.task import Health
 from tests.unit.facts.answers import complaint, record, said, see
 from tests.unit.tasks.values import SRV
@@ -30,7 +31,8 @@ def read(serves: str) -> str:
     )
 
 
-def read_in_place(*marks: str, at: str) -> str:
+def read_in_place(*marks: str, at: str | None) -> str:
+    unreadable = said(status=2, stderr="grep: /srv/app/current/.git/HEAD: Permission denied\n")
     found = b"".join(record(f"/srv/app/current/.git/ROLLBACK_UNFINISHED-{mark}") for mark in marks)
     return str(
         see(
@@ -40,7 +42,7 @@ def read_in_place(*marks: str, at: str) -> str:
             ("-maxdepth 0", said(record("/srv/app", kind="d"))),
             (".dep", said(status=1, stderr=complaint("/srv/app/.dep"))),
             (".git/ROLLBACK", said(found)),
-            (".git/HEAD", said(f"/srv/app/current/.git/HEAD\0{at}\n")),
+            (".git/HEAD", unreadable if at is None else said(f"/srv/app/current/.git/HEAD\0{at}\n")),
             most_rounds=1,
         )
     )
@@ -51,6 +53,12 @@ def test_in_place_the_mark_names_the_commit_that_has_to_be_there_still() -> None
     assert read_in_place("a" * 40, at="b" * 40) == "", "another one was deployed since"
     assert read_in_place("a" * 40, at="ref: refs/heads/main") == "", "likewise"
     assert read_in_place("b" * 40, "a" * 40, at="a" * 40) == f"/srv/app/current/.git/ROLLBACK_UNFINISHED-{'a' * 40}"
+
+
+def test_which_commit_is_there_must_be_known_only_where_there_is_a_mark() -> None:
+    assert read_in_place(at=None) == ""
+    with pytest.raises(FactError):
+        read_in_place("a" * 40, at=None)
 
 
 def test_a_way_back_that_was_cut_off_is_a_fault_though_pages_are_served() -> None:
