@@ -16,7 +16,7 @@ from soleil_remediate.facts.replies import Reply
 from soleil_remediate.facts.services import refuse_unless_unit
 from soleil_remediate.task import Check, Health, Measure, Seen, Verdict
 
-_NOTHING = "the application keeps neither cache, sessions nor queue in Redis"
+_NOTHING = "the application keeps neither cache, limits, sessions nor queue in Redis"
 #: What the kernel's letter for what a process does means for whoever waits for it.
 _STATES = {
     "T": ": its process was stopped by a signal (state T)",
@@ -38,7 +38,7 @@ class OfRedis(OfApplication[Seen]):
 
 @dataclass(frozen=True, kw_only=True)
 class RedisAnswering(OfRedis[RedisUse], Check[RedisUse]):
-    """See whether the application is answered by every Redis in which it keeps cache, sessions or queue.
+    """See whether the application is answered by every Redis in which it keeps cache, limits, sessions or queue.
 
     The application itself asks, as its user, from its host, with its own credentials; what counts is the reply to PING.
     Where it gets none, the server on this host is asked by root with the password of its own configuration, to tell a

@@ -34,10 +34,14 @@ foreach ((array) $config["database.redis"] as $name => $found) {
         "has_password" => ($found["password"] ?? "") != "",
         "prefix" => any($found["prefix"] ?? $found["options"]["prefix"] ?? $prefix)];
 }
-$name = $config["cache.default"];
-$found = (array) $config["cache.stores.$name"];
-$cache = ["store" => $name, "driver" => any($found["driver"] ?? null),
-    "connection" => any($found["connection"] ?? null), "prefix" => any($found["prefix"] ?? $config["cache.prefix"])];
+$stored = function ($name) use ($config) {
+    $found = (array) $config["cache.stores.$name"];
+    return ["store" => $name, "driver" => any($found["driver"] ?? null),
+        "connection" => any($found["connection"] ?? null),
+        "prefix" => any($found["prefix"] ?? $config["cache.prefix"])];
+};
+$cache = $stored($config["cache.default"]);
+$limits = $stored($config["cache.limiter"] ?? $config["cache.default"]); // CacheServiceProvider
 $session = ["driver" => any($config["session.driver"]), "connection" => any($config["session.connection"]),
     "store" => any($config["session.store"])];
 $name = $config["queue.default"];
@@ -58,7 +62,7 @@ $mail = ["mailer" => any($name ?? $found["driver"] ?? null),
     "has_password" => ($found["password"] ?? "") != ""];
 tell(["environment" => any($config["app.env"]), "debug" => (bool) $config["app.debug"], "version" => $app->version(),
     "is_cached" => $app->configurationIsCached(), "database" => $database, "redis" => $redis, "cache" => $cache,
-    "session" => $session, "queue" => $queue, "failed" => $failed, "mail" => $mail]);
+    "limits" => $limits, "session" => $session, "queue" => $queue, "failed" => $failed, "mail" => $mail]);
 """
 )
 
@@ -114,7 +118,7 @@ class RedisUsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheUsed:
-    """Where an application keeps its cache: a *store* with a *driver*, and for Redis or a database its *connection*."""
+    """A *store* of an application's cache, its *driver*, and for Redis or a database its *connection*."""
 
     store: str
     driver: str
@@ -190,6 +194,7 @@ class Application:
         database: The one that is used where nothing else is said.
         redis: Its connections to Redis by name, whether they are used or not.
         cache: The store that is used where nothing else is said.
+        limits: The one in which it is counted who asks too often.
         sessions: Where they are kept.
         queue: The connection that is used where nothing else is said.
         failed: Where jobs that failed are kept.
@@ -203,6 +208,7 @@ class Application:
     database: DatabaseUsed
     redis: Mapping[str, RedisUsed]
     cache: CacheUsed
+    limits: CacheUsed
     sessions: SessionsUsed
     queue: QueueUsed
     failed: FailedJobsUsed
@@ -227,7 +233,8 @@ class ReadApplication(Query[Application]):
 
     def parse(self, output: Output) -> Application:
         (found,) = told(output, 1)
-        parts = {name: an_object(found[name]) for name in ("database", "cache", "session", "queue", "failed", "mail")}
+        names = ("database", "cache", "limits", "session", "queue", "failed", "mail")
+        parts = {name: an_object(found[name]) for name in names}
         database, queue, mail = parts["database"], parts["queue"], parts["mail"]
         after = a_number(queue["retry_after"])
         connections = {} if found["redis"] == [] else an_object(found["redis"])  # for PHP, none has no names
@@ -255,6 +262,7 @@ class ReadApplication(Query[Application]):
                 for name, one in ((name, an_object(one)) for name, one in connections.items())
             },
             cache=CacheUsed(**{name: a_text(parts["cache"][name]) for name in CacheUsed.__slots__}),
+            limits=CacheUsed(**{name: a_text(parts["limits"][name]) for name in CacheUsed.__slots__}),
             sessions=SessionsUsed(**{name: a_text(parts["session"][name]) for name in SessionsUsed.__slots__}),
             queue=QueueUsed(
                 name=a_text(queue["name"]),

@@ -131,10 +131,11 @@ class RedisUse:
 
 
 def kept_by(application: Application) -> Mapping[str, tuple[str, ...]]:
-    """Return what an application keeps in Redis, by its connection: cache, sessions, queue."""
+    """Return what an application keeps in Redis, by its connection: cache, limits, sessions, queue."""
     kept: dict[str, list[str]] = {}
     for what, driver, connection in (
         ("cache", application.cache.driver, application.cache.connection),
+        ("limits", application.limits.driver, application.limits.connection),
         ("sessions", application.sessions.driver, application.sessions.connection),
         ("queue", application.queue.driver, application.queue.connection),
     ):

@@ -111,7 +111,7 @@ def _keeps(configuration: RedisConfiguration) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class RedisUses(OfRedis[RedisUse], Look[RedisUse]):
-    """Show what the application keeps in Redis: cache, sessions, queue; where, and whether it is answered there.
+    """Show what of cache, limits, sessions and queue the application keeps in Redis: where, and whether it is answered.
 
     Args:
         root: The folder that holds artisan, or the link to it.
@@ -130,7 +130,7 @@ class RedisUses(OfRedis[RedisUse], Look[RedisUse]):
             return Text(lines=(f"unknown: {seen.application}",))
         rows = [row for name, kept in seen.uses.items() for row in _rows(seen, name, kept)]
         if not rows:
-            return Text(lines=("neither cache, sessions nor queue",))
+            return Text(lines=("neither cache, limits, sessions nor queue",))
         columns = ("what", "connection", "at", "db", "keys", "prefix", "PING")
         return Table(columns=columns, rows=tuple(rows), align="lllrrll")
 
@@ -240,13 +240,17 @@ class RedisFallback(OfRedis[tuple[RedisUse, Site]], Look[tuple[RedisUse, Site]])
         return Text(lines=(said, *answers, *queued))
 
 
+#: What the framework keeps in a store of the cache, for which an application may have another one.
+_IN_A_STORE = frozenset({"cache", "limits"})
+
+
 def _lost(use: RedisUse) -> Iterator[str]:
     """Yield what no fallback gives: whatever else is kept in a Redis that fails."""
     failing = [
         what
         for name, kept in use.uses.items()
         for what in kept
-        if what != "cache" and isinstance(reply := use.replies[name], Reply) and not reply.is_answered
+        if what not in _IN_A_STORE and isinstance(reply := use.replies[name], Reply) and not reply.is_answered
     ]
     if failing:
         yield f"its {' and '.join(failing)} have no other place by its configuration: those requests fail"

@@ -304,6 +304,7 @@ def test_what_is_shown_of_a_redis_that_is_full(rehearsal: Rehearsal) -> None:
     assert re.search(r"refused [1-9]\d* writes for want of memory", shown["redis.overview"])
     assert "last snapshot" in shown["redis.overview"]
     assert re.search(r"'cache', 'cache', '127\.0\.0\.1:6379', '1'", shown["redis.uses"]), shown["redis.uses"]
+    assert re.search(r"'limits', 'cache', '127\.0\.0\.1:6379', '1'", shown["redis.uses"])
     assert re.search(r"'queue', 'default', '127\.0\.0\.1:6379', '0'", shown["redis.uses"])
     assert "KEYS" in shown["redis.slow-log"]
     assert "guest" not in str(seen)

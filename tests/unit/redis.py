@@ -44,9 +44,10 @@ MET = Reply(is_answered=False, took=Duration(3), error="RedisException", why="Co
 
 
 def application(**more: object) -> Application:
-    """Return an application that keeps cache, sessions and queue in one Redis here, some of it otherwise."""
+    """Return an application that keeps all in one Redis here, some of it otherwise; limits are where the cache is."""
+    limits = {"limits": more.get("cache", DESCRIBED["cache"])}
     redis = {name: DESCRIBED["redis"][name] | {"has_password": False} for name in ("default", "cache")}  # type: ignore[index]
-    parts = DESCRIBED | {"redis": redis, "queue": DESCRIBED["queue"] | {"connection": "default"}} | more  # type: ignore[operator]
+    parts = DESCRIBED | {"redis": redis, "queue": DESCRIBED["queue"] | {"connection": "default"}} | limits | more  # type: ignore[operator]
     return ReadApplication(SHOP, "www-data").answer(said(STARTED + json.dumps(parts) + "\n"))
 
 

@@ -46,9 +46,12 @@ NOWHERE = application(
 
 def test_a_redis_that_answers_the_application_is_well() -> None:
     verdict = ANSWERING.judge(use())
-    assert (verdict.health, verdict.why) == (Health.HEALTHY, "Redis answers the application (cache, sessions, queue)")
+    assert (verdict.health, verdict.why) == (
+        Health.HEALTHY,
+        "Redis answers the application (cache, limits, sessions, queue)",
+    )
     assert [(one.label, one.value, one.is_faulty) for one in verdict.measures] == [
-        ("Redis for cache", "PONG in 2 ms", False),
+        ("Redis for cache and limits", "PONG in 2 ms", False),
         ("Redis for sessions and queue", "PONG in 2 ms", False),
     ]
 
@@ -57,7 +60,7 @@ def test_a_redis_that_answers_the_application_is_well() -> None:
 def test_an_application_that_keeps_nothing_there_needs_no_redis(check: RedisAnswering | RedisWritable) -> None:
     verdict = check.judge(use(server(unit=replace(UNIT, active="failed")), application=NOWHERE, replies={}))
     assert verdict.health is Health.HEALTHY
-    assert "neither cache, sessions nor queue" in verdict.why
+    assert "neither cache, limits, sessions nor queue" in verdict.why
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,9 @@ def test_why_the_application_gets_no_answer_is_said(one: dict[str, object], seen
 def test_a_password_that_is_refused_is_told_from_one_that_is_missing(words: str) -> None:
     seen = {"cache": replace(MET, why=words), "default": PONG}
     verdict = ANSWERING.judge(use(application=WITH_PASSWORD, replies=seen))
-    assert verdict.why.startswith("no Redis for cache: Redis refuses the application's password; redis-server.service")
+    assert verdict.why.startswith(
+        "no Redis for cache, limits: Redis refuses the application's password; redis-server.service"
+    )
     assert f"make the password in {SHOP}/.env and the one in {CONF} the same" in verdict.why
 
 
@@ -143,7 +148,7 @@ def test_of_a_connection_that_is_a_clusters_or_not_there_nothing_is_known() -> N
     odd = application(cache={"store": "redis", "driver": "redis", "connection": "gone", "prefix": ""})
     verdict = ANSWERING.judge(use(application=odd, replies={"gone": MET, "default": PONG}))
     assert verdict.health is Health.UNKNOWN
-    assert "for cache: its connection 'gone' is a cluster's, which nobody asks here, or is not" in verdict.why
+    assert "for cache, limits: its connection 'gone' is a cluster's, which nobody asks here, or is not" in verdict.why
     seen = WRITABLE.judge(use(application=odd, replies={"gone": MET, "default": PONG}))
     assert (seen.health, "connection 'gone' is not there" in seen.why) == (Health.UNKNOWN, True)
 
@@ -151,7 +156,7 @@ def test_of_a_connection_that_is_a_clusters_or_not_there_nothing_is_known() -> N
 def test_what_cannot_be_asked_is_unknown_and_never_well() -> None:
     seen = use(replies={"cache": FactError("no PHP"), "default": PONG})
     assert ANSWERING.judge(seen).health is Health.UNKNOWN
-    assert "for cache: no PHP" in ANSWERING.judge(seen).why
+    assert "for cache, limits: no PHP" in ANSWERING.judge(seen).why
     assert ANSWERING.judge(replace(seen, replies={"cache": FactError("x"), "default": MET})).health is Health.FAULTY
 
 

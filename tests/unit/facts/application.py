@@ -14,6 +14,7 @@ DESCRIBED = (
     '"prefix":"soleil_database_"},"cache":{"host":"/run/redis.sock","port":null,"database":"1","has_password":true,'
     '"prefix":null}},'
     '"cache":{"store":"redis","driver":"redis","connection":"cache","prefix":"soleil_cache"},'
+    '"limits":{"store":"file","driver":"file","connection":null,"prefix":"soleil_cache"},'
     '"session":{"driver":"file","connection":null,"store":null},'
     '"queue":{"name":"redis","driver":"redis","connection":"default","queue":"default","table":null,'
     '"retry_after":90},'

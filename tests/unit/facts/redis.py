@@ -55,6 +55,7 @@ DESCRIBED = {
         "jobs": {"host": "127.0.0.1", "port": "6380", "database": 0, "has_password": False, "prefix": "shop_"},
     },
     "cache": {"store": "redis", "driver": "redis", "connection": "cache", "prefix": "shop_cache"},
+    "limits": {"store": "redis", "driver": "redis", "connection": "cache", "prefix": "shop_cache"},
     "session": {"driver": "redis", "connection": "default", "store": None},
     "queue": {
         "name": "redis",

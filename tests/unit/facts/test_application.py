@@ -43,6 +43,7 @@ def test_an_application_says_what_it_uses() -> None:
         "cache": RedisUsed(host="/run/redis.sock", port=None, database=1, prefix="", has_password=True),
     }
     assert found.cache == CacheUsed(store="redis", driver="redis", connection="cache", prefix="soleil_cache")
+    assert found.limits == CacheUsed(store="file", driver="file", connection="", prefix="soleil_cache")
     assert found.sessions == SessionsUsed(driver="file", connection="", store="")
     assert found.queue == QueueUsed(
         name="redis", driver="redis", connection="default", queue="default", table="", retry_after=Duration(90)

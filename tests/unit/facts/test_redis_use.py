@@ -26,7 +26,7 @@ def seen(*first: tuple[str, Output]) -> RedisUse:
 
 def test_what_an_application_keeps_where_and_how_it_is_answered_there() -> None:
     found = seen()
-    assert found.uses == {"cache": ("cache",), "default": ("sessions",), "jobs": ("queue",)}
+    assert found.uses == {"cache": ("cache", "limits"), "default": ("sessions",), "jobs": ("queue",)}
     assert {name: getattr(reply, "is_answered", None) for name, reply in found.replies.items()} == {
         "cache": True,
         "default": True,
@@ -41,7 +41,7 @@ def test_what_an_application_keeps_where_and_how_it_is_answered_there() -> None:
     assert found.its_servers == found.servers
 
 
-def test_what_is_neither_of_the_three_is_not_asked_for() -> None:
+def test_what_is_none_of_these_is_not_asked_for() -> None:
     found = seen(
         ("php -- application", described(session={"driver": "file", "connection": None, "store": None})),
     )
@@ -51,7 +51,7 @@ def test_what_is_neither_of_the_three_is_not_asked_for() -> None:
 @pytest.mark.parametrize(
     "more, kept",
     [
-        ({}, {"cache": ("cache",), "default": ("sessions", "queue")}),
+        ({}, {"cache": ("cache", "limits"), "default": ("sessions", "queue")}),
         (
             {
                 "cache": {"store": "file", "driver": "file", "connection": None, "prefix": ""},
@@ -65,7 +65,11 @@ def test_what_is_neither_of_the_three_is_not_asked_for() -> None:
                 "session": {"driver": "database", "connection": "pgsql", "store": None},
                 "queue": {**DESCRIBED["queue"], "driver": "sync"},  # type: ignore[dict-item]
             },
-            {"default": ("cache",)},
+            {"default": ("cache", "limits")},
+        ),
+        (
+            {"limits": {"store": "limits", "driver": "redis", "connection": "default", "prefix": ""}},
+            {"cache": ("cache",), "default": ("limits", "sessions", "queue")},
         ),
     ],
 )

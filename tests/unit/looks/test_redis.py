@@ -90,6 +90,7 @@ def test_what_the_application_keeps_where() -> None:
     assert isinstance(shown, Table)
     assert shown.rows == (
         ("cache", "cache", "127.0.0.1:6379", "1", "40", "shop_", "PONG"),
+        ("limits", "cache", "127.0.0.1:6379", "1", "40", "shop_", "PONG"),
         ("sessions", "default", "127.0.0.1:6379", "0", "3", "shop_", "no PONG"),
         ("queue", "default", "127.0.0.1:6379", "0", "3", "shop_", "no PONG"),
     )
@@ -99,18 +100,18 @@ def test_what_is_not_known_of_a_place_is_left_open() -> None:
     elsewhere = with_redis(default=used(host="10.9.9.9"))
     shown = USES.show(use(application=elsewhere, replies={"cache": PONG, "default": FactError("no PHP")}))
     assert isinstance(shown, Table)
-    assert shown.rows[1] == ("sessions", "default", "10.9.9.9:6379", "0", "?", "shop_", "unknown")
+    assert shown.rows[2] == ("sessions", "default", "10.9.9.9:6379", "0", "?", "shop_", "unknown")
     odd = application(cache={"store": "redis", "driver": "redis", "connection": "gone", "prefix": ""})
     shown = USES.show(use(application=odd, replies={"gone": MET, "default": PONG}))
     assert isinstance(shown, Table)
-    assert shown.rows[0] == ("cache", "gone", "", "", "", "", "no PONG")
+    assert shown.rows[0] == ("cache, limits", "gone", "", "", "", "", "no PONG")
     assert USES.show(use(application=FactError("no PHP"))) == Text(lines=("unknown: no PHP",))
     nothing = application(
         cache={"store": "f", "driver": "file", "connection": None, "prefix": ""},
         session={"driver": "file", "connection": None, "store": None},
         queue={"name": "s", "driver": "sync", "connection": None, "queue": None, "table": None, "retry_after": None},
     )
-    assert USES.show(use(application=nothing, replies={})) == Text(lines=("neither cache, sessions nor queue",))
+    assert USES.show(use(application=nothing, replies={})) == Text(lines=("neither cache, limits, sessions nor queue",))
 
 
 def test_slow_commands_are_counted_by_their_names_the_slowest_first() -> None:

@@ -156,9 +156,14 @@ def test_a_redis_that_hangs_is_restarted_if_it_is_still_the_same_run() -> None:
             {},
             (SNAPSHOT,),
             Risk.DESTRUCTIVE,
-            "of cache, sessions, queue: what was written since its last snapshot (2026-11-28 21:06 UTC), unless it",
+            "limits, sessions, queue: what was written since its last snapshot (2026-11-28 21:06 UTC), unless it",
         ),
-        ({}, (), Risk.DESTRUCTIVE, "all that it holds (cache, sessions, queue), unless it saves itself .*no snapshot"),
+        (
+            {},
+            (),
+            Risk.DESTRUCTIVE,
+            "all that it holds (cache, limits, sessions, queue), unless it saves itself .*no snapshot",
+        ),
         ({"saves": ""}, (SNAPSHOT,), Risk.DESTRUCTIVE, "all that it holds .*by its configuration it keeps nothing on"),
     ],
 )
