@@ -40,6 +40,8 @@ OURS = "soleil-remediate"
 ROUND_TRIPS = (0, 25, 50, 100, 200)
 #: At which of them the tools that take longest are timed as well.
 FOR_ANSIBLE = (0, 50, 200)
+#: The round trip of a preview of a whole host, in milliseconds.
+AWAY = 50
 #: How often at most is timed what only says how time grows.
 GROWTH = 3
 
@@ -106,7 +108,7 @@ class Bench:
             case "large":
                 return *self.scale(), fewer
             case _:
-                return [self.round_trips(), self.starting()], None, self.rounds
+                return [self.round_trips(), *self.far_previews(), self.starting()], None, self.rounds
 
     def hosts(self, number: int) -> list[Host]:
         """Return that many light hosts.
@@ -322,6 +324,28 @@ class Bench:
             raise SystemExit(f"web1 was not seen: {host.outcome}")
         what = "round trips of a preview of disk-full after connecting"
         return Row(what=what, ours=str(host.preview.round_trips), wanted="2 or less")
+
+    def far_previews(self) -> list[Row]:
+        """Time previews of a host with the whole application, as near as it is and farther away, in turns."""
+        return [self._far_preview(scenario) for scenario in ("disk-full", "application-down")]
+
+    def _far_preview(self, scenario: str) -> Row:
+        near = open_remediation(scenario=scenario, hosts="web1", inventory=self.lab.inventory)
+        (case,) = near.cases
+        took: dict[str, list[float]] = {"near": [], "far": []}
+        with self._farther(case.host, AWAY) as host:
+            sides = {"near": near, "far": replace(near, cases=(replace(case, host=host),))}
+            for _ in range(self.rounds):
+                for side, remediation in sides.items():
+                    took[side].append(ours.look(remediation))
+        more = (statistics.median(took["far"]) - statistics.median(took["near"])) * 1000
+        return Row(
+            what=f"a preview of {scenario} after connecting, {AWAY} ms away",
+            ours=milliseconds(took["far"]),
+            other=f"{milliseconds(took['near'])} without the distance",
+            ratio=f"{more / AWAY:.1f} round trips",
+            wanted="3 or less",
+        )
 
     def starting(self) -> Row:
         """Time ``soleil-remediate --help`` against an interpreter that does nothing."""
