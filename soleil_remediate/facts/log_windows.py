@@ -59,11 +59,16 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadLogWindow(Query[Window]):
-    """What a log in Laravel's format has of some minutes, each such as ``2026-01-01 03:00``, as it writes them."""
+class ReadLogWindow(Query[Window | None]):
+    """What a log in Laravel's format has of some minutes, each such as ``2026-01-01 03:00``, as it writes them.
+
+    ``None`` where there is no such file.
+    """
 
     log: PurePosixPath
     minutes: tuple[str, ...]
+    # 1: no such file
+    expects = frozenset({0, 1})
 
     @property
     def command(self) -> Command:
@@ -71,8 +76,10 @@ class ReadLogWindow(Query[Window]):
         words = WINDOW.bind(self.log, int(END), rf"^\[({about})", rf"^\[{_STAMP}", _HEAD, _RAISED)
         return Command(words, deadline=Duration(8), is_slow=True)
 
-    def parse(self, output: Output) -> Window:
-        only_missing(Output(exit_status=1 if output.stderr else 0, stderr=output.stderr))
+    def parse(self, output: Output) -> Window | None:
+        if output.exit_status or output.stderr:
+            only_missing(Output(exit_status=1, stderr=output.stderr))
+            return None
         size, begin, lines = _parts(output.text.split("\n"))
         (told,) = size
         begins = begin[0].partition("[")[2].replace("T", " ") if begin else ""

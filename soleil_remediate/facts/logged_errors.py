@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from soleil_remediate.command import Command, Output, Query
-from soleil_remediate.facts.files import only_missing
+from soleil_remediate.facts.files import only_missing, readable
+from soleil_remediate.facts.lines import WRITTEN_NOW
 from soleil_remediate.plan import Script
 from soleil_remediate.units import Duration, MiB
 
@@ -28,11 +29,15 @@ _CLASS = r"""[{,]"exception":"[[]object[]] [(][A-Za-z_][A-Za-z0-9_\\]*[(]code: "
 _PLACE = """ at /[^ :"()]+[.]php:[0-9]+[)]"""
 _FRAME = r"""App[\\]+[A-Za-z0-9_\\]+(->|::)[A-Za-z0-9_]+[(]"""
 
-#: Of the last $2 bytes of the log $1, at most $3 bytes of this: when something was logged and how grave it is; of an
-#: exception its class and its place; and the application's own code on the way to it.
+#: Which file the log $1 is, and of its last $2 bytes at most $3 bytes of this: when something was logged and how grave
+#: it is; of an exception its class and its place; and the application's own code on the way to it.
 FIND_ERRORS = Script(
     "find-errors",
-    'set -eu\ntail -c "$2" -- "$1" | grep -a -o -E -e "$4" -e "$5" -e "$6" -e "$7" | tail -c "$3"\nprintf \'end\\n\'\n',
+    WRITTEN_NOW
+    + """printf '%s\\n' "$log"
+tail -c "$2" -- "$log" | grep -a -o -E -e "$4" -e "$5" -e "$6" -e "$7" | tail -c "$3"
+printf 'end\\n'
+""",
 )
 
 _BEGINS = re.compile(rb"\[(.{10})[ T](.{8})[^]]*\] [^ ]+\.([A-Z]+): ")
@@ -59,25 +64,42 @@ class LoggedError:
     action: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorsRead:
+    """What the end of a log tells of errors.
+
+    Args:
+        file: The log, or the newest of those that are begun anew every day.
+        errors: The oldest first.
+    """
+
+    file: PurePosixPath
+    errors: tuple[LoggedError, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
-class ReadErrors(Query[tuple[LoggedError, ...] | None]):
-    """The newest errors in a log of Laravel's usual format, the oldest first; ``None`` where there is no such file.
+class ReadErrors(Query[ErrorsRead | None]):
+    """The newest errors in a log of Laravel's usual format; ``None`` where there is no such log.
 
     An exception's message may hold what looks like another exception's class: it is a hint for people, no proof.
     """
 
     log: PurePosixPath
+    # 2: no such folder
+    expects = frozenset({0, 2})
+    empty_is = "no such folder, where ls said so"
 
     @property
     def command(self) -> Command:
         wanted = (_HEADING, _CLASS, _PLACE, _FRAME)
         return Command(FIND_ERRORS.bind(self.log, int(_END), _MOST, *wanted), deadline=Duration(5), is_slow=True)
 
-    def parse(self, output: Output) -> tuple[LoggedError, ...] | None:
+    def parse(self, output: Output) -> ErrorsRead | None:
         if output.stderr:
             only_missing(Output(exit_status=1, stderr=output.stderr))
             return None
-        text, end, rest = output.stdout.rpartition(b"end\n")
+        name, _, told = output.stdout.partition(b"\n")
+        text, end, rest = told.rpartition(b"end\n")
         if not end or rest:
             raise ValueError("not all was read")
         found: list[LoggedError] = []
@@ -87,7 +109,7 @@ class ReadErrors(Query[tuple[LoggedError, ...] | None]):
                 found += _error(entry)
                 entry = []
             entry.append(line)
-        return (*found, *_error(entry))
+        return ErrorsRead(file=PurePosixPath(readable(name)[0]), errors=(*found, *_error(entry)))
 
 
 def _error(lines: list[bytes]) -> list[LoggedError]:

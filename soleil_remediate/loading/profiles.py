@@ -7,7 +7,7 @@ An application's profile::
       root: /srv/soleil/current           # the folder that holds artisan
       user: www-data                      # whom php-fpm and the workers run as
       logs:                               # files that may be cut or rotated; default: ROOT/storage/logs/laravel.log
-        - /srv/soleil/shared/storage/logs/laravel.log
+        - /srv/soleil/shared/storage/logs/laravel.log     # or laravel-*.log, where one is begun every day
       backups:                            # or only its path
         path: /var/backups/soleil
         keep: 3                           # the newest so many stay, whatever their age

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar, TypeAlias
@@ -18,7 +18,7 @@ from soleil_remediate.facts.log_windows import END, ReadLogWindow, Window, minut
 from soleil_remediate.task import Look, Shown, Text
 from soleil_remediate.units import Duration
 
-_Windows: TypeAlias = "tuple[Bookings, tuple[tuple[PurePosixPath, Window | FactError], ...]]"
+_Windows: TypeAlias = "tuple[Bookings, tuple[tuple[PurePosixPath, Window | FactError | None], ...]]"
 
 #: Made no further apart than this, two bookings were made at the same time.
 _TOGETHER = Duration(5)
@@ -252,7 +252,7 @@ class BookingsLogWindow(OfBookings[_Windows], Look[_Windows]):
         status: The column of the status; empty where every booking holds its room.
         holds: The statuses in which a booking holds its room, separated by commas.
         free: Those in which it does not, likewise.
-        logs: The application's logs on the host, absolute.
+        logs: The application's logs on the host, absolute; of one that is begun anew every day those of these days.
         around: So long before and after; at most 10 minutes.
     """
 
@@ -272,9 +272,16 @@ class BookingsLogWindow(OfBookings[_Windows], Look[_Windows]):
     async def read(self, host: Reader) -> _Windows:
         seen = await host.ask(self.question)
         minutes = self._minutes(seen)
-        logs = self.logs if minutes else ()
+        logs = tuple(self._files(minutes)) if minutes else ()
         found = await host.ask_each([ReadLogWindow(log, minutes) for log in logs])
         return seen, tuple(zip(logs, found, strict=True))
+
+    def _files(self, minutes: Sequence[str]) -> Iterator[PurePosixPath]:
+        """Give the logs, and of each those that Laravel's channel ``daily`` writes on these days."""
+        for log in self.logs:
+            yield log
+            by_day = log.name if "*" in log.name else f"{log.stem}-*{log.suffix}"
+            yield from (log.with_name(by_day.replace("*", day)) for day in sorted({at[:10] for at in minutes}))
 
     def _minutes(self, seen: Bookings) -> tuple[str, ...]:
         if isinstance(seen.overlaps, FactError):
@@ -289,7 +296,12 @@ class BookingsLogWindow(OfBookings[_Windows], Look[_Windows]):
         if not minutes:
             return Text(lines=("no booking that overlaps says when it was made",))
         lines = [f"from {minutes[0]} to {minutes[-1]} ({bookings.zone}), {len(minutes)} minutes of it"]
+        is_any_there = any(window is not None for _, window in windows)
         for log, window in windows:
+            if window is None:
+                if log in self.logs and not is_any_there:
+                    lines.append(f"{log} is not there")
+                continue
             if isinstance(window, FactError):
                 lines.append(f"{log}: unknown: {window}")
                 continue

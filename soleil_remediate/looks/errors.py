@@ -13,7 +13,7 @@ from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import refuse_unless_absolute
 from soleil_remediate.facts.http import refuse_unless_askable
-from soleil_remediate.facts.logged_errors import LoggedError, ReadErrors
+from soleil_remediate.facts.logged_errors import ErrorsRead, LoggedError, ReadErrors
 from soleil_remediate.facts.onsets import ACCESS_LOG
 from soleil_remediate.facts.requests import Traffic, read_traffic
 from soleil_remediate.task import Look, Shown, Table, Text
@@ -86,14 +86,14 @@ class RequestsFailing(Look[Traffic]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ErrorsLogged(Look[tuple[tuple[PurePosixPath, tuple[LoggedError, ...] | FactError | None], ...]]):
+class ErrorsLogged(Look[tuple[tuple[PurePosixPath, ErrorsRead | FactError | None], ...]]):
     """Show the errors that the application logged: how often, which class, and what of its code led there.
 
     By the end of its logs. What an error says is not shown, and does not leave the host: it may be somebody's. Times
     are the application's own.
 
     Args:
-        logs: Its logs, in Laravel's usual format.
+        logs: Its logs, in Laravel's usual format; of one that is begun anew every day the newest is read.
     """
 
     kind = "errors.logged"
@@ -105,13 +105,13 @@ class ErrorsLogged(Look[tuple[tuple[PurePosixPath, tuple[LoggedError, ...] | Fac
     def __post_init__(self) -> None:
         refuse_unless_absolute(*self.logs)
 
-    async def read(self, host: Reader) -> tuple[tuple[PurePosixPath, tuple[LoggedError, ...] | FactError | None], ...]:
+    async def read(self, host: Reader) -> tuple[tuple[PurePosixPath, ErrorsRead | FactError | None], ...]:
         found = await host.ask_each([ReadErrors(log) for log in self.logs])
         if len(found) == 1 and isinstance(found[0], FactError):
             raise found[0]
         return tuple(zip(self.logs, found, strict=True))
 
-    def show(self, seen: tuple[tuple[PurePosixPath, tuple[LoggedError, ...] | FactError | None], ...]) -> Shown:
+    def show(self, seen: tuple[tuple[PurePosixPath, ErrorsRead | FactError | None], ...]) -> Shown:
         lines: list[str] = []
         for log, found in seen:
             if isinstance(found, FactError):
@@ -119,7 +119,7 @@ class ErrorsLogged(Look[tuple[tuple[PurePosixPath, tuple[LoggedError, ...] | Fac
             elif found is None:
                 lines.append(f"{log} is not there")
             else:
-                lines += _by_class(found) or [f"{log} has no error at its end"]
+                lines += _by_class(found.errors) or [f"{found.file} has no error at its end"]
         return Text(lines=tuple(lines))
 
 

@@ -10,7 +10,7 @@ from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import refuse_unless_absolute
-from soleil_remediate.facts.lines import LastWords, NewestLines
+from soleil_remediate.facts.lines import LastWords, NewestLogged
 from soleil_remediate.facts.resources import ReadResources, Resources
 from soleil_remediate.facts.services import Services, read_services, read_units, refuse_unless_unit
 from soleil_remediate.secrecy import redacted
@@ -97,7 +97,7 @@ class LogNewest(Look[tuple[tuple[PurePosixPath, tuple[str, ...] | FactError | No
     Lines may hold what users sent: they are shown and kept with the run, for its owner alone.
 
     Args:
-        logs: The logs on the host, absolute.
+        logs: The logs on the host, absolute; of one that is begun anew every day the newest is read.
         lines: So many of the newest of each.
     """
 
@@ -114,10 +114,10 @@ class LogNewest(Look[tuple[tuple[PurePosixPath, tuple[str, ...] | FactError | No
             raise ValueError("lines must be from 1 to 100")
 
     async def read(self, host: Reader) -> tuple[tuple[PurePosixPath, tuple[str, ...] | FactError | None], ...]:
-        said = await host.ask_each([NewestLines(log, self.lines) for log in self.logs])
+        said = await host.ask_each([NewestLogged(log, self.lines) for log in self.logs])
         if said and isinstance(said[0], FactError) and len(said) == 1:
             raise said[0]
-        return tuple(zip(self.logs, said, strict=True))
+        return tuple(one if isinstance(one, tuple) else (log, one) for log, one in zip(self.logs, said, strict=True))
 
     def show(self, seen: tuple[tuple[PurePosixPath, tuple[str, ...] | FactError | None], ...]) -> Shown:
         return Text(lines=tuple(line for log, said in seen for line in (str(log), *_indented(said))))

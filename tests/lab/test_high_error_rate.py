@@ -107,6 +107,21 @@ def test_errors_that_began_with_a_release_end_with_it_and_a_second_run_sends_not
     assert traces(rehearsal) == after
 
 
+def test_errors_are_shown_also_where_the_application_begins_a_log_every_day(rehearsal: Rehearsal) -> None:
+    rehearsal.host.shell(
+        """
+        sed -i 's/^LOG_CHANNEL=.*/LOG_CHANNEL=daily/' /srv/soleil/shared/.env
+        rm -f /srv/soleil/shared/storage/logs/laravel.log
+        """
+    )
+    rehearsal.host.break_with("release-fails-a-third")
+    seen = rehearsal.preview()
+    assert seen.preview is not None
+    shown = {evidence.kind: str(evidence.shown) for evidence in seen.preview.evidence}
+    assert r" times RuntimeException by App\\Http\\Controllers\\BookingController->index" in shown["errors.logged"]
+    assert rehearsal.host.shell("ls /srv/soleil/shared/storage/logs/laravel*.log").count("laravel-20") == 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """A fault that nothing here may repair, what a person is told about it, and what is shown of it."""

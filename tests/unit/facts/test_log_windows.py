@@ -8,7 +8,7 @@ import pytest
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.log_windows import ReadLogWindow, Window, minutes_around
 from soleil_remediate.units import ByteSize, Duration
-from tests.unit.facts.answers import complaint, run_here, said
+from tests.unit.facts.answers import ask_here, run_here, said
 from tests.unit.facts.bookings import WINDOW
 
 ASK = ReadLogWindow(Path("/srv/hotel/laravel.log"), ("2026-11-29 17:37",))
@@ -40,19 +40,22 @@ def test_a_real_log_is_read_and_nothing_of_guests_leaves_the_host(tmp_path: Here
     output = run_here(ReadLogWindow(Path(log), ("2026-11-29 17:37",)).command)
     assert b"guest" not in output.stdout
     found = ASK.answer(output)
+    assert found is not None
     assert found.begins == "2026-11-29 17:00"
     assert found.lines == (
         ("2026-11-29 17:37", "ERROR", "A", 1),
         ("2026-11-29 17:37", "ERROR", "App\\Exceptions\\RoomTaken", 1),
         ("2026-11-29 17:37", "ERROR", "SQLSTATE[23P01]", 1),
     )
-    empty = ASK.answer(run_here(ReadLogWindow(Path(log), ("2026-01-01 00:00",)).command))
+    empty = ask_here(ReadLogWindow(Path(log), ("2026-01-01 00:00",)))
+    assert empty is not None
     assert empty.lines == ()
+    assert ask_here(ReadLogWindow(Path(tmp_path / "other.log"), ("2026-01-01 00:00",))) is None
 
 
-def test_a_log_that_is_not_there_or_of_another_kind_is_unknown() -> None:
+def test_a_log_that_may_not_be_read_or_is_of_another_kind_is_unknown() -> None:
     for output in (
-        said("size\n", status=1, stderr=complaint("/srv/hotel/laravel.log")),
+        said("size\n", status=1, stderr="stat: cannot stat '/srv/hotel/laravel.log': Permission denied\n"),
         said("size\n7\nbegin\nlines\nguest@example.test\nend\n"),
         said("size\n7\nbegin\nlines\n"),
         said("size\nbegin\nlines\nend\n"),

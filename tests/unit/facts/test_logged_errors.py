@@ -6,8 +6,8 @@ from pathlib import PurePosixPath as Path
 import pytest
 
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.logged_errors import LoggedError, ReadErrors
-from tests.unit.facts.answers import run_here, said
+from soleil_remediate.facts.logged_errors import ErrorsRead, LoggedError, ReadErrors
+from tests.unit.facts.answers import ask_here, run_here, said
 
 #: What Laravel 8 logged of an exception in a controller, shortened.
 RAISED = r"""[2026-11-29 17:36:51] production.ERROR: no rate for guest4711@example.test {"exception":"[object] (RuntimeException(code: 0): no rate for guest4711@example.test at /srv/soleil/releases/20260102000000/app/Http/Controllers/BookingController.php:12)
@@ -30,11 +30,13 @@ PLAIN = '[2026-11-29 17:36:53] production.ERROR: the rates of jan@example.test a
 MINOR = '[2026-11-29 17:36:54] production.INFO: booking created {"id":7} \n'
 
 
-def read(folder: Here, text: str | bytes) -> tuple[LoggedError, ...] | None:
+def read(folder: Here, text: str | bytes) -> tuple[LoggedError, ...]:
     """What the real tools make of a log."""
     (folder / "laravel.log").write_bytes(text.encode() if isinstance(text, str) else text)
-    query = ReadErrors(Path(folder / "laravel.log"))
-    return query.answer(run_here(query.command))
+    found: ErrorsRead | None = ask_here(ReadErrors(Path(folder / "laravel.log")))
+    assert found is not None
+    assert found.file == Path(folder / "laravel.log")
+    return found.errors
 
 
 def test_an_error_is_told_by_its_class_its_place_and_what_led_there(tmp_path: Here) -> None:
@@ -76,7 +78,6 @@ def test_hostile_text_is_no_error_and_no_class(tmp_path: Here) -> None:
 
 def test_of_a_long_log_only_the_end_is_read_and_what_was_cut_off_is_no_error(tmp_path: Here) -> None:
     found = read(tmp_path, RAISED * 8000)
-    assert found is not None
     assert 100 < len(found) < 8000
     assert len(set(found)) == 1
 
@@ -84,13 +85,25 @@ def test_of_a_long_log_only_the_end_is_read_and_what_was_cut_off_is_no_error(tmp
 def test_a_log_without_an_error_and_one_that_is_not_there(tmp_path: Here) -> None:
     assert read(tmp_path, MINOR) == ()
     assert read(tmp_path, "") == ()
-    query = ReadErrors(Path(tmp_path / "other.log"))
-    assert query.answer(run_here(query.command)) is None
+    assert ask_here(ReadErrors(Path(tmp_path / "other.log"))) is None
+    assert ask_here(ReadErrors(Path(tmp_path / "none/other.log"))) is None
+
+
+def test_of_a_log_that_is_begun_anew_every_day_the_newest_is_read(tmp_path: Here) -> None:
+    (tmp_path / "laravel-2026-11-29.log").write_text(PLAIN)
+    assert ask_here(ReadErrors(Path(tmp_path / "laravel.log"))) == ErrorsRead(
+        file=Path(tmp_path / "laravel-2026-11-29.log"), errors=(LoggedError(at="2026-11-29 17:36:53"),)
+    )
 
 
 def test_a_log_that_may_not_be_read_and_an_answer_that_is_not_whole_tell_nothing() -> None:
     query = ReadErrors(Path("/srv/laravel.log"))
     with pytest.raises(FactError, match="needs root"):
-        query.answer(said("end\n", stderr="tail: cannot open '/srv/laravel.log' for reading: Permission denied\n"))
+        query.answer(
+            said(
+                "/srv/laravel.log\nend\n",
+                stderr="tail: cannot open '/srv/laravel.log' for reading: Permission denied\n",
+            )
+        )
     with pytest.raises(FactError, match="not all was read"):
         query.answer(said("[2026-11-29 17:36:53] production.ERROR: \n"))

@@ -9,11 +9,12 @@ from soleil_remediate.command import Reader
 from soleil_remediate.looks.bookings import BookingsChoices, BookingsGuards, BookingsLogWindow, BookingsOverlaps
 from soleil_remediate.task import Look, Text
 from soleil_remediate.units import Duration
-from tests.unit.facts.answers import said, see
+from tests.unit.facts.answers import complaint, said, see
 from tests.unit.facts.bookings import ASK, DOUBLE, UNGUARDED, WELL, WINDOW, booking, bookings_told, index, seen
 
 ROOT = Path("/srv/hotel/current")
 LOG = Path("/srv/hotel/laravel.log")
+NOT_THERE = said("size\n", status=1, stderr=complaint("/srv/hotel/laravel.log"))
 LATE = ASK.answer(bookings_told(UNGUARDED | {"overlaps": None, "failed": "57014"}))
 
 
@@ -176,7 +177,8 @@ def test_what_was_logged_when_they_were_made_is_shown_by_level() -> None:
         look.read(Reader()),
         ("php -- bookings", bookings_told(DOUBLE)),
         (str(LOG), said(WINDOW)),
-        ("log-window /srv/gone", said("garbage")),
+        ("log-window /srv/gone ", said("garbage")),
+        ("log-window", NOT_THERE),
     )
     shown = lines(look, found)
     assert shown[0] == "from 2026-01-31 09:59 to 2026-11-29 17:38 (UTC), 9 minutes of it"
@@ -188,11 +190,25 @@ def test_what_was_logged_when_they_were_made_is_shown_by_level() -> None:
     assert shown[4].startswith("/srv/gone: unknown: ")
 
 
+@pytest.mark.parametrize("log", [LOG, LOG.with_name("laravel-*.log")])
+def test_of_a_log_that_is_begun_anew_every_day_those_are_read_of_the_days_they_were_made(log: Path) -> None:
+    look = BookingsLogWindow(root=ROOT, logs=(log,))
+    todays = LOG.with_name("laravel-2026-11-29.log")
+    found = see(
+        look.read(Reader()), ("php -- bookings", bookings_told(DOUBLE)), (str(todays), said(WINDOW)), ("", NOT_THERE)
+    )
+    assert lines(look, found)[1].startswith(f"{todays}: 2 lines of these minutes; it begins at")
+    assert len(lines(look, found)) == 4
+    none = see(look.read(Reader()), ("php -- bookings", bookings_told(DOUBLE)), ("", NOT_THERE))
+    assert lines(look, none)[1:] == (f"{log} is not there",)
+
+
 @pytest.mark.parametrize("size, says", [(70_000_000, "nothing of them in its last 64 MiB"), (7, "nothing of them")])
 def test_a_log_without_these_minutes_says_how_much_of_it_there_is(size: int, says: str) -> None:
     look = BookingsLogWindow(root=ROOT, logs=(LOG,))
     window = said(f"size\n{size}\nbegin\nlines\nend\n")
-    found = see(look.read(Reader()), ("php -- bookings", bookings_told(DOUBLE)), ("log-window", window))
+    named = (f"log-window {LOG} ", window)
+    found = see(look.read(Reader()), ("php -- bookings", bookings_told(DOUBLE)), named, ("log-window", NOT_THERE))
     assert lines(look, found)[1] == f"{LOG}: {says}"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.logged_errors import LoggedError
+from soleil_remediate.facts.logged_errors import ErrorsRead, LoggedError
 from soleil_remediate.looks.errors import ErrorsLogged, RequestsFailing
 from soleil_remediate.task import Table, Text
 from soleil_remediate.units import Duration
@@ -16,6 +16,7 @@ from tests.unit.traffic import NOW, requests, traffic
 
 FAILING = RequestsFailing(root=Path("/srv/web/current"), page="/ready")
 LOG, OTHER = Path("/srv/web/laravel.log"), Path("/srv/web/worker.log")
+TODAYS = Path("/srv/web/laravel-2026-11-29.log")
 LOGGED = ErrorsLogged(logs=(LOG, OTHER))
 
 
@@ -50,11 +51,20 @@ def test_that_none_failed_since_the_switch_is_said() -> None:
     assert shown == Text(lines=("none of 1 failed since 2026-11-25 08:59 UTC",))
 
 
+def errors(*found: LoggedError) -> ErrorsRead:
+    return ErrorsRead(file=LOG, errors=found)
+
+
 def test_errors_are_shown_by_class_and_by_what_led_there() -> None:
     raised = LoggedError(at="2026-11-29 10:00:00", raised="RuntimeException", place="a/b.php:1", action="App\\X->index")
     shown = LOGGED.show(
         (
-            (LOG, (raised, replace(raised, at="2026-11-29 10:00:09"), replace(raised, action=""), LoggedError(at="x"))),
+            (
+                LOG,
+                errors(
+                    raised, replace(raised, at="2026-11-29 10:00:09"), replace(raised, action=""), LoggedError(at="x")
+                ),
+            ),
             (OTHER, None),
         )
     )
@@ -69,12 +79,12 @@ def test_errors_are_shown_by_class_and_by_what_led_there() -> None:
 
 
 def test_a_log_without_an_error_and_one_that_cannot_be_read_are_said_to_be_so() -> None:
-    shown = LOGGED.show(((LOG, ()), (OTHER, FactError("denied"))))
-    assert shown == Text(lines=(f"{LOG} has no error at its end", f"{OTHER}: unknown, denied"))
+    shown = LOGGED.show(((LOG, ErrorsRead(file=TODAYS)), (OTHER, FactError("denied"))))
+    assert shown == Text(lines=(f"{TODAYS} has no error at its end", f"{OTHER}: unknown, denied"))
 
 
 def test_of_many_classes_the_most_frequent_are_shown() -> None:
-    shown = LOGGED.show(((LOG, tuple(LoggedError(at="x", raised=f"E{number}") for number in range(10))),))
+    shown = LOGGED.show(((LOG, errors(*(LoggedError(at="x", raised=f"E{number}") for number in range(10)))),))
     assert isinstance(shown, Text)
     assert (len(shown.lines), shown.lines[-1]) == (9, "and 2 more")
 
@@ -82,8 +92,8 @@ def test_of_many_classes_the_most_frequent_are_shown() -> None:
 def test_where_the_only_log_cannot_be_read_nothing_is_known() -> None:
     with pytest.raises(FactError):
         see(replace(LOGGED, logs=(LOG,)).read(Reader()), ("find-errors", said("garbage")))
-    (one, two) = see(LOGGED.read(Reader()), (str(OTHER), said("garbage")), ("find-errors", said("end\n")))
-    assert (one, two[0], type(two[1])) == ((LOG, ()), OTHER, FactError)
+    (one, two) = see(LOGGED.read(Reader()), (str(OTHER), said("garbage")), ("find-errors", said(f"{TODAYS}\nend\n")))
+    assert (one, two[0], type(two[1])) == ((LOG, ErrorsRead(file=TODAYS)), OTHER, FactError)
 
 
 def test_what_makes_no_sense_is_refused() -> None:

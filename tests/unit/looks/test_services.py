@@ -61,9 +61,9 @@ def test_the_newest_lines_of_each_log_are_cut_where_they_are_long() -> None:
     look = LogNewest(logs=(Path("/a"), Path("/b"), Path("/c")))
     seen = see(
         look.read(Reader()),
-        ("-- /a", said(f"==> /a <==\n{'x' * 201}\n")),
-        ("-- /b", said("==> /b <==\n")),
-        ("-- /c", said(status=1, stderr="tail: cannot open '/c' for reading: No such file or directory\n")),
+        ("newest-lines /a", said(f"==> /a <==\n{'x' * 201}\n")),
+        ("newest-lines /b", said("==> /b <==\n")),
+        ("newest-lines /c", said(status=1, stderr="tail: cannot open '/c' for reading: No such file or directory\n")),
     )
     shown = look.show(seen)
     assert shown == Text(lines=("/a", f"  {'x' * 200}…", "/b", "  says nothing", "/c", "  is not there"))
