@@ -89,7 +89,8 @@ class Plot:
 def against(what: str, took: Mapping[str, Sequence[float]], us: str, them: str, name: str, wanted: str) -> Row:
     """Return the line of one comparison; of what takes longer it is said how many times."""
     times = ratio(took[us], took[them])
-    said = f"{times:.2f} times" if times > 0.8 else f"{1 / times:.1f} times faster"  # where either reads well
+    faster = f"{1 / times:.{2 if times > 0.1 else 1}f} times faster"  # whether 2.47 is 2.5 is not for rounding to say
+    said = f"{times:.2f} times" if times > 0.8 else faster  # where either reads well
     return Row(what=what, ours=seconds(took[us]), other=f"{seconds(took[them])}, {name}", ratio=said, wanted=wanted)
 
 
