@@ -391,6 +391,37 @@ def test_every_command_that_a_shipped_playbook_prints_names_whatever_was_given(
 COMMAND = re.compile(r"soleil-remediate (?:[a-z]+ .*)")
 
 
+#: What puts a secret into an argument, or into the environment in front of a command: the shell's history keeps both.
+SECRET = re.compile(
+    r"(-H|--header)[ =]?[\"']?(Proxy-)?Authorization|redis-cli [^|;]*-a |--pass(word)?[= ]|[A-Z_](PASSWORD|PWD|AUTH)=",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "curl -i -H 'Authorization: Bearer …' APP_URL",
+        'curl --header "Authorization: Bearer $TOKEN" APP_URL',
+        "curl -HAuthorization:x APP_URL",
+        "redis-cli -h 10.0.0.5 -a $REDIS_PASSWORD ping",
+        "redis-cli --pass $REDIS_PASSWORD ping",
+        "REDISCLI_AUTH=x redis-cli ping",
+        "PGPASSWORD=x psql -c 'SELECT 1'",
+        "MYSQL_PWD=x mysql",
+        "mysql --password=x",
+    ],
+)
+def test_a_secret_in_an_argument_is_recognised(text: str) -> None:
+    assert SECRET.search(text)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_no_shipped_playbook_has_a_person_put_a_secret_into_an_argument(name: str) -> None:
+    """Every user of the machine reads those, and the shell keeps them: a file, standard input or a prompt instead."""
+    assert [text for text in SHIPPED[name].by_hand if SECRET.search(text)] == []
+
+
 def test_no_other_module_puts_a_command_together() -> None:
     """One place builds them: elsewhere no text has a verb behind this program's name, but for defaults."""
     verbs = "|".join(sorted({verb.partition(" ")[0] for verb in BY_NAME} - {"lab", "freeze"}))
