@@ -10,7 +10,8 @@ from soleil_remediate import Catalog
 from soleil_remediate.catalog import BUILT_IN
 from soleil_remediate.errors import WORST_FIRST, ExitStatus
 from soleil_remediate.lab.faulting import faults
-from soleil_remediate.loading import lint
+from soleil_remediate.loading import lint, load_scenarios
+from soleil_remediate.plan import Risk
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -43,6 +44,43 @@ def test_the_runbook_page_has_every_shipped_scenario_and_names_only_kinds_that_t
     assert len(named) > 30
     kinds = {kind.kind for kind in BUILT_IN}
     assert [name for name in named if name not in kinds] == []
+
+
+#: How many hazards of automating a runbook there are, by what they are about; and one of each scenario.
+HAZARDS = {"A": 17, "B": 24, "C": 24, "D": 7, "E": 20}
+KINDS = {kind.kind for kind in BUILT_IN}
+
+
+def _hazards() -> str:
+    page = (ROOT / "docs" / "runbook.md").read_text()
+    return page.partition("\n## Hazards\n")[2].partition("\n## ")[0]
+
+
+def _kinds_in(text: str) -> list[str]:
+    return re.findall(r"`([a-z-]+\.[a-z-]+)`", text)
+
+
+def test_the_runbook_page_says_of_every_hazard_what_avoids_it_or_why_nothing_does() -> None:
+    rows = re.findall(r"^\| ([A-E][0-9]+) \| ([^|]+) \| ([^|]+) \|$", _hazards(), re.MULTILINE)
+    due = [f"{letter}{number}" for letter, count in HAZARDS.items() for number in range(1, count + 1)]
+    assert [hazard for hazard, _, _ in rows] == due
+    for hazard, _, avoided in rows:
+        assert [name for name in _kinds_in(avoided) if name not in KINDS] == [], hazard
+        is_said = avoided.startswith(("always: ", "refused", "not done"))
+        assert _kinds_in(avoided) or is_said, f"{hazard} names no kind, and does not say why"
+        assert "not done" not in avoided.lower() or " By hand: " in avoided, f"{hazard} does not say what to do by hand"
+
+
+def test_the_runbook_page_says_of_every_scenario_what_it_does_by_itself_and_what_waits_for_a_person() -> None:
+    rows = re.findall(r"^\| F `([a-z-]+)` \| ([^|]+) \| ([^|]+) \| [^|]+ \|$", _hazards(), re.MULTILINE)
+    catalog = Catalog.of(*BUILT_IN)
+    shipped = load_scenarios([ROOT / "playbooks"], catalog)
+    assert [name for name, _, _ in rows] == sorted(shipped)
+    for name, alone, gated in rows:
+        steps = {step.kind for step in shipped[name].steps}
+        gentle = {kind for kind in steps if catalog.kind(kind).risk is Risk.GENTLE}
+        assert {*_kinds_in(alone)} == gentle, name
+        assert {*_kinds_in(gated)} == steps - gentle, name
 
 
 def _anchors(page: Path) -> set[str]:
