@@ -25,6 +25,9 @@ PAGE = DOCS / "rehearsal.md"
 #: What came of each rehearsal, so that some of them can be done anew.
 FIGURES = DOCS / "rehearsal.json"
 
+#: The check of what only users meet: it asks for the public address, which the lab's inventory does not have.
+_FROM_OUTSIDE = "page.reached"
+
 _HEAD = """\
 # Rehearsal
 
@@ -42,7 +45,7 @@ everything that is saved first: {total} for all {count} rehearsals.
 approved anything, and no more is done than the lab's policy allows. *found*: a diagnosis sees it. *first*: it tells the
 right scenario before all others. *ended*: fixed; eased, where something is left to a person; by hand, where nothing
 that may be sent would help, nothing was sent, and what to do is said; no further, where all that may be sent did not
-help, and it goes no further by itself; well, where users do not suffer and it only stands in the way of repairs.
+help, and it goes no further by itself; well, where the scenario sees nobody suffer: why stands at the end.
 *again*: a second run sends nothing. *undone*: where all that was sent can be taken back, it was, and the fault was
 there again.
 
@@ -158,9 +161,12 @@ def _matrix(figures: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _notes(faults: Sequence[Fault]) -> str:
-    well = ", ".join(f"`{one.name}`" for one in faults if one.ends is Ending.WELL)
+    quiet = [one for one in faults if one.ends is Ending.WELL]
+    suffered = [one for one in quiet if one.named is not None or _FROM_OUTSIDE in one.kinds]
+    well = ", ".join(f"`{one.name}`" for one in quiet if one not in suffered)
     lines = [
         f"- Nothing is told, rightly, of {well}: users do not suffer.",
+        *(f"- `{one.name}`: {one.about}. {_why_untold(one)}" for one in suffered),
         *(
             f"- `{one.name}` is about {one.scenario}, and {one.first} is told first."
             for one in faults
@@ -168,6 +174,17 @@ def _notes(faults: Sequence[Fault]) -> str:
         ),
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _why_untold(fault: Fault) -> str:
+    """Return why nothing is told of a fault by which somebody may suffer."""
+    if fault.named is None:
+        return (
+            f"Nothing is told of it here, though users suffer: only `{_FROM_OUTSIDE}` sees it, by the public "
+            "address, and the lab's inventory has none."
+        )
+    inputs = " and ".join(f"`{name}`" for name in fault.named.inputs)
+    return f"Whoever is hit suffers, and nothing is told while nobody names {inputs}: only what is named is judged."
 
 
 def _yes(*, is_so: bool) -> str:

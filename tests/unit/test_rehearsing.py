@@ -13,6 +13,7 @@ from scripts.rehearsal import FIGURES, PAGE, key, page
 from soleil_remediate import cli
 from soleil_remediate.cli.rehearsing import Table
 from soleil_remediate.errors import ConfigError, ExitStatus, UnknownName
+from soleil_remediate.events import as_data
 from soleil_remediate.lab import Fault, Lab
 from soleil_remediate.lab.faulting import Ending, Named, faults
 from soleil_remediate.rehearsing import Rehearsed, check_inputs, faults_about, rehearsals
@@ -187,6 +188,21 @@ def test_inputs_are_refused_before_anything_is_built(
     said = capsys.readouterr()
     assert re.search(told, said.err), said.err
     assert said.out == ""
+
+
+def test_the_page_says_why_nothing_is_told_and_never_of_somebody_who_suffers_that_nobody_does() -> None:
+    known = [fault for fault in faults() if fault.scenario]
+    told_of = page(known, {GOOD.fault: as_data(GOOD) | {"measured": "2026-01-31", "machine": "2 cores"}})
+    lines = [line.removeprefix("- ") for line in told_of.splitlines() if line.startswith("- ")]
+    (well,) = [line for line in lines if line.endswith(": users do not suffer.")]
+    quiet = {fault.name: fault for fault in known if fault.ends is Ending.WELL}
+    apart = {name for name, fault in quiet.items() if fault.named or "page.reached" in fault.kinds}
+    assert {"customer-limited", "jobs-failed", "certificate-expired"} == apart
+    assert set(re.findall(r"`([a-z-]+)`", well)) == {*quiet} - apart
+    for name in apart:
+        (why,) = [line for line in lines if line.startswith(f"`{name}`: {quiet[name].about}. ")]
+        by_whom = quiet[name].named
+        assert all(f"`{one}`" in why for one in (by_whom.inputs if by_whom else ["page.reached"]))
 
 
 def test_the_page_has_a_line_for_every_fault_of_a_scenario_and_each_ended_as_it_has_to() -> None:
