@@ -21,6 +21,7 @@ from soleil_remediate.command import Secret
 from soleil_remediate.errors import (
     ConfigError,
     ConnectionLost,
+    ConnectionRefused,
     ConnectTimedOut,
 )
 from soleil_remediate.host import Host
@@ -185,15 +186,26 @@ class _Opening:
 
     def _dial(self, connection: fabric.Connection) -> Any:
         if self._connections:
-            before = self._connections[-1].transport
+            hop = self._connections[-1]
             there = (connection.host, connection.port)
-            return before.open_channel("direct-tcpip", there, ("127.0.0.1", 0), timeout=self._left)
+            try:
+                return hop.transport.open_channel("direct-tcpip", there, ("127.0.0.1", 0), timeout=self._left)
+            except paramiko.ChannelException as error:
+                fails = "forwards nothing to it" if error.code == _PROHIBITED else "cannot reach it"
+                raise ConnectionRefused(
+                    f"{_who(self._host, connection)}: its jump host {hop.user}@{hop.host}:{hop.port} {fails} "
+                    f"({error.text})"
+                ) from error
         if connection.ssh_config.get("proxycommand", "none") != "none":
             # Once more, for its %p and %r are to be the port and the login that count here.
             counts = f"Host *\nPort {connection.port}\nUser {connection.user}\n"
             config = SSHConfig.from_text(counts + read_config(self._host.connection.ssh_config))
             return Carried(config.lookup(connection.original_host)["proxycommand"])
         return dial(connection.host, connection.port, by=self._by)
+
+
+#: What a server answers that is told to forward nothing there (RFC 4254, 5.1).
+_PROHIBITED = 1
 
 
 class _Connection(fabric.Connection):  # type: ignore[misc]  # fabric has no types

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -268,6 +269,31 @@ def test_a_jump_host_is_gone_through_and_its_key_is_checked_too(ssh: Bed, sshd: 
         session = ssh.open()
         assert output(session.ask([Command(("echo", "x"))])[0]).stdout == b"x\n"
         session.close()
+
+
+@pytest.mark.parametrize(
+    "options, port, why",
+    [
+        ("DisableForwarding yes", None, r"forwards nothing to it \(Administratively prohibited\)"),
+        ("", 1, r"cannot reach it \(Connect failed\)"),
+    ],
+)
+def test_a_jump_host_that_lets_nobody_through_is_named(
+    ssh: Bed, sshd: Sshd, tmp_path: Path, options: str, port: int | None, why: str
+) -> None:
+    with private_sshd(ssh.folder / "jump", options=options) as jump:
+        known, config = tmp_path / "known_hosts", tmp_path / "config"
+        config.write_text(
+            f"Host inner\n HostName 127.0.0.1\n Port {port or sshd.port}\n ProxyJump jump\n"
+            f"Host jump\n HostName 127.0.0.1\n Port {jump.port}\n User {jump.user}\n IdentityFile {jump.key}\n",
+            "utf-8",
+        )
+        known.write_text(sshd.known_hosts.read_text("utf-8") + jump.known_hosts.read_text("utf-8"), "utf-8")
+        error = failure(
+            ssh_host(sshd, address="inner", port=None, ssh_config=config, known_hosts=(known,)),
+        )
+    assert isinstance(error, ConnectionRefused)
+    assert re.search(rf":{port or sshd.port}\): its jump host {jump.user}@127\.0\.0\.1:{jump.port} {why}$", str(error))
 
 
 def test_a_proxy_command_of_the_configuration_is_used(ssh: Bed, sshd: Sshd, tmp_path: Path) -> None:
