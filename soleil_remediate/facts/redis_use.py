@@ -106,6 +106,10 @@ class RedisUse:
             return self.servers[0]
         return next((server for server in self.servers if _listens(server, used)), None)
 
+    def kept_on(self, server: RedisServer) -> tuple[str, ...]:
+        """Return what the application keeps in a server on this host."""
+        return tuple(what for name, kept in self.uses.items() if self.server_of(name) == server for what in kept)
+
     def is_here(self, used: RedisUsed) -> bool:
         """Whether an address is the host's own."""
         if used.is_local:

@@ -39,7 +39,11 @@ class RedisOverview(OfRedis[tuple[RedisUse, int]], Look[tuple[RedisUse, int]]):
 
     def show(self, seen: tuple[RedisUse, int]) -> Shown:
         use, now = seen
-        lines = [line for server in use.servers for line in (_headline(server), *_details(server, now))]
+        lines = [
+            line
+            for server in use.servers
+            for line in (_headline(server), *_details(server, now), *_may_vanish(server, use.kept_on(server)))
+        ]
         if not lines:
             return _NONE
         if not isinstance(use.resources, FactError):
@@ -74,6 +78,15 @@ def _details(server: RedisServer, now: int) -> Iterator[str]:
     for file in server.files:
         if file.is_regular:
             yield f"  {file.path} {file.size}, of {as_text(file.modified)} UTC"
+
+
+def _may_vanish(server: RedisServer, kept: tuple[str, ...]) -> Iterator[str]:
+    """Yield that jobs or sessions may be given up without an error, where memory is short and the policy lets it."""
+    policy = server.info.get("maxmemory_policy", "")
+    losable = {"allkeys": ("sessions", "queue"), "volatile": ("sessions",)}.get(policy.partition("-")[0], ())
+    lost = [what for what in kept if what in losable]
+    if lost and int(server.info["maxmemory"]):
+        yield f"  {policy}: when it is full, {' and '.join(lost)} may vanish without an error; noeviction keeps them"
 
 
 def _on_disk(configuration: RedisConfiguration | FactError) -> str:

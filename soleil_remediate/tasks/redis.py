@@ -309,7 +309,7 @@ def _unhelpful(server: RedisServer) -> str:
 
 def _cost(server: RedisServer, configuration: RedisConfiguration, seen: RedisUse) -> tuple[Risk, str]:
     """Return how dangerous a restart is, and what may be lost by it: as configured, for it cannot be asked."""
-    kept = ", ".join(what for name, kept in seen.uses.items() if seen.server_of(name) == server for what in kept)
+    kept = ", ".join(seen.kept_on(server))
     everything = f"all that it holds ({kept})" if kept else "all that it holds"
     doubt = f"; {configuration.file} includes others, which may say otherwise" if configuration.includes else ""
     if configuration.appends:

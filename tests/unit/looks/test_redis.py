@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.files import parse_found
 from soleil_remediate.facts.http import Response, Site
@@ -68,6 +70,19 @@ def test_what_is_not_known_is_said_to_be_unknown() -> None:
     )
     assert "refused 7 writes" in lines(server(reply=reply(errorstat_OOM="count=7")))
     assert "available" not in lines(server(), resources=FactError("x"))
+
+
+@pytest.mark.parametrize(
+    "policy, lost",
+    [("allkeys-lru", "sessions and queue"), ("volatile-ttl", "sessions"), ("noeviction", ""), ("allkeys-lru", "")],
+)
+def test_what_may_be_given_up_without_an_error_is_told(policy: str, lost: str) -> None:
+    limit = "8388608" if lost or policy == "noeviction" else "0"
+    told = lines(server(reply=reply(maxmemory_policy=policy, maxmemory=limit)))
+    assert (f"  {policy}: when it is full, {lost} may vanish without an error; noeviction keeps them" in told) is bool(
+        lost
+    )
+    assert ("may vanish" in told) is bool(lost)
 
 
 def test_of_a_redis_that_does_not_answer_its_configuration_says_what_it_keeps() -> None:
