@@ -89,6 +89,32 @@ def test_a_changed_host_key_is_rejected_before_anything_is_tried(
     assert "ublickey" not in new_log()
 
 
+def test_another_host_that_stands_where_the_known_one_was_is_offered_nothing(
+    over_ssh: Bed, sshd: Sshd, work: Path, tmp_path: Path
+) -> None:
+    """It would let us in: it takes the same key."""
+    folder = work / "other"
+    folder.mkdir()
+    for name in ("client", "client.pub"):
+        shutil.copy2(sshd.folder / name, folder / name)
+    with private_sshd(folder) as other, proxy(sshd.port) as between:
+        over_ssh.host = through(sshd, between.port)
+        over_ssh.open().close()
+        between.lead_to(other.port)
+        before = len(other.log)
+        with pytest.raises(HostKeyRejected, match="its host key is not the known one") as caught:
+            over_ssh.open()
+        assert fingerprint(other.folder / "host_ed25519.pub") in str(caught.value)
+        assert eventually(lambda: "losed" in other.log[before:] or "reset" in other.log[before:])
+        assert "Connection from" in other.log[before:]
+        assert not re.search("ublickey|authenticating|Failed|Accepted", other.log[before:])
+        known = tmp_path / "known_hosts"
+        known.write_text(known_hosts_line(f"[127.0.0.1]:{between.port}", other.folder / "host_ed25519.pub"), "utf-8")
+        over_ssh.host = ssh_host(sshd, port=between.port, known_hosts=(known,))
+        over_ssh.open().close()
+        assert "Accepted publickey" in other.log[before:]  # else its silence about keys would prove nothing
+
+
 def fingerprint(public: Path) -> str:
     told = subprocess.run(["ssh-keygen", "-lf", str(public)], capture_output=True, check=True, timeout=10)
     return told.stdout.decode().split()[1]
