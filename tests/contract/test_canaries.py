@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -18,10 +19,10 @@ import pytest
 from soleil_remediate.cli.verbs import CHECK_OUTPUT, RUN_OUTPUT
 from soleil_remediate.errors import ExitStatus
 from tests.canaries import CANARY, FORMS, IN_LINES, found_in
-from tests.contract.conftest import PASSWORD
+from tests.contract.conftest import HASHED, PASSWORD
 from tests.contract.controllers import ROOT, Desk, Said
 from tests.contract.leaky import PLAYBOOK
-from tests.sshd import IS_ROOT, Sshd
+from tests.sshd import IS_ROOT, Login, Sshd, private_sshd
 from tests.unit.reporters.ptys import Watched
 from tests.watching import watching_processes
 
@@ -257,3 +258,54 @@ def test_no_argument_list_and_no_environment_holds_a_secret_on_either_side(leaky
     assert not leaks
     told = leaky.desk.sshd.inside("grep", "-rlF", "-e", PASSWORD, "-e", IN_INVENTORY, "/run/soleil-remediate/ops")
     assert {path.rpartition(b"/")[2] for path in told.stdout.split()} <= {b"out", b"end"}  # what the host itself said
+
+
+@pytest.fixture
+def by_password(folder: Path, tmp_path: Path, work: Path) -> Iterator[Leaky]:
+    """A host that wants the password from whoever logs in, and from sudo none: it is known as nothing else."""
+    logins = (
+        Login("laura", 61030, sudo="ALL=(ALL:ALL) NOPASSWD: ALL", password=HASHED),
+        Login("lewis", 61031),
+    )
+    options = "Match User laura,lewis\n  PasswordAuthentication yes\n  PubkeyAuthentication no"
+    with private_sshd(folder / "by-password", options=options, logins=logins) as running:
+        (running.folder / "no_config").touch()
+        leaky = Leaky.at(Desk.at(tmp_path, work, running))
+        inventory = tmp_path / "inventory.yml"
+        inventory.write_text(
+            inventory.read_text()
+            .replace(f"    ansible_ssh_private_key_file: {running.key}\n", "")
+            .replace("ansible_become_password", "ansible_password")
+            .replace("ansible_user: rita", "ansible_user: laura")
+        )
+        leaky.leak()
+        yield leaky
+
+
+def test_a_password_to_log_in_with_is_told_by_nobody_and_seen_nowhere(by_password: Leaky) -> None:
+    sshd = by_password.desk.sshd
+    with watching_processes() as seen:
+        said = [
+            by_password.run(*by_password.words("preview", "--commands", "--verbose")),
+            by_password.run(*by_password.words("remediate", "--yes", "--verbose", "--output", "json")),
+            by_password.run("ping", "--host", "web1", *by_password.where[:2]),
+        ]
+    assert [one.status for one in said] == [ExitStatus.WORK_FOUND, ExitStatus.OK, ExitStatus.OK], said
+    assert sshd.log.count("Accepted password for laura") >= len(said)
+    assert all("{hidden}" in one.out for one in said[:2])
+    assert_nothing_leaks(by_password, *said)
+    assert any(b"tests.contract.leaky remediate" in line for line in seen)  # it was looked at the right moments
+    assert not {shown for line in seen for shown in found_in(line, [PASSWORD])}
+    told = sshd.inside("grep", "-rlF", "-e", PASSWORD, "/run", "/dev/shm", str(sshd.folder))
+    assert {path.rpartition(b"/")[2] for path in told.stdout.split()} <= {b"out", b"end"}  # what the host itself said
+
+
+@pytest.mark.parametrize("output", ["console", "json"])
+def test_a_password_that_is_refused_is_not_told_either(by_password: Leaky, output: str) -> None:
+    inventory = by_password.desk.folder / "inventory.yml"
+    inventory.write_text(inventory.read_text().replace("ansible_user: laura", "ansible_user: lewis"))
+    said = by_password.run(*by_password.words("remediate", "--yes", "--verbose", "--output", output))
+    assert said.status == ExitStatus.UNREACHABLE, said
+    assert_nothing_leaks(by_password, said)
+    assert "refused the password. It was not tried again" in " ".join(said.out.split())
+    assert by_password.desk.sshd.log.count("Failed password for lewis") == 1
