@@ -1,21 +1,62 @@
-"""A program in a terminal of its own, seen as a person sees it."""
+"""A program, or what is written in this one, in a terminal of its own, seen as a person sees it."""
 
 from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import signal
 import struct
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from fcntl import ioctl
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 import pyte
+
+#: Behind a line that has ended, and before one that is written anew where it stands.
+_MOMENT = re.compile(rb"(?<=\n)|(?=\r\x1b\[K)")
+
+
+def moments(write: Callable[[TextIO], object], *, columns: int = 80, lines: int = 24) -> Iterator[pyte.HistoryScreen]:
+    """Give a terminal's screen as it was after each line that was ended in it, and each that was written anew.
+
+    Args:
+        write: Writes to the terminal; all of it, before the first screen is given.
+        columns: The terminal's.
+        lines: The terminal's.
+    """
+    ours, theirs = os.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def write_all() -> None:
+        with os.fdopen(theirs, "w", encoding="utf-8") as terminal:
+            write(terminal)
+
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(write_all)
+        raw = b""
+        while data := _read_from(ours):
+            raw += data
+        os.close(ours)
+        written.result()
+    screen = pyte.HistoryScreen(columns, lines, history=1000, ratio=0.5)
+    stream = pyte.ByteStream(screen)
+    for part in _MOMENT.split(raw):
+        stream.feed(part)
+        yield screen
+
+
+def _read_from(terminal: int) -> bytes:
+    """Return what was written; nothing at the end of it."""
+    with suppress(OSError):  # Linux: EIO when the last program at the terminal has gone
+        return os.read(terminal, 65536)
+    return b""
 
 
 class Watched:
@@ -85,9 +126,7 @@ class Watched:
         """Take in what was written; false at the end of it, or out of time."""
         if within <= 0 or not select.select([self._descriptor], [], [], within)[0]:
             raise AssertionError(f"nothing more was written:\n{self.screen}")
-        data = b""
-        with suppress(OSError):  # Linux: EIO when the last program at the terminal has gone
-            data = os.read(self._descriptor, 65536)
+        data = _read_from(self._descriptor)
         self.raw += data
         self._stream.feed(data)
         return bool(data)

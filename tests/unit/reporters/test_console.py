@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import PurePosixPath
+from typing import TextIO
 
 import pyte
 import pytest
@@ -75,6 +76,7 @@ from soleil_remediate.task import Forecast, Health, Measure, Table, Text, Verdic
 from soleil_remediate.units import Duration, MiB
 from tests import tiny
 from tests.unit.reporters.approved import approve
+from tests.unit.reporters.ptys import moments
 from tests.unit.reporters.samples import (
     AGAIN,
     CUT_LOG,
@@ -728,9 +730,12 @@ def test_names_said_as_one_are_those_names_and_no_others(names: list[str]) -> No
     assert back == names
 
 
-def two_hundred(*, is_verbose: bool = False) -> str:
-    """Return what is told of two hundred hosts in batches, two of which fail."""
-    names = [f"web{number}" for number in range(1, 201)]
+TWO_HUNDRED = [f"web{number}" for number in range(1, 201)]
+
+
+def two_hundred() -> list[Event]:
+    """Return what happens to two hundred hosts in batches, two of which fail."""
+    names = TWO_HUNDRED
     step = StepRemedied(sent=(SENT,), why="within 100 MiB")
     stuck = ended_steps(StepFailed(sent=(), why="exit status 1"))
     reports = {
@@ -763,12 +768,11 @@ def two_hundred(*, is_verbose: bool = False) -> str:
                 HostEnded(report=reports[name]),
             ]
     events += [HostEnded(report=reports[name]) for name in names[149:]]
-    events.append(ended(*(reports[name] for name in names))[-1])
-    return told(events, names=names, is_verbose=is_verbose)
+    return [*events, ended(*(reports[name] for name in names))[-1]]
 
 
 def test_of_two_hundred_hosts_each_gets_one_line_and_the_end_names_every_one() -> None:
-    text = two_hundred()
+    text = told(two_hundred(), names=TWO_HUNDRED)
     approve("two-hundred-hosts", text)
     assert max(map(len, text.splitlines())) <= 80
     assert text.count("FIXED · 1 change\n") == 147
@@ -777,9 +781,34 @@ def test_of_two_hundred_hosts_each_gets_one_line_and_the_end_names_every_one() -
 
 
 def test_of_two_hundred_hosts_everything_is_told_to_who_wants_it() -> None:
-    text = two_hundred(is_verbose=True)
+    text = told(two_hundred(), names=TWO_HUNDRED, is_verbose=True)
     assert text.count("  locked web") == 149
     assert "more, in the record" not in text
+
+
+def test_on_a_terminal_one_line_moves_below_what_is_told_of_two_hundred_hosts_and_leaves_no_trace() -> None:
+    def tell(terminal: TextIO) -> None:
+        screen = Screen.of(terminal, {"TERM": "xterm-256color"})
+        reporter = ConsoleReporter(screen, cases=list(map(case, TWO_HUNDRED)), again=AGAIN, clock=StillClock())
+        for event in two_hundred():
+            reporter(event)
+
+    lines = told(two_hundred(), names=TWO_HUNDRED).splitlines()
+    moved: list[str] = []
+    rows: list[str] = []
+    for screen in moments(tell, columns=80, lines=24):
+        rows = [row.rstrip() for row in screen.display]
+        gone, at = len(screen.history.top), screen.cursor.y
+        assert rows[:at] == lines[gone : gone + at]
+        assert not any(rows[at + 1 :])
+        moved.append(rows[at])
+
+    looked = [f"looked at {number} of 200 hosts" for number in range(1, 200)]
+    assert [row for row in moved if row.startswith("looked at ")] == [*looked, f"{looked[-1]} · 1 not reached"]
+    done = (re.match(r"03:12:41  batch \d of 4 · (\d+) of 199 hosts done · [12] failed", row) for row in moved)
+    assert list(dict.fromkeys(int(found[1]) for found in done if found)) == list(range(149))
+    assert rows == [*lines[-23:], ""]
+    assert {"  web90        NOT FIXED", "  touched   148: web[1:6] web[8:149]"} < set(rows)
 
 
 def test_while_many_hosts_are_changed_one_line_says_how_far_it_has_come() -> None:
