@@ -86,8 +86,20 @@ def _see_that_the_old_release_is_served(rehearsal: Rehearsal) -> None:
     for cache in ("config.php", "routes-v7.php"):
         assert eyes.file(f"{BASE}/releases/{OLD}/bootstrap/cache/{cache}").user == "www-data"
     assert OLD in eyes.file(f"{BASE}/releases/{OLD}/bootstrap/cache/config.php").content_string
+    see_that_views_were_compiled(rehearsal, f"{BASE}/releases/{OLD}", f"{BASE}/releases/{BAD}/BAD_RELEASE")
     assert eyes.service("php8.2-fpm").is_running
     assert rehearsal.host.shell("supervisorctl status 'soleil-worker:*' | grep -c RUNNING") == "2"
+
+
+def see_that_views_were_compiled(rehearsal: Rehearsal, folder: str, mark: str) -> None:
+    """Every view of the code in *folder*, by the application's user, and since *mark*, which a way back makes first."""
+    compiled = f"{BASE}/shared/storage/framework/views"
+    of_a_view = rehearsal.host.shell(
+        f"find {compiled} -name '*.php' -user www-data -newer {mark}"
+        f" -exec grep -ho '{folder}/resources/views/[^ ]*' {{}} + | sort || :"
+    )
+    assert of_a_view == rehearsal.host.shell(f"find {folder}/resources/views -name '*.blade.php' | sort")
+    assert rehearsal.host.shell(f"find {compiled} -type f ! -user www-data") == ""
 
 
 def _owned_by_root(rehearsal: Rehearsal) -> str:

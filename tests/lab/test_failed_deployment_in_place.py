@@ -13,7 +13,7 @@ from soleil_remediate import HostReport
 from soleil_remediate.host_outcomes import Fixed, NotNeeded, WouldFix
 from soleil_remediate.step_outcomes import StepPending, StepRemedied, StepUndecided
 from tests.lab.rehearsals import Rehearsal
-from tests.lab.test_failed_deployment import AGAIN, Rehearsed, YesToAll
+from tests.lab.test_failed_deployment import AGAIN, Rehearsed, YesToAll, see_that_views_were_compiled
 
 if TYPE_CHECKING:
     from tests.lab.conftest import LabHost
@@ -46,6 +46,11 @@ def processes(rehearsal: Rehearsal) -> set[str]:
 
 def is_served(rehearsal: Rehearsal) -> bool:
     return "release" in json.loads(rehearsal.host.shell("curl -sS -m 10 http://localhost/api/health/live"))
+
+
+def see_that_caches_were_built(rehearsal: Rehearsal, bad: str) -> None:
+    assert rehearsal.eyes().file(f"{ROOT}/bootstrap/cache/config.php").user == "www-data"
+    see_that_views_were_compiled(rehearsal, ROOT, f"{ROOT}/.git/refs/soleil-remediate/bad/{bad}")
 
 
 def why_undecided(report: HostReport) -> str:
@@ -82,7 +87,7 @@ def test_the_commit_before_is_named_checked_out_by_its_owner_and_proven_and_a_se
     assert git(rehearsal, "for-each-ref --format='%(objectname)' refs/soleil-remediate/bad") == bad
     assert git(rehearsal, "status --porcelain --untracked-files=no") == ""
     assert rehearsal.host.shell("find /srv/soleil -user root | sort") == owned_by_root
-    assert rehearsal.eyes().file(f"{ROOT}/bootstrap/cache/config.php").user == "www-data"
+    see_that_caches_were_built(rehearsal, bad)
     assert not old_processes & processes(rehearsal), "somebody still runs the bad commit's code"
     assert rehearsal.host.shell("supervisorctl status 'soleil-worker:*' | grep -c RUNNING") == "2"
 
