@@ -22,10 +22,11 @@ from soleil_remediate.step_outcomes import StepHealthy, StepPending, StepRemedie
 from soleil_remediate.task import Table
 from tests.lab.conftest import LabHost
 from tests.lab.rehearsals import Rehearsal
+from tests.lab.test_disk_full_hardships import WhileAsking
 
 pytestmark = pytest.mark.lab
 
-OLD, BAD = "20260101000000", "20260102000000"
+OLD, BAD, THIRD = "20260101000000", "20260102000000", "20260103000000"
 BASE = "/srv/soleil"
 AGAIN = "soleil-remediate remediate --scenario failed-deployment-rollback"
 
@@ -363,6 +364,58 @@ def test_deployers_lock_is_honoured(rehearsal: Rehearsal) -> None:
     report = rehearsal.remediate()
     assert f"rm {BASE}/.dep/deploy.lock" in _why_undecided(report)
     assert rehearsal.untouched_state() == before
+
+
+def _deployment(code: str, answers: int) -> str:
+    """What deploys a third release with the code of another, and waits until it answers so."""
+    return f"""
+        cd {BASE}
+        sudo -u deploy sh -ec '
+            cp -a releases/{code} releases/{THIRD}
+            cd releases/{THIRD}
+            rm bootstrap/cache/config.php
+            php artisan config:cache >/dev/null
+            cd {BASE}
+            ln -s releases/{THIRD} current.new
+            mv -T current.new current'
+        systemctl reload php8.2-fpm
+        supervisorctl restart 'soleil-worker:*' >/dev/null || true
+        for n in $(seq 50); do
+            now=$(curl -sS -m 10 -o /dev/null -w '%{{http_code}}' http://localhost/api/health/live) || :
+            [ "$now" != {answers} ] || exit 0
+            sleep 0.2
+        done
+        exit 1
+    """
+
+
+@pytest.mark.parametrize(
+    "code, answers, ended, why",
+    [
+        (BAD, 500, Refusal, f"would now serve release {BAD} instead of {THIRD}, which is not what was approved"),
+        (OLD, 200, NotNeeded, "it healed itself meanwhile"),
+    ],
+    ids=["as bad as before", "good"],
+)
+def test_from_what_was_deployed_while_somebody_read_the_plan_nobody_goes_back(
+    rehearsal: Rehearsal, code: str, answers: int, ended: type[Refusal | NotNeeded], why: str
+) -> None:
+    rehearsal.host.break_with("bad-release")
+
+    report = rehearsal.remediate(gate=WhileAsking(rehearsal.host, _deployment(code, answers)))
+
+    assert isinstance(report.outcome, ended), report.outcome
+    assert why in report.outcome.why
+    assert report.sent == ()
+    assert not any(line["type"] == "ChangeIntended" for line in rehearsal.record())
+    assert report.preview is not None
+    ((_, approved),) = report.preview.pending
+    (change,) = approved.plan.changes
+    assert change.summary == f"serve release {OLD} instead of {BAD}"
+    done = rehearsal.host.run(*change.command.words)  # what is deployed a moment later is met by the change itself
+    assert (done.returncode, "current leads elsewhere by now: nothing was switched" in done.stderr) == (75, True)
+    assert rehearsal.eyes().file(f"{BASE}/current").linked_to == f"{BASE}/releases/{THIRD}"
+    assert _marked(rehearsal) == []
 
 
 def _third_release(rehearsal: Rehearsal) -> None:
