@@ -211,15 +211,17 @@ def test_what_is_said_to_take_it_back_does_and_the_mark_stays(rehearsal: Rehears
     assert _release_that_answers(rehearsal) == OLD
 
 
-def test_two_runs_at_once_go_back_once(rehearsal: Rehearsal, tmp_path: Path) -> None:
-    _third_release(rehearsal)
-    others = [
-        Rehearsal(rehearsal.host, tmp_path / name, scenario="failed-deployment-rollback") for name in ("one", "two")
-    ]
+def see_that_two_runs_at_once_send_one_change(rehearsal: Rehearsal, desks: Path) -> None:
+    others = [Rehearsal(rehearsal.host, desks / name, scenario="failed-deployment-rollback") for name in ("one", "two")]
     with ThreadPoolExecutor() as pool:
         reports = list(pool.map(lambda one: one.remediate(), others))
     assert [len(report.sent) for report in reports if report.sent] == [1], [report.outcome for report in reports]
     assert any(isinstance(report.outcome, Fixed) for report in reports)
+
+
+def test_two_runs_at_once_go_back_once(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    _third_release(rehearsal)
+    see_that_two_runs_at_once_send_one_change(rehearsal, tmp_path)
     assert _release_that_answers(rehearsal) == OLD
     assert _marked(rehearsal) == [BAD]
 

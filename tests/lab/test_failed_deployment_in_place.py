@@ -13,7 +13,15 @@ from soleil_remediate import HostReport
 from soleil_remediate.host_outcomes import Fixed, NotNeeded, WouldFix
 from soleil_remediate.step_outcomes import StepPending, StepRemedied, StepUndecided
 from tests.lab.rehearsals import Rehearsal
-from tests.lab.test_failed_deployment import AGAIN, Rehearsed, YesToAll, see_that_views_were_compiled
+from tests.lab.test_failed_deployment import (
+    AGAIN,
+    BASE,
+    OLD,
+    Rehearsed,
+    YesToAll,
+    see_that_two_runs_at_once_send_one_change,
+    see_that_views_were_compiled,
+)
 
 if TYPE_CHECKING:
     from tests.lab.conftest import LabHost
@@ -125,6 +133,33 @@ def test_the_same_change_sent_twice_goes_back_once(rehearsal: Rehearsal) -> None
     done = rehearsal.host.run(*sent.change.command.words)
     assert (done.returncode, "another commit is checked out by now: nothing was switched" in done.stderr) == (75, True)
     assert git(rehearsal, "rev-parse HEAD") == good
+
+
+def commit_earlier(rehearsal: Rehearsal) -> None:
+    """Let there be a commit before the good one as well: who goes back twice is seen."""
+    rehearsal.host.shell(
+        f"""
+        cd {BASE}/releases/{OLD}
+        git init -q -b main
+        printf 'storage\n.env\nvendor\nbootstrap/cache/*.php\n# and no more\n' >.gitignore
+        git add -A
+        export GIT_COMMITTER_DATE="@$(date -d '-2 hours' +%s) +0000"
+        git -c user.name=deploy -c user.email=deploy@localhost commit -q -m earlier
+        """,
+        user="deploy",
+    )
+
+
+def test_two_runs_at_once_go_back_once(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    commit_earlier(rehearsal)
+    rehearsal.host.break_with("bad-checkout")
+    _, good, bad = git(rehearsal, "log --reverse --format=%H main").splitlines()
+
+    see_that_two_runs_at_once_send_one_change(rehearsal, tmp_path)
+
+    assert git(rehearsal, "log -g --format=%gs HEAD").splitlines()[:-3] == [f"checkout: moving from main to {good}"]
+    assert git(rehearsal, "for-each-ref --format='%(objectname)' refs/soleil-remediate/bad") == bad
+    assert is_served(rehearsal)
 
 
 def test_files_that_somebody_changed_are_named_and_nothing_is_sent(rehearsal: Rehearsal) -> None:
