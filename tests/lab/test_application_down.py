@@ -14,6 +14,8 @@ from soleil_remediate.lab.faulting import fault_named
 from soleil_remediate.step_outcomes import StepRemedied, StepStillFaulty
 from soleil_remediate.task import Health
 from tests.lab.rehearsals import Rehearsal
+from tests.lab.test_exhausted_rollbacks import check_end
+from tests.lab.test_failed_deployment import OLD, _processes
 from tests.laws.samples import TASKS
 
 if TYPE_CHECKING:
@@ -188,6 +190,36 @@ def test_a_release_that_nobody_has_seen_go_well_before_is_left_to_a_person(rehea
         rf"remediate --scenario failed-deployment-rollback {re.escape(rehearsal.options)} --set to=20260101000000`",
         report.outcome.why,
     ), report.outcome.why
+
+
+def test_a_way_back_that_is_unfinished_is_told_while_pages_are_served_and_finished_by_the_run_that_is_needed(
+    rehearsal: Rehearsal,
+) -> None:
+    """Workers and php-fpm run the bad release's code: to start nginx again is not all of it."""
+    rehearsal.host.break_with("rollback-cut-off")
+    before = _processes(rehearsal)
+    idle = rehearsal.preview()
+    assert isinstance(idle.outcome, NotNeeded)
+    assert idle.preview is not None
+    assert "a way back is unfinished" in idle.preview.standing.why(Health.FAULTY)
+    assert rehearsal.red_checks() == {"rollback.finished"}
+    rehearsal.host.break_with("nginx-killed")
+
+    seen = rehearsal.preview()
+    assert isinstance(seen.outcome, WouldFix)
+    assert "a way back is unfinished" in seen.outcome.why
+    assert rehearsal.red_checks() == {"page.served", "rollback.finished"}
+
+    report = rehearsal.remediate()
+    assert isinstance(report.outcome, Fixed), report.outcome
+    assert report.kinds_sent == ("service.start", "release.rollback")
+    assert report.sent[-1].change.summary == f"let php-fpm and workers follow to release {OLD}"
+    check_end(rehearsal, before)
+
+    again = rehearsal.remediate()
+    assert isinstance(again.outcome, NotNeeded)
+    assert again.sent == ()
+    assert rehearsal.red_checks() == set()
 
 
 def test_a_broken_configuration_that_was_never_loaded_is_no_fault_of_now_and_told_all_the_same(
