@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -208,22 +209,27 @@ def test_a_record_that_can_take_no_more_from_any_place_on_leaves_the_truth(desk:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: scripts/setup tests")
-def test_a_disk_that_fails_from_any_fsync_on_leaves_the_truth(desk: Desk) -> None:
-    """As a disk that dies does; strace counts for each thread, and lets every fsync fail from its N-th on."""
+@pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
+def test_a_disk_that_fails_from_any_fsync_on_leaves_the_truth(desk: Desk, error: str) -> None:
+    """As one that dies does, or one whose room is only then seen to be gone, such as that of a server of files.
+
+    strace counts for each thread, and lets every fsync fail from its N-th on.
+    """
+    why = os.strerror(getattr(errno, error))
     assert desk.run(*desk.words()).status == ExitStatus.OK  # its folders are there from now on
     for number in count(1):
         desk.reset()
         (path,) = (desk.state / "soleil-remediate" / "runs").iterdir()
         path.unlink()
-        injected = f"inject=fsync:error=EIO:when={number}+"
+        injected = f"inject=fsync:error={error}:when={number}+"
         said = desk.run(*desk.words(), before=("strace", "-f", "-qq", "-o", "/dev/null", "-e", injected))
         runs = desk.runs.list()
         if not runs:
             assert (said.status, desk.ledger) == (ExitStatus.DECLINED, [])
-            assert "cannot be written: Input/output error. Without a record nothing is sent" in said.err
+            assert f"cannot be written: {why}. Without a record nothing is sent" in said.err
             assert desk.run(*desk.words()).status == ExitStatus.OK  # for the next turn
             continue
-        if "Input/output error" not in " ".join((said.out + said.err).split()):
+        if why not in " ".join((said.out + said.err).split()):
             assert said.status == ExitStatus.OK
             assert desk.ledger == ["begun first", "done first", "begun good", "done good"]
             assert number > 6, "a disk that fails was not noticed"
