@@ -43,14 +43,12 @@ def assert_no_other_waits_for(still: Host, bed: Bed, *, before: Callable[[], obj
     heard = list[Event]()
     report = fleet.preview(cases, transport=bed.transport, listener=heard.append)
     assert [type(one.outcome) for one in report.hosts] == [NotReached, WouldFix]
-    seen, given_up = (
-        next(at for at, event in enumerate(heard) if is_it(event))
-        for is_it in (
-            lambda event: isinstance(event, HostSeen) and event.preview.host.name == "quick",
-            lambda event: isinstance(event, HostEnded) and event.report.host.name == "still",
-        )
-    )
-    assert seen < given_up, "it was waited for"
+    order = [
+        (type(event), event.preview.host.name if isinstance(event, HostSeen) else event.report.host.name)
+        for event in heard
+        if isinstance(event, HostSeen | HostEnded)
+    ]
+    assert order == [(HostSeen, "quick"), (HostEnded, "still"), (HostEnded, "quick")], "it was waited for"
     return report.hosts[0].outcome.why
 
 
