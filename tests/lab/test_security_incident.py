@@ -44,6 +44,31 @@ cd / && setpriv --reuid postgres --regid postgres --init-groups psql -X -q -A -t
 systemctl show --property=Id,MainPID,ActiveState -- nginx php8.2-fpm postgresql@15-main redis-server supervisor
 """
 
+#: Tokens are another model's, with another table, and Sanctum is told so; of the table before, some rows are left.
+_SANCTUM = r"""
+cd /srv/soleil/current
+mkdir -p vendor/laravel/sanctum/src
+cat >vendor/laravel/sanctum/src/Sanctum.php <<'PHP'
+<?php // In place of Laravel Sanctum: it is told of another model for tokens, says which it is, and nothing else of it.
+namespace Laravel\Sanctum;
+class Sanctum {
+    public static $personalAccessTokenModel = 'Laravel\\Sanctum\\PersonalAccessToken';
+    public static function usePersonalAccessTokenModel($model) { static::$personalAccessTokenModel = $model; }
+    public static function personalAccessTokenModel() { return static::$personalAccessTokenModel; }
+}
+PHP
+echo "require_once __DIR__.'/laravel/sanctum/src/Sanctum.php';" >>vendor/autoload.php
+model=app/Models/PersonalAccessToken.php provider=app/Providers/AppServiceProvider.php
+sed -i "s/protected \$guarded/protected \$table = 'api_tokens'; &/" $model
+tell='\\Laravel\\Sanctum\\Sanctum::usePersonalAccessTokenModel(\\App\\Models\\PersonalAccessToken::class);'
+sed -i "s/function boot() *{/& $tell/" $provider
+grep -q api_tokens $model
+grep -q usePersonalAccessTokenModel $provider
+psql -X -q -v ON_ERROR_STOP=1 postgresql://soleil:soleil-secret@127.0.0.1/soleil -c "
+    alter table personal_access_tokens rename to api_tokens;
+    create table personal_access_tokens as select * from api_tokens where name = 't1'"
+"""
+
 
 @pytest.fixture
 def rehearsal(web1: LabHost, tmp_path: Path) -> Rehearsal:
@@ -162,6 +187,30 @@ def test_tokens_used_from_two_addresses_are_seen_their_evidence_is_saved_and_onl
     assert traces(rehearsal) == after
     assert rehearsal.remediate(inputs={"incident": "INC-43", "user": "2"}).sent == ()
     assert answers(rehearsal, "2-1") == "200"
+
+
+def test_where_sanctum_keeps_tokens_in_another_table_they_are_seen_saved_and_revoked_there_and_nowhere_else(
+    rehearsal: Rehearsal,
+) -> None:
+    def told(select: str) -> list[str]:
+        psql = f"cd / && setpriv --reuid postgres --clear-groups psql -qAt -d soleil -c '{select}'"
+        return rehearsal.host.shell(psql).splitlines()
+
+    case = REPAIRED[0]
+    rehearsal.host.shell(_SANCTUM, user="deploy")
+    rehearsal.host.break_with(case.fault)
+    old = "select tokenable_id, name, token from personal_access_tokens order by id"
+    new = "select tokenable_id, name, token from api_tokens order by id"
+    old_rows, new_rows = told(old), told(new)
+    assert (len(old_rows), len(new_rows)) == (5, 15)
+
+    report = rehearsal.remediate(inputs=case.inputs)
+    assert isinstance(report.outcome, Eased), report.outcome
+    assert report.kinds_sent == case.sent
+    is_evidence(saved(rehearsal, report))
+    assert [answers(rehearsal, token) for token in ("1-1", "1-2", "1-3", "2-1")] == ["401", "401", "401", "200"]
+    assert told(new) == [row for row in new_rows if not row.startswith("1|")]
+    assert told(old) == old_rows
 
 
 def test_an_attacking_address_is_blocked_and_what_fills_a_disk_meanwhile_is_kept_until_the_incident_is_over(
