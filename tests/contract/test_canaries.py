@@ -6,6 +6,7 @@ this machine's disk is searched, and everything in /proc is looked at all the wh
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -31,8 +32,9 @@ pytestmark = [
     pytest.mark.timeout(300),  # the program is started several times in most of them, and may be slow to
 ]
 
-#: Where each stands: a file that the inventory names, the inventory itself, the application's .env on the host.
-IN_INVENTORY = "tøken/of + 'our\"$own\\kind"
+#: Where each stands: a file that the inventory names, the inventory itself, the application's .env on the host. A test
+#: gives the second as an argument: each process that runs tests has its own, as of the first.
+IN_INVENTORY = f"tøken/{os.environ.get('PYTEST_XDIST_WORKER', 'of')} + 'our\"$own\\kind"
 CANARIES = (PASSWORD, IN_INVENTORY, CANARY)
 OUTPUTS = RUN_OUTPUT.choices
 
