@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
@@ -93,14 +94,12 @@ class Many:
     lab: Lab
     names: tuple[str, ...]
 
-    def cases(
-        self, names: Sequence[str] | None = None, limit: Percent | None = None, task: Write = Write()
-    ) -> list[Case]:
-        """Return the case of each host, in an inventory whose line 7 has *limit* as ``unhealthy_limit``."""
+    def cases(self, names: Sequence[str] | None = None, task: Write = Write(), **limits: Any) -> list[Case]:
+        """Return the case of each host, in an inventory whose line 7 has *limits* as its policy."""
         inventory = load_inventory(self.lab.inventory)
-        origins = {"policy.unhealthy_limit": Origin("fleet.yml", 7, 21)}
+        origins = {f"policy.{name}": Origin("fleet.yml", 7, 21) for name in limits}
         hosts = [
-            replace(host, policy=replace(host.policy, unhealthy_limit=limit), origins={**host.origins, **origins})
+            replace(host, policy=replace(host.policy, **limits), origins={**host.origins, **origins})
             for host in map(inventory.host, names or self.names)
         ]
         return [tiny.case(task, on=host, healthy_when=(tiny.FileSays(path=FILE),)) for host in hosts]
@@ -232,8 +231,8 @@ def test_unless_it_may_fail_one_dead_host_keeps_all_others_as_they_are(ten: Many
 def test_where_half_of_a_group_is_ill_nothing_is_sent_to_the_one_host_that_was_named(ten: Many, tmp_path: Path) -> None:
     ten.each(f"echo good >{FILE}", ten.names[5:])
     report = fleet.remediate(
-        ten.cases(ten.names[:1], Percent(40)),
-        peers=ten.cases(ten.names[1:], Percent(40)),
+        ten.cases(ten.names[:1], unhealthy_limit=Percent(40)),
+        peers=ten.cases(ten.names[1:], unhealthy_limit=Percent(40)),
         transport=EachItsWay(),
         gate=PolicyGate(says_yes=True),
         runs=Runs(tmp_path),
@@ -242,3 +241,37 @@ def test_where_half_of_a_group_is_ill_nothing_is_sent_to_the_one_host_that_was_n
     assert "with more than 4 of them" in report.hosts[0].outcome.why
     assert "(fleet.yml:7:21)" in report.hosts[0].outcome.why
     assert sum(ten.written().values()) == 0
+
+
+def test_a_run_that_would_change_more_of_a_group_than_may_changes_none_of_it_and_one_of_fewer_does(
+    ten: Many, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def remediate(names: Sequence[str]) -> RunReport:
+        return fleet.remediate(
+            ten.cases(names, change_limit=Percent(16)),
+            transport=EachItsWay(),
+            gate=Meanwhile(lambda: asked.extend(names)),
+            runs=Runs(tmp_path),
+            rollout=Rollout(serial=(1, Percent(100))),
+        )
+
+    refused = remediate(ten.names)
+    written, says = ten.written(), ten.each(f"cat {FILE}")
+    check_lists(refused, written)
+    assert sum(written.values()) == 0
+    assert [says[name] for name in ten.names] == ["bad\n"] * 9 + ["good\n"]
+    assert asked == [], "nobody has to answer what may not be done"
+    assert [one.outcome.word for one in refused.hosts] == ["DECLINED"] * 9 + ["NOT NEEDED"]
+    assert refused.hosts[0].outcome.why == (
+        "not tried: this run would change 9 of the 50 hosts of light, and one run may change 8 at most: "
+        "policy.change_limit is 16 % (fleet.yml:7:21). To go on, name fewer of them with --host. "
+        "Nothing was sent to any host"
+    )
+    assert refused.exit_status is ExitStatus.DECLINED
+
+    fewer = remediate(ten.names[1:])
+    assert [one.outcome.word for one in fewer.hosts] == ["FIXED"] * 8 + ["NOT NEEDED"]
+    assert list(ten.written().values()) == [0, *[1] * 8, 0]
+    assert asked == list(ten.names[1:])
