@@ -70,10 +70,13 @@ def _sent(report: HostReport) -> list[str]:
     "fault, sent",
     [
         ("php-fpm-killed", "service.start"),
+        ("nginx-stale-configuration", "nginx.reload"),
+        pytest.param("octane-workers-hang", "octane.reload", marks=pytest.mark.long),
+        pytest.param("php-fpm-workers-hang", "service.reload", marks=pytest.mark.long),
         pytest.param("nginx-hangs", "service.restart", marks=pytest.mark.long),
     ],
 )
-def test_services_are_started_and_restarted_by_the_printed_rules_and_a_second_run_sends_nothing(
+def test_services_are_started_reloaded_and_restarted_by_the_printed_rules_and_a_second_run_sends_nothing(
     narrow: Narrow, capsys: pytest.CaptureFixture[str], fault: str, sent: str
 ) -> None:
     narrow.install("application-down", capsys)
@@ -150,6 +153,27 @@ def test_a_bad_release_is_gone_back_from_by_the_printed_rules(
     config = f"{OLD}/bootstrap/cache/config.php"
     assert narrow.host.shell(f"stat -c %U {config}") == "www-data"
     assert not set(workers) & set(narrow.host.shell("pgrep -f '^php .*artisan queue:work'").split())
+    assert narrow.host.shell("supervisorctl status 'soleil-worker:*' | grep -c RUNNING") == "2"
+    assert isinstance(narrow.remediate("failed-deployment-rollback").outcome, NotNeeded)
+
+
+def test_a_bad_commit_is_gone_back_from_by_the_printed_rules(
+    narrow: Narrow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow.host.break_with("bad-checkout")  # as whoever deployed it did, who was of the application's group then
+    narrow.install("failed-deployment-rollback", capsys)
+    git, ran = f"git -C {BASE}/current", "pgrep -f '^php .*artisan queue:work|^php-fpm: pool'"
+    good, bad = narrow.host.shell(f"{git} log --reverse --format=%H main", user="deploy").splitlines()
+    before = narrow.host.shell(ran).split()
+
+    report = narrow.remediate("failed-deployment-rollback")
+
+    assert isinstance(report.outcome, Fixed), report
+    assert _sent(report) == ["checkout.rollback"]
+    assert narrow.host.shell(f"{git} rev-parse HEAD main", user="deploy").split() == [good, bad]
+    assert narrow.host.shell(f"{git} status --porcelain --untracked-files=no", user="deploy") == ""
+    assert narrow.host.shell(f"stat -c %U {BASE}/current/bootstrap/cache/config.php") == "www-data"
+    assert not set(before) & set(narrow.host.shell(ran).split())
     assert narrow.host.shell("supervisorctl status 'soleil-worker:*' | grep -c RUNNING") == "2"
     assert isinstance(narrow.remediate("failed-deployment-rollback").outcome, NotNeeded)
 
