@@ -20,7 +20,7 @@ AS_SOMEBODY = (
     esac
     "$@"
 }
-last() { printf '%s\n' "$1" | grep . | tail -n 1; }
+last() { printf '%s\n' "$1" | sed -n '/[^[:blank:]]/h; ${ g; s/[[:blank:]]*$//; /./p; }'; }
 """
 )
 

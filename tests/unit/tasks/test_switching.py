@@ -1,4 +1,7 @@
-"""How a worker that is started anew just then is judged; supervisorctl is a stand-in whose answers change."""
+"""How a worker that is started anew just then is judged, and what is told of what a command said.
+
+supervisorctl is a stand-in whose answers change.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from soleil_remediate.tasks.switching import PROGRAMS
+from soleil_remediate.tasks.switching import AS_SOMEBODY, PROGRAMS
 
 #: Says what the line of its turn says, and the last one for good.
 STAND_IN = r"""#!/bin/sh
@@ -47,3 +50,25 @@ def test_a_program_is_judged_by_the_look_that_found_nothing_to_wait_for(
         timeout=30,
     )
     assert (ran.stdout, ran.returncode) == (said, exit_status), ran.stderr
+
+
+#: As artisan says it: in a box of blanks.
+BOX = f"""\
+Configuration cache cleared!
+
+In Filesystem.php line 187:
+{"":80}
+{"  file_put_contents(/srv/soleil/current/bootstrap/cache/config.php): Failed t":80}
+{"  o open stream: Permission denied":80}
+{"":80}
+
+"""
+
+
+@pytest.mark.parametrize(
+    "said, last", [(BOX, "  o open stream: Permission denied\n"), ("one\n M two\n", " M two\n"), ("", "")]
+)
+def test_of_what_a_command_said_the_last_line_that_says_anything_is_told(said: str, last: str) -> None:
+    words = ["sh", "-euc", f'{AS_SOMEBODY}last "$1"', "last", said]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+    assert (ran.stdout, ran.returncode) == (last, 0), ran.stderr
