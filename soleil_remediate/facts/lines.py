@@ -19,7 +19,7 @@ WRITTEN_NOW = r"""set -eu
 IFS=
 log=$1
 # shellcheck disable=SC2086,SC3013  # a pattern, never split; -nt is what Debian's shells have
-for one in $1 ${1%.*}-[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9].${1##*.}; do
+for one in $1 "${1%.*}"-[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]."${1##*.}"; do
     [ -f "$one" ] || continue
     if [ ! -f "$log" ] || [ "$one" -nt "$log" ]; then log=$one; fi
 done
