@@ -36,9 +36,14 @@ _ASKED_FOR_ONE = (
 class Link(Protocol):
     """A connection that carries shells.
 
+    Attributes:
+        opens_at_once: Whether several threads may open streams at once: worth it where that takes a round trip.
+
     Raises:
         Unreachable: In every method but :meth:`close`: it is gone.
     """
+
+    opens_at_once: bool
 
     def open_stream(self, text: str) -> Stream | None:
         """Let ``sh -c`` run *text*, which becomes a shell, on one more stream; ``None`` where the host gives none."""
@@ -82,6 +87,11 @@ class Becoming:
         self._reference = connection.become_password
         self._password = password
         self.why_not = ""
+
+    @property
+    def opens_at_once(self) -> bool:
+        """Whether several threads may open shells at once; a password is typed to one after another."""
+        return self.link.opens_at_once and self._password is None
 
     def open_shell(self, *, within: Duration) -> Stream | None:
         """Start one more shell; ``None`` where the host gives no more, or sudo does not come to an end in time.

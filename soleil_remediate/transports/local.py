@@ -77,6 +77,9 @@ class LocalLink:
         self._host = host
         self._pipes = Pipes()
 
+    #: It takes no round trip.
+    opens_at_once = False
+
     def open_stream(self, text: str) -> Stream | None:
         """Start one more shell."""
         words = ("/bin/sh", "-c", text)

@@ -195,6 +195,9 @@ class OpensshLink:
 
     # -- shells -------------------------------------------------------------------------------------------------------
 
+    #: Each stream waits for its first line on the pipes that all share.
+    opens_at_once = False
+
     def open_stream(self, text: str) -> Stream | None:
         """Start a shell on a new channel; ``None`` where the host gives no more."""
         self._check_it_is_open()

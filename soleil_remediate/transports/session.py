@@ -113,6 +113,7 @@ class ShellSession:
         self._link = becoming.link
         self._main = self._first = shell
         self._sides: list[Shell] = []
+        self._sides_given = _MOST_SIDE_SHELLS
         self._base = base
         self._clock = clock
         self._round_trips = 0
@@ -266,7 +267,7 @@ class ShellSession:
         """
         answers: dict[int, Output | FactError] = {}
         under_way: dict[Shell, tuple[int, Question]] = {}
-        most, room, few_until = _SIDE_SHELLS, _MOST_SIDE_SHELLS, inf
+        most, few_until, self._sides_given = _SIDE_SHELLS, inf, _MOST_SIDE_SHELLS
         about_room: list[Question] = []
         while True:
             while slow and (side := self._free_side(under_way, most)) is not None:
@@ -274,26 +275,25 @@ class ShellSession:
                 under_way[side] = index, side.ask(commands[index])
                 self._turn([side], wait=False)  # it is on its way, and answered in time, while another shell is opened
                 few_until = self._clock() + _BUSY_FOR
-            if slow and len(self._sides) < most:  # the host gives no more: none is asked for again in this batch
-                most = room = len(self._sides)
             if slow and not under_way:  # the host gives no second channel: they wait for their turn
                 quick.update((index, self._main.ask(commands[index])) for index in slow)
                 slow.clear()
             busy = [shell for shell in (self._main, *under_way) if shell.pending and not shell.has_ended]
             if not busy and not slow and not under_way:
                 break
-            is_early = most < room and bool(slow) and not about_room
+            is_early = most < self._sides_given and bool(slow) and not about_room
             self._turn(busy, within=max(0.0, few_until - self._clock()) if is_early else inf)
             if is_early and self._clock() >= few_until:
                 few_until = inf
                 about_room = [] if self._main.has_ended else [self._main.ask(query.command) for query in _ABOUT_ROOM]
             if about_room and not any(question.waits_for for question in about_room):
-                most, about_room = room if _is_roomy(about_room) else most, []
+                most, about_room = _MOST_SIDE_SHELLS if _is_roomy(about_room) else most, []
             for side in [side for side in under_way if not side.pending or side.has_ended]:
                 index, question = under_way.pop(side)
-                if self._is_no_help(side) and (others := [one for one in self._sides if one is not side]):
+                others = [one for one in self._sides if one is not side]
+                if _never_began(side) or (others and self._has_other_rights(side)):
                     side.close()
-                    self._sides, most, room = others, len(others), len(others)
+                    self._sides, self._sides_given = others, len(others)
                     slow.appendleft(index)
                     continue
                 answers[index] = self._answer(side, commands[index], question)
@@ -331,22 +331,36 @@ class ShellSession:
         """Return one of at most so many shells beside the first, with nothing to do; ``None`` where there is none."""
         # One that has ended counts until its question was seen to: else each that ends at once is followed by another.
         self._sides = [side for side in self._sides if side in busy or not side.has_ended]
-        for side in self._sides:
-            if side not in busy:
-                return side
-        if len(self._sides) >= most:
-            return None
+        if not any(side not in busy for side in self._sides):
+            self._open_sides(min(most, self._sides_given) - len(self._sides))
+        return next((side for side in self._sides if side not in busy), None)
+
+    def _open_sides(self, number: int) -> None:
+        """Start that many shells beside the first at once, or one where only one can be opened at a time.
+
+        At once they take one round trip together, and what is slow in the next batch needs none for them. Where the
+        host gives fewer, none is asked for again in this batch.
+        """
+        if number < 1:
+            return
+        if not self._becoming.opens_at_once:
+            number = 1
+        given: list[Shell | None] = [None]
         try:
-            another = self._new_shell()
+            if number == 1:
+                given = [self._new_shell()]
+            else:
+                with ThreadPoolExecutor(number, thread_name_prefix="shells") as pool:
+                    asked = [pool.submit(self._new_shell) for _ in range(number)]
+                given = [one.result() for one in asked]
         except ConnectionLost:
             raise
         except Unreachable:  # this machine can start no more programs
             if not self._sides:
                 raise
-            return None
-        if another is not None:
-            self._sides.append(another)
-        return another
+        self._sides += [shell for shell in given if shell is not None]
+        if None in given:
+            self._sides_given = len(self._sides)
 
     def _keep_sides(self, most: int) -> None:
         """Let all but so many shells beside the first go; none of them has anything to do."""
@@ -370,11 +384,6 @@ class ShellSession:
         if self._has_other_rights(shell):
             return FactError(f"{command}: {self._host.name} gave other rights this time", command=str(command))
         return answer(command, question)
-
-    def _is_no_help(self, side: Shell) -> bool:
-        """Whether *side* came to nothing: it ended before anything was asked, or has not the rights of the first."""
-        never_began = side.has_ended and side.greeting is not None and bool(side.greeting.waits_for)
-        return never_began or self._has_other_rights(side)
 
     def _has_other_rights(self, shell: Shell) -> bool:
         """Whether *shell* turned out not to have the rights of the first one: sudo changed its mind."""
@@ -577,6 +586,11 @@ def _is_roomy(about_room: Sequence[Question]) -> bool:
     except FactError:
         return False
     return memory.available >= _ROOM
+
+
+def _never_began(shell: Shell) -> bool:
+    """Whether a shell came to nothing: it ended before it was asked anything."""
+    return shell.has_ended and shell.greeting is not None and bool(shell.greeting.waits_for)
 
 
 def _new_shell(becoming: Becoming, clock: Callable[[], float], *, greeting_within: Duration) -> Shell | None:

@@ -87,13 +87,20 @@ class QuietTransport(paramiko.Transport):
             self.packetizer.close()
 
 
-class _Answer(threading.Event):
-    """Set by the answer to what a channel asks for. paramiko waits for some of them without a limit."""
+class _NotAwaited(threading.Event):
+    """Lets a channel ask for something and go on: what is sent next is on its way a round trip earlier.
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait, and raise SSHException where it does not come."""
-        if not super().wait(_STEP if timeout is None else timeout):
-            raise paramiko.SSHException("no answer")
+    Where it is refused, the channel is closed.
+    """
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        super().__init__()
+        self._channel = channel
+
+    def wait(self, _timeout: float | None = None) -> bool:
+        """Say that it was granted."""
+        self._channel.event_ready = True
+        self.set()
         return True
 
 
@@ -161,19 +168,25 @@ class SshLink:
         self._transport: paramiko.Transport = connections[-1].transport
         self._arrived = _Arrived()
 
+    #: Several streams may be opened at once, each by a thread of its own.
+    opens_at_once = True
+
     def open_stream(self, text: str) -> Stream | None:
-        """Start a shell on a new channel; ``None`` where the host gives no more."""
+        """Start a shell on a new channel; ``None`` where the host gives no more.
+
+        A shell that the host cannot start is a stream that has ended.
+        """
         began = time.monotonic()
         with boundary(self._who):
             try:
                 channel = self._transport.open_session(timeout=_STEP)
-                channel.event = _Answer()
+                channel.event = _NotAwaited(channel)
                 channel.exec_command(f"exec sh -c {shlex.quote(text)}")  # whatever the login shell is
             except paramiko.ChannelException:
                 return None
             except paramiko.SSHException:
                 if self._transport.is_active() and time.monotonic() - began < _STEP:
-                    return None  # the host could not start it
+                    return None  # the host ended it at once
                 self.close()
                 raise
         return _Channel(channel, self._arrived, self._who)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -309,6 +310,34 @@ def test_shells_that_are_long_in_coming_are_no_reason_for_more(
     monkeypatch.setattr(ShellSession, "_new_shell", late)
     session.ask([Command(("true",), is_slow=True)] * 12)
     assert further_shells == [True] * 3
+
+
+def test_further_shells_are_opened_together_where_each_takes_a_round_trip(
+    ssh: Bed, further_shells: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = ssh.open()
+    all_are_asked_for = threading.Barrier(3)
+    at_once = ShellSession._new_shell
+
+    def together(session: ShellSession) -> Shell | None:
+        all_are_asked_for.wait(timeout=20)
+        return at_once(session)
+
+    monkeypatch.setattr(ShellSession, "_new_shell", together)
+    (answer,) = session.ask([Command(("echo", "x"), is_slow=True)])
+    assert output(answer).text == "x\n"
+    assert further_shells == [True] * 3
+
+
+def test_a_further_shell_that_ends_before_it_is_asked_anything_leaves_its_question_to_the_first(
+    reached: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = reached.open()
+    monkeypatch.setattr(Becoming, "open_shell", lambda becoming, within: becoming.link.open_stream("exit 1"))
+    slow = [Command(("echo", str(n)), is_slow=True) for n in range(4)]
+    assert [output(answer).text for answer in session.ask([Command(("true",)), *slow])][1:] == [
+        "0\n", "1\n", "2\n", "3\n",
+    ]  # fmt: skip
 
 
 def test_while_a_further_shell_is_opened_what_the_last_one_was_asked_is_on_its_way(
