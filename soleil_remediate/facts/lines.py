@@ -27,7 +27,7 @@ done
 """
 
 #: The newest $2 lines of the log $1 behind its name; with the name an empty log is no silence.
-NEWEST_LINES = Script("newest-lines", WRITTEN_NOW + 'exec tail --verbose --lines="$2" -- "$log"\n')
+NEWEST_LINES = Script("newest-lines", WRITTEN_NOW + 'tail --verbose --lines="$2" -- "$log"\n')
 
 _NONE = "-- No entries --"
 #: How Redis tells which line of its configuration is wrong; what follows the first word may be a password.

@@ -32,10 +32,12 @@ systemctl show --property=Id,MainPID,NRestarts,ActiveEnterTimestampMonotonic ngi
 
 
 #: Every byte of every file, and all that stat(2) says of it but when it was read; what services write is left out.
+#: systemd notes when a timer of Debian's was due, such as PHP's for old sessions twice an hour.
 _BYTES = r"""
 cd /
 find bin boot etc home lib opt root sbin srv usr var -xdev \( -path var/lib/postgresql -o -path var/lib/redis \
-    -o -path var/log -o -path var/tmp -o -path srv/soleil/shared/storage/logs/worker.log \) -prune \
+    -o -path var/lib/systemd/timers -o -path var/log -o -path var/tmp \
+    -o -path srv/soleil/shared/storage/logs/worker.log \) -prune \
     -o -printf '%p %i %s %T@ %C@ %m %u %g %n %l\n' | sort | sha256sum
 find etc home root srv usr/local var/backups var/cache -xdev -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum
 find var/backups var/cache srv -printf '%p %i %s %T@ %C@ %m %u %g %n %l\n' | sort | sha256sum

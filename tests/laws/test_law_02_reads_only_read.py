@@ -12,6 +12,7 @@ import pytest
 
 import soleil_remediate.facts
 from soleil_remediate.command import Command, Query
+from soleil_remediate.facts.lines import WRITTEN_NOW
 from soleil_remediate.facts.redis import ASK_SERVER
 from soleil_remediate.facts.services import ALONE, WITHOUT_A_TRACE
 from soleil_remediate.plan import Script
@@ -119,6 +120,7 @@ def why_not(command: Command) -> str:
 
 def may_change(text: str) -> str:
     """Return why a script may do more than read, judged by its words; empty where it may not."""
+    text = text.removeprefix(WRITTEN_NOW)  # which is judged by itself
     if re.search(r"[><`&;{}]|\$\(", text):
         return "it redirects, substitutes or joins"
     for command in re.split(r"[\n|]", text):
@@ -167,6 +169,15 @@ def test_a_read_only_reads(kind: type[Reading[Any]]) -> None:
 @pytest.mark.parametrize("query", RARE, ids=lambda query: type(query).__name__)
 def test_a_rare_question_only_reads(query: Query[Any]) -> None:
     assert why_not(query.command) == ""
+
+
+def test_what_finds_the_log_that_is_written_now_only_compares_files_and_lists_a_folder() -> None:
+    lines = [line.strip() for line in WRITTEN_NOW.splitlines() if not line.lstrip().startswith("#")]
+    commands = [command.strip() for line in lines for command in re.split(r"\|\||;", line)]
+    assert {command.split()[0] for command in commands} == {
+        "set", "IFS=", "log=$1", "for", "do", "[", "continue", "if", "then", "fi", "done", "ls",
+    }  # fmt: skip
+    assert [command for command in commands if re.search("[><&`]|[$][(]", command)] == ['ls -- "${1%/*}/" >/dev/null']
 
 
 @pytest.mark.parametrize("text", sorted(READING_SCRIPTS))
