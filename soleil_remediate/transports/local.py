@@ -73,12 +73,12 @@ class LocalLink:
         host: Which host of the inventory it is.
     """
 
+    #: It takes no round trip.
+    opens_at_once = False
+
     def __init__(self, host: Host) -> None:
         self._host = host
         self._pipes = Pipes()
-
-    #: It takes no round trip.
-    opens_at_once = False
 
     def open_stream(self, text: str) -> Stream | None:
         """Start one more shell."""

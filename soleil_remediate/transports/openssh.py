@@ -112,6 +112,9 @@ class OpensshLink:
         by: When it must be open, on the monotonic clock.
     """
 
+    #: Each stream waits for its first line on the pipes that all share.
+    opens_at_once = False
+
     def __init__(self, host: Host, *, by: float) -> None:
         self._host, self._by = host, by
         self._who = host.name
@@ -194,9 +197,6 @@ class OpensshLink:
         return (self._folder or Path("/nonexistent")) / "s"
 
     # -- shells -------------------------------------------------------------------------------------------------------
-
-    #: Each stream waits for its first line on the pipes that all share.
-    opens_at_once = False
 
     def open_stream(self, text: str) -> Stream | None:
         """Start a shell on a new channel; ``None`` where the host gives no more."""

@@ -46,6 +46,8 @@ _LOG.propagate = False
 _KINDS = {"ssh-ed25519": "ED25519", "ssh-rsa": "RSA", "ecdsa-sha2": "ECDSA", "ssh-dss": "DSA"}
 
 _KEEPALIVE = 15
+#: What a server answers that is told to forward nothing there (RFC 4254, 5.1).
+_PROHIBITED = 1
 
 
 class SshTransport:
@@ -202,10 +204,6 @@ class _Opening:
             config = SSHConfig.from_text(counts + read_config(self._host.connection.ssh_config))
             return Carried(config.lookup(connection.original_host)["proxycommand"])
         return dial(connection.host, connection.port, by=self._by)
-
-
-#: What a server answers that is told to forward nothing there (RFC 4254, 5.1).
-_PROHIBITED = 1
 
 
 class _Connection(fabric.Connection):  # type: ignore[misc]  # fabric has no types

@@ -163,13 +163,13 @@ class SshLink:
         who: Whom it is about, for people.
     """
 
+    #: Each stream is waited for by the thread that opens it.
+    opens_at_once = True
+
     def __init__(self, connections: list[fabric.Connection], who: str) -> None:
         self._connections, self._who = connections, who
         self._transport: paramiko.Transport = connections[-1].transport
         self._arrived = _Arrived()
-
-    #: Several streams may be opened at once, each by a thread of its own.
-    opens_at_once = True
 
     def open_stream(self, text: str) -> Stream | None:
         """Start a shell on a new channel; ``None`` where the host gives no more.

@@ -225,14 +225,13 @@ def test_what_a_killed_command_writes_while_it_dies_is_not_taken_for_the_next_an
     assert output(answers[1]).stdout == b"next\n"
 
 
-@pytest.mark.skipif(not IS_ROOT, reason="only root can always have its memory counted anew")
 def test_a_line_of_a_gigabyte_is_counted_in_little_memory(reached: Bed) -> None:
     session = reached.open()
-    most_since = watched_memory()
+    most_since = watched_memory() if IS_ROOT else None  # only root can always have its memory counted anew
     (answer,) = session.ask([Command(("head", "-c", "1000000000", "/dev/zero"), deadline=Duration(50))])
     assert output(answer).exit_status == 0
     assert output(answer).cut == 1_000_000_000 - 2**20
-    assert most_since() < MiB(50)
+    assert most_since is None or most_since() < MiB(50)
 
 
 def test_a_host_that_writes_without_end_is_cut_off(reached: Bed, monkeypatch: pytest.MonkeyPatch) -> None:

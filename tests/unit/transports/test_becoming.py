@@ -14,14 +14,14 @@ from soleil_remediate.units import Duration
 class Sudo:
     """A link whose sudo refuses a password, and whose streams deliver what it says piece by piece."""
 
+    opens_at_once = False
+
     has_ended = False
 
     def __init__(self, *pieces: tuple[str, str]) -> None:
         self._pieces = list(pieces)
         self._nonces: dict[str, str] = {}
         self.sent = b""
-
-    opens_at_once = False
 
     def open_stream(self, text: str) -> Stream:
         found = re.search(r"-p ([0-9a-f]{32}).*echo ([0-9a-f]{32})", text)
