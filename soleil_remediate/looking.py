@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -63,13 +64,16 @@ class Looking:
             futures += [pool.submit(self._see_peer, index) for index in range(len(self._peers))]
             for future in futures:
                 future.add_done_callback(self._inbox.wake)
-            while not all(future.done() for future in futures):
+            left = deque(futures)
+            while left:
                 self._inbox.pump()
                 if self._stop.is_asked:
                     for future in futures:
                         future.cancel()
                     for run in (*self._runs, *self._peers):
                         run.give_up()
+                while left and left[0].done():
+                    left.popleft()
         self._inbox.drain()
 
     def doubt(self) -> None:

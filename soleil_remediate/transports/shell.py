@@ -80,8 +80,9 @@ as() {
 """
 
 #: The first text in every shell. ``end`` marks the end of an answer on both streams. What timeout(1) has killed may
-#: still write its last while it dies: that belongs to the answer before, so it is let die first. Of the locale only the
-#: characters are set, for C.UTF-8 is C in all else: every program would open twelve files to learn it.
+#: still write its last while it dies: that belongs to the answer before, so it is let die first. ``be`` is a status without
+#: a process of its own. Of the locale only the characters are set, for C.UTF-8 is C in all else: every program would
+#: open twelve files to learn it.
 _PREAMBLE = (
     r"""
 case $# in 2) kill -USR1 "$1"; SSH_CONNECTION=$2; export SSH_CONNECTION; set -- ;; esac
@@ -95,6 +96,7 @@ LC_CTYPE=C.UTF-8
 TZ=UTC
 export PATH LANG LC_CTYPE TZ
 end() { case $2 in 124 | 137) sleep 0.1 ;; esac; printf '\n%s %s\n' "$1" "$2"; printf '\n%s\n' "$1" >&2; }
+be() { return "$1"; }
 """
     + AS_USER
 )
@@ -315,7 +317,7 @@ class Shell:
         text = (
             f"timeout -k 1 {within:.3f} sh -c {shlex.quote(_BATCH + ''.join(asked))} </dev/null 9<&-; ended=$?\n"
             f"case $ended in 0) ;; *) sleep 0.1; for it in {' '.join(markers)}; do end $it -; done ;; esac\n"
-            "( exit $ended )"
+            "be $ended"
         )
         began = self._clock()
         batch = self.run(text, out=Kept(0), err=Kept(0), within=within)
