@@ -18,7 +18,8 @@ from typing import Any, get_args, get_origin
 
 import yaml
 
-from soleil_remediate.catalog import BUILT_IN, Argument, Catalog, Family, Kind
+from soleil_remediate.built_in import PLACES
+from soleil_remediate.catalog import Argument, Catalog, Family, Kind
 from soleil_remediate.lab.faulting import faults
 from soleil_remediate.loading import load_scenarios, shipped_playbooks
 from soleil_remediate.loading.uses import INPUT_TYPES
@@ -291,7 +292,7 @@ def main(words: Sequence[str] | None = None, page: Path = PAGE) -> int:
     parser = argparse.ArgumentParser(prog="scripts/generate", description="Write docs/tasks.md from the code.")
     parser.add_argument("--check", action="store_true", help="only say whether it is fresh, and what differs")
     is_check = parser.parse_args(words).check
-    fresh = reference(Catalog.of(*BUILT_IN))
+    fresh = reference(Catalog(PLACES))
     found = page.read_text(encoding="utf-8") if page.exists() else ""
     if fresh == found:
         return 0

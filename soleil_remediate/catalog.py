@@ -1,7 +1,7 @@
 """Kinds: what a playbook may name, each with its arguments and what its docstring says about them.
 
-The built-in kinds are the tuple below. Others come from installed distributions that declare the entry point group
-``soleil_remediate.kinds``; nothing is picked up from the current folder.
+The built-in kinds are listed in :mod:`soleil_remediate.built_in`. Others come from installed distributions that declare
+the entry point group ``soleil_remediate.kinds``; nothing is picked up from the current folder.
 """
 
 from __future__ import annotations
@@ -18,198 +18,14 @@ from functools import cached_property
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any, TypeAlias, get_type_hints
 
-from soleil_remediate.checks.application import DebugOff
-from soleil_remediate.checks.backups import BackupRecent
-from soleil_remediate.checks.bookings import BookingsApart, BookingsGuarded
-from soleil_remediate.checks.database_sizes import DatabaseSize
-from soleil_remediate.checks.databases import DatabaseAnswers, DatabaseUnblocked
-from soleil_remediate.checks.disks import DiskInodes, DiskUsed, DiskWritable
-from soleil_remediate.checks.from_here import PageReached
-from soleil_remediate.checks.health import PageServed, ServiceConfigured
-from soleil_remediate.checks.jobs import JobsDone
-from soleil_remediate.checks.latency import PageQuick
-from soleil_remediate.checks.mail import MailAnswering, MailSent
-from soleil_remediate.checks.maintenance import MaintenanceEnded
-from soleil_remediate.checks.memory import MemoryAvailable, OomKillOver
-from soleil_remediate.checks.php_fpm import PhpFpmFree
-from soleil_remediate.checks.queues import QueueDrained, QueueDraining
-from soleil_remediate.checks.redis import RedisAnswering, RedisWritable
-from soleil_remediate.checks.releases import RollbackFinished
-from soleil_remediate.checks.requests import RequestsServed
-from soleil_remediate.checks.security import AddressHarmless, IncidentOver, TokensUnshared
-from soleil_remediate.checks.slow_queries import QueriesQuick
-from soleil_remediate.checks.statements import StatementUnqueued
-from soleil_remediate.checks.traffic import LimitsFair, TrafficCalm
-from soleil_remediate.checks.workers import WorkersRunning
+from soleil_remediate.built_in import PLACES, class_at
 from soleil_remediate.errors import ConfigError, UnknownName
-from soleil_remediate.looks.bookings import BookingsChoices, BookingsGuards, BookingsLogWindow, BookingsOverlaps
-from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
-from soleil_remediate.looks.dependencies import DependencyOverview
-from soleil_remediate.looks.disks import DiskDeletedOpen, DiskForecast, DiskLargest, DiskLogs, DiskOverview
-from soleil_remediate.looks.errors import ErrorsLogged, RequestsFailing
-from soleil_remediate.looks.hit_rates import CacheHitRate
-from soleil_remediate.looks.mail import MailConfiguration
-from soleil_remediate.looks.memory import MemoryOverview, MemoryProcesses, OomKillList
-from soleil_remediate.looks.queues import QueueFailed, QueueSizes, WorkersOverview
-from soleil_remediate.looks.redis import RedisFallback, RedisOverview, RedisSlowLog, RedisUses
-from soleil_remediate.looks.releases import ReleaseList
-from soleil_remediate.looks.security import AddressRefused, TokensUses
-from soleil_remediate.looks.services import LogNewest, ResourceOverview, ServiceLastWords, ServiceOverview
-from soleil_remediate.looks.slow_logs import LogSlow
-from soleil_remediate.looks.sockets import SocketOverview
-from soleil_remediate.looks.statements import StatementLongest
-from soleil_remediate.looks.traffic import AddressBlocked, LimiterOverview, TrafficTalkers
 from soleil_remediate.plan import Risk
 from soleil_remediate.task import Check, Look, Reading, Task
-from soleil_remediate.tasks.adding_workers import AddWorkers
-from soleil_remediate.tasks.addresses import BlockAddress
-from soleil_remediate.tasks.backups import PruneBackups
-from soleil_remediate.tasks.bookings import AddBookingConstraint
-from soleil_remediate.tasks.caches import ClearCache
-from soleil_remediate.tasks.checkouts import RollBackCheckout
-from soleil_remediate.tasks.config_caches import BuildConfigCache
-from soleil_remediate.tasks.databases import RestartCluster, StartCluster, StartPooler
-from soleil_remediate.tasks.evidence import CollectEvidence
-from soleil_remediate.tasks.failed_jobs import RetryFailedJobs
-from soleil_remediate.tasks.horizon import ContinueHorizon
-from soleil_remediate.tasks.journals import VacuumJournal
-from soleil_remediate.tasks.limiters import ClearLimiter
-from soleil_remediate.tasks.logs import TruncateLog
-from soleil_remediate.tasks.mail import SendTestMail
-from soleil_remediate.tasks.memory import ReloadLeakingPhp, RestartLeakingUnit, RestartLeakingWorkers
-from soleil_remediate.tasks.octane import ReloadOctane
-from soleil_remediate.tasks.open_files import ReopenFile
-from soleil_remediate.tasks.packages import CleanPackageCache
-from soleil_remediate.tasks.redis import RaiseRedisMemory, RestartRedis
-from soleil_remediate.tasks.releases import RollBackRelease
-from soleil_remediate.tasks.rotations import RotateLog
-from soleil_remediate.tasks.services import ReloadNginx, StartService
-from soleil_remediate.tasks.sessions import EndIdleSessions, EndIdleTransactions
-from soleil_remediate.tasks.statements import CancelStatements, EndStatements
-from soleil_remediate.tasks.tokens import RevokeTokens
-from soleil_remediate.tasks.unwell import ReloadService, RestartService
-from soleil_remediate.tasks.workers import RestartWorkers, StartWorkers
 
 ENTRY_POINTS = "soleil_remediate.kinds"
 
 KindClass: TypeAlias = type[Reading[Any]]
-
-#: What comes with the product, in the order in which the reference lists it.
-BUILT_IN: tuple[KindClass, ...] = (
-    DiskWritable,
-    DiskUsed,
-    DiskInodes,
-    DiskOverview,
-    DiskLargest,
-    DiskDeletedOpen,
-    DiskLogs,
-    DiskForecast,
-    ReleaseList,
-    CleanPackageCache,
-    ReopenFile,
-    RotateLog,
-    VacuumJournal,
-    TruncateLog,
-    PruneBackups,
-    BackupRecent,
-    MaintenanceEnded,
-    RollbackFinished,
-    PageServed,
-    PageReached,
-    ServiceConfigured,
-    DebugOff,
-    ServiceOverview,
-    ServiceLastWords,
-    SocketOverview,
-    LogNewest,
-    ResourceOverview,
-    StartService,
-    ReloadNginx,
-    ReloadOctane,
-    ReloadService,
-    RestartService,
-    RollBackRelease,
-    RollBackCheckout,
-    DatabaseAnswers,
-    DatabaseUnblocked,
-    DatabaseSize,
-    DatabaseOverview,
-    DatabaseSessions,
-    DatabaseLog,
-    StartPooler,
-    StartCluster,
-    EndIdleTransactions,
-    EndIdleSessions,
-    RestartCluster,
-    RedisAnswering,
-    RedisWritable,
-    RedisOverview,
-    RedisUses,
-    RedisSlowLog,
-    RedisFallback,
-    RaiseRedisMemory,
-    RestartRedis,
-    ClearCache,
-    TrafficCalm,
-    LimitsFair,
-    TrafficTalkers,
-    LimiterOverview,
-    AddressBlocked,
-    ClearLimiter,
-    BlockAddress,
-    WorkersRunning,
-    QueueDraining,
-    QueueDrained,
-    JobsDone,
-    QueueSizes,
-    QueueFailed,
-    WorkersOverview,
-    StartWorkers,
-    ContinueHorizon,
-    RestartWorkers,
-    AddWorkers,
-    RetryFailedJobs,
-    MemoryAvailable,
-    OomKillOver,
-    MemoryOverview,
-    MemoryProcesses,
-    OomKillList,
-    RestartLeakingWorkers,
-    ReloadLeakingPhp,
-    RestartLeakingUnit,
-    RequestsServed,
-    RequestsFailing,
-    ErrorsLogged,
-    DependencyOverview,
-    BookingsApart,
-    BookingsGuarded,
-    BookingsOverlaps,
-    BookingsGuards,
-    BookingsLogWindow,
-    BookingsChoices,
-    AddBookingConstraint,
-    MailAnswering,
-    MailSent,
-    MailConfiguration,
-    SendTestMail,
-    TokensUnshared,
-    AddressHarmless,
-    IncidentOver,
-    TokensUses,
-    AddressRefused,
-    CollectEvidence,
-    RevokeTokens,
-    PageQuick,
-    StatementUnqueued,
-    QueriesQuick,
-    PhpFpmFree,
-    StatementLongest,
-    LogSlow,
-    CacheHitRate,
-    BuildConfigCache,
-    CancelStatements,
-    EndStatements,
-)
 
 _KIND = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*\.[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields|Note|Example|Examples):\s*")
@@ -342,12 +158,17 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 class Catalog:
-    """The kinds that playbooks may use: a value that is passed on, never a registry that somebody fills."""
+    """The kinds that playbooks may use: a value that is passed on, never a registry that somebody fills.
+
+    Args:
+        kinds: By name, in their order: what is known about each, or the place of its class, which is imported when it
+            is first asked for.
+    """
 
     __slots__ = ("_kinds",)
 
-    def __init__(self, kinds: Iterable[Kind]) -> None:
-        self._kinds = {kind.name: kind for kind in kinds}
+    def __init__(self, kinds: Mapping[str, Kind | str]) -> None:
+        self._kinds = dict(kinds)
 
     @classmethod
     def of(cls, *classes: KindClass) -> Catalog:
@@ -356,15 +177,23 @@ class Catalog:
         Raises:
             ConfigError: One of them cannot be used, or two have the same kind.
         """
-        found: dict[str, Kind] = {}
+        return cls({}).with_classes(*classes)
+
+    def with_classes(self, *classes: KindClass) -> Catalog:
+        """Return a catalog that has *classes* as well.
+
+        Raises:
+            ConfigError: One of them cannot be used, or two have the same kind.
+        """
+        found = Catalog(self._kinds)
         for reading in classes:
             kind = Kind(_checked(reading))
             if kind.name in found:
                 raise ConfigError(
-                    f"two classes are called {kind.name!r}: {_named(found[kind.name].reading)} and {_named(reading)}"
+                    f"two classes are called {kind.name!r}: {_named(found[kind.name])} and {_named(reading)}"
                 )
-            found[kind.name] = kind
-        return cls(found.values())
+            found._kinds[kind.name] = kind
+        return found
 
     def __getitem__(self, name: str) -> KindClass:
         return self.kind(name).reading
@@ -384,14 +213,16 @@ class Catalog:
         Raises:
             UnknownName: Nobody calls itself so.
         """
-        try:
-            return self._kinds[name]
-        except KeyError:
-            raise UnknownName("kind", name, self._kinds) from None
+        found = self._kinds.get(name)
+        if found is None:
+            raise UnknownName("kind", name, self._kinds)
+        if isinstance(found, str):
+            found = self._kinds[name] = Kind(_checked(class_at(found)))
+        return found
 
     def kinds(self, family: Family | None = None) -> tuple[Kind, ...]:
         """Return the kinds of one family, or all, in the order in which they were given."""
-        return tuple(kind for kind in self._kinds.values() if family in {None, kind.family})
+        return tuple(kind for kind in map(self.kind, self) if family in {None, kind.family})
 
 
 def load_catalog() -> Catalog:
@@ -400,7 +231,7 @@ def load_catalog() -> Catalog:
     Raises:
         ConfigError: A distribution's kinds cannot be imported or used, or two kinds have the same name.
     """
-    return Catalog.of(*BUILT_IN, *_installed(distributions(path=_site_folders())))
+    return Catalog(PLACES).with_classes(*_installed(distributions(path=_site_folders())))
 
 
 def _site_folders() -> list[str]:

@@ -7,9 +7,6 @@ it, :mod:`~soleil_remediate.loading.binding` brings the two together.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from soleil_remediate.errors import ConfigError
 from soleil_remediate.loading.binding import (
     NotBound,
     NotMeant,
@@ -33,10 +30,11 @@ from soleil_remediate.loading.inventory import (
     with_playbooks,
 )
 from soleil_remediate.loading.linting import lint, misfits
-from soleil_remediate.loading.playbooks import Scenarios, load_scenarios
+from soleil_remediate.loading.playbooks import load_scenarios, shipped_playbooks
 from soleil_remediate.loading.policies import check_policy
 from soleil_remediate.loading.reaching import check_local_files
 from soleil_remediate.loading.routines import load_routines
+from soleil_remediate.loading.scenarios import Scenarios
 
 __all__ = [
     "Explained",
@@ -66,16 +64,3 @@ __all__ = [
     "with_application",
     "with_playbooks",
 ]
-
-
-def shipped_playbooks() -> Path:
-    """Return the folder of the playbooks that come with the product: in the wheel, or in a checkout beside the package.
-
-    Raises:
-        ConfigError: The installation is incomplete.
-    """
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "playbooks", package.parent / "playbooks"):
-        if folder.is_dir():
-            return folder
-    raise ConfigError(f"the playbooks are missing from {package}: install soleil-remediate again")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -166,18 +166,28 @@ def read_document(path: str | Path, problems: Problems) -> Node:
     return compose(read_text(path, problems), os.fspath(path), problems)
 
 
-def compose(text: str, shown: str, problems: Problems) -> Node:
+def read_head(path: str | Path, wanted: frozenset[str], problems: Problems) -> Node:
+    """Read a document's top level only as far as all *wanted* keys are, or to its end; of the rest nothing is known.
+
+    Raises:
+        ConfigError: Of the class that *problems* raises; it cannot be read so far.
+    """
+    return compose(read_text(path, problems), os.fspath(path), problems, until=wanted)
+
+
+def compose(text: str, shown: str, problems: Problems, *, until: frozenset[str] = frozenset()) -> Node:
     """Read one YAML document from a file's text, as :func:`read_document` does.
 
     Args:
         shown: The file, for places.
         problems: Where mistakes are added.
+        until: The keys of the top level that are enough; the whole document unless given.
 
     Raises:
         ConfigError: Of the class that *problems* raises; it cannot be read at all, or not beyond some place.
     """
     try:
-        return _Composer(text, shown, problems).document()
+        return _Composer(text, shown, problems, until).document()
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - (text.rfind("\n", 0, error.position) + 1) + 1
@@ -282,9 +292,10 @@ _SURPRISES = (
 class _Composer(Reader, Scanner, Parser):
     """Builds nodes from PyYAML's events; its own constructors and resolvers, YAML 1.1 to the bone, are not used."""
 
-    def __init__(self, text: str, shown: str, problems: Problems) -> None:
+    def __init__(self, text: str, shown: str, problems: Problems, until: frozenset[str]) -> None:
         self._shown = shown
         self._problems = problems
+        self._until = until
         self._values = 0
         Reader.__init__(self, text)
         Scanner.__init__(self)
@@ -306,6 +317,8 @@ class _Composer(Reader, Scanner, Parser):
             raise self._problems.stop(Origin(self._shown, 1), "the file is empty")
         self._next()  # the document's start
         node = self._node(self._next(), 0)
+        if self._has_enough(node.entries):
+            return node
         self._next()  # the document's end
         if not self.check_event(yaml.StreamEndEvent):
             raise self._problems.stop(
@@ -360,8 +373,13 @@ class _Composer(Reader, Scanner, Parser):
                 )
                 continue
             entries[key], keys[key] = node, place
+            if depth == 0 and self._has_enough(entries):
+                return Node(entries, origin, keys)
         self._next()
         return Node(entries, origin, keys)
+
+    def _has_enough(self, entries: Mapping[str, Node]) -> bool:
+        return bool(self._until) and self._until <= entries.keys()
 
     def _key(self, event: Any, origin: Origin) -> str:
         if event.tag is not None:

@@ -11,12 +11,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from soleil_remediate.catalog import Catalog, Family
-from soleil_remediate.errors import ConfigError, PlaybookError, UnknownName
+from soleil_remediate.errors import ConfigError, PlaybookError
 from soleil_remediate.host import Origin
-from soleil_remediate.loading.documents import Node, Problems, read_document
+from soleil_remediate.loading.documents import Node, Problems, read_document, read_head
 from soleil_remediate.loading.foreign import ansible_playbook
 from soleil_remediate.loading.patterns import pattern_mistake
 from soleil_remediate.loading.policies import KnownNames
+from soleil_remediate.loading.scenarios import Scenarios, Unread
 from soleil_remediate.loading.secret_names import looks_secret
 from soleil_remediate.loading.uses import INPUT_TYPES, UseReader
 from soleil_remediate.loading.validation import Prose, Section, frozen, judge, read_model, shown, told
@@ -93,15 +94,20 @@ class _Stage(Section):
     steps: Uses = ()
 
 
-class Playbook(Section):
-    """The top level of a playbook; :class:`~soleil_remediate.scenario.Scenario` says what each key means."""
+class _Head(Section):
+    """By what a scenario is found."""
 
     scenario: ScenarioName
+    aliases: tuple[ScenarioName, ...] = ()
+
+
+class Playbook(_Head):
+    """The top level of a playbook; :class:`~soleil_remediate.scenario.Scenario` says what each key means."""
+
     title: Prose
     severity: Severity
     respond_within: Duration
     impact: Prose
-    aliases: tuple[ScenarioName, ...] = ()
     detection: tuple[Prose, ...] = ()
     hosts: HostPattern = "all"
     inputs: dict[InputName, InputSection] = Field(default_factory=dict)
@@ -118,50 +124,53 @@ class Playbook(Section):
     escalate: _Escalation | None = None
 
 
-class Scenarios(Mapping[str, Scenario]):
-    """Scenarios by name, in the order in which they were read; an alias is found by :meth:`find` alone."""
-
-    def __init__(self, scenarios: Iterable[Scenario]) -> None:
-        self._scenarios = {scenario.name: scenario for scenario in scenarios}
-
-    def __getitem__(self, name: str) -> Scenario:
-        return self._scenarios[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._scenarios)
-
-    def __len__(self) -> int:
-        return len(self._scenarios)
-
-    @property
-    def names(self) -> Mapping[str, str]:
-        """The scenario's name of each name and alias."""
-        return {alias: scenario.name for scenario in self.values() for alias in (scenario.name, *scenario.aliases)}
-
-    def find(self, name: str) -> Scenario:
-        """Return the scenario of that name or alias.
-
-        Raises:
-            UnknownName: There is none.
-        """
-        names = self.names
-        if name not in names:
-            raise UnknownName("scenario", name, names)
-        return self[names[name]]
-
-
 def load_scenarios(places: Iterable[str | Path], catalog: Catalog) -> Scenarios:
     """Read playbooks, and every ``*.yml`` and ``*.yaml`` of folders; what is named twice counts once.
 
+    Of those that come with the product only the head is read, and the rest of one when it is asked for: to read all of
+    them takes longer than to connect to a host, and a mistake in one keeps nobody from another.
+
     Raises:
-        PlaybookError: One of them cannot be used as it stands; every mistake has its ``file:line:column``.
+        PlaybookError: One of the others cannot be used as it stands; every mistake has its ``file:line:column``.
         UnknownName: The only mistake is a misspelt name.
     """
     problems = Problems(PlaybookError)
-    scenarios = read_scenarios(places, catalog, problems)
-    check_explained(scenarios, Scenarios(scenarios).names, problems)
+    found: list[Scenario | Unread] = []
+    taken: dict[str, Origin] = {}
+    shipped = _shipped_playbooks()
+    for file in files_of(places, problems):
+        is_shipped = Path(resolved(file)).parent == shipped
+        one = (_unread(file, catalog) if is_shipped else None) or _readable(file, catalog, problems)
+        if one is not None:
+            _take(one, taken, problems)
+            found.append(one)
+    scenarios = Scenarios(found)
+    check_explained((one for one in found if isinstance(one, Scenario)), scenarios.names, problems)
     problems.raise_any()
-    return Scenarios(scenarios)
+    return scenarios
+
+
+def _unread(file: str, catalog: Catalog) -> Unread | None:
+    """Return what a playbook's head says; ``None`` where it has to be read whole to say what is wrong with it."""
+    problems = Problems(PlaybookError)
+    with suppress(ConfigError):
+        root = read_head(file, frozenset(_Head.model_fields), problems)
+        entries = {key: node for key, node in root.entries.items() if key in _Head.model_fields}
+        head = read_model(Node(entries, root.origin, root.keys), _Head, problems)
+    if len(problems) or head is None:
+        return None
+
+    def read(known: Mapping[str, str]) -> Scenario:
+        problems = Problems(PlaybookError)
+        scenario = read_scenario(file, catalog, problems)
+        if scenario is not None:
+            check_explained([scenario], known, problems)
+        problems.raise_any()
+        if scenario is None:
+            raise AssertionError("what cannot be used has mistakes")
+        return scenario
+
+    return Unread(head.scenario, head.aliases, root.origin, read)
 
 
 def check_explained(scenarios: Iterable[Scenario], known: Mapping[str, str], problems: Problems) -> None:
@@ -179,22 +188,47 @@ def check_explained(scenarios: Iterable[Scenario], known: Mapping[str, str], pro
 
 
 def read_scenarios(places: Iterable[str | Path], catalog: Catalog, problems: Problems) -> list[Scenario]:
-    """Read playbooks as :func:`load_scenarios` does; mistakes are added to *problems*."""
-    found: list[Scenario] = []
+    """Read playbooks as :func:`load_scenarios` does, each of them whole; mistakes are added to *problems*."""
     taken: dict[str, Origin] = {}
-    for file in files_of(places, problems):
-        try:
-            scenario = read_scenario(file, catalog, problems)
-        except ConfigError:
-            continue  # already among the problems
-        if scenario is None:
-            continue
-        for name in (scenario.name, *scenario.aliases):
-            if name in taken:
-                problems.add(scenario.origin, f"the scenario {name!r} is already in {taken[name]}: rename one of them")
-            taken.setdefault(name, scenario.origin)
-        found.append(scenario)
+    found = [one for file in files_of(places, problems) if (one := _readable(file, catalog, problems)) is not None]
+    for one in found:
+        _take(one, taken, problems)
     return found
+
+
+def _readable(file: str, catalog: Catalog, problems: Problems) -> Scenario | None:
+    try:
+        return read_scenario(file, catalog, problems)
+    except ConfigError:
+        return None  # already among the problems
+
+
+def _take(one: Scenario | Unread, taken: dict[str, Origin], problems: Problems) -> None:
+    """Note the names of a scenario as taken, or that another has them."""
+    for name in (one.name, *one.aliases):
+        if name in taken:
+            problems.add(one.origin, f"the scenario {name!r} is already in {taken[name]}: rename one of them")
+        taken.setdefault(name, one.origin)
+
+
+def shipped_playbooks() -> Path:
+    """Return the folder of the playbooks that come with the product: in the wheel, or in a checkout beside the package.
+
+    Raises:
+        ConfigError: The installation is incomplete.
+    """
+    if (folder := _shipped_playbooks()) is None:
+        raise ConfigError(f"the playbooks are missing from {_package()}: install soleil-remediate again")
+    return folder
+
+
+def _shipped_playbooks() -> Path | None:
+    package = _package()
+    return next((folder for folder in (package / "playbooks", package.parent / "playbooks") if folder.is_dir()), None)
+
+
+def _package() -> Path:
+    return Path(__file__).resolve().parents[1]
 
 
 def names_in_playbooks(places: Iterable[str | Path]) -> KnownNames:

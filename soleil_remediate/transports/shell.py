@@ -80,9 +80,9 @@ as() {
 """
 
 #: The first text in every shell. ``end`` marks the end of an answer on both streams. What timeout(1) has killed may
-#: still write its last while it dies: that belongs to the answer before, so it is let die first. ``be`` is a status without
-#: a process of its own. Of the locale only the characters are set, for C.UTF-8 is C in all else: every program would
-#: open twelve files to learn it.
+#: still write its last while it dies: that belongs to the answer before, so it is let die first. ``be`` is a status
+#: without a process of its own. Of the locale only the characters are set, for C.UTF-8 is C in all else: every program
+#: would open twelve files to learn it.
 _PREAMBLE = (
     r"""
 case $# in 2) kill -USR1 "$1"; SSH_CONNECTION=$2; export SSH_CONNECTION; set -- ;; esac

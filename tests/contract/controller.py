@@ -24,7 +24,8 @@ from pathlib import Path, PurePosixPath
 from types import FrameType
 from typing import Any
 
-from soleil_remediate.catalog import BUILT_IN, Catalog
+from soleil_remediate.built_in import PLACES
+from soleil_remediate.catalog import Catalog
 from soleil_remediate.cli import choosing, main
 from soleil_remediate.command import Command, Reader
 from soleil_remediate.facts.files import FileStat, StatFile
@@ -122,7 +123,7 @@ class PutSlowly(Task[tuple[str | None, FileStat | None]]):
         return Plan.of(change, because=f"it says {said}")
 
 
-choosing.load_catalog = lambda: Catalog.of(*BUILT_IN, Says, PutSlowly)  # type: ignore[attr-defined]  # the one part that is not the program's
+choosing.load_catalog = lambda: Catalog(PLACES).with_classes(Says, PutSlowly)  # type: ignore[attr-defined]  # the one part that is not the program's
 
 
 def arm(moment: str) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
 
-from soleil_remediate.catalog import BUILT_IN, Catalog
+from soleil_remediate.built_in import PLACES
+from soleil_remediate.catalog import Catalog
 from soleil_remediate.cli import checking, choosing, main, remediating
 from soleil_remediate.cli.call import Call
 from soleil_remediate.command import Command, Reader
@@ -123,7 +124,7 @@ def break_down(
 
 if __name__ == "__main__":
     for part in (choosing, checking):
-        part.load_catalog = lambda: Catalog.of(*BUILT_IN, Says, Lines, Words, PutAloud)  # type: ignore[attr-defined]  # the one part that is not the program's
+        part.load_catalog = lambda: Catalog(PLACES).with_classes(Says, Lines, Words, PutAloud)  # type: ignore[attr-defined]  # the one part that is not the program's
     if os.environ.get("SOLEIL_TEST_CRASH"):
         remediating._ended = break_down
     sys.argv[0] = "soleil-remediate"

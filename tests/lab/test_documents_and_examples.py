@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from soleil_remediate import Catalog, Duration, PolicyGate, Runs, open_remediation
-from soleil_remediate.catalog import BUILT_IN
+from soleil_remediate.built_in import PLACES
 from soleil_remediate.host_outcomes import Fixed, NotNeeded
 from soleil_remediate.lab import Lab, registered
 from tests.lab.sessions import Session, differences
@@ -133,7 +133,7 @@ def test_a_task_of_ones_own_repairs_what_its_playbook_is_for(
         inventory=web1.lab.inventory,
         inputs={"older_than": str(Duration(600))},
         playbooks=[ROOT / "examples" / "own_task"],
-        catalog=Catalog.of(*BUILT_IN, own),
+        catalog=Catalog(PLACES).with_classes(own),
     )
     runs = Runs(tmp_path)
     assert isinstance(remediation.preview().hosts[0].outcome, NotNeeded)

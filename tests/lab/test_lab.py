@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from soleil_remediate.catalog import BUILT_IN
+from soleil_remediate.built_in import PLACES
+from soleil_remediate.catalog import Catalog, Family
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.lab import Lab, LabError, registered, registry, why_not_here
 from soleil_remediate.lab.access import inventory_text
@@ -23,7 +24,6 @@ from soleil_remediate.lab.image import ensure_image
 from soleil_remediate.lab.network import Subnet
 from soleil_remediate.lab.registry import MACHINE, Registered
 from soleil_remediate.lab.roles import DISKS
-from soleil_remediate.task import Check, Task
 from tests.lab.rehearsals import Rehearsal
 from tests.waiting import eventually
 
@@ -434,7 +434,7 @@ FULL = {
     "two-causes": "/var/log",
     "unknown-file": "/srv",
 }
-CHECKS = {kind.kind for kind in BUILT_IN if issubclass(kind, Check) and not issubclass(kind, Task)}
+CHECKS = {kind.name for kind in Catalog(PLACES).kinds(Family.CHECK)}
 
 
 def test_every_fault_of_a_disk_is_looked_at_here() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from soleil_remediate import Catalog, PolicyGate, Remediation, RunReport, Runs, open_remediation
-from soleil_remediate.catalog import BUILT_IN
+from soleil_remediate.built_in import PLACES
 from soleil_remediate.errors import ExitStatus
 from soleil_remediate.lab import Lab
 from tests.lab.conftest import LabHost
@@ -82,7 +82,7 @@ class Site:
             hosts="web",
             inventory=self.hosts[0].lab.inventory,
             playbooks=[EXAMPLE],
-            catalog=Catalog.of(*BUILT_IN, own),
+            catalog=Catalog(PLACES).with_classes(own),
         )
 
     def remediate(self) -> RunReport:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath as Path
 from typing import Any
 
-from soleil_remediate.catalog import BUILT_IN
+from soleil_remediate.built_in import PLACES, class_at
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.clocks import seconds_at
@@ -117,7 +117,7 @@ LOOKS: tuple[type[Reading[Any]], ...] = (
 )
 
 #: Every kind that comes with the product.
-KINDS: tuple[type[Reading[Any]], ...] = tuple(dict.fromkeys((*BUILT_IN, *LOOKS)))
+KINDS: tuple[type[Reading[Any]], ...] = tuple(dict.fromkeys((*map(class_at, PLACES.values()), *LOOKS)))
 
 _SRV, _LOG = 0x704, 0x705  # device numbers in the captured mount table
 _APP_LOG, _ACCESS_LOG, _DUMPS = "/srv/app/laravel.log", "/var/log/nginx/access.log", "/srv/backups"

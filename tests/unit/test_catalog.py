@@ -3,14 +3,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.metadata import PathDistribution
 from pathlib import Path
+from pkgutil import iter_modules
+from textwrap import dedent
+from types import ModuleType
 from typing import Any, ClassVar
 
 import pytest
 
-from soleil_remediate.catalog import BUILT_IN, Catalog, Family, Kind, _installed, load_catalog
+from soleil_remediate import checks, looks, tasks
+from soleil_remediate.built_in import PLACES
+from soleil_remediate.catalog import Catalog, Family, Kind, _installed, load_catalog
 from soleil_remediate.command import Reader
 from soleil_remediate.errors import ConfigError, UnknownName
 from soleil_remediate.plan import Plan, Risk
@@ -191,10 +198,47 @@ def test_what_is_no_kind_says_what_is_missing(given: Any, message: str) -> None:
 
 def test_every_built_in_kind_can_be_used_and_explains_itself() -> None:
     catalog = load_catalog()
-    assert {reading.kind for reading in BUILT_IN} <= set(catalog)
+    assert set(PLACES) <= set(catalog)
     for kind in catalog.kinds():
         assert kind.summary
         assert all(argument.about for argument in kind.arguments.values()), kind.name
+
+
+def test_each_built_in_kind_is_where_its_name_leads_and_none_is_left_out() -> None:
+    assert (
+        [kind.name for kind in Catalog(PLACES).kinds()]
+        == [kind.reading.kind for kind in Catalog(PLACES).kinds()]
+        == list(PLACES)
+    )
+    written = {
+        f"{module}:{name}": vars(one)["kind"]
+        for package in (checks, looks, tasks)
+        for module, one_module in modules_of(package)
+        for name, one in vars(one_module).items()
+        if isinstance(one, type) and one.__module__ == one_module.__name__ and "kind" in vars(one)
+    }
+    assert {place: kind for kind, place in PLACES.items()} == written
+
+
+def modules_of(package: ModuleType) -> Iterator[tuple[str, ModuleType]]:
+    for found in iter_modules(package.__path__):
+        name = f"{package.__name__.partition('.')[2]}.{found.name}"
+        yield name, import_module(f"soleil_remediate.{name}")
+
+
+def test_what_no_scenario_asked_for_is_not_imported() -> None:
+    """The others take longer to import than a host to connect to, and a person waits."""
+    program = """
+        import sys
+        from soleil_remediate import load_catalog, load_scenarios
+        from soleil_remediate.loading import shipped_playbooks
+        scenarios = load_scenarios([shipped_playbooks()], load_catalog())
+        print(*sorted(name for name in sys.modules if name.startswith("soleil_remediate.tasks")))
+        names = (scenarios.find("disk-full").name, *sys.modules)
+        print(names[0], *(f"soleil_remediate.tasks.{name}" in names for name in ("logs", "redis")))
+    """
+    ended = subprocess.run([sys.executable, "-c", dedent(program)], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines() == ["", "disk-full True False"]
 
 
 # ---- kinds of installed distributions -------------------------------------------------------------------------------

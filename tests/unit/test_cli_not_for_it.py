@@ -10,7 +10,8 @@ from typing import TypeAlias
 import pytest
 
 from soleil_remediate import cli
-from soleil_remediate.catalog import BUILT_IN, Catalog
+from soleil_remediate.built_in import PLACES
+from soleil_remediate.catalog import Catalog
 from soleil_remediate.cli import checking, choosing, diagnosing, remediating
 from soleil_remediate.errors import ConfigError
 from soleil_remediate.loading import load_inventory
@@ -125,7 +126,7 @@ def test_of_a_group_that_holds_others_as_well_nothing_is_done_and_the_command_wi
 
 def test_a_script_is_told_the_same(soleil: Soleil) -> None:
     del soleil
-    catalog = Catalog.of(*BUILT_IN, tiny.FileSays, tiny.PutFile)
+    catalog = Catalog(PLACES).with_classes(tiny.FileSays, tiny.PutFile)
     for inventory, said in (("without.yml", "unknown host or group 'web'"), ("with.yml", "back is for web, and db1")):
         with pytest.raises(ConfigError, match=said):
             open_remediation(scenario="back", hosts="db1", inventory=inventory, playbooks=["own"], catalog=catalog)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from soleil_remediate import cli
-from soleil_remediate.catalog import BUILT_IN, Catalog, load_catalog
+from soleil_remediate.built_in import PLACES
+from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.checks.from_here import PageReached
 from soleil_remediate.cli import diagnosing as verb
 from soleil_remediate.cli.verbs import BY_NAME
@@ -233,7 +234,7 @@ def test_a_script_names_hosts_as_the_command_does(bench: Bench, tmp_path: Path) 
     bench.write(playbook("own", DISK))
     bench.host.on_read(lambda _: True, FactError("nobody knows"))  # what the shipped scenarios ask
     bench.let(disk="bad")
-    catalog = Catalog.of(*BUILT_IN, tiny.FileSays, tiny.PutFile, tiny.ShowFile)
+    catalog = Catalog(PLACES).with_classes(tiny.FileSays, tiny.PutFile, tiny.ShowFile)
     transport = ScriptedTransport(bench.host)
     playbooks = [tmp_path / "0.yml"]
 

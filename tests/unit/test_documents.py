@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from soleil_remediate import Catalog
-from soleil_remediate.catalog import BUILT_IN
+from soleil_remediate.built_in import PLACES
 from soleil_remediate.errors import WORST_FIRST, ExitStatus
 from soleil_remediate.lab.faulting import faults
 from soleil_remediate.loading import lint, load_scenarios
@@ -42,13 +42,13 @@ def test_the_runbook_page_has_every_shipped_scenario_and_names_only_kinds_that_t
     assert set(re.findall(r"^## ([a-z-]+)$", page, re.MULTILINE)) == shipped
     named = re.findall(r"`([a-z-]+\.[a-z-]+)`", page)
     assert len(named) > 30
-    kinds = {kind.kind for kind in BUILT_IN}
+    kinds = set(PLACES)
     assert [name for name in named if name not in kinds] == []
 
 
 #: How many hazards of automating a runbook there are, by what they are about; and one of each scenario.
 HAZARDS = {"A": 17, "B": 24, "C": 24, "D": 7, "E": 20}
-KINDS = {kind.kind for kind in BUILT_IN}
+KINDS = set(PLACES)
 
 
 def _hazards() -> str:
@@ -73,7 +73,7 @@ def test_the_runbook_page_says_of_every_hazard_what_avoids_it_or_why_nothing_doe
 
 def test_the_runbook_page_says_of_every_scenario_what_it_does_by_itself_and_what_waits_for_a_person() -> None:
     rows = re.findall(r"^\| F `([a-z-]+)` \| ([^|]+) \| ([^|]+) \| [^|]+ \|$", _hazards(), re.MULTILINE)
-    catalog = Catalog.of(*BUILT_IN)
+    catalog = Catalog(PLACES)
     shipped = load_scenarios([ROOT / "playbooks"], catalog)
     assert [name for name, _, _ in rows] == sorted(shipped)
     for name, alone, gated in rows:
@@ -149,7 +149,7 @@ def test_lint_finds_nothing_in_the_examples(
 ) -> None:
     folder = ROOT / "examples" / example
     monkeypatch.syspath_prepend(folder)
-    assert lint([folder], Catalog.of(*BUILT_IN, getattr(import_module(module), kind))) == ()
+    assert lint([folder], Catalog(PLACES).with_classes(getattr(import_module(module), kind))) == ()
 
 
 def test_every_session_that_a_page_shows_is_on_a_page_that_is_tried() -> None:

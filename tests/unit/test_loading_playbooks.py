@@ -505,7 +505,9 @@ def test_every_shipped_playbook_loads() -> None:
 
 
 def test_an_installation_without_playbooks_says_so(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("soleil_remediate.loading.__file__", str(here / "soleil_remediate/loading/__init__.py"))
+    monkeypatch.setattr(
+        "soleil_remediate.loading.playbooks.__file__", str(here / "soleil_remediate/loading/playbooks.py")
+    )
     with pytest.raises(ConfigError, match=r"^the playbooks are missing from .*: install soleil-remediate again$"):
         shipped_playbooks()
     (here / "soleil_remediate/playbooks").mkdir(parents=True)

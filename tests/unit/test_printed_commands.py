@@ -19,7 +19,8 @@ import pytest
 from invoke.parser.context import ParserContext
 
 from soleil_remediate import cli
-from soleil_remediate.catalog import BUILT_IN, Catalog, load_catalog
+from soleil_remediate.built_in import PLACES
+from soleil_remediate.catalog import Catalog, load_catalog
 from soleil_remediate.cli import arguments, checking, choosing, diagnosing, reading, remediating, resuming, standing
 from soleil_remediate.cli.call import Program
 from soleil_remediate.cli.verbs import BY_NAME
@@ -78,7 +79,7 @@ checks: [file.says: {}]
 duties: [{duty: read-logs, what: Read the logs, every: 7 d}]
 """
 WORD = 'it\'s "41" --x > y'
-CATALOG = Catalog.of(*BUILT_IN, tiny.FileSays, tiny.PutFile, tiny.ShowFile)
+CATALOG = Catalog(PLACES).with_classes(tiny.FileSays, tiny.PutFile, tiny.ShowFile)
 
 
 @dataclass

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.reference import PAGE, main, reference, type_name, use, written
-from soleil_remediate.catalog import BUILT_IN, Catalog, Family, Kind
+from soleil_remediate.built_in import PLACES
+from soleil_remediate.catalog import Catalog, Family, Kind
 from soleil_remediate.loading import load_scenarios
 from soleil_remediate.loading.validation import judge
 from soleil_remediate.plan import Risk
@@ -24,7 +25,7 @@ from soleil_remediate.units import ByteSize, Duration, Percent
 from tests.laws.samples import sample
 
 ROOT = Path(__file__).resolve().parents[2]
-CATALOG = Catalog.of(*BUILT_IN)
+CATALOG = Catalog(PLACES)
 KINDS = CATALOG.kinds()
 PLAYBOOK = """\
 scenario: sample
@@ -95,8 +96,9 @@ def test_the_page_fits_80_columns_but_for_tables() -> None:
 def test_the_same_code_gives_the_same_page_in_any_process() -> None:
     program = (
         "from scripts.reference import reference\n"
-        "from soleil_remediate.catalog import BUILT_IN, Catalog\n"
-        "import sys; sys.stdout.reconfigure(encoding='utf-8'); print(reference(Catalog.of(*BUILT_IN)), end='')\n"
+        "from soleil_remediate.built_in import PLACES\n"
+        "from soleil_remediate.catalog import Catalog\n"
+        "import sys; sys.stdout.reconfigure(encoding='utf-8'); print(reference(Catalog(PLACES)), end='')\n"
     )
     for seed, zone in (("1", "UTC"), ("2", "Pacific/Auckland")):
         environment = {"PATH": os.environ["PATH"], "PYTHONHASHSEED": seed, "TZ": zone, "COLUMNS": "40", "LC_ALL": "C"}

@@ -1,0 +1,140 @@
+"""The kinds that come with the product: what a playbook calls each, and where its class is.
+
+A class is imported when its kind is first asked for. A scenario uses a quarter of them, and importing all takes longer
+than connecting to a host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+from soleil_remediate.task import Reading
+
+#: In the order in which the reference lists them: the module within this package, and the class.
+PLACES: Mapping[str, str] = MappingProxyType(
+    {
+        "disk.writable": "checks.disks:DiskWritable",
+        "disk.used": "checks.disks:DiskUsed",
+        "disk.inodes": "checks.disks:DiskInodes",
+        "disk.overview": "looks.disks:DiskOverview",
+        "disk.largest": "looks.disks:DiskLargest",
+        "disk.deleted-open": "looks.disks:DiskDeletedOpen",
+        "disk.logs": "looks.disks:DiskLogs",
+        "disk.forecast": "looks.disks:DiskForecast",
+        "release.list": "looks.releases:ReleaseList",
+        "package-cache.clean": "tasks.packages:CleanPackageCache",
+        "open-file.reopen": "tasks.open_files:ReopenFile",
+        "log.rotate": "tasks.rotations:RotateLog",
+        "journal.vacuum": "tasks.journals:VacuumJournal",
+        "log.truncate": "tasks.logs:TruncateLog",
+        "backup.prune": "tasks.backups:PruneBackups",
+        "backup.recent": "checks.backups:BackupRecent",
+        "maintenance.ended": "checks.maintenance:MaintenanceEnded",
+        "rollback.finished": "checks.releases:RollbackFinished",
+        "page.served": "checks.health:PageServed",
+        "page.reached": "checks.from_here:PageReached",
+        "service.configured": "checks.health:ServiceConfigured",
+        "debug.off": "checks.application:DebugOff",
+        "service.overview": "looks.services:ServiceOverview",
+        "service.last-words": "looks.services:ServiceLastWords",
+        "socket.overview": "looks.sockets:SocketOverview",
+        "log.newest": "looks.services:LogNewest",
+        "resource.overview": "looks.services:ResourceOverview",
+        "service.start": "tasks.services:StartService",
+        "nginx.reload": "tasks.services:ReloadNginx",
+        "octane.reload": "tasks.octane:ReloadOctane",
+        "service.reload": "tasks.unwell:ReloadService",
+        "service.restart": "tasks.unwell:RestartService",
+        "release.rollback": "tasks.releases:RollBackRelease",
+        "checkout.rollback": "tasks.checkouts:RollBackCheckout",
+        "database.answers": "checks.databases:DatabaseAnswers",
+        "database.unblocked": "checks.databases:DatabaseUnblocked",
+        "database.size": "checks.database_sizes:DatabaseSize",
+        "database.overview": "looks.databases:DatabaseOverview",
+        "database.sessions": "looks.databases:DatabaseSessions",
+        "database.log": "looks.databases:DatabaseLog",
+        "pgbouncer.start": "tasks.databases:StartPooler",
+        "postgresql.start": "tasks.databases:StartCluster",
+        "idle-transaction.end": "tasks.sessions:EndIdleTransactions",
+        "idle-session.end": "tasks.sessions:EndIdleSessions",
+        "postgresql.restart": "tasks.databases:RestartCluster",
+        "redis.answering": "checks.redis:RedisAnswering",
+        "redis.writable": "checks.redis:RedisWritable",
+        "redis.overview": "looks.redis:RedisOverview",
+        "redis.uses": "looks.redis:RedisUses",
+        "redis.slow-log": "looks.redis:RedisSlowLog",
+        "redis.fallback": "looks.redis:RedisFallback",
+        "redis-memory.raise": "tasks.redis:RaiseRedisMemory",
+        "redis.restart": "tasks.redis:RestartRedis",
+        "cache.clear": "tasks.caches:ClearCache",
+        "traffic.calm": "checks.traffic:TrafficCalm",
+        "limits.fair": "checks.traffic:LimitsFair",
+        "traffic.talkers": "looks.traffic:TrafficTalkers",
+        "limiter.overview": "looks.traffic:LimiterOverview",
+        "address.blocked": "looks.traffic:AddressBlocked",
+        "limiter.clear": "tasks.limiters:ClearLimiter",
+        "address.block": "tasks.addresses:BlockAddress",
+        "workers.running": "checks.workers:WorkersRunning",
+        "queue.draining": "checks.queues:QueueDraining",
+        "queue.drained": "checks.queues:QueueDrained",
+        "jobs.done": "checks.jobs:JobsDone",
+        "queue.sizes": "looks.queues:QueueSizes",
+        "queue.failed": "looks.queues:QueueFailed",
+        "workers.overview": "looks.queues:WorkersOverview",
+        "workers.start": "tasks.workers:StartWorkers",
+        "horizon.continue": "tasks.horizon:ContinueHorizon",
+        "workers.restart": "tasks.workers:RestartWorkers",
+        "workers.add": "tasks.adding_workers:AddWorkers",
+        "queue.retry": "tasks.failed_jobs:RetryFailedJobs",
+        "memory.available": "checks.memory:MemoryAvailable",
+        "oom-kill.over": "checks.memory:OomKillOver",
+        "memory.overview": "looks.memory:MemoryOverview",
+        "memory.processes": "looks.memory:MemoryProcesses",
+        "oom-kill.list": "looks.memory:OomKillList",
+        "leaking-workers.restart": "tasks.memory:RestartLeakingWorkers",
+        "leaking-php.reload": "tasks.memory:ReloadLeakingPhp",
+        "leaking-unit.restart": "tasks.memory:RestartLeakingUnit",
+        "requests.served": "checks.requests:RequestsServed",
+        "requests.failing": "looks.errors:RequestsFailing",
+        "errors.logged": "looks.errors:ErrorsLogged",
+        "dependency.overview": "looks.dependencies:DependencyOverview",
+        "bookings.apart": "checks.bookings:BookingsApart",
+        "bookings.guarded": "checks.bookings:BookingsGuarded",
+        "bookings.overlaps": "looks.bookings:BookingsOverlaps",
+        "bookings.guards": "looks.bookings:BookingsGuards",
+        "bookings.log-window": "looks.bookings:BookingsLogWindow",
+        "bookings.choices": "looks.bookings:BookingsChoices",
+        "booking-constraint.add": "tasks.bookings:AddBookingConstraint",
+        "mail.answering": "checks.mail:MailAnswering",
+        "mail.sent": "checks.mail:MailSent",
+        "mail.configuration": "looks.mail:MailConfiguration",
+        "test-mail.send": "tasks.mail:SendTestMail",
+        "tokens.unshared": "checks.security:TokensUnshared",
+        "address.harmless": "checks.security:AddressHarmless",
+        "incident.over": "checks.security:IncidentOver",
+        "tokens.uses": "looks.security:TokensUses",
+        "address.refused": "looks.security:AddressRefused",
+        "evidence.collect": "tasks.evidence:CollectEvidence",
+        "tokens.revoke": "tasks.tokens:RevokeTokens",
+        "page.quick": "checks.latency:PageQuick",
+        "statement.unqueued": "checks.statements:StatementUnqueued",
+        "queries.quick": "checks.slow_queries:QueriesQuick",
+        "php-fpm.free": "checks.php_fpm:PhpFpmFree",
+        "statement.longest": "looks.statements:StatementLongest",
+        "log.slow": "looks.slow_logs:LogSlow",
+        "cache.hit-rate": "looks.hit_rates:CacheHitRate",
+        "config-cache.build": "tasks.config_caches:BuildConfigCache",
+        "statement.cancel": "tasks.statements:CancelStatements",
+        "statement.end": "tasks.statements:EndStatements",
+    }
+)
+
+
+def class_at(place: str) -> type[Reading[Any]]:
+    """Return the class at one of :data:`PLACES`."""
+    module, _, name = place.partition(":")
+    found: type[Reading[Any]] = getattr(import_module(f"{__package__}.{module}"), name)
+    return found
