@@ -18,6 +18,8 @@ from soleil_remediate.units import Duration
 
 #: So long a database may take for all of it: what waits for a lock, or writes a large table anew, takes its time.
 _PATIENCE = Duration(1500)
+#: So long PostgreSQL lets it wait for one table; everybody who comes after waits for it as well.
+_LOCK_TIMEOUT = Duration(10)
 #: So much is said of what would be done; the commands have all of it.
 _MOST_CHARACTERS = 300
 
@@ -26,17 +28,19 @@ _MOST_CHARACTERS = 300
 #: line by line, what stands from $11 on. Users have to see the maintenance page, and what is served, $5, has to be as
 #: $6 says; $7 is whose it is. $4 is the timer that would end the page: it is stopped first, since what is served
 #: cannot work any more then. What artisan says of itself is not believed: one that fails may end with 0. It is asked
-#: again which have run.
+#: again which have run. pgbouncer hands on no limit for locks, and refuses a connection with one: then there is none.
 TAKE_BACK = Script(
     "take-back-migrations",
     "root=$1 user=$2 php=$3 timer=$4 served=$5 was=$6 owner=$7 code=$8 migrations=$9\nshift 9\nnames=$1\nshift\n"
     + IN_MAINTENANCE
     + IS_UNCHANGED
     + STILL_OWNERS
+    + f"wait='-c lock_timeout={int(_LOCK_TIMEOUT)}s'\n"
     + r"""set -f # a name of a file may hold anything
 artisan() {
     [ -z "$migrations" ] || set -- "$@" "--path=$migrations" --realpath
-    set -- env PGAPPNAME=soleil-remediate ${width:+"COLUMNS=$width"} "$php" artisan "$@" --no-interaction --no-ansi
+    set -- "$php" artisan "$@" --no-interaction --no-ansi
+    set -- env PGAPPNAME=soleil-remediate ${wait:+"PGOPTIONS=$wait"} ${width:+"COLUMNS=$width"} "$@"
     cd -- "$code" && as "$user" "$@"
 }
 """
@@ -49,7 +53,12 @@ for one in $names; do count=$((count + 1)); done
 still_owners "$served"
 is_unchanged || stop "other code is served by now"
 [ ! -L "$root" ] || [ ! -e "${root%/*}/.dep/deploy.lock" ] || stop "somebody deploys (${root%/*}/.dep/deploy.lock)"
-said=$(artisan migrate:status 2>&1) || stop "which migrations have run cannot be told ($(last "$said"))"
+status() { said=$(artisan migrate:status 2>&1); }
+takes_no_limit() {
+    case $(printf '%s' "$said" | tr -s '\n ' '  ') in *"unsupported startup parameter"*) ;; *) return 1 ;; esac
+}
+status || { takes_no_limit && wait='' && status; } ||
+    stop "which migrations have run cannot be told ($(last "$said"))"
 # shellcheck disable=SC2086  # words without a space in them
 [ "$(printf '%s\n' "$said" | bare | newest "$count" | sorted)" = "$(printf '%s\n' $names | sorted)" ] ||
     stop "other migrations than $names ran last by now"

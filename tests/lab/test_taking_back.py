@@ -13,6 +13,7 @@ from soleil_remediate.plan import Change
 from soleil_remediate.step_outcomes import StepPending, StepUndecided
 from tests.lab.rehearsals import Rehearsal
 from tests.lab.test_failed_deployment import BAD, BASE, OLD, YesToAll
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.lab.conftest import LabHost
@@ -262,6 +263,45 @@ def test_where_one_cannot_be_taken_back_nothing_is_switched_the_page_stays_and_t
     assert [sent.change.summary.partition(" ")[0] for sent in again.sent] == ["take", "serve", "end"]
     assert noted(rehearsal) == set()
     assert (served(rehearsal), answers(rehearsal), timers(rehearsal)) == (OLD, "200", "")
+
+
+def test_a_table_that_somebody_holds_is_waited_for_seconds_and_nobody_for_longer_behind_it(
+    rehearsal: Rehearsal,
+) -> None:
+    """Whoever wants a table waits for whoever waits for it before: others, too, who use this database."""
+    rehearsal.host.break_with("bad-release", what="exception")
+    holding = "begin; lock table bookings in access share mode; select pg_sleep(300)"
+    rehearsal.host.shell(f'systemd-run --quiet --collect --unit=holding --uid=postgres psql -d soleil -c "{holding}"')
+    eventually(lambda: sql(rehearsal, "select count(*) from pg_locks where relation = 'bookings'::regclass") != "0")
+
+    report = rehearsal.remediate(inputs=BACK, gate=YesToAll())
+
+    assert isinstance(report.outcome, NotFixed), report.outcome
+    assert "lock timeout" in report.outcome.why
+    assert f"NOT taken back, or half: {ADDS}; taken back: none: NOTHING IS SWITCHED" in report.outcome.why
+    ended = "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(300)'"
+    assert sql(rehearsal, ended) == "t", "it still held the table"
+    assert (noted(rehearsal), served(rehearsal), answers(rehearsal)) == ({ADDS}, BAD, "503")
+
+    again = rehearsal.remediate(inputs=BACK, gate=YesToAll())
+    assert isinstance(again.outcome, Fixed), again.outcome
+    assert (noted(rehearsal), served(rehearsal), answers(rehearsal)) == (set(), OLD, "200")
+
+
+def test_a_pooler_that_hands_no_options_on_is_no_obstacle(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("pgbouncer-stopped")
+    rehearsal.host.shell("systemctl start pgbouncer")
+    refused = (
+        "PGOPTIONS='-c lock_timeout=10s' PGPASSWORD=soleil-secret psql -h 127.0.0.1 -p 6432 -U soleil soleil -c ''"
+    )
+    assert "unsupported startup parameter: options" in rehearsal.host.run("sh", "-c", refused).stderr
+    rehearsal.host.break_with("bad-release-after-migration")
+
+    report = rehearsal.remediate(inputs=BACK, gate=YesToAll())
+
+    assert isinstance(report.outcome, Fixed), report.outcome
+    assert report.sent[1].says == f"taken back: {DROPS}"
+    assert ("status" in columns(rehearsal), noted(rehearsal)) == (True, set())
 
 
 def test_where_something_ran_meanwhile_nothing_is_changed_and_users_see_the_application_again(
