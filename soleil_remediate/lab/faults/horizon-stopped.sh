@@ -5,5 +5,5 @@ mail_nowhere
 under_horizon
 supervisorctl stop horizon >/dev/null
 [ -z "$(pids_below_horizon)" ] || fail "workers still run"
-as_application queue:fill 2000 >/dev/null
-[ "$(waiting)" = 2000 ] || fail "$(waiting) jobs wait"
+as_application queue:fill 600 >/dev/null
+[ "$(waiting)" = 600 ] || fail "$(waiting) jobs wait"

@@ -11,7 +11,7 @@ case $OPTION_TERMINATE in
   *) fail "terminate works or lies, not $OPTION_TERMINATE" ;;
 esac
 sleep 2
-as_application queue:fill 2000 >/dev/null
+as_application queue:fill 600 >/dev/null
 sleep 2
-[ "$(waiting)" = 2000 ] || fail "somebody takes jobs"
+[ "$(waiting)" = 600 ] || fail "somebody takes jobs"
 [ "$(as_application horizon:status)" = "Horizon is running." ] || fail "Horizon does not call itself running"

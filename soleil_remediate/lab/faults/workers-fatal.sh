@@ -7,4 +7,4 @@ supervisorctl stop 'soleil-worker:*' >/dev/null
 supervisorctl start 'soleil-worker:*' >/dev/null || true
 until_supervisor 2 FATAL
 mv /srv/soleil/current/artisan.away /srv/soleil/current/artisan
-as_application queue:fill 2000 >/dev/null
+as_application queue:fill 600 >/dev/null

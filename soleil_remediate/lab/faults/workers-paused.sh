@@ -16,6 +16,6 @@ for pid in $(pids_of_workers); do # a process that does not listen to that signa
   kill -USR2 "$pid"
 done
 sleep 2
-as_application queue:fill 2000 >/dev/null
+as_application queue:fill 600 >/dev/null
 sleep 2
-[ "$(waiting)" = 2000 ] || fail "somebody takes jobs"
+[ "$(waiting)" = 600 ] || fail "somebody takes jobs"

@@ -1,7 +1,7 @@
 # about: somebody stopped the queue workers, and jobs pile up
 # scenario: queue-backlog
 # kinds: workers.running queue.draining queue.drained workers.start
-# option: jobs=2000  how many
+# option: jobs=600  how many
 mail_nowhere
 supervisorctl stop 'soleil-worker:*' >/dev/null
 as_application queue:fill "$OPTION_JOBS" >/dev/null
