@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from soleil_remediate.command import Command
+from soleil_remediate.command import Command, Output
 from soleil_remediate.host_outcomes import Fixed, NotFixed, NotNeeded, WouldFix
 from soleil_remediate.lab.faulting import fault_named
 from soleil_remediate.plan import Risk
 from soleil_remediate.report import HostReport
 from soleil_remediate.step_outcomes import StepPending
 from soleil_remediate.task import Health
+from soleil_remediate.transports import session as session_module
+from soleil_remediate.transports.shell import Question
 from soleil_remediate.units import Duration
 from tests.lab.rehearsals import Rehearsal
 from tests.laws.samples import TASKS
@@ -222,15 +224,26 @@ def test_what_was_planned_is_not_done_once_memory_is_there_again_or_the_service_
 
 
 def test_a_host_that_is_short_of_memory_is_asked_by_few_shells_however_long_it_takes(
-    rehearsal: Rehearsal, further_shells: list[bool]
+    rehearsal: Rehearsal, further_shells: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rehearsal.host.break_with("memory-unknown-process")
+    really, room = session_module._is_roomy, list[bool]()
+
+    def is_roomy(about_room: Sequence[Question]) -> bool:
+        room.append(really(about_room))
+        rehearsal.host.shell("touch /run/room-is-known")
+        return room[-1]
+
+    monkeypatch.setattr(session_module, "_is_roomy", is_roomy)
+    # Whoever was asked first hangs until it is known whether there is room for more shells, and a while longer.
+    hanging = "until [ -e /run/room-is-known ]; do sleep 0.1; done; sleep 1.5"
+    questions = [Command(("sh", "-c", hanging), is_slow=True, deadline=Duration(60))] * 7
     with closing(rehearsal.open_session()) as session:
-        hanging = [Command(("sleep", "2.5"), is_slow=True, deadline=Duration(5))] * 7
+        answers = session.ask(questions)
+        assert (further_shells, set(room)) == ([True] * 3, {False})
 
-        session.ask(hanging)
-        assert further_shells == [True] * 3
-
-        rehearsal.host.shell("systemctl stop lab-report")
-        session.ask(hanging)
-        assert further_shells == [True] * 6
+        room.clear()
+        rehearsal.host.shell("systemctl stop lab-report; rm /run/room-is-known")
+        answers += session.ask(questions)
+        assert (further_shells, set(room)) == ([True] * 6, {True})
+    assert [one.exit_status for one in answers if isinstance(one, Output)] == [0] * 14
