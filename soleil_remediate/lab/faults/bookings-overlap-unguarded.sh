@@ -10,8 +10,10 @@ in_soleil "insert into bookings (room_id, user_id, check_in, check_out, status, 
     (103, 2, '2026-01-08', '2026-01-10', 'confirmed', null, null),
     (104, 1, '2026-01-08', '2026-01-10', 'cancelled', null, null),
     (104, 2, '2026-01-08', '2026-01-10', 'confirmed', null, null)"
-book 101 2 5 confirmed
-book 101 4 6 confirmed
+# Each by a session of its own, which a busy machine may be long in starting.
+made="timestamp '$(in_soleil 'select now()::timestamp(0)')'"
+book 101 2 5 confirmed "$made"
+book 101 4 6 confirmed "$made + interval '1 s'"
 setpriv --reuid www-data --regid www-data --init-groups tee -a /srv/soleil/shared/storage/logs/laravel.log >/dev/null <<LOG
 [$(date '+%F %T')] production.ERROR: SQLSTATE[40001]: Serialization failure: 7 ERROR (SQL: insert into bookings for guest4711@example.test) {"exception":"[object] (Illuminate\\\\Database\\\\QueryException(code: 40001): guest4711@example.test at /srv/x.php:1)
 [$(date '+%F %T')] production.INFO: booking created {"guest":"guest4711@example.test"}
