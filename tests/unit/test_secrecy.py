@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -187,16 +188,16 @@ def test_a_row_of_backslashes_is_searched_in_no_time() -> None:
     learn("\\" * 12 + "\"'" * 6)
     learn("\"'" * 6 + "\\" * 12)
     hostile = ("\\" * 5000 + '"') * 2 + "'" * 10_000 + "\"'" * 10_000
-    began = SystemClock().monotonic()
+    began = time.thread_time()  # however many others have this machine's processors
     redacted(hostile)
-    assert SystemClock().monotonic() - began < 20
+    assert time.thread_time() - began < 20
 
 
 def test_a_row_of_quotes_is_searched_in_no_time() -> None:
     learn("'" * 40 + "x-canary")
-    began = SystemClock().monotonic()
+    began = time.thread_time()  # however many others have this machine's processors
     redacted("'" * 5000)
-    assert SystemClock().monotonic() - began < 20
+    assert time.thread_time() - began < 20
 
 
 def test_what_a_host_calls_its_secret_makes_no_name_of_another_host_unreadable() -> None:

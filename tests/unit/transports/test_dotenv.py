@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import PurePosixPath
 
 import pytest
 
-from soleil_remediate.clock import SystemClock
 from soleil_remediate.command import Output
 from soleil_remediate.errors import FactError
 from soleil_remediate.host import Connection, Host
@@ -92,9 +92,9 @@ def test_where_there_is_no_shell_of_roots_the_applications_user_reads_what_is_it
     "line", ["A_KEY=x" + " " * 300_000 + "x", 'A_KEY="\\' * 40_000, "A_KEY='" * 40_000, "A_KEY=a://b:c" * 20_000]
 )
 def test_a_hostile_dotenv_is_read_in_no_time(line: str) -> None:
-    began = SystemClock().monotonic()
+    began = time.thread_time()  # however many others have this machine's processors
     secrets_in(line)
-    assert SystemClock().monotonic() - began < 10
+    assert time.thread_time() - began < 10
 
 
 def test_no_host_teaches_more_secrets_than_an_application_has() -> None:
