@@ -15,6 +15,7 @@ from soleil_remediate.errors import ExitStatus
 from soleil_remediate.host_outcomes import Eased, Fixed, NotFixed, NotNeeded, WouldFix
 from soleil_remediate.task import Health
 from tests.lab.rehearsals import Rehearsal
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.lab.conftest import LabHost
@@ -136,8 +137,7 @@ def test_a_log_that_is_written_all_the_time_loses_no_line_and_its_writer_goes_on
     assert rehearsal.host.shell(f"stat -c '%i %U %G %a' {LARAVEL_LOG}") == before
     assert rehearsal.host.shell(f"{caches} -printf '%p %i %T@\\n' | sort") == cached, "its caches are nobody's to clear"
     first = _last_line_of_the_writer(rehearsal)
-    rehearsal.host.shell("sleep 1")
-    assert _last_line_of_the_writer(rehearsal) > first
+    assert eventually(lambda: _last_line_of_the_writer(rehearsal) > first)
     (sent,) = report.sent
     assert sent.saved is not None
     assert Path(sent.saved.path).stat().st_mode & 0o777 == 0o600

@@ -17,6 +17,7 @@ from soleil_remediate.report import HostReport
 from soleil_remediate.step_outcomes import StepFailed, StepPending, StepUndecided
 from tests.lab.rehearsals import Rehearsal
 from tests.laws.samples import TASKS
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from soleil_remediate.lab import Answer
@@ -203,10 +204,9 @@ def test_others_statements_and_those_that_are_another_one_by_now_are_not_stopped
         "run soleil soleil-secret pg_dump 'select pg_sleep(902)'\n"
         "run soleil soleil-secret '' 'create table x as select 1 from pg_sleep(903)'\n"
         "systemd-run --quiet --collect --uid=postgres psql -X -c 'select pg_sleep(904)'\n"
-        "sleep 6"
     )
     spared = "query ~ 'pg_sleep.90[1-4]' and state = 'active'"
-    assert statements(rehearsal, spared) == 4
+    assert eventually(lambda: statements(rehearsal, f"{spared} and now() - query_start > '6 s'") == 4)
     seen = rehearsal.preview(**SOON)
     assert seen.preview is not None
     cancel = next(step.outcome for step in seen.preview.steps if step.kind == "statement.cancel")

@@ -90,4 +90,4 @@ def test_a_wrong_password_for_sudo_is_tried_once_and_the_host_is_looked_at_all_t
 
     assert seen.preview is not None
     assert "sudo refused the password (env:LAB_SUDO)" in seen.preview.limits
-    assert int(untouched_web1.shell(f"sleep 0.5; {failed}")) == before + 1
+    assert int(untouched_web1.shell(f"journalctl --sync; {failed}")) == before + 1
