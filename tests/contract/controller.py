@@ -46,13 +46,15 @@ inputs:
   saves: {type: path, about: A file that is saved first}
   takes: {type: duration, default: 0 s, about: How long each change takes}
   until: {type: path, default: /, about: The first change goes on until this is there}
+  until_last: {type: path, default: /, about: So does the second one}
   risk: {type: text, default: gentle, about: How risky each change is}
 healthy_when:
   - file.says: {path: "{{ inputs.file }}"}
 steps:
   - file.put-slowly: {path: "{{ inputs.file }}", word: first, only_from: bad, saves: "{{ inputs.saves }}",
                       takes: "{{ inputs.takes }}", until: "{{ inputs.until }}", risk: "{{ inputs.risk }}"}
-  - file.put-slowly: {path: "{{ inputs.file }}", word: good, takes: "{{ inputs.takes }}", risk: "{{ inputs.risk }}"}
+  - file.put-slowly: {path: "{{ inputs.file }}", word: good, takes: "{{ inputs.takes }}",
+                      until: "{{ inputs.until_last }}", risk: "{{ inputs.risk }}"}
 """
 
 _THERE = PurePosixPath("/")
@@ -113,7 +115,7 @@ class PutSlowly(Task[tuple[str | None, FileStat | None]]):
             preserve = Preserve(path=self.saves, identity=found.identity, size=found.size)
         change = Change(
             summary=f"let it say {self.word}",
-            command=Command(PUT.bind(self.path, self.word, self.takes, self.until), deadline=Duration(60)),
+            command=Command(PUT.bind(self.path, self.word, self.takes, self.until), deadline=Duration(120)),
             risk=self.risk,
             undo=Undo.none("nobody needs the old word"),
             before=str(said),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -46,6 +47,17 @@ def only_run(desk: Desk) -> str:
     return run.run
 
 
+def killed_at_work(desk: Desk, warmed: Warm, **inputs: object) -> str:
+    """Kill a controller while the host makes its first change, and return the run."""
+
+    def kill(pid: int) -> None:
+        assert eventually(lambda: "begun first" in desk.ledger)
+        os.kill(pid, signal.SIGKILL)
+
+    assert warmed.run(*desk.words(**inputs), meanwhile=kill).status == -signal.SIGKILL
+    return only_run(desk)
+
+
 def lines(desk: Desk, run: str, kind: str) -> list[dict[str, Any]]:
     return [line for line in desk.runs.read(run) if line["type"] == kind]
 
@@ -83,13 +95,9 @@ def test_whenever_it_was_killed_each_change_is_made_once_and_the_record_says_whi
     assert desk.runs.history(run).open_changes == ()
 
 
-def test_a_change_that_still_runs_is_waited_for_and_never_sent_again(desk: Desk) -> None:
-    process = desk.start(*desk.words(takes="4 s"))
-    assert eventually(lambda: "begun first" in desk.ledger, within=30)
-    process.kill()
-    process.communicate(timeout=20)
-    run = only_run(desk)
-    said = desk.run("resume", run)
+def test_a_change_that_still_runs_is_waited_for_and_never_sent_again(desk: Desk, warmed: Warm) -> None:
+    run = killed_at_work(desk, warmed, takes="4 s")
+    said = warmed.run("resume", run)
     assert (said.status, said.err) == (ExitStatus.OK, "")
     assert desk.ledger == ONCE
     assert "it was made, once, and succeeded" in " ".join(said.out.split())
@@ -129,26 +137,26 @@ def test_a_host_that_restarted_since_has_forgotten_and_nobody_calls_it_undone(de
     assert [line["found"] for line in lines(desk, run, "ChangeSettled")] == ["forgotten"]
 
 
-def test_ctrl_c_while_a_change_is_waited_for_ends_the_question_and_it_can_be_asked_again(desk: Desk) -> None:
+def test_ctrl_c_while_a_change_is_waited_for_ends_the_question_and_it_can_be_asked_again(
+    desk: Desk, warmed: Warm
+) -> None:
     until = desk.host / "until"
     until.unlink(missing_ok=True)
-    process = desk.start(*desk.words(until=until))
-    assert eventually(lambda: "begun first" in desk.ledger, within=30)
-    process.kill()
-    process.communicate(timeout=20)
-    run = only_run(desk)
-    asking = desk.start("resume", run)
-    assert asking.stdout is not None
-    first = asking.stdout.readline()
-    asking.send_signal(signal.SIGINT)
-    _, err = asking.communicate(timeout=40)
-    assert first == "web1: it is still running; it is asked again until it must have ended\n"
-    assert (asking.returncode, err) == (
+    run = killed_at_work(desk, warmed, until=until)
+    first = "web1: it is still running; it is asked again until it must have ended\n"
+
+    def stop(pid: int) -> None:
+        assert eventually(lambda: (desk.folder / "out").read_text().startswith(first))
+        os.kill(pid, signal.SIGINT)
+
+    (desk.folder / "out").write_text("")
+    asking = warmed.run("resume", run, meanwhile=stop)
+    assert (asking.status, asking.err) == (
         ExitStatus.INTERRUPTED,
         "stopped by Ctrl-C. Nothing was sent. It can be resumed again\n",
     )
     until.touch()
-    assert desk.run("resume", run).status == ExitStatus.OK
+    assert warmed.run("resume", run).status == ExitStatus.OK
     assert desk.ledger == ONCE
 
 
@@ -172,61 +180,69 @@ def test_a_frozen_inventory_lets_the_changes_be_asked_about_and_nothing_be_gone_
     assert desk.ledger == ONCE
 
 
-def status(desk: Desk) -> tuple[int, dict[str, Any], str]:
-    """Return how ``status`` ends, its document, and what it tells a person."""
-    words = ("status", "--inventory", str(desk.folder / "inventory.yml"))
-    said = desk.run(*words, "-o", "json")
+def status(desk: Desk, warmed: Warm) -> tuple[int, dict[str, Any]]:
+    """Return how ``status`` ends, and its document."""
+    said = warmed.run("status", "--inventory", str(desk.folder / "inventory.yml"), "-o", "json")
     assert said.err == ""
-    return said.status, json.loads(said.out), desk.run(*words).out
+    return said.status, json.loads(said.out)
 
 
-def test_status_tells_a_run_that_is_alive_from_an_orphan_and_an_orphan_from_a_run_left_open(desk: Desk) -> None:
-    assert eventually(lambda: not desk.is_locked, within=30), "somebody before holds it still"
-    assert status(desk)[0] == ExitStatus.OK
+def status_told(desk: Desk, warmed: Warm) -> str:
+    """Return what ``status`` tells a person, in one line."""
+    return " ".join(warmed.run("status", "--inventory", str(desk.folder / "inventory.yml")).out.split())
+
+
+@pytest.mark.timeout(180)  # nine controllers, one after another
+def test_status_tells_a_run_that_is_alive_from_an_orphan_and_an_orphan_from_a_run_left_open(
+    desk: Desk, warmed: Warm
+) -> None:
+    assert eventually(lambda: not desk.is_locked), "somebody before holds it still"
+    assert status(desk, warmed)[0] == ExitStatus.OK
     until = desk.host / "until"
     until.unlink(missing_ok=True)
     process = desk.start(*desk.words(until=until))
     try:
-        assert eventually(lambda: "begun first" in desk.ledger, within=30)
+        assert eventually(lambda: "begun first" in desk.ledger)
         run = only_run(desk)
-        ended, document, text = status(desk)
+        ended, document = status(desk, warmed)
         assert (ended, document["hosts"][0]["word"]) == (ExitStatus.OK, "LOCKED")
         assert document["hosts"][0]["holding"]["running"] == [f"{run}-00-00"]
-        assert "its process is alive here" in " ".join(text.split())
+        assert "its process is alive here" in status_told(desk, warmed)
         assert [(one["run"], one["is_alive"]) for one in document["runs"]] == [(run, True)]
     finally:
         process.kill()
         process.communicate(timeout=20)
-    ended, document, text = status(desk)
+    ended, document = status(desk, warmed)
     assert (ended, document["hosts"][0]["word"]) == (ExitStatus.WORK_FOUND, "ORPHAN")
-    assert f"{run}-00-00 still runs, and nobody listens" in " ".join(text.split())
-    assert f"soleil-remediate resume {run}" in text
+    told = status_told(desk, warmed)
+    assert f"{run}-00-00 still runs, and nobody listens" in told
+    assert f"soleil-remediate resume {run}" in told
     until.touch()
-    assert eventually(lambda: not desk.is_locked, within=30)
-    ended, document, _ = status(desk)
+    assert eventually(lambda: not desk.is_locked)
+    ended, document = status(desk, warmed)
     assert (ended, document["hosts"][0]["word"]) == (ExitStatus.WORK_FOUND, "FREE")
     assert [(one["run"], one["is_alive"]) for one in document["runs"]] == [(run, False)]
-    assert desk.run("resume", run).status == ExitStatus.OK
-    assert eventually(lambda: not desk.is_locked, within=30)
-    assert status(desk)[0] == ExitStatus.OK
+    assert warmed.run("resume", run).status == ExitStatus.OK
+    assert eventually(lambda: not desk.is_locked)
+    assert status(desk, warmed)[0] == ExitStatus.OK
     assert desk.ledger == ONCE
 
 
-def test_a_run_whose_process_is_alive_is_not_resumed(desk: Desk) -> None:
+def test_a_run_whose_process_is_alive_is_not_resumed(desk: Desk, warmed: Warm) -> None:
     until = desk.host / "until"
     until.unlink(missing_ok=True)
     process = desk.start(*desk.words(until=until))
     try:
-        assert eventually(lambda: "begun first" in desk.ledger, within=30)
+        assert eventually(lambda: "begun first" in desk.ledger)
         process.send_signal(signal.SIGSTOP)  # alive, however long the other one takes
-        said = desk.run("resume", only_run(desk))
+        said = warmed.run("resume", only_run(desk))
         assert said.status == ExitStatus.DECLINED
         assert "goes on: a process on this machine still holds its record" in said.err
     finally:
         process.kill()
         process.communicate(timeout=20)
         until.touch()
-    assert eventually(lambda: not desk.is_locked, within=20)
+    assert eventually(lambda: not desk.is_locked)
 
 
 def test_a_host_that_cannot_be_asked_stays_unknown_and_the_last_line_says_what_to_type(
