@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -18,6 +18,7 @@ from soleil_remediate.errors import FactError, NotOnHost
 from soleil_remediate.facts.files import FileStat, FindNamed, readable, records
 from soleil_remediate.facts.releases import UNFINISHED, Link, ReadLink, ReadTexts
 from soleil_remediate.facts.together import together
+from soleil_remediate.plan import Script
 from soleil_remediate.units import Duration
 
 #: Where commits from which somebody went back are noted, in the checkout itself.
@@ -28,7 +29,22 @@ PRODUCED = ("vendor/autoload.php", "public/build/manifest.json")
 _MIGRATIONS = "database/migrations/"
 _CHECKED_OUT = re.compile(r"([0-9a-f]{40,64})\tHEAD@\{([0-9]{1,12})\}")
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
+#: A line of the file in which git logs what was checked out: before, after, who, when, where.
+_LOGGED = re.compile(r"[0-9a-f]{40,64} ([0-9a-f]{40,64}) .*> ([0-9]{1,12}) [+-][0-9]{4}")
 _DIRT = re.compile(rb"[ MADRCUT]{2} (.+)", re.DOTALL)
+
+
+#: What stands in the files that git keeps in $1 about what was checked out, oldest first, without the reasons: they may
+#: hold an address with its password. Before it which commits are marked, be it in files of their own or in git's pack.
+LIST_LOGGED = Script(
+    "logged-commits",
+    f"""\
+set -eu
+grep -arhsE -D skip -e '^[0-9a-f]+( {BAD_COMMITS}/.*)?$' -- "$1/packed-refs" "$1/{BAD_COMMITS}" | cut -d ' ' -f 1
+printf 'checked out\\n'
+tail -q -n 200 -- "$1/logs/HEAD" | cut -f 1
+""",
+)
 
 
 def _git(root: PurePosixPath, owner: str, *words: str) -> Command:
@@ -62,6 +78,41 @@ class ReadCheckedOut(Query[tuple[CheckedOut, ...]]):
                 raise ValueError(f"no commit: {line[:80]!r}")
             found.append(CheckedOut(match[1], int(match[2])))
         return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """What git's files say of a checkout, whoever looks; git itself may know better.
+
+    Args:
+        history: What was checked out, newest first.
+        bad: Commits from which somebody went back.
+    """
+
+    history: tuple[CheckedOut, ...]
+    bad: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLogged(Query[Logged]):
+    """What was checked out, by git's files and without git: what to ask it first may be guessed from that, no more."""
+
+    root: PurePosixPath
+
+    @property
+    def command(self) -> Command:
+        return Command(LIST_LOGGED.bind(self.root / ".git"))
+
+    def parse(self, output: Output) -> Logged:
+        lines = output.text.splitlines()
+        at = lines.index("checked out")
+        bad, logged = lines[:at], [_LOGGED.fullmatch(line) for line in reversed(lines[at + 1 :])]
+        if not all(map(_COMMIT.fullmatch, bad)):
+            raise ValueError("no commit is marked so")
+        history = tuple(CheckedOut(match[1], int(match[2])) for match in logged if match is not None)
+        if len(history) != len(logged):
+            raise ValueError("no log of git's")
+        return Logged(history=history, bad=frozenset(bad))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,15 +283,19 @@ _PASSED_THROUGH = 60
 
 
 async def read_checkout(host: Reader, root: PurePosixPath, to: str | None) -> Checkout:
-    """Ask for a checkout and for what lies between it and the commit gone back to; four round trips at most.
+    """Ask for a checkout, and in which files the commit gone back to differs; its migrations are not read.
+
+    Two round trips. Where git keeps its log elsewhere, as in a worktree, one more: which commit it is about is guessed
+    from the file, git says later whether that is so, and is asked again where it is not.
 
     Raises:
         NotOnHost: There is no such folder.
         FactError: It cannot be told.
     """
-    (link, gits, locks), unfinished = await together(
+    (link, gits, locks), unfinished, (logged,) = await together(
         host.ask_all(ReadLink(root), FindNamed((root / ".git",)), FindNamed((root / ".git/index.lock",))),
         read_unfinished(host, root),
+        host.ask_each([ReadLogged(root)]),
     )
     if link is None:
         raise NotOnHost(f"there is no {root}", given=str(root))
@@ -249,8 +304,12 @@ async def read_checkout(host: Reader, root: PurePosixPath, to: str | None) -> Ch
     if (unasked := Checkout(root=root, link=link, git=gits[0])).is_roots:
         return unasked
     owner = gits[0].owner
-    history, bad, dirt, tracked = await host.ask_all(
-        ReadCheckedOut(root, owner), ReadBadCommits(root, owner), ReadDirt(root, owner), ReadTracked(root, owner)
+    guess = _between(replace(unasked, history=logged.history, bad=logged.bad), to) if isinstance(logged, Logged) else ()
+    (history, bad, dirt, tracked), _ = await together(
+        host.ask_all(
+            ReadCheckedOut(root, owner), ReadBadCommits(root, owner), ReadDirt(root, owner), ReadTracked(root, owner)
+        ),
+        host.ask_each(guess),  # the same question below is answered then
     )
     found = Checkout(
         root=root,
@@ -263,22 +322,30 @@ async def read_checkout(host: Reader, root: PurePosixPath, to: str | None) -> Ch
         dirt=dirt,
         tracked=tracked,
     )
-    chosen = found.chosen(to)
-    if chosen is None or chosen.commit == found.current.commit:
-        return found
-    (difference,) = await host.ask_each([ReadDifference(root, owner, chosen.commit, found.current.commit)])
-    if isinstance(difference, FactError):
-        return replace(found, difference=difference)
-    names = new_migrations(difference)
-    texts: Sequence[Mapping[PurePosixPath, str] | FactError] = await host.ask_each(
-        [ReadTexts(tuple(root / _MIGRATIONS / name for name in names))] if names else []
-    )
-    migrations: Mapping[str, str] | FactError = {}
-    for text in texts:
-        migrations = (
-            text if isinstance(text, FactError) else {name: text.get(root / _MIGRATIONS / name, "") for name in names}
-        )
-    return replace(found, difference=difference, migrations=migrations)
+    for difference in await host.ask_each(_between(found, to)):
+        found = replace(found, difference=difference)
+    return found
+
+
+def _between(found: Checkout, to: str | None) -> tuple[ReadDifference, ...]:
+    """Return the question in which files the commit gone back to differs; none where there is nothing to go back to."""
+    chosen = found.chosen(to) if found.history else None
+    if found.git is None or chosen is None or chosen.commit == found.current.commit:
+        return ()
+    return (ReadDifference(found.root, found.git.owner, chosen.commit, found.current.commit),)
+
+
+async def read_migrations(host: Reader, checkout: Checkout) -> Mapping[str, str] | FactError | None:
+    """Ask what stands in the migrations that only the newer commit has, by file name; one round trip, or none.
+
+    ``None`` where it is not known which these are.
+    """
+    if checkout.difference is None or isinstance(checkout.difference, FactError):
+        return None
+    folder, names = checkout.root / _MIGRATIONS, new_migrations(checkout.difference)
+    for texts in await host.ask_each([ReadTexts(tuple(folder / name for name in names))] if names else []):
+        return texts if isinstance(texts, FactError) else {name: texts.get(folder / name, "") for name in names}
+    return {}
 
 
 async def read_unfinished(host: Reader, root: PurePosixPath) -> FileStat | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -16,13 +16,14 @@ from soleil_remediate.facts.checkouts import (
     changed_migrations,
     new_migrations,
     read_checkout,
+    read_migrations,
 )
 from soleil_remediate.facts.clocks import as_text
 from soleil_remediate.facts.files import FileStat, FindNamed
 from soleil_remediate.facts.maintenance import read_maintenance
 from soleil_remediate.facts.octane import read_octane
 from soleil_remediate.facts.onsets import read_onset
-from soleil_remediate.facts.rollbacks import Artisan, Rollback
+from soleil_remediate.facts.rollbacks import Artisan, read_waiting
 from soleil_remediate.facts.services import read_services
 from soleil_remediate.facts.together import together
 from soleil_remediate.facts.workers import ReadPrograms
@@ -126,7 +127,7 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
     """
 
     kind = "checkout.rollback"
-    rounds = 4  # five where only a migration is in the way, six with migrations: back
+    rounds = 3  # one more where git keeps its log elsewhere, as in a worktree, and one more with migrations: back
     #: As with a release: older code may write what newer cannot read.
     risk: ClassVar[Risk] = Risk.DESTRUCTIVE
     divides = True
@@ -136,13 +137,13 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
     async def read(self, host: Reader) -> CheckoutSeen:
         cache = self.root / "bootstrap/cache"
         (
-            (checkout, rollback),
+            checkout,
             services,
             ((programs, caches, built), (marks, is_held, listening)),
             onset,
             octane,
         ) = await together(
-            self._read_checkout(host),
+            read_checkout(host, self.root, self.to),
             read_services(host, [self.php, *self.needs], tested=[self.php]),
             together(
                 host.ask_all(
@@ -166,21 +167,34 @@ class RollBackCheckout(GoBack[CheckoutSeen]):
             octane=octane,
             is_held=is_held,
             listening=listening,
-            rollback=rollback,
         )
-        found, difference = checkout.migrations, checkout.difference
-        if isinstance(found, FactError) or isinstance(difference, FactError) or not found or not difference:
-            return seen
-        artisan = Artisan(code=self.root, user=self.user)
-        return await self._read_waiting(host, seen, found, changed_migrations(difference), artisan)
-
-    async def _read_checkout(self, host: Reader) -> tuple[Checkout, Rollback | None]:
-        checkout = await read_checkout(host, self.root, self.to)
         difference = checkout.difference
-        if difference is None or isinstance(difference, FactError) or not self._is_to_go(checkout):
-            return checkout, None
-        names = new_migrations(difference)
-        return checkout, await self._read_rollback(host, names, Artisan(code=self.root, user=self.user))
+        if difference is None or isinstance(difference, FactError):
+            return seen
+        names, changed = new_migrations(difference), changed_migrations(difference)
+        artisan = Artisan(code=self.root, user=self.user)
+        migrations, rollback, _ = await together(
+            read_migrations(host, checkout),
+            self._read_rollback(host, names if self._is_to_go(checkout) else (), artisan),
+            self._ask_ahead(host, seen, names, changed, artisan),
+        )
+        seen = replace(seen, checkout=replace(checkout, migrations=migrations), rollback=rollback)
+        if isinstance(migrations, FactError) or not migrations:
+            return seen
+        return await self._read_waiting(host, seen, migrations, changed, artisan)
+
+    async def _ask_ahead(
+        self, host: Reader, seen: CheckoutSeen, names: Collection[str], changed: Collection[str], artisan: Artisan
+    ) -> None:
+        """Ask which migrations have run beside what stands in them, where it may come down to that.
+
+        So it takes no round trip of its own: the same question is not asked twice.
+        """
+        unread = replace(seen, checkout=replace(seen.checkout, migrations=dict.fromkeys(names, "")))
+        if self.migrations != "additive" or {*names} <= {*changed} or self._can_plan(unread):
+            return
+        if self._can_plan(replace(unread, waiting=frozenset(names))):
+            await read_waiting(host, (), [artisan])
 
     def _is_to_go(self, checkout: Checkout) -> bool:
         with suppress(Unplannable):

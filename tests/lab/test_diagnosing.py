@@ -24,6 +24,15 @@ def test_a_host_on_which_nothing_is_wrong_is_left_as_it_is(web1: LabHost) -> Non
     assert web1.shell(traces) == before
 
 
+@pytest.mark.parametrize("what", ["exception", "migration"])
+def test_every_scenario_of_a_checkout_in_place_is_known_after_three_round_trips(web1: LabHost, what: str) -> None:
+    """Also where it comes down to whether a migration has run, which artisan is asked."""
+    web1.break_with("bad-checkout", what=what)
+    (found,) = diagnose(hosts="web1", inventory=web1.lab.inventory)
+    assert "failed-deployment-rollback" in [one.scenario for one in found.faulty]
+    assert {one.preview.round_trips for one in found.findings} == {3}
+
+
 @pytest.mark.parametrize(
     "user, cause, health",
     [

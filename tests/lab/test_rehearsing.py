@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
-#: A release in place takes one look more: which files differ is known only once the commit is.
-MOST_ROUND_TRIPS = {"bad-checkout": 4}
+MOST_ROUND_TRIPS = 3
 
 
 @pytest.mark.parametrize("fault", faults_about(Lab()), ids=lambda fault: fault.name)
@@ -32,7 +31,7 @@ def test_a_fault_is_found_and_told_first_and_ends_as_it_has_to(web1: LabHost, fa
     done = rehearse(fault, web1.lab, runs=Runs(tmp_path))
 
     assert done.amiss == ()
-    assert 0 < done.round_trips <= MOST_ROUND_TRIPS.get(fault.name, 3)
+    assert 0 < done.round_trips <= MOST_ROUND_TRIPS
     if done.is_red_again:  # what was taken back is said by the record of the run that had sent it
         lines = [line for run in Runs(tmp_path).list() for line in Runs(tmp_path).read(run.run)]
         taken_back = [line["takes_back"] for line in lines if line["type"] == "ChangeIntended" and line["takes_back"]]
@@ -88,7 +87,7 @@ def test_what_is_left_to_a_person_is_repaired_once_that_one_has_named_what_has_t
     assert (tuple(done.inputs), done.ends) == (told.named, told.ends)
     assert (tuple(dict.fromkeys(done.sent)), done.sent_again) == (told.sent, ())
     assert done.is_red_again is told.is_red_again
-    assert 0 < done.round_trips <= MOST_ROUND_TRIPS.get(fault, 3)
+    assert 0 < done.round_trips <= MOST_ROUND_TRIPS
 
 
 def test_every_fault_that_somebody_can_name_something_for_is_rehearsed_with_it() -> None:

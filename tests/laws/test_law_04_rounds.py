@@ -28,7 +28,7 @@ def test_what_a_look_measures_after_a_repair_keeps_to_the_same_bound(kind: type[
 
 #: What is asked as somebody whom the first answer names, about what the second one names.
 SEVERAL = {
-    "checkout.rollback": 4,
+    "checkout.rollback": 3,
     # What is looked for in a log only once a page was asked for that has to stand there.
     **dict.fromkeys(("requests.failing", "requests.served"), 3),
     # The cluster behind the application's database is known in the second round.

@@ -21,10 +21,12 @@ from soleil_remediate.facts.checkouts import (
     ReadCheckedOut,
     ReadDifference,
     ReadDirt,
+    ReadLogged,
     ReadTracked,
     changed_migrations,
     new_migrations,
     read_checkout,
+    read_migrations,
 )
 from soleil_remediate.look import look
 from tests.unit.facts.answers import complaint, record, run_here, said, see
@@ -80,11 +82,17 @@ def repository() -> Iterator[Here]:
         yield folder
 
 
-def look_at(folder: Here, to: str | None = None) -> Checkout:
+async def read_all(root: Path, to: str | None) -> Checkout:
+    found = await read_checkout(Reader(), root, to)
+    return replace(found, migrations=await read_migrations(Reader(), found))
+
+
+def look_at(folder: Here, to: str | None = None, *, most_rounds: int = 3) -> Checkout:
     """What is seen of a checkout, by the real tools."""
     host = _Here()
-    (seen,) = look([read_checkout(Reader(), Path(folder), to)], host.ask)
-    assert host.rounds <= 4
+    (seen,) = look([read_all(Path(folder), to)], host.ask)
+    assert host.rounds <= most_rounds
+    assert len({*host.asked}) == len(host.asked)
     if isinstance(seen, FactError):
         raise seen
     assert isinstance(seen, Checkout)
@@ -94,9 +102,11 @@ def look_at(folder: Here, to: str | None = None) -> Checkout:
 class _Here:
     def __init__(self) -> None:
         self.rounds = 0
+        self.asked: list[Command] = []
 
     def ask(self, commands: Sequence[Command]) -> list[Output | FactError]:
         self.rounds += 1
+        self.asked += commands
         return [run_here(self._as_told(command)) for command in commands]
 
     def _as_told(self, command: Command) -> Command:
@@ -162,6 +172,61 @@ def test_changed_files_what_git_keeps_and_its_lock_are_seen_and_nothing_is_writt
     assert (repository / ".git/index").stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_which_commits_to_compare_is_guessed_from_gits_files_so_that_no_round_trip_is_spent_on_it(
+    repository: Here, is_packed: bool
+) -> None:
+    first = commit(repository, "a", "1", START)
+    second = commit(repository, "a", "2", START + HOUR)
+    commit(repository, "database/migrations/2_new.php", "new", START + 2 * HOUR)
+    git(repository, "update-ref", f"{BAD_COMMITS}/{second}", second)
+    if is_packed:
+        git(repository, "pack-refs", "--all")
+        assert not (repository / ".git" / BAD_COMMITS / second).exists()
+    (logged,) = look([Reader().ask(ReadLogged(Path(repository)))], _Here().ask)
+    seen = look_at(repository)
+    assert (logged.history, logged.bad) == (seen.history, seen.bad)
+    assert (seen.bad, seen.chosen(None)) == ({second}, CheckedOut(first, START))
+    assert (seen.difference, seen.migrations) == (
+        {"a": "M", "database/migrations/2_new.php": "A"},
+        {"2_new.php": "new"},
+    )
+    assert look_at(repository, to=second[:9]).difference == {"database/migrations/2_new.php": "A"}
+
+
+def test_why_a_commit_was_checked_out_is_not_read_there_since_it_may_name_an_address_with_its_password(
+    repository: Here,
+) -> None:
+    first = commit(repository, "a", "1", START)
+    git(repository, "update-ref", "--create-reflog", "-m", "pull https://me:verysecret@localhost/a", "HEAD", "HEAD")
+    git(repository, "reset", "-q", "--hard", "HEAD")
+    log = repository / ".git/logs/HEAD"
+    log.write_text(log.read_text().replace("\treset: ", "\tpull https://me:verysecret@localhost/a: "))
+    assert "verysecret" in log.read_text()
+    told = run_here(ReadLogged(Path(repository)).command)
+    assert (told.exit_status, b"secret" in told.stdout, first.encode() in told.stdout) == (0, False, True)
+
+
+def test_git_itself_says_what_was_there_before_whatever_its_files_say_and_one_round_trip_more_is_spent(
+    repository: Here,
+) -> None:
+    first = commit(repository, "a", "1", START)
+    commit(repository, "database/migrations/2_new.php", "new", START + HOUR)
+    worktree = repository.parent / "worktree"
+    worktree.mkdir()
+    os.chown(worktree, repository.stat().st_uid, -1)
+    git(repository, "worktree", "add", "-q", "--detach", str(worktree), first, at=START + 2 * HOUR)
+    git(worktree, "reset", "-q", "--hard", "main", at=START + 3 * HOUR)
+    seen = look_at(worktree, most_rounds=4)
+    assert seen.chosen(None) == CheckedOut(first, START + 2 * HOUR)
+    assert seen.migrations == {"2_new.php": "new"}
+
+    log = repository / ".git/logs/HEAD"
+    log.write_text(log.read_text().replace(f" {first} ", f" {'0' * 40} "))
+    seen = look_at(repository, most_rounds=4)
+    assert isinstance(seen, Checkout), "a commit that is not there is no reason to believe nothing"
+
+
 def test_the_first_commit_has_none_before_it(repository: Here) -> None:
     commit(repository, "a", "1", START)
     seen = look_at(repository)
@@ -214,6 +279,9 @@ def _break(repository: Here) -> None:
         (ReadCheckedOut(Path("/x"), ME), "abc\tHEAD@{1}\n"),
         (ReadCheckedOut(Path("/x"), ME), f"{'a' * 40}\tHEAD@{{0 minutes ago}}\n"),
         (ReadBadCommits(Path("/x"), ME), "abc\n"),
+        (ReadLogged(Path("/x")), f"{'a' * 40}\n"),
+        (ReadLogged(Path("/x")), "abc\nchecked out\n"),
+        (ReadLogged(Path("/x")), f"checked out\n{'a' * 40} {'b' * 40} a <a@b> then\n"),
         (ReadDirt(Path("/x"), ME), "b\0"),
         (ReadTracked(Path("/x"), ME), "other\0"),
         (ReadDifference(Path("/x"), ME, "a" * 40, "b" * 40), "A\0"),
@@ -235,6 +303,7 @@ def test_of_a_checkout_of_roots_git_is_not_asked_at_all(name: str) -> None:
         read_checkout(Reader(), Path("/srv/x"), None),
         ("find /srv/x -maxdepth", said("d\tdeploy\t1.5\t\0")),
         ("index.lock", said(status=1, stderr=complaint("/srv/x/.git/index.lock"))),
+        ("logged-commits", said(f"checked out\n{'0' * 40} {'a' * 40} a <a@b> 1790000000 +0000\n")),
         ("ROLLBACK_UNFINISHED", said(status=1, stderr=complaint("/srv/x/.git"))),
         ("/srv/x/.git/HEAD", said("/srv/x/.git/HEAD\0ref: refs/heads/main\n")),
         ("/srv/x/.git", said(record("/srv/x/.git", kind="d", owner=name, owner_id=0))),

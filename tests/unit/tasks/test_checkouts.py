@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from soleil_remediate.command import Reader
+from soleil_remediate.command import Output, Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.checkouts import CheckedOut, Checkout
 from soleil_remediate.facts.octane import Octane
@@ -47,6 +47,9 @@ from tests.unit.tasks.values import SRV, file, nothing, refusal
 
 ROOT = Path("/srv/app")
 A, B, C, D = ("a" * 40, "b" * 40, "c" * 40, "d" * 40)
+#: What git's own files say of it.
+LOGGED = f"checked out\n{A} {B} a <a@b> 1690000000 +0000\n{B} {C} a <a@b> 1700000000 +0000\n"
+
 TASK = RollBackCheckout(root=ROOT, again="soleil-remediate remediate --host web1")
 
 
@@ -385,6 +388,7 @@ def test_how_migrations_would_be_taken_back_is_read_only_where_a_person_wants_th
         ("migrate:rollback", said("Rolling back: 9_new\n9_new: drop table a\n")),
         ("find /srv/app ", said("d\tdeploy\t1.5\t\0")),
         ("-path /srv/app/.git )", said(record("/srv/app/.git", kind="d", owner="deploy", owner_id=1000))),
+        ("logged-commits", said(LOGGED)),
         (" log -g ", said(f"{C}\tHEAD@{{1700000000}}\n{B}\tHEAD@{{1690000000}}\n")),
         ("for-each-ref", said(f"{bad}\n" if bad else "")),
         (" status ", said()),
@@ -397,25 +401,25 @@ def test_how_migrations_would_be_taken_back_is_read_only_where_a_person_wants_th
         ("date", said(f"{SERVED}\n")),
         ("octane-server-state.json", said(status=1, stderr="cat: /srv/state.json: No such file or directory\n")),
         ("grep", said("/srv/app/database/migrations/9_new.php\0x\n")),
-        most_rounds=6,
+        most_rounds=4 if is_asked else 3,
     )
     assert (what.rollback is not None) is is_asked
 
 
-@pytest.mark.parametrize("kind, is_asked", [("A", True), ("M", False)])
-def test_whether_a_migration_has_run_is_asked_where_only_that_is_in_the_way(kind: str, is_asked: bool) -> None:
-    what = see(
+def read_where(differs: str, *rules: tuple[str, Output | FactError]) -> CheckoutSeen:
+    """Return what is read where the two commits differ so, in three round trips."""
+    what: CheckoutSeen = see(
         TASK.read(Reader()),
+        *rules,
         *SYSTEMD,
-        ("migrate:status", said("Migration name ... Batch / Status\n8_old ... [1] Ran\n9_new ... Pending\n")),
-        ("php -- application /srv/app", said(STARTED + described(driver="pgsql"))),
         ("find /srv/app ", said("d\tdeploy\t1.5\t\0")),
         ("-path /srv/app/.git )", said(record("/srv/app/.git", kind="d", owner="deploy", owner_id=1000))),
+        ("logged-commits", said(LOGGED)),
         (" log -g ", said(f"{C}\tHEAD@{{1700000000}}\n{B}\tHEAD@{{1690000000}}\n")),
         ("for-each-ref", said()),
         (" status ", said()),
         (" ls-files ", said()),
-        (" diff ", said(f"{kind}\0database/migrations/9_new.php\0")),
+        (" diff ", said(differs)),
         ("grep -oE", said(status=2, stderr="grep: /srv/app/storage/framework/down: No such file or directory\n")),
         ("/proc/net/tcp", said(LISTENS_ON_80)),
         ("find -H", said(status=1, stderr=complaint("/srv/app"))),
@@ -423,12 +427,39 @@ def test_whether_a_migration_has_run_is_asked_where_only_that_is_in_the_way(kind
         ("date", said(f"{SERVED}\n")),
         ("octane-server-state.json", said(status=1, stderr="cat: /srv/state.json: No such file or directory\n")),
         ("grep", said(f"/srv/app/database/migrations/9_new.php\0{DROPPED}\n")),
-        most_rounds=5 if is_asked else 4,
+        most_rounds=3,
     )
+    return what
+
+
+#: What artisan says where the migration has not run.
+PENDING = (
+    ("migrate:status", said("Migration name ... Batch / Status\n8_old ... [1] Ran\n9_new ... Pending\n")),
+    ("php -- application /srv/app", said(STARTED + described(driver="pgsql"))),
+)
+
+
+@pytest.mark.parametrize("kind, is_asked", [("A", True), ("M", False)])
+def test_whether_a_migration_has_run_is_asked_where_only_that_is_in_the_way(kind: str, is_asked: bool) -> None:
+    what = read_where(f"{kind}\0database/migrations/9_new.php\0", *(PENDING if is_asked else ()))
     assert what.waiting == ({"9_new.php"} if is_asked else set())
     if is_asked:
         assert TASK.plan(what).because.endswith(". 1 migration between them never ran, artisan says: 9_new.php")
         assert change_of(TASK, what).command.words[-2:] == ("", "9_new")
+
+
+def test_artisan_is_not_asked_where_no_migration_came_or_something_else_is_in_the_way() -> None:
+    assert read_where("A\0app/new.php\0").checkout.migrations == {}
+    what = read_where("A\0database/migrations/9_new.php\0", (" status --porcelain", said(" M a.php\0")))
+    assert (what.checkout.migrations, what.waiting) == ({"9_new.php": DROPPED}, frozenset())
+    assert "were changed and not committed: a.php" in refusal(TASK, what)
+
+
+def test_what_artisan_says_is_no_reason_to_go_back_over_a_migration_that_cannot_be_read() -> None:
+    unreadable = ("grep -a -H -Z  -- /srv/app/database", FactError("no answer"))
+    what = read_where("A\0database/migrations/9_new.php\0", unreadable, *PENDING)
+    assert (str(what.checkout.migrations), what.waiting) == ("no answer", frozenset())
+    assert "cannot be read (no answer)" in refusal(TASK, what)
 
 
 @pytest.mark.parametrize("difference", [FactError("gone"), None])
