@@ -37,7 +37,9 @@ class Discovered:
 
 
 def discover(host: Host, session: Session) -> Discovered:
-    """Find out which application a host serves; two round trips. Where it serves several, none is chosen.
+    """Find out which application a host serves; where it serves several, none is chosen.
+
+    What has to be known for that was asked with the session's greeting, so in most cases no round trip is spent.
 
     Raises:
         Unreachable: The host is gone.

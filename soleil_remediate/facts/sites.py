@@ -6,15 +6,16 @@ What a host says of itself names places, a user and an address on that host, and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from soleil_remediate.command import Command, Output, Query, Reader
 from soleil_remediate.errors import FactError
-from soleil_remediate.facts.files import ResolvePaths, StatFile, only_missing
+from soleil_remediate.facts.files import ResolvePaths, StatFile, only_missing, records
 from soleil_remediate.facts.php_fpm import PoolUser, ReadPoolUsers
+from soleil_remediate.plan import Script
 
 #: What Debian's nginx.conf includes: every file of the first folder, and those of the second that end in .conf.
 SITES, SNIPPETS = PurePosixPath("/etc/nginx/sites-enabled"), PurePosixPath("/etc/nginx/conf.d")
@@ -104,6 +105,67 @@ def _servers(lines: Iterable[str]) -> list[Server]:
     ]
 
 
+#: Beside each folder ``public`` that a line of its own in the folders $1 and $2 names plainly: which type artisan is
+#: of, nothing where find sees none, and where the log really lies. Whether nginx serves it is for others to say.
+LOOK_BESIDE = Script(
+    "look-beside",
+    r"""set -eu
+grep -R -h -a -E --devices=skip -e '^[[:space:]]*root[[:space:]]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/public/?;' -- "$@" |
+    grep -a -o -E -e '(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+/public/?;' | head -n 20 |
+    while read -r root; do
+        root=${root%;}
+        root=${root%/}
+        root=${root%/public}
+        printf '%s\0' "$root"
+        find "$root/artisan" -maxdepth 0 -printf '%y' || :
+        printf '\0'
+        realpath -m -z -- "$root/storage/logs/laravel.log"
+    done
+""",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What lies in the folder of an application.
+
+    Args:
+        has_artisan: Whether artisan is a plain file.
+        log: Where its log really lies.
+    """
+
+    has_artisan: bool
+    log: PurePosixPath | None
+
+
+@dataclass(frozen=True, slots=True)
+class LookBeside(Query[Mapping[PurePosixPath, Beside]]):
+    """What lies in the folders that nginx seems to serve an application of, before it is known which these are.
+
+    What is not in the answer may be there all the same: it has to be asked about.
+    """
+
+    empty_is = "no folder is named so, where the script ended well"
+
+    @property
+    def command(self) -> Command:
+        return Command(LOOK_BESIDE.bind(SITES, SNIPPETS))
+
+    def parse(self, output: Output) -> Mapping[PurePosixPath, Beside]:
+        told = [record.decode() for record in records(output.stdout)]
+        found = {}
+        for root, kind, log in zip(told[::3], told[1::3], told[2::3], strict=True):
+            if not root.startswith("/") or len(kind) > 1 or not log.startswith("/"):
+                raise ValueError("no folder of an application")
+            if kind:
+                found[PurePosixPath(root)] = Beside(has_artisan=kind == "f", log=PurePosixPath(log))
+        return found
+
+
+#: All that is asked about a host of which nothing is known, and in most cases all that has to be.
+ASKED_FIRST: tuple[Query[Any], ...] = (ReadServers(), ReadPoolUsers(), LookBeside())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundApplication:
     """A Laravel application that nginx serves.
@@ -124,40 +186,59 @@ class FoundApplication:
 
 
 async def read_applications(host: Reader) -> tuple[FoundApplication, ...]:
-    """Return every application that nginx serves from a folder ``public`` with ``artisan`` beside it; two round trips.
+    """Return every application that nginx serves from a folder ``public`` with ``artisan`` beside it.
+
+    One round trip; one more where nginx's configuration is written in an unusual way, or a folder cannot be looked at.
 
     Raises:
         FactError: It cannot be told which there are.
     """
+    servers, pools, beside = await host.ask_each(ASKED_FIRST)
+    if isinstance(servers, FactError):
+        raise servers
     places: dict[PurePosixPath, list[Server]] = {}
-    for server in await host.ask(ReadServers()):
+    for server in servers:
         for root in dict.fromkeys(place for place in map(_place, server.roots) if place is not None):
             places.setdefault(root, []).append(server)
     if len(places) > _MOST:
         raise FactError(f"nginx serves {len(places)} folders, too many to look for an application beside each")
-    if not places:
-        return ()
-    queries: list[Query[Any]] = [ReadPoolUsers()]
-    for root in places:
-        queries += [StatFile(root / "artisan"), ResolvePaths((root / "storage/logs/laravel.log",))]
-    pools, *answers = await host.ask_each(queries)
+    lies = {} if isinstance(beside, FactError) else dict(beside)
+    lies.update(await _look_beside(host, [root for root in places if root not in lies]))
     found = []
-    for number, (root, its) in enumerate(places.items()):
-        tool, log = answers[2 * number : 2 * number + 2]
-        if isinstance(tool, FactError):  # it may be one as well, so nobody could say which one is meant
-            raise tool
-        if tool is not None and tool.is_regular:
+    for root, its in places.items():
+        if lies[root].has_artisan:
             url, origin = _reached(its)
             found.append(
                 FoundApplication(
                     root=root,
-                    log=None if isinstance(log, FactError) else next(iter(log.values())),
+                    log=lies[root].log,
                     user=None if isinstance(pools, FactError) else _user(its, pools),
                     url=url,
                     origin=origin,
                 )
             )
     return tuple(found)
+
+
+async def _look_beside(host: Reader, roots: Sequence[PurePosixPath]) -> Mapping[PurePosixPath, Beside]:
+    """Ask what lies in some folders; one round trip, or none.
+
+    Raises:
+        FactError: One of them cannot be looked at: it may be one as well, so nobody could say which one is meant.
+    """
+    tools = [StatFile(root / "artisan") for root in roots]
+    logs = [ResolvePaths((root / "storage/logs/laravel.log",)) for root in roots]
+    queries: list[Query[Any]] = [*tools, *logs]
+    answers = await host.ask_each(queries)
+    found = {}
+    for root, tool, log in zip(roots, answers[: len(roots)], answers[len(roots) :], strict=True):
+        if isinstance(tool, FactError):
+            raise tool
+        found[root] = Beside(
+            has_artisan=tool is not None and tool.is_regular,
+            log=None if isinstance(log, FactError) else next(iter(log.values())),
+        )
+    return found
 
 
 def _place(written: str) -> PurePosixPath | None:

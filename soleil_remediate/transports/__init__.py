@@ -123,7 +123,10 @@ class Session(Protocol):
 
     @property
     def round_trips(self) -> int:
-        """How many batches were sent and waited for since the session was open."""
+        """How many batches were sent and waited for since the session was open.
+
+        What travels with the greeting (:func:`~.ahead.asked_ahead`) is no batch of its own.
+        """
 
     @property
     def memory(self) -> str:

@@ -34,6 +34,7 @@ from soleil_remediate.host import Host
 from soleil_remediate.identity import UNSAID, Identity, refuse_another
 from soleil_remediate.plan import FileIdentity, Gather, Preserve
 from soleil_remediate.transports import Access, HostKey, Operation, Progress, Saved
+from soleil_remediate.transports.ahead import asked_ahead
 from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.evidence import TAIL
 from soleil_remediate.transports.from_here import of_the_host
@@ -243,6 +244,7 @@ class ScriptedSession:
         self._scripted = scripted
         self._identity = scripted.identity
         self._round_trips = 0
+        self._ahead = frozenset(asked_ahead(host))
         self._memory = ""
 
     @property
@@ -284,7 +286,8 @@ class ScriptedSession:
         """
         if not commands:
             return []
-        self._go()
+        ahead, self._ahead = self._ahead, frozenset()
+        self._go(round_trips=0 if ahead.issuperset(commands) else 1)
         return of_the_host(self._host, commands, self._scripted.read)
 
     def claim(self, owner: str) -> None:
@@ -352,8 +355,8 @@ class ScriptedSession:
         """End the session and give the lock back."""
         self._scripted.give_back(self)
 
-    def _go(self) -> None:
-        self._round_trips += 1
+    def _go(self, *, round_trips: int = 1) -> None:
+        self._round_trips += round_trips
         if self._scripted.unreachable is not None:
             raise self._scripted.unreachable
 

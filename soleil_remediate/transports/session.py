@@ -6,12 +6,13 @@ import secrets
 import shlex
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.resources import files
 from math import inf
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import BinaryIO
 
 from soleil_remediate.command import Command, Output, Secret
@@ -32,6 +33,7 @@ from soleil_remediate.identity import UNSAID, Identity, refuse_another
 from soleil_remediate.plan import Gather, Preserve
 from soleil_remediate.secrecy import redacted
 from soleil_remediate.transports import Access, HostKey, Operation, Progress, Saved
+from soleil_remediate.transports.ahead import asked_ahead
 from soleil_remediate.transports.becoming import Becoming, Link
 from soleil_remediate.transports.deadline import Cancellation
 from soleil_remediate.transports.dotenv import asking_for_secrets, learn_secrets
@@ -86,6 +88,7 @@ class ShellSession:
         host: Whose session it is.
         becoming: What opens its shells; its link is closed with the session.
         shell: The first shell, greeted.
+        ahead: What it was asked with the greeting, answered or not.
         access: With whose rights the shells run.
         host_key: By which the host proved to be itself, where the link knows one.
         identity: Which machine that is.
@@ -99,6 +102,7 @@ class ShellSession:
         becoming: Becoming,
         *,
         shell: Shell,
+        ahead: Mapping[Command, Question] = MappingProxyType({}),
         access: Access,
         host_key: HostKey | None = None,
         identity: Identity = UNSAID,
@@ -112,6 +116,7 @@ class ShellSession:
         self._becoming = becoming
         self._link = becoming.link
         self._main = self._first = shell
+        self._ahead = ahead
         self._sides: list[Shell] = []
         self._sides_given = _MOST_SIDE_SHELLS
         self._base = base
@@ -181,7 +186,8 @@ class ShellSession:
         shell = _new_shell(becoming, time.monotonic, greeting_within=_OPENING)
         if shell is None or shell.greeting is None:
             raise Unreachable(f"{host.name} let us in and starts no shell; it was not touched")
-        while shell.pending and not shell.has_ended:
+        ahead = {command: shell.ask(command) for command in asked_ahead(host)}
+        while shell.greeting.waits_for and not shell.has_ended:
             _turn([shell], link, host.name)
         access = access_of(shell.greeting, host.connection)
         if access is None:
@@ -190,7 +196,9 @@ class ShellSession:
         refuse_another(host, identity := identity_of(shell.greeting))
         if becoming.why_not and not access.is_root:
             access = replace(access, why_not=becoming.why_not)
-        return cls(host, becoming, shell=shell, access=access, host_key=host_key, identity=identity, base=base)
+        return cls(
+            host, becoming, shell=shell, ahead=ahead, access=access, host_key=host_key, identity=identity, base=base
+        )
 
     # -- reads --------------------------------------------------------------------------------------------------------
 
@@ -223,12 +231,20 @@ class ShellSession:
     def _ask_host(self, commands: Sequence[Command]) -> list[Output | FactError]:
         if not commands:
             return []
+        ahead, self._ahead = self._ahead, {}
+        if {*commands} <= ahead.keys() and (heard := self._heard_ahead([ahead[command] for command in commands])):
+            return [self._answer(self._main, command, one) for command, one in zip(commands, heard, strict=True)]
         self._round_trips += 1
         if (learning := self._learning) is None:
             return self._ask(commands)
         about_secrets, *answers = self._ask([learning, *commands])
         self._learn(about_secrets)  # before anybody can see what the others say
         return answers
+
+    def _heard_ahead(self, questions: list[Question]) -> list[Question]:
+        """Wait until questions are answered that are under way since the greeting; nothing where the shell ended."""
+        self._drive(self._main)
+        return [] if any(question.status is None for question in questions) else questions
 
     def _learn(self, about_secrets: Output | FactError) -> None:
         """Learn what the application keeps secret; what could not be read whole is asked again with the next batch."""

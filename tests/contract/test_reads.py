@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from soleil_remediate.command import Command, Secret
 from soleil_remediate.errors import FactError, Unreachable
 from soleil_remediate.transports import Session
 from soleil_remediate.transports import session as session_module
+from soleil_remediate.transports.ahead import asked_ahead
 from soleil_remediate.transports.becoming import Becoming
 from soleil_remediate.transports.session import ShellSession
 from soleil_remediate.transports.shell import Shell, Stream
@@ -187,6 +189,47 @@ def test_two_hundred_questions_are_one_round_trip(session: Session) -> None:
 def test_no_question_is_no_round_trip(session: Session) -> None:
     assert session.ask([]) == []
     assert session.round_trips == 0
+
+
+@pytest.fixture
+def unlisted(bed: Bed) -> Session:
+    """A session with a host of which nothing is known."""
+    bed.host = replace(bed.host, is_listed=False)
+    return bed.open()
+
+
+def test_what_a_host_in_no_inventory_serves_is_asked_with_the_greeting(unlisted: Session) -> None:
+    asked = asked_ahead(unlisted.host)
+    heard = unlisted.ask(asked)
+    assert (len(heard), unlisted.round_trips) == (3, 0)
+    assert unlisted.ask(asked) == heard
+    assert unlisted.round_trips == 1, "what was heard once is asked anew"
+
+
+def test_whoever_asks_something_else_first_is_answered_that(unlisted: Session) -> None:
+    (answer,) = unlisted.ask([Command(("echo", "first"))])
+    assert (output(answer).text, unlisted.round_trips) == ("first\n", 1)
+    unlisted.ask(asked_ahead(unlisted.host))
+    assert unlisted.round_trips == 2, "what was asked with the greeting is as old as that"
+
+
+def test_what_was_asked_with_the_greeting_of_a_shell_that_ended_is_asked_again(reached: Bed) -> None:
+    reached.host = replace(reached.host, is_listed=False)
+    session = reached.open()
+    assert isinstance(session, ShellSession)
+    session._main.close()
+    heard = session.ask(asked_ahead(session.host))
+    assert (len(heard), [one for one in heard if isinstance(one, FactError)]) == (3, [])
+    assert session.round_trips == 1
+
+
+def test_only_a_host_of_which_nothing_is_known_is_asked_anything_ahead(bed: Bed) -> None:
+    unlisted = replace(bed.host, is_listed=False)
+    assert asked_ahead(unlisted)
+    assert asked_ahead(bed.host) == ()
+    assert asked_ahead(replace(unlisted, app={"root": "/srv/app"})) == ()
+    known = replace(unlisted.connection, machine_id="0" * 32)
+    assert asked_ahead(replace(unlisted, connection=known)) == (), "another machine is asked nothing"
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can become somebody else")

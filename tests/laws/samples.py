@@ -25,7 +25,7 @@ from soleil_remediate.facts.poolers import AskPooler
 from soleil_remediate.facts.processes import OpenFile, ReadMounts
 from soleil_remediate.facts.replies import AskRedis
 from soleil_remediate.facts.rollbacks import Artisan, PretendRollback, ReadBatches
-from soleil_remediate.facts.sites import ReadServers
+from soleil_remediate.facts.sites import LookBeside, ReadServers
 from soleil_remediate.look import look
 from soleil_remediate.looks.bookings import BookingsChoices, BookingsGuards, BookingsLogWindow, BookingsOverlaps
 from soleil_remediate.looks.databases import DatabaseLog, DatabaseOverview, DatabaseSessions
@@ -427,6 +427,7 @@ RARE: tuple[Query[Any], ...] = (
     PretendRollback(_ARTISAN, ("2026_01_02_000001_add_floor",)),
     ReadServers(),
     ReadPoolUsers(),
+    LookBeside(),
     FindOtherWorkers(Path("/srv/x")),
 )
 

@@ -15,6 +15,7 @@ from soleil_remediate.command import Command, Query
 from soleil_remediate.facts.lines import WRITTEN_NOW
 from soleil_remediate.facts.redis import ASK_SERVER
 from soleil_remediate.facts.services import ALONE, WITHOUT_A_TRACE
+from soleil_remediate.facts.sites import LOOK_BESIDE
 from soleil_remediate.plan import Script
 from soleil_remediate.rights import NO_SETTING
 from soleil_remediate.task import Reading
@@ -157,6 +158,8 @@ def _php_of_facts() -> set[str]:
 
 READING_PHP = _php_of_facts()
 READING_SCRIPTS = _scripts_of_facts() - {WITHOUT_A_TRACE.text}
+#: Those of them that are judged by themselves.
+JUDGED_ALONE = {LOOK_BESIDE.text}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
@@ -180,7 +183,20 @@ def test_what_finds_the_log_that_is_written_now_only_compares_files_and_lists_a_
     assert [command for command in commands if re.search("[><&`]|[$][(]", command)] == ['ls -- "${1%/*}/" >/dev/null']
 
 
-@pytest.mark.parametrize("text", sorted(READING_SCRIPTS))
+def test_what_looks_beside_the_folders_that_nginx_names_only_looks() -> None:
+    lines = [line.strip() for line in LOOK_BESIDE.text.replace("|\n", "\n").splitlines()]
+    commands = [command.strip() for line in lines for command in re.split(r" \| |\|\|", line)]
+    assert {command.split()[0] for command in commands} == {
+        "set", "grep", "head", "while", "root=${root%;}", "root=${root%/}", "root=${root%/public}",
+        "printf", "find", ":", "realpath", "done",
+    }  # fmt: skip
+    assert [command for command in commands if command.startswith("while")] == ["while read -r root; do"]
+    (finds,) = [shlex.split(command)[1:] for command in commands if command.startswith("find")]
+    assert finds == ["$root/artisan", "-maxdepth", "0", "-printf", "%y"]
+    assert not re.search("[><&`]|[$][(]", LOOK_BESIDE.text)
+
+
+@pytest.mark.parametrize("text", sorted(READING_SCRIPTS - JUDGED_ALONE))
 def test_a_script_among_the_facts_only_reads(text: str) -> None:
     assert may_change(text) == ""
 

@@ -6,9 +6,8 @@ from functools import partial
 from pathlib import PurePosixPath as Path
 
 from soleil_remediate.command import Command
-from soleil_remediate.facts.files import StatFile
 from soleil_remediate.transports.scripted import ScriptedHost
-from tests.unit.facts.answers import record, said
+from tests.unit.facts.answers import said
 
 SITE = """\
 server {
@@ -46,10 +45,10 @@ def serve(host: ScriptedHost, *roots: str, says: str = "", env: str = "") -> Non
     """Let nginx on *host* serve applications, each of which has its artisan and its log."""
     text = "".join(f"server {{ root {root}/public; {says} }}\n" for root in roots)
     host.on_read(partial(_names, "/etc/nginx/sites-enabled"), said(lines(text), status=0 if roots else 1))
+    beside = "".join(f"{root}\0f\0{root}/storage/logs/laravel.log\0" for root in roots)
+    host.on_read(partial(_names, "look-beside"), beside)
     host.on_read(partial(_names, "/etc/php"), POOL_USERS.replace("$pool", "www-data"))
-    host.on_read(lambda command: command.words[0] == "realpath", lambda command: f"{command.words[-1]}\0")
     for root in roots:
-        host.on_read(StatFile(Path(root) / "artisan").command, record(f"{root}/artisan"))
         host.on_read(partial(_names, f"{root}/.env"), env)
 
 

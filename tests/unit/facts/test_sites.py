@@ -8,7 +8,14 @@ import pytest
 from soleil_remediate.command import Command, Output, Reader
 from soleil_remediate.errors import FactError
 from soleil_remediate.facts.php_fpm import PoolUser, ReadPoolUsers
-from soleil_remediate.facts.sites import FoundApplication, ReadServers, Server, read_applications
+from soleil_remediate.facts.sites import (
+    Beside,
+    FoundApplication,
+    LookBeside,
+    ReadServers,
+    Server,
+    read_applications,
+)
 from tests.unit.facts.answers import complaint, record, run_here, said, see
 from tests.unit.facts.sites import LOG, POOL_USERS, ROOT, SITE, lines
 
@@ -23,10 +30,12 @@ def found(
     *more: tuple[str, Output | FactError],
     pools: str | FactError = POOL_USERS,
     log: str = f"{LOG}\0",
+    beside: Output | FactError | None = None,
 ) -> tuple[FoundApplication, ...]:
     """Return what is found where nginx says *text*: one artisan, which is the application's."""
     seen: tuple[FoundApplication, ...] = see(
         read_applications(Reader()),
+        ("look-beside", beside or FactError("no answer")),
         ("/etc/nginx", said(lines(text))),
         ("/etc/php", said(pools) if isinstance(pools, str) else pools),
         *more,
@@ -93,6 +102,52 @@ def test_grep_itself_follows_links_and_tells_no_comment(tmp_path: LocalPath) -> 
     assert b"old" not in said_of_it.stdout
 
 
+def looked_beside(folder: LocalPath, configuration: str) -> Output:
+    """Return what the real tools say where nginx is configured so."""
+    (folder / "sites-enabled").mkdir()
+    (folder / "conf.d").mkdir()
+    (folder / "conf.d/site.conf").write_text(configuration)
+    *words, _, _ = LookBeside().command.words
+    return run_here(Command((*words, str(folder / "sites-enabled"), str(folder / "conf.d"))))
+
+
+def test_what_lies_beside_the_folders_that_nginx_names_is_told_with_them(tmp_path: LocalPath) -> None:
+    for name in ("releases/1/storage", "shared/logs", "blog", "folder/artisan", "other"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "current").symlink_to("releases/1")
+    (tmp_path / "current/storage/logs").symlink_to("../../../shared/logs")
+    for name in ("current", "blog"):
+        (tmp_path / name / "artisan").touch()
+    named = [tmp_path / name / "public" for name in ("current", "folder", "other", "gone", "current", "with space")]
+    text = "".join(f"server {{\n\troot {name};\n}}\n" for name in named)
+    said_of_it = looked_beside(tmp_path, f"{text}root {tmp_path}/blog/public/ ;\nroot {tmp_path}/blog/public/;\n")
+    assert LookBeside().answer(said_of_it) == {
+        Path(tmp_path / "current"): Beside(has_artisan=True, log=Path(tmp_path / "shared/logs/laravel.log")),
+        Path(tmp_path / "folder"): Beside(has_artisan=False, log=Path(tmp_path / "folder/storage/logs/laravel.log")),
+        Path(tmp_path / "blog"): Beside(has_artisan=True, log=Path(tmp_path / "blog/storage/logs/laravel.log")),
+    }, "of what is not there nothing is said"
+
+
+def test_an_application_is_found_in_one_round_trip_and_what_was_not_looked_at_is_asked_about() -> None:
+    beside = ("look-beside", said(f"{ROOT}\0f\0{LOG}\0"))
+    rules = beside, ("/etc/nginx", said(lines(SITE))), ("/etc/php", said(POOL_USERS))
+    assert see(read_applications(Reader()), *rules, most_rounds=1) == (
+        FoundApplication(root=ROOT, log=LOG, user="www-data"),
+    )
+    two = SITE + "server { root /srv/blog/public; }"
+    blog = ("/srv/blog/artisan", said(record("/srv/blog/artisan")))
+    assert [one.root for one in found(two, blog, beside=beside[1])] == [ROOT, Path("/srv/blog")]
+    assert found(beside=said(f"{ROOT}\0d\0{LOG}\0")) == ()
+    elsewhere = said(f"{ROOT}\0f\0{LOG}\0/srv/other\0f\0{LOG}\0")
+    assert [one.root for one in found(beside=elsewhere)] == [ROOT], "nginx does not serve it"
+
+
+@pytest.mark.parametrize("text", ["/srv/x\0f\0", "srv/x\0f\0/log\0", "/srv/x\0ff\0/log\0", "/srv/x\0f\0log\0"])
+def test_what_says_something_else_lies_there_is_no_answer(text: str) -> None:
+    with pytest.raises(FactError):
+        LookBeside().answer(said(text))
+
+
 def test_an_application_is_a_folder_public_with_artisan_beside_it() -> None:
     assert found() == (FoundApplication(root=ROOT, log=LOG, user="www-data"),)
     assert found("server { root /var/www/html; }") == ()
@@ -114,8 +169,12 @@ def test_an_application_is_a_folder_public_with_artisan_beside_it() -> None:
         "/srv/so\x1b[31mleil/public",
     ],
 )
-def test_what_is_no_plain_absolute_path_is_asked_about_nowhere(root: str) -> None:
-    assert see(read_applications(Reader()), ("/etc/nginx", said(lines(f"server {{ root {root}; }}")))) == ()
+def test_what_is_no_plain_absolute_path_is_asked_about_nowhere(root: str, tmp_path: LocalPath) -> None:
+    says = said(lines(f"server {{ root {root}; }}"))
+    rules = ("look-beside", said()), ("/etc/nginx", says), ("/etc/php", said(POOL_USERS))
+    assert see(read_applications(Reader()), *rules, most_rounds=1) == ()
+    told = looked_beside(tmp_path, f"root {root};\n")
+    assert told == said()
 
 
 def test_several_applications_are_all_told_and_too_many_are_none() -> None:
