@@ -307,8 +307,8 @@ def _touched(
     if before.symptom_health is not Health.FAULTY:
         return Unproven(why=f"{_NOBODY_VOUCHES}{rest}")
     match after.symptom_health:
-        case Health.UNKNOWN if _is_as_unknown(looks, after):
-            return _eased_as_far_as_known(after, rest)
+        case Health.UNKNOWN if is_as_unknown(looks, after):
+            return eased_as_far_as_known(after, rest)
         case Health.UNKNOWN:
             return Unproven(why=f"whether it helped cannot be known: {after.why(Health.UNKNOWN)}{rest}")
         case Health.FAULTY:
@@ -327,15 +327,21 @@ def eased(after: Standing, rest: str = "") -> Eased:
     return Eased(why=f"the symptom is gone, {goal}: {after.why(after.goal_health)}{rest}")
 
 
-def _is_as_unknown(looks: Sequence[Standing], after: Standing) -> bool:
-    """Whether all that was red is green, and nothing is unknown of which any look said more."""
+def is_as_unknown(looks: Sequence[Standing], after: Standing) -> bool:
+    """Whether all that was red is green, and nothing is unknown of which any look said more.
+
+    A look at other checks, as a playbook had them that was edited since, proves nothing.
+    """
+    kinds = [seen.kind for seen in after.symptom]
+    if any([seen.kind for seen in look.symptom] != kinds for look in looks):
+        return False
     return all(
         set(health) == {Health.UNKNOWN} or health[0] is Health.HEALTHY
         for health in zip(*([seen.verdict.health for seen in look.symptom] for look in (after, *looks)), strict=True)
     )
 
 
-def _eased_as_far_as_known(after: Standing, rest: str) -> Eased:
+def eased_as_far_as_known(after: Standing, rest: str = "") -> Eased:
     """Return what becomes of a host where what was red is green, and the rest was never known."""
     missed = f"; the goal is not met: {after.why(Health.FAULTY)}" if after.goal_health is Health.FAULTY else ""
     of_symptom = Standing(symptom=after.symptom, goal=()).reasons(Health.UNKNOWN)
@@ -359,7 +365,7 @@ def stands_after(report: HostReport, last: Standing | None, why: str, after: Dur
         return NotFixed(why=f"{first}, and at fault within {after}: {why}. Nothing more was sent")
     rest = _failures(report.steps)
     if last is not None and health is Health.UNKNOWN and _was_eased_as_far_as_known(report, last):
-        return _eased_as_far_as_known(last, rest)
+        return eased_as_far_as_known(last, rest)
     if health is Health.UNKNOWN or last is None:
         unknown = f"{first}; how it stands {after} later cannot be known: {why}"
         return Unproven(why=unknown) if report.was_touched else NotFixed(why=unknown)
@@ -377,7 +383,7 @@ def _was_red(report: HostReport) -> bool:
 def _was_eased_as_far_as_known(report: HostReport, last: Standing) -> bool:
     """Whether a run ended so, and no more is unknown by now."""
     looks = [report.preview.standing if report.preview is not None else None, report.after]
-    return isinstance(report.outcome, Eased) and _is_as_unknown([one for one in looks if one is not None], last)
+    return isinstance(report.outcome, Eased) and is_as_unknown([one for one in looks if one is not None], last)
 
 
 def _untouched(now: Standing | None, steps: Sequence[StepSeen], error: RemediateError | None) -> HostOutcome:

@@ -24,7 +24,7 @@ from soleil_remediate.errors import (
     RemediateError,
     Unreachable,
 )
-from soleil_remediate.events import CopySaved, Event, HostClaimed, HostSeen, StepEnded
+from soleil_remediate.events import CopySaved, Event, HostClaimed, HostSeen, HostSeenAgain, StepEnded
 from soleil_remediate.freezing import Brake, released
 from soleil_remediate.host import Host, Mode
 from soleil_remediate.host_outcomes import HostOutcome
@@ -228,6 +228,7 @@ class HostRun:
             self._claim()
             looked = self._look_again(0)
             before = looked.standing
+            self._say_seen(looked)
             consent = _Consent(preview.digests, approved, ask_again)
             delivery = Delivery(
                 run=self._run,
@@ -310,7 +311,9 @@ class HostRun:
         with self._noting_refusal(index, step):
             was_asked = consent.ask_about(self.host, step.task.kind, decided)
         if was_asked:  # whoever it was may have thought for long: what was approved must still be the plan
-            return self._take_step(index, step, self._look_again(index), need, delivery, consent)
+            looked = self._look_again(index)
+            self._say_seen(looked)
+            return self._take_step(index, step, looked, need, delivery, consent)
         if not consent.covers(decided):
             self._end_step(index, step, StepDeclined(why="it was not among what was approved"))
             return looked
@@ -332,7 +335,7 @@ class HostRun:
                 outcome = StepStillFaulty(sent=outcome.sent, why=f"it was not seen whether it helped: {error}")
             self._end_step(index, step, outcome)
             raise
-        self._end_step(index, step, outcome)
+        self._end_step(index, step, outcome, looked)
         if ended is not None:
             raise ended
         return looked
@@ -384,8 +387,13 @@ class HostRun:
                 return failed, ended or error
         return StepRemedied(sent=tuple(sent), why=""), None
 
-    def _end_step(self, index: int, step: Step, outcome: StepOutcome) -> None:
+    def _say_seen(self, looked: Seen) -> None:
+        self._say(HostSeenAgain(host=self.host.name, standing=looked.standing))
+
+    def _end_step(self, index: int, step: Step, outcome: StepOutcome, looked: Seen | None = None) -> None:
         self.steps.append(StepSeen(kind=step.task.kind, outcome=outcome))
+        if looked is not None:  # before the end that it proves, so that no record has an end without its proof
+            self._say_seen(looked)
         self._say(StepEnded(host=self.host.name, step=index, kind=step.task.kind, outcome=outcome))
 
 

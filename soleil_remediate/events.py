@@ -121,6 +121,14 @@ class HostClaimed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostSeenAgain:
+    """A host was looked at again, and this is how it stands: on disk before anything (more) is sent to it."""
+
+    host: str
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CopyProgress:
     """How far a copy has come; may be left out of records."""
 
@@ -300,6 +308,7 @@ Event: TypeAlias = (
     | GateAnswered
     | BatchStarted
     | HostClaimed
+    | HostSeenAgain
     | CopyProgress
     | CopySaved
     | ChangeIntended

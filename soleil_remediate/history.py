@@ -8,10 +8,11 @@ from __future__ import annotations
 import fcntl
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from enum import Enum
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
@@ -21,8 +22,9 @@ from soleil_remediate.events import as_data
 from soleil_remediate.host import listed_name
 from soleil_remediate.host_outcomes import Eased, Fixed, HostOutcome, MaybeChanged, NotNeeded
 from soleil_remediate.scenario import Advice, ForPeople
+from soleil_remediate.seen import CheckSeen, Standing
 from soleil_remediate.step_outcomes import StepUnknown
-from soleil_remediate.task import Health
+from soleil_remediate.task import Health, Verdict
 
 #: Raised whenever a line's field changes its meaning or goes away.
 FORMAT = 2
@@ -146,10 +148,29 @@ class History:
         )
 
     def was_faulty(self, host: str) -> bool:
-        """Whether anything was wrong with *host* when it was first looked at."""
-        seen = [line["preview"] for line in self.lines if line["type"] == "HostSeen"]
-        checks = [check for one in seen if one["host"] == host for check in one["standing"]["symptom"]]
-        return any(check["verdict"]["health"] == Health.FAULTY.value for check in checks)
+        """Whether anything was wrong with *host* before its first change.
+
+        Under its lock, if the record has that look; when it was first looked at, where an older version wrote it.
+        """
+        before = [*self._before_changes(host)]
+        again = _looks((line for line in before if line["type"] == "HostSeenAgain"), host)
+        return any(look.symptom_health is Health.FAULTY for look in (again or _looks(before, host))[:1])
+
+    def looks(self, host: str) -> tuple[Standing, ...] | None:
+        """Return how the symptom stood at every look at *host*.
+
+        Returns:
+            ``None`` where the record does not hold them all: an older version wrote it, or the host was watched after
+            the run, of which only changes of its health are on record.
+        """
+        is_whole = any(line["type"] == "HostSeenAgain" and line["host"] == host for line in self._before_changes(host))
+        if not is_whole or any(line["type"] == "HostWatched" and line["host"] == host for line in self.lines):
+            return None
+        return _looks(self.lines, host)
+
+    def _before_changes(self, host: str) -> Iterator[dict[str, Any]]:
+        """Return the lines before the first change of *host*."""
+        return takewhile(lambda line: line["type"] != "ChangeIntended" or line["host"] != host, self.lines)
 
     def machine_id(self, host: str) -> str | None:
         """Return which machine *host* was when it was looked at; ``None`` where it had none, or no record says so."""
@@ -259,6 +280,27 @@ def summary(path: Path) -> RunSummary:
         operator=str(started.get("operator", "?")),
         hosts=hosts,
         verdict=" · ".join(dict.fromkeys(words)),
+    )
+
+
+def _looks(lines: Iterable[dict[str, Any]], host: str) -> tuple[Standing, ...]:
+    """Return what the looks at *host* among *lines* saw of the symptom, in their order."""
+    found = []
+    for line in lines:
+        match line["type"]:
+            case "HostSeen" if line["preview"]["host"] == host:
+                found.append(line["preview"]["standing"]["symptom"])
+            case "HostSeenAgain" if line["host"] == host:
+                found.append(line["standing"]["symptom"])
+            case _:
+                pass
+    return tuple(Standing(symptom=tuple(map(_check, checks)), goal=()) for checks in found)
+
+
+def _check(written: Mapping[str, Any]) -> CheckSeen:
+    verdict = written["verdict"]
+    return CheckSeen(
+        kind=str(written["kind"]), verdict=Verdict(health=Health(verdict["health"]), why=str(verdict["why"]))
     )
 
 

@@ -19,6 +19,8 @@ The journal of run 1a2b3c4d is ``runs/1a2b3c4d.jsonl`` below the state folder. I
     GateAnswered     is_open, by (who or what answered), approved (digests of the changes that may be sent)
     BatchStarted     number, of, hosts: the next of several are begun with
     HostClaimed      host, owner: the host's lock is ours
+    HostSeenAgain    host, standing: how it stood at a later look; under its lock before the first change, after every
+                     step that sent something, and after somebody was asked once more (none in older records)
     CopySaved        host, step, copy: path here, size there, stored here, sha256 of what was there; part, its name
                      where a change has several
     ChangeIntended   host, step, kind, operation, digest, change: from here on the host may have been changed; memory,
@@ -43,6 +45,7 @@ Whoever resumes the run later goes on in the same file, as often as somebody doe
 
     RunResumed       operator
     ChangeSettled    host, operation, found: done, never-begun, lost or forgotten; exit_status, says
+    HostSeenAgain    host, standing: how it stands now
     HostSettled      host, outcome: what became of it after all, whatever its HostEnded says; then a RunEnded about all
                      hosts that were settled
 

@@ -14,9 +14,9 @@ from typing import assert_never
 from soleil_remediate import fleet
 from soleil_remediate.asking import Settled, ask
 from soleil_remediate.clock import Clock
-from soleil_remediate.decisions import eased
+from soleil_remediate.decisions import eased, eased_as_far_as_known, is_as_unknown
 from soleil_remediate.errors import Interrupted
-from soleil_remediate.events import HostSettled, RunEnded
+from soleil_remediate.events import HostSeenAgain, HostSettled, RunEnded
 from soleil_remediate.history import History
 from soleil_remediate.host import Connection, Host
 from soleil_remediate.host_outcomes import (
@@ -199,6 +199,9 @@ def _resume(  # noqa: PLR0913  # what resume was given, and who may stop it
     for name in faulty:
         if name in others:
             outcomes[name] = replace(outcomes[name], why=f"{outcomes[name].why}; left alone: {others[name]}")
+    for one in seen:  # whoever resumes it again has to know of this look as well
+        if one.preview is not None:
+            record.write(HostSeenAgain(host=one.host.name, standing=one.preview.standing))
     told = outcomes | told_of_gone
     for name, outcome in told.items():
         record.write(HostSettled(host=name, outcome=outcome))
@@ -276,7 +279,7 @@ def _outcome(history: History, seen: HostReport, changes: Sequence[Settled]) -> 
     before, now = history.machine_id(host), seen.preview.identity.machine_id
     if before not in (None, now):  # so the inventory says: nothing that is seen there proves anything of the other
         return Unproven(why=f"another machine was changed (machine_id {before}) than it is by now (machine_id {now})")
-    return _changed(seen.preview, [one for one in begun if one.is_unknowable], was_faulty=history.was_faulty(host))
+    return _changed(history, seen.preview, [one for one in begun if one.is_unknowable])
 
 
 def _unseen(history: History, host: str, changes: Iterable[Settled], why: str) -> HostOutcome:
@@ -325,11 +328,15 @@ def _has_failed(seen: HostReport, outcome: HostOutcome) -> bool:
     return not is_past_help and not isinstance(outcome, Fixed | Eased | NotNeeded)
 
 
-def _changed(preview: Preview, unknowable: Sequence[Settled], *, was_faulty: bool) -> HostOutcome:
-    standing = preview.standing
+def _changed(history: History, preview: Preview, unknowable: Sequence[Settled]) -> HostOutcome:
+    """Return what became of a host that was changed, as a run would have said that was not cut short."""
+    standing, was_faulty = preview.standing, history.was_faulty(preview.host.name)
+    looks = history.looks(preview.host.name)
     match standing.symptom_health:
         case Health.FAULTY:
             return NotFixed(why=standing.why(Health.FAULTY))
+        case Health.UNKNOWN if was_faulty and not unknowable and looks and is_as_unknown(looks, standing):
+            return eased_as_far_as_known(standing)
         case Health.UNKNOWN:
             return Unproven(why=f"whether it helped cannot be known: {standing.why(Health.UNKNOWN)}")
         case Health.HEALTHY:

@@ -20,6 +20,7 @@ from soleil_remediate.events import (
     HostClaimed,
     HostEnded,
     HostSeen,
+    HostSeenAgain,
     HostSettled,
     HostWatched,
     RolloutPlanned,
@@ -134,8 +135,8 @@ class ConsoleReporter:
                 self._tell_step(event)
             case HostEnded():
                 self._tell_host(event)
-            case RunResumed() | ChangeSettled() | HostSettled():
-                pass  # they tell of a run that is over
+            case HostSeenAgain() | RunResumed() | ChangeSettled() | HostSettled():
+                pass  # the end of a step tells what was seen, and the others are about a run that is over
             case RunEnded():
                 self._tell_end(event.report)
             case WatchStarted():

@@ -13,6 +13,7 @@ from soleil_remediate.invocation import Invocation
 from soleil_remediate.reporters.left_to_people import put_left_to_people
 from soleil_remediate.reporters.page import HEADING, Page, counted, joined
 from soleil_remediate.scenario import Scenario
+from soleil_remediate.task import Health
 from soleil_remediate.units import ByteSize, Duration, Percent
 
 #: The types of inputs that have a unit, which JSON has not.
@@ -185,6 +186,15 @@ def _watched(line: Mapping[str, Any]) -> str:
             return f"watched for {Duration(line['took'])}{ended}"
 
 
+def _standing(standing: Mapping[str, Any]) -> str:
+    """Return how a host stood at one look, as what decided it, and why."""
+    verdicts = [check["verdict"] for check in standing["symptom"]]
+    order = (Health.FAULTY.value, Health.UNKNOWN.value, Health.HEALTHY.value)
+    health = min((verdict["health"] for verdict in verdicts), key=order.index, default=order[-1])
+    said = dict.fromkeys(str(verdict["why"]) for verdict in verdicts if verdict["health"] == health)
+    return f"{health}, {'; '.join(said)}"
+
+
 def _said(line: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> str:  # noqa: C901, PLR0911, PLR0912  # one a kind
     host = f"{line['host']}  " if "host" in line else ""
     match line.get("type"):
@@ -205,6 +215,8 @@ def _said(line: Mapping[str, Any], scenarios: Mapping[str, Scenario]) -> str:  #
             return f"batch {line['number']} of {line['of']}: {', '.join(line['hosts'])}"
         case "HostClaimed":
             return f"{host}locked for {line['owner']}"
+        case "HostSeenAgain":
+            return f"{host}seen again: {_standing(line['standing'])}"
         case "CopySaved":
             copy = line["copy"]
             size, stored = ByteSize(copy["size"]), ByteSize(copy["stored"])

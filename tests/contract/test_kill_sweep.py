@@ -161,6 +161,7 @@ EVENTS = {
     "HostSeen",
     "GateAnswered",
     "HostClaimed",
+    "HostSeenAgain",
     "CopySaved",
     "ChangeIntended",
     "ChangeAnswered",

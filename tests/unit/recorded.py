@@ -18,6 +18,7 @@ from soleil_remediate.events import (
     HostClaimed,
     HostEnded,
     HostSeen,
+    HostSeenAgain,
     HostSettled,
     HostWatched,
     RolloutPlanned,
@@ -65,6 +66,7 @@ def events(*, until: int | None = None) -> Sequence[Event]:
         GateAnswered(is_open=True, by="jan@laptop typed 2", approved=("0" * 16, "1" * 16)),
         BatchStarted(number=1, of=2, hosts=("web1",)),
         HostClaimed(host="web1", owner=f"jan@laptop (run {RUN})"),
+        HostSeenAgain(host="web1", standing=preview().standing),
         CopySaved(host="web1", step=3, copy=copy),
         intent,
         ChangeUnanswered(host="web1", operation=OPERATION, why="the connection was cut"),
@@ -99,6 +101,7 @@ def resumed() -> Sequence[Event]:
     return (
         RunResumed(operator="eva@desk"),
         ChangeSettled(host="web2", operation="o", found="done", exit_status=0, says="14.6 GiB cut"),
+        HostSeenAgain(host="web2", standing=preview("web2").standing),
         HostSettled(host="web2", outcome=web2.outcome),
         RunEnded(report=RunReport(run=RUN, scenario="disk-full", hosts=(web2,))),
     )

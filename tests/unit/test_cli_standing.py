@@ -155,7 +155,7 @@ def test_an_unreachable_host_is_said_so_and_what_is_known_here_is_shown_all_the_
     soleil: Soleil, inventory: str
 ) -> None:
     with runs_of(inventory).begin("0123abcd", tiny.Clock()) as record:
-        for event in recorded.events(until=10):
+        for event in recorded.events(until=11):
             record.write(event)
     status, out, err = soleil("status", "--inventory", inventory)
     assert (status, err) == (ExitStatus.UNREACHABLE, "")
@@ -166,7 +166,7 @@ def test_an_unreachable_host_is_said_so_and_what_is_known_here_is_shown_all_the_
 
 def test_a_run_that_goes_on_is_told_as_one(soleil: Soleil, inventory: str) -> None:
     with runs_of(inventory).begin("0123abcd", tiny.Clock()) as record:
-        for event in recorded.events(until=10):
+        for event in recorded.events(until=11):
             record.write(event)
         _, out, _ = soleil("status", "--inventory", inventory)
         document = json.loads(soleil("status", "--inventory", inventory, "-o", "json")[1])
@@ -205,7 +205,7 @@ def test_a_lost_operation_is_shown_as_a_lock_is_and_its_host_is_not_called_free(
     soleil: Soleil, inventory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with runs_of(inventory).begin("0123abcd", tiny.Clock()) as record:
-        for event in recorded.events(until=10):
+        for event in recorded.events(until=11):
             record.write(event)
     lost = Holding(lost=("0123abcd-00-00",))
     monkeypatch.setattr(standing, "standing", lambda host, known, _: judge(host.name, lost, known))

@@ -19,7 +19,15 @@ from soleil_remediate.errors import (
     PlanDrifted,
     Unreachable,
 )
-from soleil_remediate.events import ChangeAnswered, ChangeIntended, Event, HostClaimed, HostSeen, StepEnded
+from soleil_remediate.events import (
+    ChangeAnswered,
+    ChangeIntended,
+    Event,
+    HostClaimed,
+    HostSeen,
+    HostSeenAgain,
+    StepEnded,
+)
 from soleil_remediate.facts.incidents import ReadIncident
 from soleil_remediate.host import Host, Mode
 from soleil_remediate.host_outcomes import (
@@ -329,7 +337,7 @@ def test_a_fault_is_repaired_and_proven_by_a_fresh_look(bench: Bench) -> None:
     assert report.after is not None
     assert report.after.symptom[0].verdict == Verdict.healthy("/srv/one says good")
     assert [type(event) for event in bench.heard] == [
-        HostSeen, HostClaimed, ChangeIntended, ChangeAnswered, StepEnded,
+        HostSeen, HostClaimed, HostSeenAgain, ChangeIntended, ChangeAnswered, HostSeenAgain, StepEnded,
     ]  # fmt: skip
     assert len(report.sent) == 1
 
@@ -852,11 +860,11 @@ def test_the_events_of_two_steps_are_counted(bench: Bench) -> None:
     report = bench.remedy(TWO)
     assert isinstance(report.outcome, Fixed)
     assert bench.words == ["first", "worse", "good"]
-    assert len(bench.heard) == 10  # each of which is the n-th below
+    assert len(bench.heard) == 13  # each of which is the n-th below
 
 
 @pytest.mark.parametrize("times", [1, 2])
-@pytest.mark.parametrize("at", range(1, 11))
+@pytest.mark.parametrize("at", range(1, 14))
 def test_a_stop_at_the_nth_event_is_told_as_it_was(bench: Bench, at: int, times: int) -> None:
     count = [0]
 

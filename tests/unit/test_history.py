@@ -123,7 +123,8 @@ def in_order(record: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
 def test_a_record_of_the_first_format_is_read_as_if_it_were_todays(old: Runs, tmp_path: Path) -> None:
     now = a_run(tmp_path / "now", says=lambda number: "good" if number == 2 else "bad")
     then = old.read(RUN)
-    for one, other in zip(in_order(then), in_order(now), strict=True):
+    of_old = [line for line in now if line["type"] != "HostSeenAgain"]  # older records have the first look alone
+    for one, other in zip(in_order(then), in_order(tuple(of_old)), strict=True):
         assert (one["type"], one.keys()) == (other["type"], other.keys())
         for name in ("host", "sent", "exit_status", "verdicts", "after"):
             assert json.dumps(one.get(name)) == json.dumps(other.get(name))

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
@@ -17,8 +17,8 @@ from soleil_remediate import fleet
 from soleil_remediate.command import Output
 from soleil_remediate.errors import ConfigError, ConnectionLost, FactError, Interrupted, Refused
 from soleil_remediate.events import ChangeIntended, Event
-from soleil_remediate.gates import PolicyGate
-from soleil_remediate.history import Ending
+from soleil_remediate.gates import Approval, Gate, PolicyGate
+from soleil_remediate.history import Ending, History
 from soleil_remediate.host_outcomes import Eased, Fixed, HostOutcome, MaybeChanged, NotFixed, NotNeeded, Unproven
 from soleil_remediate.identity import Identity
 from soleil_remediate.loading.binding import as_typed
@@ -27,6 +27,7 @@ from soleil_remediate.report import RunReport
 from soleil_remediate.resuming import Resumed, only_ask, resume
 from soleil_remediate.rollout import Rollout
 from soleil_remediate.scenario import Case
+from soleil_remediate.seen import Preview
 from soleil_remediate.transports import Access, Operation, Progress
 from soleil_remediate.transports.scripted import Fate, ScriptedHost, ScriptedTransport
 from soleil_remediate.units import ByteSize, Duration, Percent
@@ -41,6 +42,7 @@ class Night:
     folder: Path
     host: ScriptedHost = field(default_factory=lambda: tiny.scripted("web1"))
     goal: tuple[tiny.FileSays, ...] = ()
+    healthy_when: tuple[tiny.FileSays, ...] = (tiny.FileSays(),)
     clock: tiny.Clock = field(default_factory=tiny.Clock)
     told: list[str] = field(default_factory=list)
     machine_id: str | None = None
@@ -52,14 +54,14 @@ class Night:
     @property
     def case(self) -> Any:
         host = tiny.host("web1").on_machine(self.machine_id)
-        return tiny.case(PutFile(words=("first", "good")), on=host, goal=self.goal)
+        return tiny.case(PutFile(words=("first", "good")), on=host, goal=self.goal, healthy_when=self.healthy_when)
 
-    def remediate(self, listener: Callable[[Event], None] = lambda _: None) -> str:
+    def remediate(self, listener: Callable[[Event], None] = lambda _: None, gate: Gate | None = None) -> str:
         """Run to the end, and return the run's name."""
         return fleet.remediate(
             [self.case],
             transport=ScriptedTransport(self.host),
-            gate=PolicyGate(says_yes=True),
+            gate=gate or PolicyGate(says_yes=True),
             runs=self.runs,
             clock=self.clock,
             listener=listener,
@@ -221,6 +223,124 @@ def test_a_host_that_misses_its_goal_is_eased(night: Night) -> None:
     assert isinstance(night.outcome(run), Eased)
 
 
+OTHER_FILE = tiny.FileSays(path=PurePosixPath("/other"))
+EASED = Eased(why="what was at fault is over; unknown before, and still: no answer")
+
+
+def says(host: ScriptedHost, word: str = "") -> None:
+    """Let the other file say so; without a word nobody can read it."""
+    host.on_read(lambda command: "/other" in command.words, f"{word}\n" if word else FactError("no answer"))
+
+
+def heals(host: ScriptedHost, other: str = "") -> None:
+    """Let the last change make the one file right, and the other as it is said."""
+
+    def heal(host: ScriptedHost) -> None:
+        tiny.say(host, "good")
+        says(host, other)
+
+    host.on_change(tiny.put("good"), "put good", then=heal)
+
+
+@pytest.fixture
+def dark(night: Night) -> Night:
+    """A host with a second check that can never be known, which its runs end with as EASED."""
+    night.healthy_when = (tiny.FileSays(), OTHER_FILE)
+    night.host.on_change(tiny.put("first"), "put first")
+    heals(night.host)
+    says(night.host)
+    return night
+
+
+def answered(line: dict[str, Any]) -> bool:
+    return line.get("type") == "ChangeAnswered" and line["operation"].endswith("-01")
+
+
+def ended(line: dict[str, Any]) -> bool:
+    return line.get("type") == "StepEnded"
+
+
+@pytest.mark.parametrize("keep", [intent("good"), answered, ended], ids=["sent", "answered", "looked at"])
+def test_what_was_never_known_is_eased_as_far_as_known_though_the_run_was_cut_short(
+    dark: Night, keep: Callable[[dict[str, Any]], bool]
+) -> None:
+    run = dark.remediate()
+    assert dark.runs.history(run).ends["web1"] == EASED
+    dark.truncate(run, keep)
+    assert dark.outcome(run) == EASED
+    assert dark.runs.history(run).open_hosts == ()
+
+
+@pytest.mark.parametrize("at", ["preview", "under the lock", "after the change"])
+@pytest.mark.parametrize("word", ["good", "bad"])
+def test_what_any_look_of_the_cut_run_knew_of_a_check_keeps_it_unproven(dark: Night, at: str, word: str) -> None:
+    class Meanwhile(PolicyGate):
+        """Passed after the preview; the look under the lock comes next."""
+
+        def approve(self, scenario: str, previews: Sequence[Preview]) -> Approval:
+            says(dark.host, word if at == "under the lock" else "")
+            return super().approve(scenario, previews)
+
+    says(dark.host, word if at == "preview" else "")
+    heals(dark.host, word if at == "after the change" else "")
+    run = dark.remediate(gate=Meanwhile(says_yes=True))
+    dark.truncate(run, ended)
+    says(dark.host)
+    assert dark.outcome(run) == Unproven(why="whether it helped cannot be known: no answer")
+
+
+def test_what_a_resumed_run_saw_counts_when_it_is_resumed_again(dark: Night) -> None:
+    run = dark.cut(answered)
+    says(dark.host, "bad")
+    assert isinstance(dark.outcome(run), NotFixed)
+    says(dark.host)
+    assert isinstance(dark.outcome(run), Unproven)
+
+
+def test_what_cannot_be_known_after_a_change_that_nobody_knows_is_not_eased(dark: Night) -> None:
+    run = dark.cut(intent("good"))
+    dark.host._operations[f"{run}-00-01"] = Operation(progress=Progress.LOST)
+    assert isinstance(dark.outcome(run), Unproven)
+
+
+def test_a_record_that_does_not_hold_the_look_under_the_lock_proves_nothing(dark: Night) -> None:
+    run = dark.cut(answered)
+    path = dark.folder / "runs" / f"{run}.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(line for line in lines if b'"HostSeenAgain"' not in line))
+    assert dark.outcome(run) == Unproven(why="whether it helped cannot be known: no answer")
+    assert isinstance(dark.outcome(run), Unproven)  # what a resumed run saw makes up for no look before the change
+
+
+def test_looks_at_other_checks_than_the_playbook_has_by_now_prove_nothing(dark: Night) -> None:
+    run = dark.cut(answered)
+    dark.healthy_when = (tiny.FileSays(), OTHER_FILE, OTHER_FILE)
+    assert isinstance(dark.outcome(run), Unproven)
+
+
+def test_where_all_was_well_under_the_lock_no_check_vouches_for_what_was_sent(night: Night) -> None:
+    history = night.runs.history(night.cut(intent("good")))
+    assert history.was_faulty("web1")
+    well = [{**one, "verdict": {**one["verdict"], "health": "healthy"}} for one in symptom_under_the_lock(history)]
+    lines = [
+        {**line, "standing": {**line["standing"], "symptom": well}} if line["type"] == "HostSeenAgain" else line
+        for line in history.lines
+    ]
+    assert not replace(history, lines=tuple(lines)).was_faulty("web1")
+
+
+def symptom_under_the_lock(history: History) -> list[dict[str, Any]]:
+    (line,) = [line for line in history.lines if line["type"] == "HostSeenAgain"]
+    return [*line["standing"]["symptom"]]
+
+
+def test_a_watch_of_which_only_the_news_is_on_record_proves_nothing(dark: Night) -> None:
+    history = dark.runs.history(dark.remediate())
+    assert history.looks("web1") is not None
+    watched = {"type": "HostWatched", "host": "web1", "health": "unknown", "why": "no answer"}
+    assert replace(history, lines=(*history.lines, watched)).looks("web1") is None
+
+
 def test_a_change_that_failed_says_so_and_what_is_seen_decides(night: Night) -> None:
     night.host.on_change(tiny.put("first"), Output(exit_status=3, stdout=b"no\n"))
     run = night.cut(intent("first"))
@@ -375,7 +495,13 @@ def test_half_a_line_goes_away_and_what_follows_is_numbered_on(night: Night) -> 
     night.resume(run)
     lines = night.runs.read(run)
     assert [line["n"] for line in lines] == list(range(1, len(lines) + 1))
-    assert [line["type"] for line in lines[-4:]] == ["RunResumed", "ChangeSettled", "HostSettled", "RunEnded"]
+    assert [line["type"] for line in lines[-5:]] == [
+        "RunResumed",
+        "ChangeSettled",
+        "HostSeenAgain",
+        "HostSettled",
+        "RunEnded",
+    ]
 
 
 def test_a_record_is_gone_on_with_by_one_at_a_time(night: Night) -> None:

@@ -41,31 +41,31 @@ def test_a_whole_record_is_told_in_order(tmp_path: Path) -> None:
 
 
 def test_a_record_that_ends_in_the_middle_of_a_line_says_what_may_have_been_changed(tmp_path: Path) -> None:
-    said = shown(kept(tmp_path, until=12, cut=20))
+    said = shown(kept(tmp_path, until=13, cut=20))
     assert "web1 MAY have been changed" in said
     approve("runs-show-cut-off", said)
 
 
 def test_a_record_that_ends_before_its_run_did_says_so(tmp_path: Path) -> None:
-    said = shown(kept(tmp_path, until=12))
+    said = shown(kept(tmp_path, until=13))
     assert "MAY" not in said
     approve("runs-show-unfinished", said)
 
 
-@pytest.mark.parametrize("until", range(1, 10))
+@pytest.mark.parametrize("until", range(1, 11))
 def test_before_the_first_intent_nothing_was_sent_however_the_record_ends(tmp_path: Path, until: int) -> None:
     assert "Nothing was sent to any host." in shown(kept(tmp_path, until=until))
 
 
 @pytest.mark.parametrize("cut", [1, 100, 10_000])
 def test_an_intent_that_was_cut_off_was_not_sent(tmp_path: Path, cut: int) -> None:
-    assert "Nothing was sent to any host." in shown(kept(tmp_path, until=10, cut=min(cut, 900)))
+    assert "Nothing was sent to any host." in shown(kept(tmp_path, until=11, cut=min(cut, 900)))
 
 
 def test_a_run_that_goes_on_is_not_judged(tmp_path: Path) -> None:
     runs = Runs(tmp_path)
     with runs.begin(RUN, tiny.Clock()) as record:
-        for event in recorded.events(until=10):
+        for event in recorded.events(until=11):
             record.write(event)
         said = shown(runs)
     assert "RUNNING" in said
@@ -75,7 +75,7 @@ def test_a_run_that_goes_on_is_not_judged(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", [Ending.UNFINISHED, Ending.RUNNING])
 def test_half_a_copy_is_no_copy_once_its_run_is_over(tmp_path: Path, ending: Ending) -> None:
-    runs = kept(tmp_path, until=8)
+    runs = kept(tmp_path, until=9)
     with NewCopy(tmp_path, RUN, "web1-3-0-laravel.log") as new:
         history = History(run=RUN, lines=runs.read(RUN), ending=ending, cut_copies=runs.history(RUN).cut_copies)
         said = " ".join(run_page(history, {}, 80, is_verbose=False).text.split())
