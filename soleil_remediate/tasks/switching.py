@@ -158,16 +158,53 @@ children() { # PID; 0 where it has ended
     done
     return 0
 }
-workers() { # of this application, by what they were started with or where; the kernel says where without any link
+serve_since() { # MARK, if any; $since: what begins after it, in the kernel's ticks, runs what $says is served
+    # What another process began with is compared with what one of our own did: no clock can be set in between.
+    # shellcheck disable=SC2016  # the inner shell expands its own
+    since=$(sh -c 'read -r stat <"/proc/$$/stat" && set -- ${stat##*) } && echo "${20}"') || since=
+    here=$(cat /proc/sys/kernel/random/boot_id && stat -c '%d:%i %.9Z' -- "$says") || return 0
+    [ -f "$1" ] || return 0
+    whose=$(stat -c %u -- "${1%/*}") || return 0
+    if [ "$now" = "$then" ]; then # whoever went there before has noted it; any other way there since is another $here
+        noted=$(as "$whose" head -c 200 -- "$1" 2>/dev/null) || noted=
+        case ${noted%% *} in '' | *[!0-9]*) ;; *) [ "${noted#* }" != "$here" ] || since=${noted%% *} ;; esac
+    fi
+    # shellcheck disable=SC2016  # likewise; without a free block it stays empty, which is a mark as well
+    (as "$whose" sh -c 'printf "%s\n" "$2" >"$1"' since "$1" "$since $here") 2>/dev/null || :
+}
+where() { # PID; the kernel says where without any link
+    readlink "/proc/$1/cwd" || { [ "$(id -u)" != 0 ] && as "$user" readlink "/proc/$1/cwd"; }
+}
+is_new() ( # PID: it began since, nothing says that it did elsewhere, and it is no child of one with the old code
+    [ -n "$since" ] && one=$(started "$1") && [ -n "$one" ] && [ "${one#*:}" -gt "$since" ] || exit 1
+    words=$(where "$1" && tr '\0' '\n' <"/proc/$1/cmdline" && echo end) || exit 1
+    set -f
+    IFS='
+'
+    for word in $words; do
+        case $word/ in
+            "$served"/* | "$to"/* | "$really"/*) ;;
+            *"$base"/* | *"$real"/*) exit 1 ;;
+        esac
+    done
+    unset IFS
+    { read -r stat <"/proc/$1/stat"; } 2>/dev/null || exit 1
+    # shellcheck disable=SC2086  # words of numbers
+    set -- ${stat##*) }
+    case $files in *"/proc/$2/cmdline"*) is_new "$2" ;; esac
+)
+workers() { # of this application, by what they were started with or where, unless they run what is served now
     real=$(cd -- "$base" && pwd -P) || real=$base
+    really=$(cd -- "$to" && pwd -P) || really=$to
     by_artisan || return
     for file in $files; do
         pid=${file#/proc/} pid=${pid%/cmdline}
-        at=$(readlink "/proc/$pid/cwd" || [ "$(id -u)" = 0 ] || as "$user" readlink "/proc/$pid/cwd" || :)
+        at=$(where "$pid" || :)
         case $at/ in
-            "$base"/* | "$real"/*) started "$pid" ;;
-            *) if { tr '\0' '\n' <"$file"; } 2>/dev/null | grep -qF -e "$base/" -e "$real/"; then started "$pid"; fi ;;
+            "$base"/* | "$real"/*) ;;
+            *) { tr '\0' '\n' <"$file"; } 2>/dev/null | grep -qF -e "$base/" -e "$real/" || continue ;;
         esac
+        is_new "$pid" || started "$pid"
     done
     return 0
 }
@@ -337,7 +374,7 @@ link=$1 now=$2 then=$3 to=$4 to_is=$5 bad=$6 bad_is=$7 caches=$8
 shift 8
 owner=$1 user=$2 php=$3 unit=$4 patience=$5 programs=$6 unrun=$7
 shift 7
-base=${link%/*}
+base=${link%/*} says=$link served=$link
 """
     + _FUNCTIONS
     + r"""as_planned() {
@@ -369,14 +406,17 @@ fi
     + _CACHES
     + r"""still_wait
 as_planned
+# What leads there already stays: its age says since when it does.
 # shellcheck disable=SC2016  # the inner shell expands its own arguments
-as "$owner" sh -c 'ln -sfT -- "$1" "$2.new" && mv -fT -- "$2.new" "$2"' switch "$then" "$link" ||
+[ "$now" = "$then" ] ||
+    as "$owner" sh -c 'ln -sfT -- "$1" "$2.new" && mv -fT -- "$2.new" "$2"' switch "$then" "$link" ||
     stop "$link cannot be replaced"
 if [ "$(readlink -- "$link")" != "$then" ]; then
     printf '%s leads elsewhere after it was replaced\n' "$link" >&2
     exit 1
 fi
 echo "$link leads to $then"
+serve_since "${bad:+$bad/ROLLBACK_UNFINISHED-${to##*/}}"
 
 """
     + _FOLLOW
@@ -394,7 +434,7 @@ base=$1 then=$2 now=$3 git_is=$4 bad=$5 caches=$6
 shift 6
 owner=$1 user=$2 php=$3 unit=$4 patience=$5 programs=$6 unrun=$7
 shift 7
-to=$base
+to=$base says=$base/.git/HEAD served=$base
 """
     + _FUNCTIONS
     + STILL_OWNERS
@@ -432,12 +472,12 @@ still_wait
 if [ -n "$bad" ]; then
     in_git update-ref "refs/soleil-remediate/bad/$bad" "$bad" || stop "$bad cannot be marked bad"
     # shellcheck disable=SC2016  # the inner shell expands its own argument
-    as "$owner" sh -c ': >"$1"' mark "$base/.git/ROLLBACK_UNFINISHED-$then" ||
+    as "$owner" sh -c '[ -f "$1" ] || : >"$1"' mark "$base/.git/ROLLBACK_UNFINISHED-$then" ||
         stop "$base cannot be marked as not having followed yet"
 fi
 as_planned
 # Cut short it leaves files of both: it gets most of what the whole change has.
-said=$(limit=480; in_git checkout --quiet --detach "$then" 2>&1) || {
+said=$([ "$now" = "$then" ] || { limit=480; in_git checkout --quiet --detach "$then" 2>&1; }) || {
     printf '%s\n' "$said" >&2
     [ "$(in_git rev-parse --verify HEAD)" = "$now" ] || exit 1
     [ -z "$(in_git status --porcelain --untracked-files=no 2>&1)" ] && [ ! -e "$base/.git/index.lock" ] || {
@@ -460,6 +500,9 @@ stop() { left_behind "$1"; } # from here on nothing is left out
 
 """
     + _CACHES
+    + r"""serve_since "${bad:+$base/.git/ROLLBACK_UNFINISHED-$then}"
+
+"""
     + _FOLLOW
     + _followed('"$base"/.git/ROLLBACK_UNFINISHED-*')
     + _ENDED,

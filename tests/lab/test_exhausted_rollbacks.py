@@ -219,11 +219,17 @@ def test_a_way_back_that_php_fpm_did_not_follow_is_seen_and_finished_by_the_next
     assert "rollback.finished" in rehearsal.red_checks()
 
     host.shell(f"rm {drop_in}; systemctl daemon-reload")
+    # It has begun since, with the older code, and has a job that takes longer than anybody waits.
+    words = "artisan queue:work"
+    host.shell(
+        f"sudo -u www-data sh -c 'cd {BASE}/current/ && setsid sh -c \"sleep 900; :\" {words} >/dev/null 2>&1 &'"
+    )
     report = rehearsal.remediate()
     assert isinstance(report.outcome, Fixed), report.outcome
     (sent,) = report.sent
     assert sent.change.summary.startswith("let php-fpm and workers follow to ")
     assert not before & _processes(rehearsal)
+    assert host.shell(f"pgrep -fc '[s]leep 900; : {words}' || :") == "1", "it was not to be ended"
     assert host.shell(LEFT) == ""
     assert isinstance(rehearsal.remediate().outcome, NotNeeded)
 

@@ -4,8 +4,10 @@ import os
 import pwd
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import replace
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path as Here
 from pathlib import PurePosixPath as Path
 from typing import Any
@@ -1002,6 +1004,112 @@ def test_workers_are_found_whichever_link_leads_to_them(tmp_path: Here, through:
         for process in (one, another):
             process.communicate(b"\n")
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [str(one.pid)], done.stderr
+
+
+@dataclass
+class Followers:
+    """Workers of an application that a way back was made of, and what the script says of them."""
+
+    base: Here
+    begun: ExitStack
+
+    @property
+    def mark(self) -> Here:
+        return self.base / "releases/2/ROLLBACK_UNFINISHED-1"
+
+    def says(self, now: str) -> list[str]:
+        """Return which workers may have the old code, where release 1 is served by now."""
+        functions = SWITCH.text.partition("as_planned() {")[0]
+        to, bad = (self.base / "releases" / name for name in "12")
+        places = (self.base / "current", now, "releases/1", to, "", bad, "", "")
+        script = f'{functions}\nserve_since "$bad/ROLLBACK_UNFINISHED-1"\nworkers'
+        done = subprocess.run(
+            ["sh", "-c", script, "switch", *map(str, places), *["x"] * 7],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stderr == ""
+        time.sleep(0.05)  # more than one tick of the kernel's
+        return [line.partition(":")[0] for line in done.stdout.splitlines()]
+
+    def worker(self, *words: str, at: str = "current", script: str = "input()") -> subprocess.Popen[str]:
+        """Start one, which ends with the test."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, *(words or ["artisan"]), "queue:work"],
+            cwd=self.base / at,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.begun.callback(process.communicate, "\n")
+        return process
+
+
+@pytest.fixture
+def followers(tmp_path: Here) -> Iterator[Followers]:
+    for name in ("1", "2"):
+        (tmp_path / "releases" / name).mkdir(parents=True)
+    (tmp_path / "current").symlink_to("releases/1")
+    (tmp_path / "releases/2/ROLLBACK_UNFINISHED-1").touch()
+    with ExitStack() as begun:
+        yield Followers(tmp_path, begun)
+
+
+@pytest.mark.skipif(not Here("/proc/self/cwd").exists(), reason="only Linux says where a process is")
+def test_a_worker_that_has_begun_since_the_switch_does_not_have_the_old_code(followers: Followers) -> None:
+    old = str(followers.worker().pid)
+    assert followers.says("releases/2") == [old]
+    followers.worker()
+    followers.worker(f"{followers.base}/current/artisan", at="..")
+    assert followers.says("releases/1") == [old]
+    assert followers.says("releases/1") == [old], "what was noted is kept by who goes on with it"
+
+
+@pytest.mark.skipif(not Here("/proc/self/cwd").exists(), reason="only Linux says where a process is")
+def test_a_worker_of_the_old_code_counts_whenever_it_has_begun(followers: Followers) -> None:
+    assert followers.says("releases/2") == []
+    old = (
+        followers.worker(at="releases/2"),
+        followers.worker(f"{followers.base}/releases/2/artisan", at=".."),
+        followers.worker("artisan", f"--env={followers.base}/current/../releases/2/.env"),
+    )
+    assert sorted(followers.says("releases/1")) == sorted(str(one.pid) for one in old)
+
+
+@pytest.mark.skipif(not Here("/proc/self/cwd").exists(), reason="only Linux says where a process is")
+def test_a_worker_that_one_with_the_old_code_has_begun_counts_as_well(followers: Followers) -> None:
+    script = "import os; input(); child = os.fork(); print(child, flush=True) if child else 0; input()"
+    old = followers.worker(script=script)
+    assert followers.says("releases/2") == [str(old.pid)]
+    assert old.stdin is not None
+    assert old.stdout is not None
+    old.stdin.write("\n")
+    old.stdin.flush()
+    child = old.stdout.readline().strip()
+    assert sorted(followers.says("releases/1")) == sorted([str(old.pid), child])
+
+
+@pytest.mark.skipif(not Here("/proc/self/cwd").exists(), reason="only Linux says where a process is")
+@pytest.mark.parametrize("since", ["switched", "restarted", "no block", "no number"])
+def test_what_was_noted_of_another_switch_says_nothing_of_this_one(followers: Followers, since: str) -> None:
+    assert followers.says("releases/2") == []
+    worker = str(followers.worker().pid)
+    noted = followers.mark.read_text()
+    match since:
+        case "switched":
+            link = followers.base / "current"
+            link.unlink()
+            link.symlink_to("releases/1")
+        case "restarted":
+            boot = Here("/proc/sys/kernel/random/boot_id").read_text().strip()
+            assert boot in noted
+            followers.mark.write_text(noted.replace(boot, boot[::-1]))
+        case "no block":
+            followers.mark.write_text("")
+        case _:
+            followers.mark.write_text(f"x{noted}")
+    assert followers.says("releases/1") == [worker]
 
 
 @pytest.mark.parametrize(
