@@ -108,6 +108,10 @@ class Invocation:
             return self
         return replace(self, inputs=(*self.inputs, f"{name}={value}"))
 
+    def without_input(self, name: str) -> Invocation:
+        """Return the same but for one input, for another value to stand in its place: given twice it is refused."""
+        return replace(self, inputs=tuple(text for text in self.inputs if text.partition("=")[0] != name))
+
     def listed(self, host: Host) -> Invocation:
         """Return the same about a host once somebody has listed it in the inventory that was named, or in a new one."""
         return self.about(host.connection.address, inventory=self.inventory or A_FILE)

@@ -324,9 +324,10 @@ def _inputs_of(part: Scenario | Routine, inputs: Mapping[str, Any]) -> dict[str,
 
 
 def _commands(part: Scenario | Routine, again: Invocation) -> Mapping[str, Any]:
-    """Return what commands that a text prints are made of: all that was given, and one input as well."""
+    """Return what commands that a text prints are made of: all that was given, and one input as well or not."""
     with_one = {name: again.with_input(name, name.upper()).scenario_options for name in part.inputs}
-    return {"options": again.scenario_options, "with": with_one}
+    without = {name: again.without_input(name).scenario_options for name in part.inputs}
+    return {"options": again.scenario_options, "with": with_one, "without": without}
 
 
 def _builder(

@@ -21,7 +21,7 @@ from jinja2.sandbox import SandboxedEnvironment
 _ENVIRONMENT = SandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
 _ENVIRONMENT.globals.clear()
 #: How the names of several words begin that are quoted already.
-_OPTIONS = (("host", "options"), ("scenario", "options"), ("scenario", "with"))
+_OPTIONS = (("host", "options"), ("scenario", "options"), ("scenario", "with"), ("scenario", "without"))
 
 
 class NotDefined(LookupError):

@@ -217,7 +217,7 @@ class UseReader:
     @property
     def _in_prose(self) -> Mapping[str, tuple[str, ...]]:
         """What only texts for people may name: what the commands in them are made of."""
-        return {"scenario": ("options", *(f"with.{name}" for name in self._inputs))}
+        return {"scenario": ("options", *(f"{one}.{name}" for one in ("with", "without") for name in self._inputs))}
 
     def _is_known(self, name: Name, origin: Origin, more: Mapping[str, tuple[str, ...]] = nothing()) -> bool:
         root, rest = str(name.parts[0]), [str(part) for part in name.parts[1:] if isinstance(part, str)]

@@ -184,8 +184,8 @@ class GoBack(Task[Seen]):
                 pass
 
     async def _read_rollback(self, host: Reader, names: Collection[str], *places: Artisan) -> Rollback | None:
-        """Ask how the migrations *names* would be taken back; nothing where nobody wants that."""
-        if self.migrations != "back" or not names:
+        """Ask how the migrations *names* would be taken back; nothing where nobody wants that, or the page alone."""
+        if self.migrations != "back" or self.maintenance == "only" or not names:
             return None
         return await read_rollback(host, [_stem(name) for name in sorted(names)], places, self.backups)
 
@@ -455,15 +455,14 @@ class GoBack(Task[Seen]):
 
     def _with(self, **inputs: str) -> str:
         """Return what a person types to go on, with whatever else was given that is not the default."""
-        given = {"to": self.to or self.noun.upper(), **inputs}
+        return self._typed(**{"to": self.to or self.noun.upper(), **inputs})
+
+    def _typed(self, **given: str) -> str:
+        """Return what a person types to give those inputs, in place of what was given, and the others again."""
         for name in _KEPT:
             value = getattr(self, name)
             if value != getattr(GoBack, name):
                 given.setdefault(name, value.written if isinstance(value, Duration) else str(value))
-        return self._typed(**given)
-
-    def _typed(self, **given: str) -> str:
-        """Return what a person types to give those inputs."""
         sets = (shlex.join(("--set", f"{name}={value}")) for name, value in given.items())
         return f"`{' '.join((self.again, *sets))}`" if self.again else " ".join(("with", *sets))
 

@@ -328,6 +328,13 @@ def test_for_a_host_in_no_inventory_the_command_names_the_one_that_was_given_for
     assert_complete(printed(text)[0], desk)
 
 
+def test_an_input_is_put_in_place_of_another_that_was_given() -> None:
+    again = Invocation.on(tiny.host(), "tiny", ["word=it's", "words=x", "other=y"])
+    assert again.without_input("word").inputs == ("words=x", "other=y")
+    assert again.without_input("word").with_input("word", "z").inputs == ("words=x", "other=y", "word=z")
+    assert again.without_input("nothing") == again
+
+
 def test_what_tells_of_rules_that_sudo_lacks_names_the_scenario_the_host_and_what_was_given() -> None:
     given = Given(inventory=FILE, transport="openssh", playbooks=(MORE,))
     again = Invocation.on(replace(tiny.host(), given=given), "tiny", [f"word={WORD}"])
@@ -350,7 +357,7 @@ def texts(value: object) -> Iterator[str]:
 
 #: Of each scenario: what it has of its own to be given here.
 SHIPPED = load_scenarios([shipped_playbooks()], load_catalog())
-#: And what its own printed command gives instead: an input may have been given otherwise, and none may be given twice.
+#: And what its own printed command gives as well, in place of what was given for it: no input may be given twice.
 INSTEAD = {"failed-deployment-rollback": ["maintenance=only"]}
 _SAMPLES = {"path": "/srv/my app's.log", "size": "3 MiB", "duration": "7 min", "percent": "3%", "integer": "7"}
 
@@ -367,7 +374,8 @@ def test_every_command_that_a_shipped_playbook_prints_names_whatever_was_given(
     inputs = [
         f"{one}={_SAMPLES[declared.type]}" for one, declared in scenario.inputs.items() if declared.type == "path"
     ]
-    case = bind(scenario, web1, parse_inputs(scenario, inputs), catalog)
+    replaced = [f"{one.partition('=')[0]}=yes" for one in INSTEAD.get(name, [])]
+    case = bind(scenario, web1, parse_inputs(scenario, [*replaced, *inputs]), catalog)
     # what a task calls `again` is completed by the task itself, with the inputs: test_invocation holds that
     parts: list[Any] = [*(step.task for step in case.steps), *case.healthy_when, *case.goal, *case.signs]
     said = [text for part in parts for one in fields(part) for text in texts(getattr(part, one.name))]
@@ -385,7 +393,7 @@ def test_every_command_that_a_shipped_playbook_prints_names_whatever_was_given(
         assert kept == {"inventory": FILE, "transport": "openssh", "playbooks": [MORE], "host": "web1"}, line
         if values.get("scenario") == name and line not in own:
             others = [one for one in values.get("set", []) if one.partition("=")[2] != one.partition("=")[0].upper()]
-            assert others == INSTEAD.get(name, inputs), line
+            assert others == [*inputs, *INSTEAD.get(name, [])], line
     assert found or name not in {"high-error-rate", "rate-limit-breach", "double-booking", "slow-response"}
 
 

@@ -156,6 +156,15 @@ def test_who_has_gone_back_once_does_not_go_back_further_by_itself() -> None:
     ) in nothing(paged, seen(replace(found, all=(release("1"), *found.all))))
 
 
+def test_what_puts_up_the_page_alone_keeps_whatever_else_was_given() -> None:
+    found = releases(release("1"), release("2"), release("3", bad=True), serves="2")
+    given = replace(TASK, pages=("/live",), owner="deploy", access_log=Path("/var/log/x.log"), maintenance="yes")
+    assert (
+        "maintenance page meanwhile: soleil-remediate remediate --host web1 --set maintenance=only --set owner=deploy "
+        "--set access_log=/var/log/x.log. To go back further: "
+    ) in nothing(given, seen(found)).replace("`", "")
+
+
 CUT_OFF = releases(release("1"), release("2"), release("3", bad=True, more=("ROLLBACK_UNFINISHED-2",)), serves="2")
 
 
@@ -789,6 +798,7 @@ def test_behind_somebody_elses_page_they_are_taken_back_and_it_stays() -> None:
     [
         ({}, "2", True),
         ({"migrations": "any"}, "2", False),
+        ({"maintenance": "only"}, "2", False),
         ({"to": "9"}, "2", False),
         ({"to": "2"}, "2", False),
         ({"to": "bad"}, "2", False),
