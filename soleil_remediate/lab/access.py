@@ -75,6 +75,8 @@ class Access:
             "BatchMode": "yes",
             "ConnectTimeout": "10",
             "LogLevel": "ERROR",
+            # OpenSSH's first choice withstands quantum computers, and takes 0.1 s of CPU for each command here.
+            "KexAlgorithms": "curve25519-sha256",
         }
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         return ["ssh", "-F", "none", "-i", str(self.private_key), *words, f"{user}@{address}"]
