@@ -222,6 +222,7 @@ class Phases:
 _AFTER = {
     "BatchStarted": "waiting for its turn, the lock",
     "HostClaimed": "looking before each change and after the last, the records",
+    "HostSeenAgain": "looking before each change and after the last, the records",
     "ChangeIntended": "the twelve changes, each on record before and after",
     "ChangeAnswered": "looking before each change and after the last, the records",
     "StepEnded": "looking before each change and after the last, the records",
