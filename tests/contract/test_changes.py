@@ -17,7 +17,7 @@ from soleil_remediate.units import Duration
 from tests.contract.conftest import WITHIN, Bed, in_background, output, shown, ssh_host, through
 from tests.contract.tcp import proxy
 from tests.sshd import IS_ROOT, Sshd
-from tests.waiting import eventually
+from tests.waiting import ends_within, eventually
 
 
 def adding_to(ledger: Path, *, after: float = 0) -> Command:
@@ -241,10 +241,11 @@ def test_a_frozen_peer_is_an_unknown_outcome_and_not_waited_for_longer_than_it_m
         session.claim("jan@laptop")
         monkeypatch.setattr("soleil_remediate.transports.shell.ON_ITS_WAY", Duration(1))
         between.freeze()
-        began = time.monotonic()
-        with pytest.raises(OutcomeUnknown, match=r"web1 MAY have been changed.*operation op-frozen"):
+        with (
+            ends_within(0, late=8),
+            pytest.raises(OutcomeUnknown, match=r"web1 MAY have been changed.*operation op-frozen"),
+        ):
             session.send("op-frozen", adding_to(ledger))
-        assert time.monotonic() - began < 8
 
 
 def test_a_change_survives_a_controller_that_is_gone_although_it_prints(over_ssh: Bed, sshd: Sshd) -> None:
@@ -289,13 +290,12 @@ def test_eight_submissions_of_one_operation_are_one_effect(reached: Bed) -> None
 
 
 def test_a_change_that_takes_too_long_is_ended_and_answers_124(real: Session) -> None:
-    began = time.monotonic()
-    assert real.send("op-late", Command(("sleep", "30"), deadline=Duration(0.5))).exit_status == 124
     stubborn = Command(("sh", "-c", "trap '' TERM; echo on; sleep 30; sleep 30"), deadline=Duration(0.5))
-    answer = real.send("op-stubborn", stubborn)
+    with ends_within(1, late=14):
+        assert real.send("op-late", Command(("sleep", "30"), deadline=Duration(0.5))).exit_status == 124
+        answer = real.send("op-stubborn", stubborn)
     assert answer.exit_status == 124
     assert answer.stdout.startswith(b"on\n")
-    assert time.monotonic() - began < 15
 
 
 def test_a_change_longer_than_one_wait_is_waited_for(real: Session) -> None:

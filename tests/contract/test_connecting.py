@@ -33,17 +33,15 @@ from soleil_remediate.units import Duration
 from tests.contract.conftest import Bed, output, ssh_host, through
 from tests.contract.tcp import dripping, dripping_lines, hanging_up, listener, proxy, silent
 from tests.sshd import IS_ROOT, Sshd, free_port, known_hosts_line, make_key, private_sshd
-from tests.waiting import eventually
+from tests.waiting import ends_within, eventually
 
 ROOT = Path(__file__).parents[2]
 
 
 def failure(host: Host, *, within: float = 5) -> RemediateError:
     """Return why *host* cannot be reached, which must be known in time."""
-    began = time.monotonic()
-    with pytest.raises(RemediateError) as caught:
+    with ends_within(within, late=1), pytest.raises(RemediateError) as caught:
         SshTransport().open(host, within=Duration(within))
-    assert time.monotonic() - began < within + 1
     assert "Traceback" not in str(caught.value)
     return caught.value
 
@@ -389,11 +387,11 @@ def test_a_configuration_that_others_can_write_is_not_used(sshd: Sshd, tmp_path:
 
 
 def test_a_port_where_nobody_listens_is_refused_at_once(sshd: Sshd) -> None:
-    began, port = time.monotonic(), free_port()
-    error = failure(ssh_host(sshd, port=port))
+    port = free_port()
+    with ends_within(0, late=1):
+        error = failure(ssh_host(sshd, port=port))
     assert isinstance(error, ConnectionRefused)
     assert str(error) == f"web1 ({sshd.user}@127.0.0.1:{port}): Connection refused"
-    assert time.monotonic() - began < 1
 
 
 def test_a_name_that_does_not_resolve_says_so(sshd: Sshd) -> None:
@@ -438,11 +436,10 @@ def test_a_host_that_freezes_while_we_log_in_is_not_waited_for(sshd: Sshd, after
     with proxy(sshd.port) as between:
         timer = threading.Timer(after, between.freeze)
         timer.start()
-        began = time.monotonic()
-        with suppress(ConnectTimedOut):  # the first moments may be too late to freeze anything
-            SshTransport().open(through(sshd, between.port), within=Duration(1.5)).close()
-        timer.join()
-        assert time.monotonic() - began < 2.5
+        with ends_within(1.5, late=1):
+            with suppress(ConnectTimedOut):  # the first moments may be too late to freeze anything
+                SshTransport().open(through(sshd, between.port), within=Duration(1.5)).close()
+            timer.join()
 
 
 def test_a_host_that_freezes_later_is_not_waited_for(ssh: Bed, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -451,10 +448,8 @@ def test_a_host_that_freezes_later_is_not_waited_for(ssh: Bed, sshd: Sshd, monke
         session = ssh.open()
         monkeypatch.setattr("soleil_remediate.transports.shell.ON_ITS_WAY", Duration(0.5))
         between.freeze()
-        began = time.monotonic()
-        with pytest.raises(ConnectionLost, match="stopped answering"):
+        with ends_within(1.5, late=1.5), pytest.raises(ConnectionLost, match="stopped answering"):
             session.ask([Command(("echo", "x"), deadline=Duration(1))] * 20)
-        assert time.monotonic() - began < 3
         with pytest.raises(ConnectionLost):
             session.ask([Command(("echo", "x"))])
         session.close()
@@ -469,10 +464,8 @@ def test_a_host_that_freezes_before_a_second_channel_is_not_waited_for(
         session = ssh.open()
         monkeypatch.setattr("soleil_remediate.transports.ssh_link._STEP", Duration(1))
         between.freeze()
-        began = time.monotonic()
-        with pytest.raises(ConnectionLost):
+        with ends_within(1, late=2), pytest.raises(ConnectionLost):
             session.ask([Command(("echo", "x"), is_slow=True)] * commands)
-        assert time.monotonic() - began < 3
 
 
 def test_a_host_that_freezes_while_a_second_shell_starts_is_not_waited_for(
@@ -490,10 +483,8 @@ def test_a_host_that_freezes_while_a_second_shell_starts_is_not_waited_for(
         monkeypatch.setattr("soleil_remediate.transports.ssh_link._STEP", Duration(1))
         monkeypatch.setattr("soleil_remediate.transports.shell.ON_ITS_WAY", Duration(0.5))
         monkeypatch.setattr(paramiko.Channel, "exec_command", freezing)
-        began = time.monotonic()
-        with pytest.raises(ConnectionLost):
+        with ends_within(1, late=2), pytest.raises(ConnectionLost):
             session.ask([Command(("echo", "x"), is_slow=True, deadline=Duration(0.5))])
-        assert time.monotonic() - began < 3
 
 
 def test_a_frozen_host_does_not_hold_up_a_big_batch(ssh: Bed, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -504,10 +495,8 @@ def test_a_frozen_host_does_not_hold_up_a_big_batch(ssh: Bed, sshd: Sshd, monkey
         monkeypatch.setattr("soleil_remediate.transports.shell.ON_ITS_WAY", Duration(1))
         monkeypatch.setattr("soleil_remediate.transports.ssh_link._STEP", Duration(1))
         between.freeze()
-        began = time.monotonic()
-        with pytest.raises(ConnectionLost):
+        with ends_within(1, late=7), pytest.raises(ConnectionLost):
             session.ask([Command(("printf", "%s", "x" * 100_000))] * 200)
-        assert time.monotonic() - began < 8
 
 
 def test_a_connection_that_breaks_while_nothing_is_asked_is_noticed_at_the_next_question(ssh: Bed, sshd: Sshd) -> None:

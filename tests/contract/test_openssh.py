@@ -34,7 +34,7 @@ from soleil_remediate.units import Duration
 from tests.contract.conftest import Bed, output, ssh_host, through
 from tests.contract.tcp import dripping, hanging_up, listener, proxy, silent
 from tests.sshd import IS_ROOT, Sshd, free_port, known_hosts_line, make_key, private_sshd
-from tests.waiting import eventually
+from tests.waiting import ends_within, eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,10 +66,8 @@ def processes_naming(text: str) -> list[str]:
 
 def failure(host: Host, *, within: float = 8) -> RemediateError:
     """Return why *host* cannot be reached, which must be known in time."""
-    began = time.monotonic()
-    with pytest.raises(RemediateError) as caught:
+    with ends_within(within, late=1), pytest.raises(RemediateError) as caught:
         OpensshTransport().open(host, within=Duration(within))
-    assert time.monotonic() - began < within + 1
     assert "debug1" not in str(caught.value)
     return caught.value
 
@@ -339,11 +337,10 @@ def test_a_host_that_freezes_while_we_log_in_is_not_waited_for(sshd: Sshd, after
     with proxy(sshd.port) as between:
         timer = threading.Timer(after, between.freeze)
         timer.start()
-        began = time.monotonic()
-        with suppress(ConnectTimedOut):  # it may have been too late to freeze anything
-            OpensshTransport().open(through(sshd, between.port), within=Duration(2)).close()
-        timer.join()
-        assert time.monotonic() - began < 4
+        with ends_within(2, late=2):
+            with suppress(ConnectTimedOut):  # it may have been too late to freeze anything
+                OpensshTransport().open(through(sshd, between.port), within=Duration(2)).close()
+            timer.join()
 
 
 def test_a_host_that_freezes_later_is_not_waited_for(openssh: Bed, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,10 +349,8 @@ def test_a_host_that_freezes_later_is_not_waited_for(openssh: Bed, sshd: Sshd, m
         session = openssh.open()
         monkeypatch.setattr("soleil_remediate.transports.shell.ON_ITS_WAY", Duration(0.5))
         between.freeze()
-        began = time.monotonic()
-        with pytest.raises(ConnectionLost, match="stopped answering"):
+        with ends_within(1.5, late=3.5), pytest.raises(ConnectionLost, match="stopped answering"):
             session.ask([Command(("printf", "%s", "x" * 100_000), deadline=Duration(1))] * 100)
-        assert time.monotonic() - began < 5
         with pytest.raises(ConnectionLost):
             session.ask([Command(("echo", "x"))])
 
