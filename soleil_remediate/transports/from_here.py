@@ -194,25 +194,35 @@ class _Way:
         self.doing = "agreeing on TLS"
         context = self._trust()
         sock.settimeout(self._left())
+        secured: ssl.SSLSocket | None = None
         try:
-            secured = context.wrap_socket(sock, server_hostname=name)
-        except ssl.SSLCertVerificationError as error:
-            if error.verify_code in _UNKNOWN_ISSUER and not self._ca and not _knows_authorities(context):
-                raise _Ended("no authorities", error.verify_message) from None
-            is_for = self._names(found, name) if error.verify_code in _OTHER_NAME else ""
-            why = "not trusted" if error.verify_code in _REFUSED_BY_ALL else "unknown issuer"
-            raise _Ended(why, f"{error.verify_message.rstrip('.')}{is_for}") from None
-        except TimeoutError:
-            raise _Ended("too late", self.doing) from None
-        except ssl.SSLError as error:
-            raise _Ended("no tls", error.reason or error) from None
+            sock.getpeername()  # where nobody is there any more Python loses the socket, and leaves it open
+            secured = context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+            self._socket = secured  # the plain one leads nowhere any more: to cut that would end nothing
+            secured.do_handshake()
+            until = (secured.getpeercert() or {}).get("notAfter")
         except OSError as error:
-            raise _Ended("broken off", f"{self.doing}: {error.strerror or error}") from None
-        self._socket = secured
-        until = (secured.getpeercert() or {}).get("notAfter")
+            (secured or sock).close()
+            raise self._not_secured(error, context, name, found) from None
         if isinstance(until, str):
             self.met["expires"] = int(ssl.cert_time_to_seconds(until))
         return secured
+
+    def _not_secured(self, error: OSError, context: ssl.SSLContext, name: str, found: Sequence[Any]) -> _Ended:
+        """Return why no TLS came to be."""
+        match error:
+            case ssl.SSLCertVerificationError():
+                if error.verify_code in _UNKNOWN_ISSUER and not self._ca and not _knows_authorities(context):
+                    return _Ended("no authorities", error.verify_message)
+                is_for = self._names(found, name) if error.verify_code in _OTHER_NAME else ""
+                why = "not trusted" if error.verify_code in _REFUSED_BY_ALL else "unknown issuer"
+                return _Ended(why, f"{error.verify_message.rstrip('.')}{is_for}")
+            case TimeoutError():
+                return _Ended("too late", self.doing)
+            case ssl.SSLError():
+                return _Ended("no tls", error.reason or error)
+            case _:
+                return _Ended("broken off", f"{self.doing}: {error.strerror or error}")
 
     def _trust(self) -> ssl.SSLContext:
         context = ssl.create_default_context()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -26,6 +28,7 @@ from soleil_remediate.transports.local import LocalTransport
 from soleil_remediate.units import Duration
 from tests.contract.tcp import listener
 from tests.contract.web import Answer, Authority, Signed, web
+from tests.waiting import eventually
 
 WITHIN = Duration(20)  # more than any of it takes; what is to be too late has its own
 
@@ -272,6 +275,25 @@ def test_what_is_no_answer_is_told_as_broken_off(said: bytes) -> None:
         assert met(f"http://127.0.0.1:{port}/").why == "broken off"
 
 
+def test_who_hangs_up_before_tls_is_told_as_broken_off_and_nothing_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, trust = threading.Event(), ssl.create_default_context
+
+    def hang_up(sock: socket.socket, _: threading.Event) -> None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST, not FIN
+        sock.close()
+        gone.set()
+
+    def after_that() -> ssl.SSLContext:
+        assert gone.wait(20)
+        return trust()
+
+    monkeypatch.setattr(ssl, "create_default_context", after_that)
+    with listener(hang_up) as port:
+        seen = met(f"https://127.0.0.1:{port}/")
+    assert (seen.why, seen.says) == ("broken off", "agreeing on TLS: Transport endpoint is not connected")
+    gc.collect()  # what is still open would be complained about here
+
+
 def test_of_an_endless_page_only_the_beginning_is_read() -> None:
     with web(lambda _: (200, {}, b"x" * 50_000_000)) as site:
         seen = met(f"http://127.0.0.1:{site.port}/")
@@ -279,12 +301,14 @@ def test_of_an_endless_page_only_the_beginning_is_read() -> None:
     assert len(seen.excerpt) == 200
 
 
-def test_somebody_who_wants_no_answer_any_more_does_not_wait_for_it() -> None:
-    cancellation = Cancellation()
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_somebody_who_wants_no_answer_any_more_does_not_wait_for_it_and_nobody_else_does(scheme: str) -> None:
+    cancellation, before = Cancellation(), threading.enumerate()
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        asking = AskFromHere(f"http://127.0.0.1:{silent.getsockname()[1]}/", Duration(300)).command
+        asking = AskFromHere(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/", Duration(300)).command
         threading.Timer(0.2, cancellation.ask).start()
         answer = ask_from_here(asking, cancellation)
+        assert eventually(lambda: {*threading.enumerate()} <= {*before})
     assert isinstance(answer, FactError)
     assert "given up" in str(answer)
 
