@@ -17,6 +17,7 @@ from typing import Protocol
 import pytest
 
 from soleil_remediate.command import TIMED_OUT, Command, Output, Secret
+from soleil_remediate.errors import HostLocked
 from soleil_remediate.host import Connection, Host
 from soleil_remediate.identity import Identity
 from soleil_remediate.transports import Access, Session, Transport
@@ -26,25 +27,26 @@ from soleil_remediate.transports.scripted import ScriptedHost, ScriptedTransport
 from soleil_remediate.transports.ssh import SshTransport
 from soleil_remediate.units import Duration
 from tests.sshd import IS_ROOT, Login, NoSshd, Sshd, private_sshd
+from tests.waiting import eventually
 
 #: A password, and what /etc/shadow holds of it: openssl passwd -6. Each process that runs tests has one of its own:
-#: some look whether any process of the machine shows it, and what others show beside them is theirs.
+#: some look whether any process of the machine shows it, or a piece of it, and what others show beside them is theirs.
 PASSWORD, HASHED = (
     (
         "correct-horse-battery-staple",
         "$6$soleil$aImUqjHbRtlUkDL39spxfMBbDq2bk7i/P.C5pGEHHOjehNig.QS.L8exc.1uz2.Ys63QmwJPCODCQ2GHN.uJx/",
     ),
     (
-        "wrong-horse-battery-staple",
-        "$6$soleil$yPQ.u8AzsuHXRTCF0Sf3C56CWOoP2A4OOeqRV0zNSgwWCwJ1jjnCI7xUkC1rk3l9NhZdMr3pSF5S3qrc9TJc50",
+        "wooden-otter-lantern-pickle",
+        "$6$soleil$ivJDHsFgQuOw0W7zZJ9jbKt.AjZ8wk5qqkyL0yPbF6FE3uUqQeMmtD2Kk5iHQnrTFnSSemds85RGUpLQ68oHR1",
     ),
     (
-        "correct-mule-battery-staple",
-        "$6$soleil$Z3yOB3Jqm1F10Qjw8vR6mnR2jY0nEXT5QKd13L/Bmv/HyOoNwjTSYNb4pJPzZXxO5wsKQlxmOWHTPq63zJvbo/",
+        "silver-cactus-harbour-violin",
+        "$6$soleil$jHodf.F5jpubwl3WutNMpsZDIsFCf22o6NUvQrVuDfswlUpB.UXm/2qQlkkbbzz.oJvwpHGj647GCfAcp3GVx1",
     ),
     (
-        "correct-horse-dynamo-staple",
-        "$6$soleil$bNREiH6yLpEZj1rwN71eGyAqYitESBBilBLFBnXlt/q12b5RXLLnqo0rnP8VJpmqYIVF1yLuYCF5vKGf9WCW4/",
+        "gentle-mammoth-orchid-tunnel",
+        "$6$soleil$pkCR55cUO.4CpIvFoY8w57rd73KKqXvjVOv2euto5Sb41XSm2zc6wSKYZnuZoAEJl7LTR8QwzZvdjE8tAjGmG0",
     ),
 )[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4]
 #: Who can log in, as root; each is one way of having or not having rights.
@@ -113,6 +115,14 @@ class Bed:
 
 class Opener(Protocol):
     def __call__(self) -> Session: ...
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for two seconds makes no answer wrong; what a command may take stands in its test."""
+    defaults = Command.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "deadline", Duration(20))
 
 
 @pytest.fixture(scope="session")
@@ -243,6 +253,19 @@ def through(sshd: Sshd, port: int) -> Host:
     known = sshd.folder / f"known_hosts_{port}"
     known.write_text(sshd.known_hosts.read_text("utf-8").replace(f":{sshd.port} ", f":{port} "), "utf-8")
     return ssh_host(sshd, port=port, known_hosts=(known,))
+
+
+def claims(session: Session) -> None:
+    """Claim the lock, once others have given it back."""
+
+    def claimed() -> bool:
+        try:
+            session.claim("test")
+        except HostLocked:
+            return False
+        return True
+
+    assert eventually(claimed, within=30)
 
 
 def in_background(act: Callable[[], object]) -> Callable[[], object]:

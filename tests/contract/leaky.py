@@ -50,7 +50,7 @@ PUT = Script(
     text="""cat "$1"; cat "$1" >&2
         case $2 in
             good) ;;
-            slowly) sleep 1 ;;
+            waiting) until [ -e "$1.go" ]; do sleep 0.1; done ;;
             *) exit 3 ;;
         esac
         echo good >"$1"

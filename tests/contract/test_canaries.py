@@ -217,7 +217,7 @@ def test_a_routine_tells_no_secret(leaky: Leaky, output: str) -> None:
 
 @pytest.mark.parametrize("output", ["console", "json"])
 def test_who_looks_after_a_run_that_was_killed_and_goes_on_with_it_tells_no_secret(leaky: Leaky, output: str) -> None:
-    words = [sys.executable, "-m", "tests.contract.leaky", *leaky.words("remediate", "--yes", ending="slowly")]
+    words = [sys.executable, "-m", "tests.contract.leaky", *leaky.words("remediate", "--yes", ending="waiting")]
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, env=leaky.environment, cwd=ROOT) as controller:
         until = time.monotonic() + 60
         while not any(b"ChangeIntended" in content for name, content in leaky.written().items() if "/runs/" in name):
@@ -228,8 +228,9 @@ def test_who_looks_after_a_run_that_was_killed_and_goes_on_with_it_tells_no_secr
     told = [
         leaky.run("status", "--host", "web1", *leaky.where[:2], "--output", output),
         leaky.run("runs", "list", "--output", output),
-        leaky.run("resume", run.run, "--output", output, "--yes"),
     ]
+    Path(f"{leaky.desk.file}.go").touch()
+    told.append(leaky.run("resume", run.run, "--output", output, "--yes"))
     assert [one.status for one in told[:2]] == [ExitStatus.WORK_FOUND, ExitStatus.OK], told
     assert told[2].status == ExitStatus.OK, told[2]
     assert "{hidden}" in told[2].out

@@ -276,14 +276,16 @@ def test_what_is_no_answer_is_told_as_broken_off(said: bytes) -> None:
 
 
 def test_who_hangs_up_before_tls_is_told_as_broken_off_and_nothing_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone, trust = threading.Event(), ssl.create_default_context
+    connected, gone, trust = threading.Event(), threading.Event(), ssl.create_default_context
 
     def hang_up(sock: socket.socket, _: threading.Event) -> None:
+        connected.wait(20)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST, not FIN
         sock.close()
         gone.set()
 
     def after_that() -> ssl.SSLContext:
+        connected.set()
         assert gone.wait(20)
         return trust()
 

@@ -113,6 +113,12 @@ MOMENTS = [
 CALLS = [12_000]
 
 
+def came_too_late(desk: Desk, said: Said, number: signal.Signals) -> bool:
+    """Whether the run was over and told before the signal came, which means what it always does then."""
+    is_over = desk.record[-1].get("exit_status") == ExitStatus.OK and "FIXED web1" in " ".join(said.out.split())
+    return is_over and said.status in (-number, ExitStatus.INTERRUPTED)
+
+
 @pytest.mark.timeout(180)  # it may take several runs to find the moment
 @pytest.mark.parametrize("moment, number", MOMENTS)
 def test_a_signal_at_any_moment_of_a_run_leaves_the_truth(
@@ -123,6 +129,11 @@ def test_a_signal_at_any_moment_of_a_run_leaves_the_truth(
         at = CALLS[0] * int(nth[:-1]) // 100 if nth.endswith("%") else int(nth)
         when = " ".join((number.name, *called, str(at)))
         said = warmed.run(*desk.words(saves=desk.host / "big"), SOLEIL_TEST_MOMENT=when)
+        if nth.endswith("%") and came_too_late(desk, said, number):
+            CALLS[0] = CALLS[0] * 9 // 10
+            desk.reset()
+            desk.forget()
+            continue
         check_truth(desk, said)
         left = re.search(r"left: (-?\d+)$", said.err.strip())
         assert left, said.err
@@ -223,12 +234,15 @@ def test_a_signal_while_a_person_is_asked_sends_nothing(desk: Desk, number: sign
 
 @pytest.mark.parametrize("is_approved", [False, True])
 def test_a_terminal_that_goes_away_is_a_stop_and_its_exit_status_says_so(desk: Desk, is_approved: bool) -> None:
-    with at_a_terminal(desk, takes="0.6 s") as one:
+    until = desk.host / "until"
+    with at_a_terminal(desk, until=until) as one:
         if is_approved:
             one.type("yes\n")
             assert eventually(lambda: "begun first" in desk.ledger, within=20)
         os.close(one._descriptor)
         one._descriptor = os.open(os.devnull, os.O_RDWR)
+        assert not is_approved or eventually(lambda: any(line["type"] == "StopHeard" for line in desk.record))
+        until.touch()
         _, status = os.waitpid(one._pid, 0)
         one.exit_status = os.waitstatus_to_exitcode(status)
     record = desk.record

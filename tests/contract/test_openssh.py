@@ -336,8 +336,8 @@ def test_a_command_of_the_configuration_that_hangs_is_not_waited_for(sshd: Sshd,
 def test_a_host_that_freezes_while_we_log_in_is_not_waited_for(sshd: Sshd, after: float) -> None:
     with proxy(sshd.port) as between:
         timer = threading.Timer(after, between.freeze)
-        timer.start()
         with ends_within(2, late=2):
+            timer.start()
             with suppress(ConnectTimedOut):  # it may have been too late to freeze anything
                 OpensshTransport().open(through(sshd, between.port), within=Duration(2)).close()
             timer.join()

@@ -13,8 +13,8 @@ from soleil_remediate.command import Command
 from soleil_remediate.errors import FactError, Refused, Unreachable
 from soleil_remediate.plan import Gather
 from soleil_remediate.transports import Access
-from soleil_remediate.units import ByteSize
-from tests.contract.conftest import LOGINS, Bed, output, ssh_host
+from soleil_remediate.units import ByteSize, Duration
+from tests.contract.conftest import LOGINS, Bed, claims, output, ssh_host
 from tests.sshd import IS_ROOT, Login, Sshd, private_sshd
 
 pytestmark = [
@@ -126,7 +126,8 @@ def test_a_host_that_gives_no_more_channels_is_asked_for_one_once_a_batch(
         over_ssh.host = ssh_host(sshd)
         session = over_ssh.open()
         for asked_for in ([False, True, True], [False]):
-            answers = session.ask([Command(("sh", "-c", f"sleep 0.4; echo {n}"), is_slow=True) for n in range(8)])
+            slow = [("sh", "-c", f"sleep 0.4; echo {n}") for n in range(8)]
+            answers = session.ask([Command(words, is_slow=True, deadline=Duration(20)) for words in slow])
             assert [output(answer).text for answer in answers] == [f"{n}\n" for n in range(8)]
             assert sorted(further_shells) == asked_for  # those asked for at once are given, or not, in any order
             further_shells.clear()
@@ -134,7 +135,10 @@ def test_a_host_that_gives_no_more_channels_is_asked_for_one_once_a_batch(
 
 
 @pytest.mark.parametrize("sessions", [2, 4, 7])
-def test_a_copy_gets_a_channel_where_questions_took_all_there_are(folder: Path, over_ssh: Bed, sessions: int) -> None:
+def test_a_copy_gets_a_channel_where_questions_took_all_there_are(
+    folder: Path, over_ssh: Bed, sessions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("soleil_remediate.transports.session._GIVEN_BACK", Duration(20))
     with private_sshd(folder / f"{sessions}-sshd", options=f"MaxSessions {sessions}") as sshd:
         (sshd.folder / "no_config").write_text("", "utf-8")
         over_ssh.host = ssh_host(sshd)
@@ -178,5 +182,5 @@ def test_the_lock_can_be_taken_and_given_back_where_run_is_full(folder: Path, ov
         with pytest.raises(Refused, match="jan@laptop"):
             second.claim("ann")
         first.close()
-        second.claim("ann")
+        claims(second)
         second.close()

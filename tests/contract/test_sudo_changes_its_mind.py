@@ -78,7 +78,7 @@ def test_a_question_is_answered_with_roots_rights_or_not_at_all(fickle: Fickle, 
 
 def test_a_shell_with_fewer_rights_takes_no_question_from_one_that_has_them(fickle: Fickle, over_ssh: Bed) -> None:
     session = over_ssh.open()
-    slow = Command(("sh", "-c", "sleep 0.3; id -un"), is_slow=True)
+    slow = Command(("sh", "-c", "sleep 0.3; id -un"), is_slow=True, deadline=Duration(20))
     assert output(session.ask([slow])[0]).text == "root\n"
     fickle.take_away()
     assert [output(answer).text for answer in session.ask([slow] * 6)] == ["root\n"] * 6
@@ -164,6 +164,6 @@ def test_rights_lost_with_the_connection_in_the_middle_of_a_change_leave_it_unkn
             wire.reset()
 
         bench.on_event = lambda event: lose() if isinstance(event, ChangeIntended) else None
-        report = bench.run(bench.slow(0.5, words=("first", "good"), within=2))
+        report = bench.run(bench.slow(0.5, words=("first", "good"), within=8))
     assert isinstance(report.outcome, MaybeChanged), report.outcome
     assert bench.ledger in ([], ["begun first", "done first"])
