@@ -36,7 +36,7 @@ find /etc/redis /var/lib/redis /srv/soleil -xdev -path '*/storage/logs' -prune -
 systemctl show --property=Id,MainPID,InvocationID,ActiveState,UnitFileState -- redis-server php8.2-fpm nginx supervisor
 grep -h '^State:.T' "/proc/$(systemctl show --property=MainPID --value redis-server)/status" 2>/dev/null || :
 REDISCLI_AUTH='lab-redis-"secret'; grep -q '^requirepass' /etc/redis/redis.conf && export REDISCLI_AUTH
-{ timeout 2 redis-cli CONFIG GET maxmemory; timeout 2 redis-cli INFO keyspace; } 2>/dev/null |
+{ timeout 5 redis-cli CONFIG GET maxmemory; timeout 5 redis-cli INFO keyspace; } 2>/dev/null |
     awk -F '[=,]' '/^db/ { if ($2 != $4) print $1, $2 - $4; next } { print }' || : # keys that expire come and go
 """
 

@@ -109,7 +109,7 @@ class Pair:
                 if session.identity.machine_id != self.ids[name]:
                     continue
                 assert session.identity.hostname == name
-                count = "journalctl --no-pager -o cat _COMM=sudo | grep -c 'USER=root.*COMMAND='"
+                count = "journalctl --no-pager -o cat -t sudo | grep -c 'USER=root.*COMMAND='"
                 words = (f"cat {FILE}", "test ! -e /run/soleil-remediate && echo never", f"journalctl --sync; {count}")
                 says, never, shells = session.ask([Command(("sh", "-c", each)) for each in words])
                 return Found(says=_text(says), is_ours=_text(never) != "never", shells=int(_text(shells)))

@@ -158,8 +158,8 @@ fill_journal() {
   fill "$left" cat "$journal" "$journal"
 }
 
-# answer PAGE: what nginx answers for /api/health/PAGE, 000 where nothing comes back
-answer() { curl -s -o /dev/null -m 3 -w '%{http_code}' "http://localhost/api/health/$1" || true; }
+# answer PAGE [SECONDS]: what nginx answers for /api/health/PAGE, 000 where nothing comes back in time
+answer() { curl -s -o /dev/null -m "${2:-10}" -w '%{http_code}' "http://localhost/api/health/$1" || true; }
 
 # until_unit UNIT STATE: wait until systemd calls it so
 until_unit() {
@@ -296,7 +296,7 @@ PHP
 until_answer() {
   local page=$1 tries=0 now
   shift
-  until now=$(answer "$page"); [[ " $* " == *" $now "* ]]; do
+  until now=$(answer "$page" 3); [[ " $* " == *" $now "* ]]; do
     tries=$((tries + 1))
     [ "$tries" -lt 50 ] || fail "/api/health/$page answers $now, not $*"
     sleep 0.2

@@ -6,4 +6,4 @@ add_route report 'return Illuminate\Support\Facades\DB::select("select pg_sleep(
 ask_for report 7
 until_working 5 "query like '%pg_sleep%'"
 sleep "$OPTION_WAITED"
-[ "$(answer live)" = 000 ] || fail "somebody is left in php-fpm"
+[ "$(answer live 3)" = 000 ] || fail "somebody is left in php-fpm"

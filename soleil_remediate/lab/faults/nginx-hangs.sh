@@ -2,5 +2,5 @@
 # scenario: application-down
 # kinds: page.served service.restart
 { main_of nginx && workers_of nginx; } | hang
-[ "$(answer live)" = 000 ] || fail "nginx still answers"
+[ "$(answer live 3)" = 000 ] || fail "nginx still answers"
 systemctl --quiet is-active nginx

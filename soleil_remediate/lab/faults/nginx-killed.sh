@@ -3,4 +3,4 @@
 # kinds: page.served service.start
 systemctl kill --signal=KILL nginx
 until_unit nginx failed
-[ "$(answer live)" = 000 ] || fail "something still answers"
+[ "$(answer live 3)" = 000 ] || fail "something still answers"

@@ -45,10 +45,10 @@ systemctl disable --now php8.2-fpm 2>/dev/null
 systemctl reload nginx
 systemd-run --quiet --collect --unit=octane --uid=www-data --gid=www-data php "$root/octane-of-the-lab.php" "$state"
 tries=0
-until [ "$(answer ready)" = 200 ]; do
+until [ "$(answer ready 3)" = 200 ]; do
   tries=$((tries + 1))
   [ "$tries" -lt 50 ] || fail "Octane does not serve"
   sleep 0.1
 done
 workers_of octane | hang
-[ "$(answer live)" = 000 ] || fail "a worker still answers"
+[ "$(answer live 3)" = 000 ] || fail "a worker still answers"

@@ -2,5 +2,5 @@
 # scenario: application-down
 # kinds: page.served service.reload service.restart
 { main_of php8.2-fpm && workers_of php8.2-fpm; } | hang
-[ "$(answer live)" = 000 ] || fail "php-fpm still answers"
+[ "$(answer live 3)" = 000 ] || fail "php-fpm still answers"
 systemctl --quiet is-active php8.2-fpm

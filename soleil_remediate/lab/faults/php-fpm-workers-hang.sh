@@ -2,4 +2,4 @@
 # scenario: application-down
 # kinds: page.served service.reload
 workers_of php8.2-fpm | hang
-[ "$(answer live)" = 000 ] || fail "a worker still answers"
+[ "$(answer live 3)" = 000 ] || fail "a worker still answers"

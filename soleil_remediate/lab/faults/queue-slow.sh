@@ -4,6 +4,6 @@
 # ends: eased
 # shellcheck disable=SC2016  # PHP's variables
 export_job 'usleep((int) (1e6 * $this->seconds));'
-dispatch_exports 3500 0.5
-[ "$(waiting)" -gt 3400 ] || fail "$(waiting) jobs wait"
+dispatch_exports 3000 0.5
+[ "$(waiting)" -gt 2900 ] || fail "$(waiting) jobs wait"
 until_both_work
