@@ -17,6 +17,7 @@ from tests.lab.rehearsals import Rehearsal
 from tests.lab.test_exhausted_rollbacks import check_end
 from tests.lab.test_failed_deployment import OLD, _processes
 from tests.laws.samples import TASKS
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.lab.conftest import LabHost
@@ -292,10 +293,9 @@ def test_a_service_that_systemd_refuses_to_start_again_so_soon_is_started(rehear
         rehearsal.host.break_with("php-fpm-killed")
         rehearsal.host.shell("systemctl start php8.2-fpm || :")
     rehearsal.host.shell("systemctl kill --signal=KILL php8.2-fpm || :")
-    state = rehearsal.host.shell(
-        "systemctl show -P ActiveState php8.2-fpm; systemctl start php8.2-fpm || systemctl show -P Result php8.2-fpm"
-    )
-    assert state.split() == ["failed", "signal"]
+    assert eventually(lambda: rehearsal.host.shell("systemctl show -P ActiveState php8.2-fpm").strip() == "failed")
+    state = rehearsal.host.shell("systemctl start php8.2-fpm || systemctl show -P Result php8.2-fpm")
+    assert state.strip() == "signal"
 
     report = rehearsal.remediate()
 

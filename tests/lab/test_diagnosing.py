@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 
 
+def diagnosed(hosts: str, inventory: Path | None = None) -> Diagnosis:
+    """Diagnose one that is well; again where all that is found is slow pages: others use this machine's processors."""
+    (found,) = diagnose(hosts=hosts, inventory=inventory)
+    for _ in range(2):
+        if [one.scenario for one in found.faulty] == ["slow-response"]:
+            (found,) = diagnose(hosts=hosts, inventory=inventory)
+    return found
+
+
 def test_a_host_on_which_nothing_is_wrong_is_left_as_it_is(web1: LabHost) -> None:
     traces = "find /srv /etc -xdev -printf '%p %i %s %m %T@\\n' | grep -v worker.log | sort; ls -d /run/soleil* || :"
     before = web1.shell(traces)
-    (found,) = diagnose(hosts="web1", inventory=web1.lab.inventory)
+    found = diagnosed("web1", web1.lab.inventory)
     assert (found.end, found.exit_status, {one.health for one in found.findings}) == (None, 0, {Health.HEALTHY})
     assert web1.shell(traces) == before
     assert round_trips(found) == {3}
@@ -72,7 +81,7 @@ def test_a_host_without_inventory_is_searched_for_its_application(
 ) -> None:
     address = address_of(web1, tmp_path, monkeypatch)
 
-    (well,) = diagnose(hosts=f"{user}@{address}")
+    well = diagnosed(f"{user}@{address}")
     web1.break_with("postgresql-stopped")
     (broken,) = diagnose(hosts=f"{user}@{address}")
 

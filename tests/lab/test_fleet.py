@@ -32,7 +32,7 @@ FILE = PurePosixPath("/var/tmp/one")
 LEDGER = "/var/tmp/ledger"
 WRITE = Script(name="write", text=f'printf "good\\n" >"$1" && echo done >>{LEDGER}')
 
-WRITE_SLOWLY = Script(name="write-slowly", text=f"sleep 3; {WRITE.text}")
+WRITE_SLOWLY = Script(name="write-slowly", text=f"sleep 6; {WRITE.text}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +59,14 @@ class Write(tiny.PutFile):
 
 @dataclass(frozen=True, kw_only=True)
 class WriteSlowly(Write):
-    """The same, and it takes three seconds."""
+    """The same, and it takes six seconds."""
 
     kind = "file.write-slowly"
 
     def plan(self, seen: str | None) -> Plan:
         planned = super().plan(seen)
         changes = tuple(
-            replace(change, command=Command(WRITE_SLOWLY.bind(self.path), deadline=Duration(5)))
+            replace(change, command=Command(WRITE_SLOWLY.bind(self.path), deadline=Duration(15)))
             for change in planned.changes
         )
         return replace(planned, changes=changes)

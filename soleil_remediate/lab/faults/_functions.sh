@@ -176,7 +176,12 @@ main_of() { systemctl show --property=MainPID --value "$1"; }
 workers_of() { ps -o pid= --ppid "$(main_of "$1")"; }
 
 # hang: stop the processes whose numbers are read where they are; nothing but SIGCONT or SIGKILL gets through to them
-hang() { xargs kill -STOP; }
+hang() {
+  local pid
+  while read -r pid; do
+    kill -STOP "$pid" 2>/dev/null || [ ! -e "/proc/$pid" ] || fail "process $pid cannot be stopped"
+  done
+}
 
 # new_release NAME: a new release beside the one that is served, made from it as a deployment makes it; prints its folder.
 # Both have their configuration and routes cached, as deployments leave them.
