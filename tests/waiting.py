@@ -55,12 +55,14 @@ def ends_within(due: float, *, late: float) -> Iterator[None]:
 
 def _watch(over: threading.Event, still: list[float]) -> None:
     """Add up for how long nobody ran, until *over*."""
-    last = time.monotonic()
+    last, worked = time.monotonic(), time.process_time()
     while not over.wait(0.05):
-        now = time.monotonic()
-        if now - last > 0.05 + _STOOD_STILL:
-            still[0] += now - last - 0.05
-        last = now
+        now, works = time.monotonic(), time.process_time()
+        # Where this program used a processor meanwhile, it was itself what kept this thread waiting.
+        nothing_done = now - last - 0.05 - (works - worked)
+        if nothing_done > _STOOD_STILL:
+            still[0] += nothing_done
+        last, worked = now, works
 
 
 def _slowness() -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import socket
 import ssl
@@ -113,6 +114,7 @@ class _Way:
         self._url, self._ca = url, ca
         self._until = time.monotonic() + within
         self._socket: socket.socket | None = None
+        self._is_cut = False
         self.doing = "nothing"
         self.met: dict[str, Any] = {
             **dict.fromkeys(("why", "says", "location", "excerpt", "at"), ""),
@@ -124,9 +126,9 @@ class _Way:
 
     def cut(self) -> None:
         """End whatever is waited for; for another thread."""
+        self._is_cut = True
         if self._socket is not None:
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+            _shut_down(self._socket)
 
     def go(self) -> None:
         """Follow the way to its end."""
@@ -173,7 +175,7 @@ class _Way:
         for number, (family, kind, protocol, _, where) in enumerate(found):
             self.doing = f"connecting to {where[0]} port {where[1]}"
             sock = socket.socket(family, kind, protocol)
-            self._socket = sock
+            self._hold(sock)
             try:
                 sock.settimeout(self._left() / (len(found) - number))
                 sock.connect(where)
@@ -193,20 +195,37 @@ class _Way:
     def _secure(self, sock: socket.socket, name: str, found: Sequence[Any]) -> ssl.SSLSocket:
         self.doing = "agreeing on TLS"
         context = self._trust()
+        try:
+            secured = self._agree(sock, context, name)
+        except OSError as error:
+            raise self._not_secured(error, context, name, found) from None
+        until = (secured.getpeercert() or {}).get("notAfter")
+        with suppress(ValueError):
+            self.met["expires"] = int(ssl.cert_time_to_seconds(str(until)))
+        return secured
+
+    def _agree(self, sock: socket.socket, context: ssl.SSLContext, name: str) -> ssl.SSLSocket:
+        """Agree on TLS; where that fails nothing stays open."""
         sock.settimeout(self._left())
         secured: ssl.SSLSocket | None = None
         try:
-            sock.getpeername()  # where nobody is there any more Python loses the socket, and leaves it open
+            # Where nobody is there any more, some versions of Python lose the socket and leave it open.
+            if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise OSError(error, os.strerror(error))
+            sock.getpeername()
             secured = context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
-            self._socket = secured  # the plain one leads nowhere any more: to cut that would end nothing
+            self._hold(secured)  # the plain one leads nowhere any more: to cut that would end nothing
             secured.do_handshake()
-            until = (secured.getpeercert() or {}).get("notAfter")
-        except OSError as error:
+        except BaseException:
             (secured or sock).close()
-            raise self._not_secured(error, context, name, found) from None
-        if isinstance(until, str):
-            self.met["expires"] = int(ssl.cert_time_to_seconds(until))
+            raise
         return secured
+
+    def _hold(self, sock: socket.socket) -> None:
+        """Let it be this one that is cut, also where somebody has done so just now."""
+        self._socket = sock
+        if self._is_cut:
+            _shut_down(sock)
 
     def _not_secured(self, error: OSError, context: ssl.SSLContext, name: str, found: Sequence[Any]) -> _Ended:
         """Return why no TLS came to be."""
@@ -239,11 +258,9 @@ class _Way:
         """Return for people which names a certificate has that is for another one."""
         context = self._trust()
         context.check_hostname = False
-        with suppress(OSError, _Ended), self._connect(found) as sock:
-            sock.settimeout(self._left())
-            with context.wrap_socket(sock, server_hostname=name) as secured:
-                names = [str(entry[1]) for entry in (secured.getpeercert() or {}).get("subjectAltName", ())]
-                return f"; it is for {', '.join(names[:5])}{'…' if len(names) > 5 else ''}"
+        with suppress(OSError, _Ended), self._agree(self._connect(found), context, name) as secured:
+            names = [str(entry[1]) for entry in (secured.getpeercert() or {}).get("subjectAltName", ())]
+            return f"; it is for {', '.join(names[:5])}{'…' if len(names) > 5 else ''}"
         return ""
 
     def _ask(self, sock: socket.socket, parts: SplitResult, url: str) -> str | None:
@@ -270,6 +287,12 @@ class _Way:
 
     def _left(self) -> float:
         return max(self._until - time.monotonic(), 0.001)
+
+
+def _shut_down(sock: socket.socket) -> None:
+    """End what is waited for on a socket; of one with TLS nothing else is touched, as its own thread still uses it."""
+    with suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _is_same_site(first: SplitResult, then: SplitResult) -> bool:

@@ -439,7 +439,7 @@ def answer(command: Command, question: Question) -> Output | FactError:
     """Return what *question* brought for *command*, or that it never ended."""
     out, err = question.out, question.err
     if question.waits_for or question.status is None or not isinstance(out, Kept) or not isinstance(err, Kept):
-        return FactError(f"{command}: its shell ended before it answered", command=str(command))
+        return FactError(f"{command}: {_why_unanswered(question)}", command=str(command))
     status = question.status
     if status == 137 and question.took >= command.deadline:  # it had to be killed: timeout -k then answers 128 + 9
         status = TIMED_OUT
@@ -449,6 +449,11 @@ def answer(command: Command, question: Question) -> Output | FactError:
         stderr=bytes(err.data),
         cut=out.cut + err.cut,
     )
+
+
+def _why_unanswered(question: Question) -> str:
+    written = sum(kept.cut + len(kept.data) for kept in (question.out, question.err) if isinstance(kept, Kept))
+    return f"ended, as it wrote more than {FLOOD}" if written > FLOOD else "its shell ended before it answered"
 
 
 def _can_share(command: Command) -> bool:

@@ -22,6 +22,7 @@ from soleil_remediate.plan import Change, Plan, Risk, Script, Undo
 from soleil_remediate.report import RunReport
 from soleil_remediate.scenario import Case
 from soleil_remediate.task import Look, Shown, Table, Task, Text
+from soleil_remediate.units import Duration
 from tests.contract.controller import Says
 from tests.tiny import ReadFile
 
@@ -104,7 +105,7 @@ class PutAloud(Task[str | None]):
             raise LookupError(f"nobody knows {seen!r}")
         change = Change(
             summary=f"let it say good instead of {seen}",
-            command=Command(PUT.bind(self.path, self.ending)),
+            command=Command(PUT.bind(self.path, self.ending), deadline=Duration(60)),
             risk=Risk.GENTLE,
             undo=Undo.none(f"nobody needs {seen}"),
             before=str(seen),

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
@@ -116,7 +117,7 @@ CALLS = [12_000]
 def came_too_late(desk: Desk, said: Said, number: signal.Signals) -> bool:
     """Whether the run was over and told before the signal came, which means what it always does then."""
     is_over = desk.record[-1].get("exit_status") == ExitStatus.OK and "FIXED web1" in " ".join(said.out.split())
-    return is_over and said.status in (-number, ExitStatus.INTERRUPTED)
+    return is_over and said.status == (ExitStatus.INTERRUPTED if number == signal.SIGINT else -number)
 
 
 @pytest.mark.timeout(180)  # it may take several runs to find the moment
@@ -124,13 +125,15 @@ def came_too_late(desk: Desk, said: Said, number: signal.Signals) -> bool:
 def test_a_signal_at_any_moment_of_a_run_leaves_the_truth(
     desk: Desk, warmed: Warm, moment: str, number: signal.Signals
 ) -> None:
+    earlier = 1.0
     for _ in range(5):
         *called, nth = moment.split()
-        at = CALLS[0] * int(nth[:-1]) // 100 if nth.endswith("%") else int(nth)
+        at = int(CALLS[0] * earlier * int(nth[:-1]) / 100) if nth.endswith("%") else int(nth)
         when = " ".join((number.name, *called, str(at)))
         said = warmed.run(*desk.words(saves=desk.host / "big"), SOLEIL_TEST_MOMENT=when)
         if nth.endswith("%") and came_too_late(desk, said, number):
-            CALLS[0] = CALLS[0] * 9 // 10
+            check_truth(desk, replace(said, status=ExitStatus.OK))
+            earlier *= 0.9
             desk.reset()
             desk.forget()
             continue

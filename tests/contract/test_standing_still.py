@@ -20,6 +20,11 @@ from tests.contract.tcp import listener, proxy, silent
 from tests.sshd import Sshd
 
 
+@pytest.fixture(autouse=True)
+def patience() -> None:
+    """What a command may take by default decides here when a host is given up."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SaysOnceFrozen(tiny.FileSays):
     """See what a file says, of a host that freezes before it is asked."""

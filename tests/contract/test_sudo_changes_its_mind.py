@@ -26,8 +26,8 @@ pytestmark = [
 
 GIVEN = "fickle ALL=(ALL:ALL) NOPASSWD: ALL\n"
 TAKEN = "fickle ALL=(ALL:ALL) PASSWD: ALL \n"
-KILLER = Command(("sh", "-c", "kill -9 $(ps -o ppid= $PPID)"))
-WHO = Command(("id", "-un"))
+KILLER = Command(("sh", "-c", "kill -9 $(ps -o ppid= $PPID)"), deadline=Duration(20))
+WHO = Command(("id", "-un"), deadline=Duration(20))
 
 
 @dataclass(frozen=True)

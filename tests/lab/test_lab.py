@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,9 +64,14 @@ def left_of(lab: Lab, subnet: Subnet) -> list[str]:
     return left
 
 
-def is_clean(lab: Lab, subnet: Subnet) -> bool:
-    """Whether nothing belongs to it; what starts beside it may hold a copy of its mounts until it has its own root."""
-    return left_of(lab, subnet) == []
+def check_clean(lab: Lab, *subnets: Subnet) -> None:
+    """Nothing is left of it; what starts beside it may hold a copy of its mounts until it has a root of its own."""
+
+    def left() -> list[str]:
+        return [line for subnet in subnets for line in left_of(lab, subnet)]
+
+    assert [line for line in left() if not line.startswith(("mounted for process ", "loop device "))] == []
+    assert eventually(lambda: left() == []), left()
 
 
 def subnet_of(lab: Lab) -> Subnet:
@@ -350,7 +354,7 @@ def test_two_labs_do_not_meet_and_each_comes_down_clean(untouched_web1: LabHost,
     before = untouched_web1.shell(BOOT)
     with kept(subnet):
         other_lab.down()
-        assert eventually(partial(is_clean, other_lab, subnet)), left_of(other_lab, subnet)
+        check_clean(other_lab, subnet)
     assert untouched_web1.shell(BOOT) == before
     other_lab.down()
 
@@ -370,7 +374,7 @@ def test_down_is_clean_after_every_fault_at_once_and_with_a_shell_open(other_lab
         other_lab.down()
         shell.kill()
         shell.wait()
-        assert eventually(partial(is_clean, other_lab, subnet)), left_of(other_lab, subnet)
+        check_clean(other_lab, subnet)
 
 
 CHANGING = """
@@ -394,8 +398,7 @@ def test_whatever_was_killed_down_leaves_nothing(other_lab: Lab, after: float) -
     process.wait()
     with kept(*subnets):
         other_lab.down()
-        for subnet in subnets:
-            assert eventually(partial(is_clean, other_lab, subnet)), left_of(other_lab, subnet)
+        check_clean(other_lab, *subnets)
 
 
 @pytest.mark.parametrize("after", [0.5, 1.5, 5.5])

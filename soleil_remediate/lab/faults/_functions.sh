@@ -179,6 +179,7 @@ workers_of() { ps -o pid= --ppid "$(main_of "$1")"; }
 hang() {
   local pid
   while read -r pid; do
+    [ "$pid" -gt 1 ] || fail "nothing runs that could be stopped"
     kill -STOP "$pid" 2>/dev/null || [ ! -e "/proc/$pid" ] || fail "process $pid cannot be stopped"
   done
 }

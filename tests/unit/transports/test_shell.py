@@ -32,7 +32,7 @@ from soleil_remediate.transports.shell import (
     printf_format,
     script,
 )
-from soleil_remediate.units import Duration
+from soleil_remediate.units import ByteSize, Duration
 
 CONNECTION = Connection(address="192.0.2.1")
 
@@ -235,7 +235,7 @@ def test_only_what_was_killed_after_its_deadline_ran_out_of_time(took: float, st
 
 
 def test_a_flood_is_noticed_and_forgotten_with_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("soleil_remediate.transports.shell.FLOOD", 1000)
+    monkeypatch.setattr("soleil_remediate.transports.shell.FLOOD", ByteSize(1000))
     asking, far, _ = shell()
     question = asking.ask(Command(("a",)))
     far.out += b"x" * 1001
