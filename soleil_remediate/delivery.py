@@ -36,6 +36,8 @@ from soleil_remediate.units import ByteSize, Duration
 
 #: After a change's own deadline its outcome is asked for this much longer before it is called unknown.
 PATIENCE = Duration(60)
+#: How a line of a change's standard output begins that a person is to read although all ended well.
+WARNING = "warning: "
 
 
 class Copies(Protocol):
@@ -116,8 +118,17 @@ class Delivery:
         command = replace(change.command, stdin=receipt) if receipt else change.command
         operation = self.operation(step, number)
 
-        def made(says: str, took: Duration) -> None:
-            sent.append(Sent(change=change, operation=operation, says=says, took=took, saved=saved))
+        def made(answered: ChangeAnswered) -> None:
+            sent.append(
+                Sent(
+                    change=change,
+                    operation=operation,
+                    says=answered.says,
+                    took=answered.took,
+                    saved=saved,
+                    warnings=answered.warnings,
+                )
+            )
 
         self._make(change, command, kind, step, operation, made)
 
@@ -146,7 +157,7 @@ class Delivery:
             after=change.before,
         )
         undoing = f"{one.operation}-undo"
-        self._make(back, command, kind, step, undoing, lambda *_: taken_back.append(one.operation), of=one.operation)
+        self._make(back, command, kind, step, undoing, lambda _: taken_back.append(one.operation), of=one.operation)
 
     def _make(  # everything that its intent says, and who hears of its success
         self,
@@ -155,7 +166,7 @@ class Delivery:
         kind: str,
         step: int,
         operation: str,
-        made: Callable[[str, Duration], None],
+        made: Callable[[ChangeAnswered], None],
         of: str = "",
     ) -> None:
         """Intend one operation on record, send it once, and record its answer; *made* hears of a success at once.
@@ -186,11 +197,16 @@ class Delivery:
                 f"{host} MAY have been changed: a bug in this program hid what became of operation {operation} "
                 f"({type(error).__name__}: {error})"
             ) from error
-        took = Duration(self.clock.monotonic() - began)
-        says = last_lines(output)
+        answered = ChangeAnswered(
+            host=host,
+            operation=operation,
+            exit_status=output.exit_status,
+            says=last_lines(output),
+            took=Duration(self.clock.monotonic() - began),
+            warnings=warnings_in(output),
+        )
         if output.exit_status == 0:
-            made(says, took)
-        answered = ChangeAnswered(host=host, operation=operation, exit_status=output.exit_status, says=says, took=took)
+            made(answered)
         try:
             self.say(answered)
         except Refused as error:
@@ -201,7 +217,7 @@ class Delivery:
             why = f"exit status {output.exit_status}"
             if output.exit_status == TIMED_OUT:
                 why = f"it took longer than {command.deadline} and was ended: it may be half done"
-            raise CommandFailed(f"{why}{': ' + says if says else ''}")
+            raise CommandFailed(f"{why}{': ' + answered.says if answered.says else ''}")
 
     def _check(self, *, is_to_finish: bool) -> None:
         if not is_to_finish or self.stop.is_insisted:
@@ -344,6 +360,12 @@ def _room(folder: Path) -> str:
         return f"{ByteSize(shutil.disk_usage(folder).free)} free in {folder}"
     except OSError as error:
         return f"{folder}: {error.strerror}"
+
+
+def warnings_in(output: Output) -> tuple[str, ...]:
+    """Return what a change warns of: what follows :data:`WARNING` on lines of its standard output, the first ones."""
+    lines = [" ".join(line.split()) for line in redacted(output.text).splitlines() if line.startswith(WARNING)]
+    return tuple(line.removeprefix(WARNING)[:500] for line in lines[:10])
 
 
 def last_lines(output: Output) -> str:

@@ -174,13 +174,19 @@ class ChangeIntended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeAnswered:
-    """What became of a change, as the host itself knows it."""
+    """What became of a change, as the host itself knows it.
+
+    Args:
+        says: The last lines that it wrote.
+        warnings: What it said that a person should know, however well it ended.
+    """
 
     host: str
     operation: str
     exit_status: int
     says: str
     took: Duration
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -391,8 +391,13 @@ class _Reader:
         if not isinstance(line, dict):
             return
         if "type" in line:
-            if line["type"] == "RunStarted":
-                line.setdefault("for_people", as_data(ForPeople()))
+            match line["type"]:  # former versions had no such fields
+                case "RunStarted":
+                    line.setdefault("for_people", as_data(ForPeople()))
+                case "ChangeAnswered":
+                    line.setdefault("warnings", [])
+                case _:
+                    pass
             self.lines.append(self._from_1(line) if self._format == 1 else line)
         elif "format" in line:
             self._format = int(line["format"])

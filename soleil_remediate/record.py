@@ -25,7 +25,7 @@ The journal of run 1a2b3c4d is ``runs/1a2b3c4d.jsonl`` below the state folder. I
                      where a change has several
     ChangeIntended   host, step, kind, operation, digest, change: from here on the host may have been changed; memory,
                      which a host that restarts loses; takes_back, the operation that it takes back, or nothing
-    ChangeAnswered   host, operation, exit_status, says (its last lines), took
+    ChangeAnswered   host, operation, exit_status, says (its last lines), took; warnings, which it said of itself
     StopHeard        why, is_insisted: no new change; if insisted, the one under way is not waited for
     ChangeUnanswered host, operation, why: the host is asked again; a ChangeAnswered may still follow
     StepEnded        host, step, kind, outcome: its type, why, and in outcome.sent the operations that succeeded; in

@@ -52,6 +52,11 @@ class HostReport:
         return tuple(sent for _, changes in self._sent_by_step for sent in changes)
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What changes that succeeded have said a person should know all the same."""
+        return tuple(dict.fromkeys(warning for sent in self.sent for warning in sent.warnings))
+
+    @property
     def kinds_sent(self) -> tuple[str, ...]:
         """The kinds of the steps of which a change was sent and answered, in order."""
         return tuple(kind for kind, changes in self._sent_by_step if changes)

@@ -22,13 +22,18 @@ class SavedCopy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """One change that was sent and answered with exit status 0."""
+    """One change that was sent and answered with exit status 0.
+
+    Args:
+        warnings: What it could do without, and a person should know all the same.
+    """
 
     change: Change
     operation: str
     says: str
     took: Duration
     saved: SavedCopy | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

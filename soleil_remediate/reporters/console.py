@@ -35,7 +35,7 @@ from soleil_remediate.events import (
 from soleil_remediate.invocation import Invocation
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.batches import Tally, batch_in_words, ended_in_words, put_doubts, was_tried
-from soleil_remediate.reporters.endings import put_forecasts, put_next, put_proof, put_saved, put_verdict, was_touched
+from soleil_remediate.reporters.endings import put_caveats, put_next, put_proof, put_saved, put_verdict, was_touched
 from soleil_remediate.reporters.fleet_endings import put_fleet_ending
 from soleil_remediate.reporters.fleets import put_hosts, put_total
 from soleil_remediate.reporters.overviews import Overview
@@ -332,5 +332,5 @@ class ConsoleReporter:
         put_saved(page, host.copies)
         took = Duration(self._clock.monotonic() - self._opened) if self._opened is not None else ""
         put_verdict(page, host, str(took))
-        put_forecasts(page, host)
+        put_caveats(page, host)
         put_next(page, host, self._scenario, self._again, self._overview.run, for_people)

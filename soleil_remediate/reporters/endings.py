@@ -130,8 +130,13 @@ def put_verdict(page: Page, report: HostReport, took: str = "") -> None:
         page.prose(reason, _INDENT)
 
 
-def put_forecasts(page: Page, report: HostReport) -> None:
-    """Put on *page* that it is not over: what users still meet beyond the host, and when it is at fault again."""
+def put_caveats(page: Page, report: HostReport) -> None:
+    """Put on *page* what the verdict leaves open.
+
+    That is what changes have warned of, what users still meet beyond the host, and when it is at fault again.
+    """
+    for warning in report.warnings:
+        page.beside(("WARNING", HALF), warning, _INDENT)
     if report.after is not None and report.after.fault_beyond:
         page.beside(("NOT OVER", HALF), report.after.fault_beyond, _INDENT)
     for one in report.forecasts:

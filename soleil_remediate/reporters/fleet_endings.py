@@ -9,7 +9,7 @@ from soleil_remediate.host_outcomes import MaybeChanged, NotReached, Refusal, Wr
 from soleil_remediate.invocation import Invocation
 from soleil_remediate.report import HostReport, RunReport
 from soleil_remediate.reporters.batches import CALM, put_affected
-from soleil_remediate.reporters.endings import has_questions_left, put_forecasts, put_proof, put_saved, was_touched
+from soleil_remediate.reporters.endings import has_questions_left, put_caveats, put_proof, put_saved, was_touched
 from soleil_remediate.reporters.fleets import put_hosts, put_total, telling
 from soleil_remediate.reporters.left_to_people import left_in_words
 from soleil_remediate.reporters.page import Page, counted
@@ -57,7 +57,7 @@ def _put_proofs(page: Page, changed: Sequence[HostReport], *, is_everything: boo
             page.line(host.host.name)
             put_proof(page, host.preview.standing, host.after, is_everything=is_everything)
             put_saved(page, host.copies)
-            put_forecasts(page, host)
+            put_caveats(page, host)
             page.gap()
     if len(proven) < len(changed):
         page.prose(f"and the proof of {counted(len(changed) - len(proven), 'host')} more, in the record")

@@ -97,9 +97,9 @@ def worst_of(previews: Sequence[Preview]) -> Preview:
 
 
 def telling(changed: Sequence[HostReport]) -> list[HostReport]:
-    """Return of many hosts that were changed those to look at: the first of all, and what did not end well."""
+    """Return of many hosts that were changed those to look at: the first, and what did not end well or has warned."""
     first, *others = changed
-    return [first, *(report for report in others if not isinstance(report.outcome, Fixed))]
+    return [first, *(report for report in others if not isinstance(report.outcome, Fixed) or report.warnings)]
 
 
 def _rank(risk: Risk | None) -> int:

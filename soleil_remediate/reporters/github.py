@@ -23,7 +23,7 @@ from soleil_remediate.errors import WORST_FIRST, ExitStatus
 from soleil_remediate.events import Event, RunEnded, RunStarted
 from soleil_remediate.invocation import Invocation
 from soleil_remediate.report import HostReport, RunReport
-from soleil_remediate.reporters.endings import put_forecasts, put_next, put_proof, put_saved, put_verdict
+from soleil_remediate.reporters.endings import put_caveats, put_next, put_proof, put_saved, put_verdict
 from soleil_remediate.reporters.left_to_people import put_left_to_people
 from soleil_remediate.reporters.page import Page, counted
 from soleil_remediate.reporters.visible import inert, visible
@@ -135,11 +135,11 @@ class GitHubReporter:
 def annotate(report: RunReport) -> None:
     """Say of each host how it ended as an annotation, the worst first; the last one names those GitHub would drop."""
     for level in ("error", "warning", "notice"):
-        hosts = [host for host in _worst_first(report) if _level(host.outcome.exit_status) == level]
+        hosts = [host for host in _worst_first(report) if _level(host) == level]
         shown = hosts if len(hosts) <= _ANNOTATIONS else hosts[: _ANNOTATIONS - 1]
         for host in shown:
             title = f"{host.host.name}: {host.outcome.word} ({report.scenario})"
-            command(level, visible(host.outcome.why), title=visible(title, 200))
+            command(level, visible("; ".join((host.outcome.why, *host.warnings))), title=visible(title, 200))
         if rest := hosts[len(shown) :]:
             names = " ".join(host.host.name for host in rest)
             command(level, visible(names), title=f"{counted(len(rest), 'host')} more: {_words(rest)}")
@@ -152,8 +152,9 @@ def annotate_error(name: str, message: str) -> None:
     command("error", "\n".join(visible(line, 4000) for line in lines), title=visible(name, 200))
 
 
-def _level(status: ExitStatus) -> str:
-    return _LEVELS.get(status, "error")
+def _level(host: HostReport) -> str:
+    level = _LEVELS.get(host.outcome.exit_status, "error")
+    return "warning" if level == "notice" and host.warnings else level
 
 
 def _words(hosts: Sequence[HostReport]) -> str:
@@ -245,6 +246,6 @@ def _host_text(host: HostReport, scenario: Scenario, again: Invocation, run: str
         put_proof(page, host.preview.standing, host.after)
     put_saved(page, host.copies)
     put_verdict(page, host)
-    put_forecasts(page, host)
+    put_caveats(page, host)
     put_next(page, host, scenario, again, run, for_people)
     return "\n".join(line.plain for line in page.lines)

@@ -26,6 +26,7 @@
           "exit_status": 0,
           "touched": true,             whether any change was sent, whatever became of it
           "sent": 1,                   changes that were sent and answered with success
+          "warnings": [],              what these have said that a person should know all the same
           "may_have_changed": false,   true: a change was sent and nobody knows what became of it
           "report": {…}                everything that was seen and done; may grow at any time
         }
@@ -106,6 +107,7 @@ def run_document(
                     "exit_status": int(host.outcome.exit_status),
                     "touched": was_touched(host),
                     "sent": len(host.sent),
+                    "warnings": as_data(host.warnings),
                     "may_have_changed": host.may_have_changed,
                     **({"found": as_data(dict(host.host.found))} if host.host.found else {}),
                     "report": as_data(host),

@@ -279,6 +279,8 @@ def _told(host: HostReport) -> Iterator[str]:
         was = {measure.label: measure.value for measure in _measures(host.preview.standing)}
         for measure in _measures(host.after):
             yield f"proof: {measure.label}: {was.get(measure.label, '-')} before, {measure.value} now"
+    for warning in host.warnings:
+        yield f"WARNING: {warning}"
     for forecast in host.forecasts:
         yield f"NOT OVER: {forecast.about} in about {forecast.within}: {forecast.because}"
     for copy in host.copies:

@@ -51,11 +51,13 @@ def saved_in_words(event: CopySaved, step: str) -> str:
 
 
 def answer_in_words(event: ChangeAnswered, *, is_everything: bool) -> str:
-    """Return what a change answered; empty where all is well, unless it said something and everything is told."""
+    """Return what a change answered; empty where nothing is to be known, or everything is told and it said nothing."""
     last = event.says.strip().splitlines()[-1:] or [""]
     took = f" in {event.took}" if event.took >= 1 else ""
     if event.exit_status:
         return f"! exit status {event.exit_status}{took}: {event.says or 'it said nothing'}"
+    if event.warnings:
+        return f"! {'; '.join(event.warnings)}"
     return f"  {in_units(last[0])}" if last[0] and is_everything else ""
 
 

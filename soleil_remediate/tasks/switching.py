@@ -266,7 +266,7 @@ for cache in $caches; do
             remove "$file" || stop "its $cache cache is broken and cannot be removed"
         fi
     done
-    if [ -n "$built" ]; then echo "$cache cache built"; else echo "without a $cache cache: $(last "$said")"; fi
+    if [ -n "$built" ]; then echo "$cache cache built"; else echo "warning: without a $cache cache: $(last "$said")"; fi
 done
 if [ -n "$bad" ]; then
     said=$(as "$user" "$php" artisan view:cache --no-interaction 2>&1) || :
@@ -274,7 +274,7 @@ if [ -n "$bad" ]; then
         *successfully*) echo "view cache built" ;;
         *) # one that is half written would be taken for whole
             as "$user" "$php" artisan view:clear --no-interaction >/dev/null 2>&1 || :
-            echo "views are compiled when they are needed: $(last "$said")"
+            echo "warning: views are compiled only when they are needed: $(last "$said")"
             ;;
     esac
 fi
@@ -316,7 +316,7 @@ if [ "$#" -gt 0 ]; then
         case $said in
             *"ending TERM "*) ;;
             *)
-                echo "horizon:terminate failed: $(last "$said")"
+                echo "warning: horizon:terminate failed: $(last "$said")"
                 # shellcheck disable=SC2086  # words of numbers
                 ask_to_end $masters
                 ;;
@@ -331,7 +331,7 @@ if [ "$#" -gt 0 ]; then
     case $said in
         *"queue restart signal"*) ;;
         *)
-            echo "queue:restart failed: $(last "$said")"
+            echo "warning: queue:restart failed: $(last "$said")"
             ask_to_end "$@"
             ;;
     esac
@@ -352,7 +352,7 @@ fi
 def _followed(marks: str) -> str:
     """Remove what says that something has not followed, once all has: *marks* of earlier ways back as well."""
     return rf"""[ -n "$behind" ] || for mark in {marks}; do
-    [ ! -f "$mark" ] || as "$(stat -c %u -- "${{mark%/*}}")" rm -f -- "$mark" || echo "$mark cannot be removed"
+    [ ! -f "$mark" ] || as "$(stat -c %u -- "${{mark%/*}}")" rm -f -- "$mark" || echo "warning: $mark cannot be removed"
 done
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -357,6 +358,20 @@ def test_a_migration_that_took_something_away_needs_a_word_and_the_whole_command
     done = rehearsal.remediate(inputs={"to": OLD, "migrations": "any"}, gate=YesToAll())
     assert isinstance(done.outcome, Fixed), done.outcome
     assert _release_that_answers(rehearsal) == OLD
+
+
+def test_a_cache_that_cannot_be_built_is_no_failure_and_is_told_beside_the_verdict(rehearsal: Rehearsal) -> None:
+    rehearsal.host.break_with("bad-release")
+    config = f"{BASE}/releases/{OLD}/config/late.php"
+    rehearsal.host.shell(f"echo \"<?php return ['late' => fn () => 1];\" >{config}", user="deploy")
+    report = rehearsal.remediate()
+    assert isinstance(report.outcome, Fixed), report.outcome
+    assert _release_that_answers(rehearsal) == OLD
+    assert not rehearsal.eyes().file(f"{BASE}/releases/{OLD}/bootstrap/cache/config.php").exists
+    (warning,) = report.warnings
+    assert re.fullmatch(r"without a config cache: .*Closure.*", warning)
+    (answered,) = (line for line in rehearsal.record() if line["type"] == "ChangeAnswered")
+    assert answered["warnings"] == [warning]
 
 
 def test_deployers_lock_is_honoured(rehearsal: Rehearsal) -> None:

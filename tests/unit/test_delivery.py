@@ -234,6 +234,21 @@ def test_what_a_change_said_is_kept_up_to_its_last_ten_lines(desk: Desk) -> None
     assert desk.sent[0].says.splitlines() == [*(f"line {i}" for i in range(91, 100)), "a warning"]
 
 
+def test_what_a_change_warns_of_is_kept_wherever_it_stands_in_what_it_wrote(desk: Desk) -> None:
+    lines = ["warning:   without a  config cache", *(f"line {i}" for i in range(100)), "no warning: at all"]
+    said = Output(exit_status=0, stdout="\n".join(lines).encode(), stderr=b"warning: of somebody else's\n")
+    desk.line.scripted.on_change(CHANGE.command, said)
+    desk.send(CHANGE)
+    assert desk.sent[0].warnings == ("without a config cache",)
+    assert [event.warnings for event in desk.heard if isinstance(event, ChangeAnswered)] == [desk.sent[0].warnings]
+
+
+def test_of_endless_warnings_the_first_are_kept_as_far_as_somebody_reads_them(desk: Desk) -> None:
+    desk.line.scripted.on_change(CHANGE.command, f"warning: {'x' * 10**4}\n" * 100)
+    desk.send(CHANGE)
+    assert [len(warning) for warning in desk.sent[0].warnings] == [500] * 10
+
+
 def test_one_endless_line_is_cut(desk: Desk) -> None:
     desk.line.scripted.on_change(CHANGE.command, "x" * 10**6)
     desk.send(CHANGE)

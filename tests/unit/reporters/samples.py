@@ -284,5 +284,11 @@ def fixed_report() -> HostReport:
     )
 
 
+def warned_report(*warnings: str) -> HostReport:
+    """A host that is fixed, by a change that has warned of something."""
+    sent = replace(SENT, warnings=warnings)
+    return replace(fixed_report(), steps=ended_steps(StepRemedied(sent=(sent,), why="")))
+
+
 def renamed(seen: Preview, name: str) -> Preview:
     return replace(seen, host=host(name))

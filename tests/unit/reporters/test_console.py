@@ -97,6 +97,7 @@ from tests.unit.reporters.samples import (
     preview,
     report,
     standing,
+    warned_report,
 )
 
 
@@ -249,6 +250,32 @@ def test_fixed_and_not_over() -> None:
     text = told([*applied(step), *ended(one)])
     approve("fixed-not-over", text)
     assert "nothing unknown · exit 0\nNOT OVER  /srv is full again in about 2 h 30 min:\n" in text
+
+
+def test_fixed_and_warned() -> None:
+    text = told(ended(warned_report("without a config cache: it holds a closure", "views are compiled later")))
+    verdict, *under = text[text.index("FIXED") :].splitlines()
+    assert verdict.endswith("exit 0")
+    assert under[:2] == [
+        "WARNING   without a config cache: it holds a closure",
+        "WARNING   views are compiled later",
+    ]
+
+
+def test_what_a_change_warns_of_is_told_at_once() -> None:
+    warnings = ("without a config cache", "and later")
+    answer = ChangeAnswered(host="web1", operation="o", exit_status=0, says="", took=Duration(1), warnings=warnings)
+    said = told([started(), answer])
+    assert said.splitlines()[-1].endswith("! without a config cache; and later")
+
+
+def test_of_many_hosts_one_that_warned_is_shown_by_itself() -> None:
+    names = [f"web{n}" for n in range(1, 31)]
+    fixed = [replace(fixed_report(), host=host(name)) for name in names]
+    fixed[20] = replace(warned_report("without a config cache"), host=host("web21"))
+    text = told(ended(*fixed), names=names)
+    assert text.count("PROOF") == 2
+    assert "WARNING   without a config cache" in text
 
 
 def beyond(at: Standing, verdict: Verdict) -> Standing:

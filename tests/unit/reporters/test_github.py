@@ -38,7 +38,17 @@ from soleil_remediate.scenario import ForPeople
 from soleil_remediate.secrecy import HIDDEN, learn
 from tests.unit.reporters import samples
 from tests.unit.reporters.actions_runner import Command, obeyed
-from tests.unit.reporters.samples import AGAIN, RUN, SCENARIO, StillClock, case, fixed_report, preview, report
+from tests.unit.reporters.samples import (
+    AGAIN,
+    RUN,
+    SCENARIO,
+    StillClock,
+    case,
+    fixed_report,
+    preview,
+    report,
+    warned_report,
+)
 from tests.unit.reporters.test_junit import SECRET, outcome_of
 
 FORGED = (
@@ -163,6 +173,14 @@ def test_every_end_is_an_annotation_as_grave_as_its_exit_status(kind: type) -> N
         "why::not, 50 %",
         {"title": f"web1: {outcome.word} (disk-full)"},
     )
+
+
+def test_what_a_change_warns_of_makes_a_good_end_a_warning() -> None:
+    warned = RunReport(run=RUN, scenario="disk-full", hosts=(warned_report("without a config cache"),))
+    (one,) = told(warned)
+    assert (one.name, one.properties) == ("warning", {"title": "web1: FIXED (disk-full)"})
+    assert one.message.endswith("; without a config cache")
+    assert "WARNING   without a config cache" in summary(warned, SCENARIO, AGAIN, is_dry=False)
 
 
 def test_no_more_annotations_than_github_shows_and_none_of_the_hosts_unnamed() -> None:

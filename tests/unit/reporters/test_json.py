@@ -10,7 +10,7 @@ from soleil_remediate.report import RunReport
 from soleil_remediate.reporters.json import error_document, run_document
 from soleil_remediate.scenario import ForPeople
 from soleil_remediate.step_outcomes import StepFailed, StepUnknown
-from tests.unit.reporters.samples import RUN, case, ended_steps, fixed_report, preview, report
+from tests.unit.reporters.samples import RUN, case, ended_steps, fixed_report, preview, report, warned_report
 
 
 def test_a_run_says_its_end_in_a_few_stable_fields() -> None:
@@ -42,12 +42,19 @@ def test_a_run_says_its_end_in_a_few_stable_fields() -> None:
         "exit_status": 0,
         "touched": True,
         "sent": 1,
+        "warnings": [],
         "may_have_changed": False,
     }
     assert second["verdict"] == "UNREACHABLE"
     assert not second["touched"]
     assert text.isascii()
     assert "\x1b" not in text
+
+
+def test_what_changes_warn_of_is_told_once() -> None:
+    report = RunReport(run=RUN, scenario="disk-full", hosts=(warned_report("no cache", "no views", "no cache"),))
+    document = json.loads(run_document("remediate", report, is_dry=False))
+    assert document["hosts"][0]["warnings"] == ["no cache", "no views"]
 
 
 def test_a_preview_has_no_record_and_so_no_run() -> None:

@@ -39,7 +39,17 @@ from soleil_remediate.units import Duration
 from tests.unit.reporters import samples
 from tests.unit.reporters.actions_runner import obeyed
 from tests.unit.reporters.junit_schema import parsed
-from tests.unit.reporters.samples import RUN, SENT, VACUUM, ended_steps, fixed_report, preview, report, standing
+from tests.unit.reporters.samples import (
+    RUN,
+    SENT,
+    VACUUM,
+    ended_steps,
+    fixed_report,
+    preview,
+    report,
+    standing,
+    warned_report,
+)
 
 SECRET = "correct horse/battery+staple"
 NOW = datetime(2026, 3, 14, 3, 12, 41, tzinfo=UTC)
@@ -181,6 +191,11 @@ def test_what_is_not_over_stands_in_the_suites_output() -> None:
     )
     (suite,) = parsed(document(replace(fixed_report(), forecasts=(again,))))
     assert "NOT OVER: /srv is full again in about 2 h 30 min: it grows 95 MiB/min" in suite.findtext("system-out", "")
+
+
+def test_what_a_change_warns_of_stands_in_the_suites_output() -> None:
+    (suite,) = parsed(document(warned_report("without a config cache")))
+    assert "WARNING: without a config cache" in suite.findtext("system-out", "").splitlines()
 
 
 def test_every_host_has_a_suite_of_its_own() -> None:
